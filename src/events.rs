@@ -1,0 +1,179 @@
+//! What a transfer tells its caller while it runs, what it asks, and how it is cancelled.
+//!
+//! The library never prints. It calls a [`Handler`] with every [`Event`], and puts its few [`Question`]s to it. The
+//! command line is one such handler; a program that embeds p2pc writes its own.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use crate::net::RelayUrl;
+use crate::proto::code::Code;
+use crate::proto::path::RelPath;
+
+/// Something that happened. More may be added: match with a wildcard.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// This side made the code, the relay has the room: the other side can start now.
+    CodeReady {
+        /// What the person passes on. Its `Debug` is redacted; `Code::reveal` gives the text.
+        code: Code,
+        /// Where the other side can reach the relay: one address of a relay somewhere else, or every address of
+        /// this machine for an embedded relay, best guess first.
+        relays: Vec<RelayUrl>,
+        /// True when this process itself runs the relay.
+        embedded: bool,
+    },
+    /// This side was given the code; the relay has the room, the other side is awaited.
+    Waiting,
+    /// The hop to the relay is not encrypted (the content is).
+    PlainRelay(RelayUrl),
+    /// Somebody came with a wrong code; this side waits on. After `left` more the code is burnt.
+    WrongGuess {
+        /// How many wrong guesses are left before the code is burnt: 2 or 1.
+        left: u8,
+    },
+    /// Both sides have proved that they know the code.
+    Paired {
+        /// What seals the records.
+        cipher: crate::proto::seal::Mode,
+        /// This side asked for no encryption and the other did not, or the other way round: so it is encrypted.
+        encryption_kept: bool,
+    },
+    /// The string both people compare, because one of the sides asked for it.
+    Verify(String),
+    /// What is offered so far. Comes again as the manifest grows; on the receiving side also before the question.
+    Offer(Offer),
+    /// The receiving person (or `--yes`) accepted: data moves from here on.
+    Accepted,
+    /// How far the transfer is. Comes several times a second while something changes.
+    Progress(Progress),
+    /// An entry reached its end.
+    Entry(EntryEnd),
+}
+
+/// What is offered, as far as the walk has come.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Offer {
+    /// Files and links so far.
+    pub files: u64,
+    /// Directories so far.
+    pub directories: u64,
+    /// Bytes of all files so far.
+    pub bytes: u64,
+    /// The first names, at most [`OFFER_NAMES_MAX`], top level only.
+    pub names: Vec<RelPath>,
+    /// True once the walk has ended: before that every number is "at least".
+    pub complete: bool,
+}
+
+/// How many names an [`Offer`] carries: what a person reads before answering.
+pub const OFFER_NAMES_MAX: usize = 5;
+
+/// How far the transfer is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Entries (files, links, directories) whose outcome is known.
+    pub entries_done: u64,
+    /// Entries known so far.
+    pub entries_total: u64,
+    /// Bytes the receiver has taken.
+    pub bytes_done: u64,
+    /// Bytes known so far.
+    pub bytes_total: u64,
+    /// True once the totals are exact.
+    pub complete: bool,
+}
+
+/// The end of one entry.
+#[derive(Clone, Debug)]
+pub struct EntryEnd {
+    /// Where it stands below the output directory.
+    pub path: RelPath,
+    /// What it was.
+    pub kind: crate::proto::manifest::KindTag,
+    /// Its size in bytes; 0 for what is not a file.
+    pub bytes: u64,
+    /// `None` when delivered (verified and durable), else why not.
+    pub failure: Option<crate::proto::frame::Failure>,
+}
+
+/// What a finished transfer leaves to say.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// Entries delivered, verified and durable.
+    pub delivered: u64,
+    /// Bytes of delivered files.
+    pub bytes: u64,
+    /// How many entries were not delivered.
+    pub failed: u64,
+    /// The first of them, at most [`REPORT_FAILURES_MAX`]; each was also an [`Event::Entry`].
+    pub failures: Vec<EntryEnd>,
+    /// From the first record to the last.
+    pub elapsed: std::time::Duration,
+}
+
+/// How many undelivered entries a [`Report`] names, so that a million of them do not fill the memory.
+pub const REPORT_FAILURES_MAX: usize = 100;
+
+/// A question to the person.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Question {
+    /// Take what is offered? Newer [`Event::Offer`]s may arrive while the answer is awaited.
+    Accept(Offer),
+    /// Do both sides show this string?
+    Verify(String),
+}
+
+/// The answer to a [`Question`], later.
+pub type Answer<'a> = Pin<Box<dyn Future<Output = bool> + Send + 'a>>;
+
+/// Who listens to a transfer. Methods must return quickly: the transfer waits for them.
+pub trait Handler: Send + Sync {
+    /// Told of everything that happens.
+    fn event(&self, event: Event);
+
+    /// Asked a question; the answer may take as long as the person does, and the connection is kept alive meanwhile. The
+    /// future is dropped when the transfer ends before the answer.
+    fn ask(&self, question: Question) -> Answer<'_>;
+}
+
+/// Stops a transfer or a relay in order: the other side is told. Clones share one state.
+#[derive(Clone, Debug)]
+pub struct Cancel {
+    close: smol::channel::Sender<()>,
+    closed: smol::channel::Receiver<()>,
+}
+
+impl Cancel {
+    /// Not cancelled yet.
+    #[must_use]
+    pub fn new() -> Cancel {
+        let (close, closed) = smol::channel::bounded(1);
+        Cancel { close, closed }
+    }
+
+    /// Cancels; every clone sees it. Cancelling twice is cancelling once.
+    pub fn cancel(&self) {
+        self.close.close();
+    }
+
+    /// Whether it was cancelled.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.close.is_closed()
+    }
+
+    /// Resolves once cancelled. Cancel safe.
+    pub async fn cancelled(&self) {
+        // Nothing is ever sent: the only way out is the close.
+        let _ = self.closed.recv().await;
+    }
+}
+
+impl Default for Cancel {
+    fn default() -> Self {
+        Cancel::new()
+    }
+}

@@ -1,0 +1,4 @@
+//! Dialling.
+/// How to reach the relay.
+#[derive(Clone, Debug)]
+pub struct DialOptions;

@@ -1,0 +1,4 @@
+//! Frames.
+/// Why an entry was not delivered.
+#[derive(Clone, Debug)]
+pub struct Failure;
