@@ -1,4 +1,234 @@
-//! Chunks.
-/// The unit of hashing: a power of two from 512 KiB to 4 MiB.
+//! Chunks: the aligned pieces of a file that are hashed on their own, and how a file's root follows from them.
+//!
+//! BLAKE3 (O'Connor, Aumasson, Neves, Wilcox-O'Hearn, 2020, section 5) hashes a file as a binary tree over blocks of 1 KiB. A chunk
+//! here is a power of two of such blocks at an aligned offset, so it is a whole subtree, and its chaining value can be
+//! had without the rest of the file. The values of all chunks merge into the root, which is exactly what `b3sum` prints. A
+//! file of one chunk has no subtree: it is its own root.
+
+use blake3::Hasher;
+use blake3::hazmat::{HasherExt, Mode, merge_subtrees_non_root, merge_subtrees_root};
+
+/// The unit of hashing, in bytes: a power of two from 512 KiB to 4 MiB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChunkSize(u32);
+
+/// The chaining value of one chunk's subtree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChunkValue(pub [u8; 32]);
+
+/// The BLAKE3 hash of a whole file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Root(pub [u8; 32]);
+
+/// Hashes one file in order, giving the value of each chunk as it is left behind and the root at the end. Holds a few KiB
+/// whatever the size of the file.
+#[derive(Debug)]
+pub struct FileHasher {
+    chunk_bytes: u64,
+    current: Hasher,
+    in_chunk: u64,
+    length: u64,
+    // Subtrees not yet merged, biggest first: as many as the number of finished chunks has bits set, at most 64.
+    stack: Vec<[u8; 32]>,
+    finished: u64,
+}
+
+impl ChunkSize {
+    /// The smallest, 512 KiB.
+    pub const MIN: ChunkSize = ChunkSize(512 << 10);
+    /// The largest, 4 MiB.
+    pub const MAX: ChunkSize = ChunkSize(4 << 20);
+
+    /// Checks a size in bytes; `None` if it is no power of two from 512 KiB to 4 MiB.
+    #[must_use]
+    pub fn new(bytes: u64) -> Option<ChunkSize> {
+        let fits =
+            bytes.is_power_of_two() && (u64::from(Self::MIN.0)..=u64::from(Self::MAX.0)).contains(&bytes);
+        fits.then_some(()).and_then(|()| u32::try_from(bytes).ok()).map(ChunkSize)
+    }
+
+    /// The size in bytes.
+    #[must_use]
+    pub fn bytes(self) -> u64 {
+        u64::from(self.0)
+    }
+}
+
+impl Default for ChunkSize {
+    /// 1 MiB.
+    fn default() -> Self {
+        ChunkSize(1 << 20)
+    }
+}
+
+impl FileHasher {
+    /// Starts at the beginning of a file.
+    #[must_use]
+    pub fn new(chunk: ChunkSize) -> FileHasher {
+        FileHasher {
+            chunk_bytes: chunk.bytes(),
+            current: Hasher::new(),
+            in_chunk: 0,
+            length: 0,
+            stack: Vec::new(),
+            finished: 0,
+        }
+    }
+
+    /// Takes the next bytes of the file and calls `value` for each chunk that ended before the last of them. The last
+    /// chunk gets no value before [`FileHasher::finish`], because only the end tells whether it is the root.
+    pub fn update(&mut self, mut bytes: &[u8], mut value: impl FnMut(u64, ChunkValue)) {
+        while !bytes.is_empty() {
+            if self.in_chunk == self.chunk_bytes {
+                let ended = self.current.finalize_non_root();
+                value(self.finished, ChunkValue(ended));
+                self.push(ended);
+                self.current = Hasher::new();
+                self.current.set_input_offset(self.length);
+                self.in_chunk = 0;
+            }
+            let room = usize::try_from(self.chunk_bytes - self.in_chunk).unwrap_or(usize::MAX);
+            let (now, later) = bytes.split_at(bytes.len().min(room));
+            self.current.update(now);
+            self.in_chunk += now.len() as u64;
+            self.length += now.len() as u64;
+            bytes = later;
+        }
+    }
+
+    /// Takes `count` zeros, as if they had been given to [`FileHasher::update`].
+    pub fn update_zeros(&mut self, mut count: u64, mut value: impl FnMut(u64, ChunkValue)) {
+        while count > 0 {
+            let now = count.min(ZEROS.len() as u64);
+            self.update(&ZEROS[..usize::try_from(now).unwrap_or(ZEROS.len())], &mut value);
+            count -= now;
+        }
+    }
+
+    /// How many bytes were taken.
+    #[must_use]
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// The root: what `b3sum` prints for the file.
+    #[must_use]
+    pub fn finish(mut self) -> Root {
+        let Some(mut left) = self.stack.pop() else {
+            return Root(*self.current.finalize().as_bytes());
+        };
+        // From the smallest subtree to the biggest; only the very last merge is the root.
+        let mut right = self.current.finalize_non_root();
+        while let Some(bigger) = self.stack.pop() {
+            right = merge_subtrees_non_root(&left, &right, Mode::Hash);
+            left = bigger;
+        }
+        Root(*merge_subtrees_root(&left, &right, Mode::Hash).as_bytes())
+    }
+
+    /// Puts a finished chunk on the stack. Two subtrees of one size are merged only when a further chunk follows them, so that the
+    /// root is never merged as if it were an inner node.
+    fn push(&mut self, value: [u8; 32]) {
+        let mut right = value;
+        self.finished += 1;
+        let mut count = self.finished;
+        while count.is_multiple_of(2) {
+            if let Some(left) = self.stack.pop() {
+                right = merge_subtrees_non_root(&left, &right, Mode::Hash);
+            }
+            count /= 2;
+        }
+        self.stack.push(right);
+    }
+}
+
+static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const MIB: u64 = 1 << 20;
+
+    fn bytes(length: usize) -> Vec<u8> {
+        let mut bytes = vec![0; length];
+        Hasher::new().update(b"chunk test").finalize_xof().fill(&mut bytes);
+        bytes
+    }
+
+    fn root(chunk: ChunkSize, parts: &[&[u8]]) -> (Root, Vec<ChunkValue>) {
+        let mut values = Vec::new();
+        let mut hasher = FileHasher::new(chunk);
+        for part in parts {
+            hasher.update(part, |index, value| {
+                assert_eq!(index, values.len() as u64);
+                values.push(value);
+            });
+        }
+        (hasher.finish(), values)
+    }
+
+    #[test]
+    fn the_root_is_what_b3sum_prints() {
+        let all = bytes(10 << 20);
+        for chunk in [ChunkSize::MIN, ChunkSize::default(), ChunkSize::MAX] {
+            let chunk_len = usize::try_from(chunk.bytes()).unwrap();
+            for base in [0, 1, 1023, 1024, 1025, chunk_len, 2 * chunk_len, 3 * chunk_len, 10 << 20] {
+                for length in [base.saturating_sub(1), base, base + 1] {
+                    let file = &all[..length.min(all.len())];
+                    assert_eq!(root(chunk, &[file]).0.0, *blake3::hash(file).as_bytes(), "{length}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn zeros_hash_as_zeros() {
+        let mut hasher = FileHasher::new(ChunkSize::MIN);
+        hasher.update(b"x", |_, _| {});
+        hasher.update_zeros(3 * MIB, |_, _| {});
+        let mut file = vec![0; 3 * 1024 * 1024 + 1];
+        file[0] = b'x';
+        assert_eq!(hasher.length(), file.len() as u64);
+        assert_eq!(hasher.finish().0, *blake3::hash(&file).as_bytes());
+    }
+
+    #[test]
+    fn a_chunk_value_depends_on_its_place() {
+        let file = vec![7; 2 << 20];
+        let (_, values) = root(ChunkSize::MIN, &[&file]);
+        assert_eq!(values.len(), 3);
+        assert_ne!(values[0], values[1]);
+    }
+
+    #[test]
+    fn sizes_are_powers_of_two_in_range() {
+        for good in [MIB / 2, MIB, 2 * MIB, 4 * MIB] {
+            assert_eq!(ChunkSize::new(good).map(ChunkSize::bytes), Some(good));
+        }
+        for bad in [0, 1, MIB / 4, MIB + 1, 3 * MIB, 8 * MIB, 1 << 40] {
+            assert_eq!(ChunkSize::new(bad), None);
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(16))]
+        #[test]
+        fn any_split_gives_the_same_root(cuts in proptest::collection::vec(0usize..3_000_000, 0..6)) {
+            let file = bytes(3_000_000);
+            let mut cuts = cuts;
+            cuts.sort_unstable();
+            let mut parts = Vec::new();
+            let mut from = 0;
+            for cut in cuts {
+                parts.push(&file[from..cut]);
+                from = cut;
+            }
+            parts.push(&file[from..]);
+            let (split, values) = root(ChunkSize::MIN, &parts);
+            prop_assert_eq!(split.0, *blake3::hash(&file).as_bytes());
+            prop_assert_eq!(values, root(ChunkSize::MIN, &[&file]).1);
+        }
+    }
+}

@@ -1,4 +1,544 @@
-//! Frames.
-/// Why an entry was not delivered.
-#[derive(Clone, Debug)]
-pub struct Failure;
+//! Frames: what a record holds once it is opened.
+//!
+//! ```text
+//! frame   = magic 'p' | version 1 | header (postcard) | payload (raw bytes, data frames only)
+//! header  = Data [piece…]  |  Control seq body  |  KeepAlive
+//! piece   = Bytes entry offset length   the next `length` bytes of the payload, to stand at `offset` of that file
+//!         | Zeros entry offset length   as many zeros, without payload: a hole
+//! ```
+//!
+//! Enums only ever grow at their end, so an older program sees an unknown variant as an error and never as something
+//! else. Data frames stand on their own and may overtake; control frames carry a number and are processed in order and once.
+//! Everything here is bounded by [`super::limits`], whoever wrote it.
+
+use serde::{Deserialize, Serialize};
+
+use super::limits::{
+    FRAME_BYTES_MAX, FRAME_COST_MIN, HEADER_BYTES_MAX, LIST_MAX, PAYLOAD_BYTES_MAX, PIECE_HEADER_BYTES_MAX,
+    PIECES_MAX, TEXT_BYTES_MAX, ZEROS_BYTES_MAX,
+};
+use super::manifest::Item;
+
+/// The first two bytes of every frame: a mark and the version of this format.
+pub const MAGIC: [u8; 2] = [b'p', 1];
+
+/// An opened frame, borrowing from the record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Frame<'a> {
+    /// File contents.
+    Data(Data<'a>),
+    /// One message of the session's conversation.
+    Control {
+        /// Its number in its direction, from 0.
+        seq: u64,
+        /// What it says.
+        control: Control<'a>,
+    },
+    /// Nothing but a sign of life.
+    KeepAlive,
+}
+
+/// File contents: pieces, and the bytes of those that have some, one after the other.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Data<'a> {
+    /// At most [`PIECES_MAX`].
+    pub pieces: Vec<Piece>,
+    /// Exactly as long as the `Bytes` pieces together.
+    pub payload: &'a [u8],
+}
+
+/// A stretch of one file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Piece {
+    /// `length` bytes of the payload.
+    Bytes {
+        /// The file's number in the manifest.
+        entry: u64,
+        /// Where in the file, in bytes.
+        offset: u64,
+        /// How many bytes.
+        length: u32,
+    },
+    /// A hole.
+    Zeros {
+        /// The file's number in the manifest.
+        entry: u64,
+        /// Where in the file, in bytes.
+        offset: u64,
+        /// How many zeros, at most 1 GiB.
+        length: u32,
+    },
+}
+
+/// The session's conversation. S→R: the sender says it; R→S: the receiver; both: either.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Control<'a> {
+    /// S→R: the next items of the manifest.
+    Manifest(#[serde(borrow)] Vec<Item<'a>>),
+    /// S→R: the manifest is complete; how many items it had.
+    ManifestEnd {
+        /// As many as were sent.
+        items: u64,
+    },
+    /// R→S: the person accepted. `window` bytes of frames may be sent from now on.
+    Accept {
+        /// The first credit, see [`Control::Credit`].
+        window: u64,
+    },
+    /// R→S: what to do about the next items, in the manifest's order.
+    Plan(Vec<Verdict>),
+    /// S→R: these files are complete.
+    Ended(Vec<FileEnd>),
+    /// S→R: this file will not be completed.
+    Dropped {
+        /// Its number in the manifest.
+        entry: u64,
+        /// Why.
+        #[serde(borrow)]
+        failure: WireFailure<'a>,
+    },
+    /// R→S: so much may be sent in all, counted by [`cost`] from the beginning of the session.
+    Credit {
+        /// Bytes, never less than before.
+        total: u64,
+    },
+    /// R→S: the end of these items: delivered, verified and durable, or not.
+    Outcomes(#[serde(borrow)] Vec<Outcome<'a>>),
+    /// R→S: every item has its outcome and everything delivered is durable. The only thing that lets a sender succeed.
+    Complete {
+        /// Files, links and directories delivered.
+        delivered: u64,
+        /// Those that were not.
+        failed: u64,
+    },
+    /// S→R: `Complete` arrived.
+    Receipt,
+    /// Both: this side ends the transfer now.
+    Cancel(#[serde(borrow)] Cancelled<'a>),
+}
+
+/// What the receiver wants of an item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Verdict {
+    /// Send its contents.
+    Send,
+    /// Nothing needs to be sent; its outcome follows.
+    Nothing,
+}
+
+/// The end of a file's contents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileEnd {
+    /// The file's number in the manifest.
+    pub entry: u64,
+    /// How long it was in the end, in bytes.
+    pub size: u64,
+    /// BLAKE3 of the whole: what `b3sum` prints.
+    pub root: [u8; 32],
+}
+
+/// The end of an item.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome<'a> {
+    /// Its number in the manifest.
+    pub entry: u64,
+    /// `None`: delivered.
+    #[serde(borrow)]
+    pub failure: Option<WireFailure<'a>>,
+}
+
+/// Why one entry was not delivered, on the wire.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WireFailure<'a> {
+    /// The kind of reason.
+    pub reason: Reason,
+    /// Details for people, at most 512 bytes; may be empty.
+    pub text: &'a str,
+}
+
+/// Why one entry was not delivered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The kind of reason.
+    pub reason: Reason,
+    /// Details for people; may be empty. From the other side: clean it before it reaches a terminal.
+    pub text: String,
+}
+
+/// Kinds of reasons why one entry is not delivered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reason {
+    /// The sender cannot read it.
+    Unreadable,
+    /// A FIFO, socket or device: never opened, never sent.
+    Special,
+    /// It changed while it was sent.
+    Changed,
+    /// It was gone when its turn came.
+    Vanished,
+    /// Its name or path cannot travel: too long, or kept for part files.
+    NameUnusable,
+    /// Its name cannot exist on the receiving system.
+    NameUnfit,
+    /// A link that points, or may point, outside the output directory.
+    LinkOutside,
+    /// Something stands there already, and is left alone.
+    Exists,
+    /// The receiving file system takes its name for that of another entry.
+    Collides,
+    /// The directory it belongs to could not be made.
+    NoDirectory,
+    /// The receiver cannot write it.
+    Unwritable,
+    /// What arrived is not what was sent.
+    Corrupt,
+}
+
+/// Why a side ends the transfer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cancelled<'a> {
+    /// The kind of reason.
+    pub reason: CancelReason,
+    /// Details for people, at most 512 bytes; may be empty.
+    pub text: &'a str,
+}
+
+/// Kinds of reasons for a side to end the transfer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CancelReason {
+    /// The person answered no.
+    Declined,
+    /// The person interrupted it.
+    Interrupted,
+    /// The strings to compare were not the same.
+    VerifyFailed,
+    /// The disk: full, read-only, gone.
+    Disk,
+    /// The other side broke the protocol.
+    Protocol,
+    /// A defect.
+    Internal,
+}
+
+/// Why bytes are no frame. Whoever gets one ends the transfer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FrameError {
+    /// Does not begin with [`MAGIC`].
+    Magic,
+    /// Longer than any frame.
+    TooLong,
+    /// The header is not one, or something trails it.
+    Header,
+    /// More pieces, items or text than allowed.
+    TooMany,
+    /// The pieces do not add up to the payload, or reach beyond what a file can be.
+    Pieces,
+}
+
+#[derive(Serialize, Deserialize)]
+enum Header<'a> {
+    Data(Vec<Piece>),
+    Control {
+        seq: u64,
+        #[serde(borrow)]
+        control: Control<'a>,
+    },
+    KeepAlive,
+}
+
+impl<'a> Frame<'a> {
+    /// Reads a frame, checking every bound.
+    ///
+    /// # Errors
+    /// [`FrameError`]; nothing of the frame may be used then.
+    pub fn decode(bytes: &'a [u8]) -> Result<Frame<'a>, FrameError> {
+        if bytes.len() > FRAME_BYTES_MAX {
+            return Err(FrameError::TooLong);
+        }
+        let header = bytes.strip_prefix(&MAGIC).ok_or(FrameError::Magic)?;
+        let (header, rest) = postcard::take_from_bytes(header).map_err(|_| FrameError::Header)?;
+        match header {
+            Header::Data(pieces) => Ok(Frame::Data(Data::checked(pieces, rest)?)),
+            Header::Control { .. } | Header::KeepAlive if !rest.is_empty() => Err(FrameError::Header),
+            Header::Control { seq, control } => {
+                control.check()?;
+                Ok(Frame::Control { seq, control })
+            }
+            Header::KeepAlive => Ok(Frame::KeepAlive),
+        }
+    }
+}
+
+/// The bytes of a control frame.
+///
+/// # Errors
+/// [`FrameError::TooLong`], when it would be longer than a frame may be; the caller splits its lists well below that.
+pub fn encode_control(seq: u64, control: Control<'_>) -> Result<Vec<u8>, FrameError> {
+    let bytes = encode(&Header::Control { seq, control })?;
+    if bytes.len() > FRAME_BYTES_MAX { Err(FrameError::TooLong) } else { Ok(bytes) }
+}
+
+/// The bytes of a sign of life.
+///
+/// # Errors
+/// Never in practice; the type is that of the encoder.
+pub fn encode_keep_alive() -> Result<Vec<u8>, FrameError> {
+    encode(&Header::KeepAlive)
+}
+
+/// What a data frame of `frame_bytes` counts for in the window.
+#[must_use]
+pub fn cost(frame_bytes: usize) -> u64 {
+    (frame_bytes as u64).max(FRAME_COST_MIN)
+}
+
+/// A data frame being filled: file bytes go where they will be sealed, behind room for the header, and are never moved.
+#[derive(Debug)]
+pub struct Block {
+    buffer: Vec<u8>,
+    pieces: Vec<Piece>,
+}
+
+/// A complete data frame in its buffer: `buffer[start..]` is the frame.
+#[derive(Debug)]
+pub struct PackedBlock {
+    /// Room, then the frame.
+    pub buffer: Vec<u8>,
+    /// Where the frame begins.
+    pub start: usize,
+}
+
+impl Block {
+    /// An empty one, with room for a header, `payload_bytes` of payload (at most [`PAYLOAD_BYTES_MAX`]) and the tag.
+    #[must_use]
+    pub fn new(payload_bytes: usize) -> Block {
+        let mut buffer =
+            Vec::with_capacity(HEADER_BYTES_MAX + payload_bytes.min(PAYLOAD_BYTES_MAX) + TAG_ROOM);
+        buffer.resize(HEADER_BYTES_MAX, 0);
+        Block { buffer, pieces: Vec::new() }
+    }
+
+    /// Whether it holds nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.pieces.is_empty()
+    }
+
+    /// How many bytes of payload still fit; 0 as well when no further piece does.
+    #[must_use]
+    pub fn room(&self) -> usize {
+        if self.pieces.len() >= PIECES_MAX { 0 } else { PAYLOAD_BYTES_MAX - self.payload_bytes() }
+    }
+
+    /// Bytes of payload so far.
+    #[must_use]
+    pub fn payload_bytes(&self) -> usize {
+        self.buffer.len() - HEADER_BYTES_MAX
+    }
+
+    /// Adds a piece of at most `max` bytes (cut to [`Block::room`]) and lets `fill` write it: it gets the room and says how many
+    /// bytes of it are good. Nothing is added when it says 0 or fails. Returns the bytes added, for hashing.
+    ///
+    /// # Errors
+    /// Whatever `fill` fails with.
+    pub fn piece<E>(
+        &mut self,
+        entry: u64,
+        offset: u64,
+        max: usize,
+        fill: impl FnOnce(&mut [u8]) -> Result<usize, E>,
+    ) -> Result<&[u8], E> {
+        let begin = self.buffer.len();
+        let max = max.min(self.room());
+        self.buffer.resize(begin + max, 0);
+        let filled = fill(&mut self.buffer[begin..]);
+        let length = *filled.as_ref().unwrap_or(&0);
+        self.buffer.truncate(begin + length.min(max));
+        filled?;
+        let added = &self.buffer[begin..];
+        if let (false, Ok(length)) = (added.is_empty(), u32::try_from(added.len())) {
+            self.pieces.push(Piece::Bytes { entry, offset, length });
+        }
+        Ok(added)
+    }
+
+    /// Adds a hole of `length` bytes, at most [`ZEROS_BYTES_MAX`]. Returns false when no further piece fits.
+    #[must_use]
+    pub fn zeros(&mut self, entry: u64, offset: u64, length: u32) -> bool {
+        let fits = self.room() > 0 && length <= ZEROS_BYTES_MAX;
+        if fits {
+            self.pieces.push(Piece::Zeros { entry, offset, length });
+        }
+        fits
+    }
+
+    /// The pieces so far.
+    #[must_use]
+    pub fn pieces(&self) -> &[Piece] {
+        &self.pieces
+    }
+
+    /// What the frame will count for in the window; a little more than it does in the end, because the header is not written yet.
+    #[must_use]
+    pub fn cost_bound(&self) -> u64 {
+        cost(HEADER_FIXED_BYTES + self.pieces.len() * PIECE_HEADER_BYTES_MAX + self.payload_bytes())
+    }
+
+    /// Writes the header into its room, right before the payload.
+    ///
+    /// # Errors
+    /// [`FrameError::TooMany`], if the header had no room; the limits are such that it always has.
+    pub fn pack(self) -> Result<PackedBlock, FrameError> {
+        let Block { mut buffer, pieces } = self;
+        let header = encode(&Header::Data(pieces))?;
+        let start = HEADER_BYTES_MAX.checked_sub(header.len()).ok_or(FrameError::TooMany)?;
+        buffer[start..HEADER_BYTES_MAX].copy_from_slice(&header);
+        Ok(PackedBlock { buffer, start })
+    }
+}
+
+impl Piece {
+    /// The file's number, the offset and the length.
+    #[must_use]
+    pub fn place(&self) -> (u64, u64, u32) {
+        match *self {
+            Piece::Bytes { entry, offset, length } | Piece::Zeros { entry, offset, length } => {
+                (entry, offset, length)
+            }
+        }
+    }
+}
+
+impl<'a> Data<'a> {
+    fn checked(pieces: Vec<Piece>, payload: &'a [u8]) -> Result<Data<'a>, FrameError> {
+        if pieces.len() > PIECES_MAX {
+            return Err(FrameError::TooMany);
+        }
+        let mut in_payload = 0;
+        for piece in &pieces {
+            let (_, offset, length) = piece.place();
+            let is_sound =
+                length > 0 && offset.checked_add(u64::from(length)).is_some_and(|end| end <= FILE_BYTES_MAX);
+            match piece {
+                Piece::Bytes { .. } => in_payload += length as usize,
+                Piece::Zeros { .. } if length > ZEROS_BYTES_MAX => return Err(FrameError::Pieces),
+                Piece::Zeros { .. } => {}
+            }
+            if !is_sound {
+                return Err(FrameError::Pieces);
+            }
+        }
+        if pieces.is_empty() || in_payload != payload.len() {
+            return Err(FrameError::Pieces);
+        }
+        Ok(Data { pieces, payload })
+    }
+}
+
+impl Control<'_> {
+    fn check(&self) -> Result<(), FrameError> {
+        let fits = match self {
+            Control::Manifest(items) => {
+                items.len() <= LIST_MAX
+                    && items
+                        .iter()
+                        .all(|item| !matches!(item, Item::Unsent { failure, .. } if !failure.is_bounded()))
+            }
+            Control::Plan(verdicts) => verdicts.len() <= LIST_MAX,
+            Control::Ended(ends) => ends.len() <= LIST_MAX,
+            Control::Dropped { failure, .. } => failure.is_bounded(),
+            Control::Outcomes(outcomes) => {
+                outcomes.len() <= LIST_MAX
+                    && outcomes
+                        .iter()
+                        .all(|outcome| outcome.failure.as_ref().is_none_or(WireFailure::is_bounded))
+            }
+            Control::Cancel(cancelled) => cancelled.text.len() <= TEXT_BYTES_MAX,
+            Control::ManifestEnd { .. }
+            | Control::Accept { .. }
+            | Control::Credit { .. }
+            | Control::Complete { .. }
+            | Control::Receipt => true,
+        };
+        if fits { Ok(()) } else { Err(FrameError::TooMany) }
+    }
+}
+
+impl WireFailure<'_> {
+    fn is_bounded(&self) -> bool {
+        self.text.len() <= TEXT_BYTES_MAX
+    }
+}
+
+impl Failure {
+    /// A reason with details, cut to what may travel.
+    #[must_use]
+    pub fn new(reason: Reason, text: impl Into<String>) -> Failure {
+        let mut text = text.into();
+        text.truncate(text.floor_char_boundary(TEXT_BYTES_MAX));
+        Failure { reason, text }
+    }
+
+    /// The form on the wire.
+    #[must_use]
+    pub fn as_wire(&self) -> WireFailure<'_> {
+        WireFailure { reason: self.reason, text: &self.text }
+    }
+}
+
+impl From<&WireFailure<'_>> for Failure {
+    fn from(wire: &WireFailure<'_>) -> Failure {
+        Failure::new(wire.reason, wire.text)
+    }
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self.reason {
+            Reason::Unreadable => "cannot be read",
+            Reason::Special => "is a device, FIFO or socket and is not sent",
+            Reason::Changed => "changed while it was sent",
+            Reason::Vanished => "was gone when its turn came",
+            Reason::NameUnusable => "has a name that cannot travel",
+            Reason::NameUnfit => "cannot exist under this name on the receiving system",
+            Reason::LinkOutside => "is a link that may lead outside the output directory",
+            Reason::Exists => "exists already and was left as it is",
+            Reason::Collides => "has a name that the receiving file system takes for another one",
+            Reason::NoDirectory => "has no directory to be put in",
+            Reason::Unwritable => "cannot be written",
+            Reason::Corrupt => "arrived damaged",
+        })?;
+        if self.text.is_empty() { Ok(()) } else { write!(f, ": {}", self.text) }
+    }
+}
+
+impl std::fmt::Display for FrameError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            FrameError::Magic => "a frame of an unknown format",
+            FrameError::TooLong => "a frame that is too long",
+            FrameError::Header => "a frame that cannot be read",
+            FrameError::TooMany => "a frame with more in it than allowed",
+            FrameError::Pieces => "a data frame whose pieces do not fit its contents",
+        })
+    }
+}
+
+impl std::error::Error for FrameError {}
+
+fn encode(header: &Header<'_>) -> Result<Vec<u8>, FrameError> {
+    postcard::to_extend(header, MAGIC.to_vec()).map_err(|_| FrameError::Header)
+}
+
+/// Room behind the payload for the tag of the seal, in bytes.
+const TAG_ROOM: usize = 16;
+
+/// Magic, variant and number of pieces, in bytes.
+const HEADER_FIXED_BYTES: usize = 2 + 1 + 2;
+
+/// No file is longer: the largest offset the systems can express.
+const FILE_BYTES_MAX: u64 = i64::MAX as u64;
+
+#[cfg(test)]
+#[path = "frame_tests.rs"]
+mod tests;

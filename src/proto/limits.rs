@@ -1,1 +1,69 @@
-//! Limits.
+//! Every bound of the protocol, by name, with its reason. Both sides enforce them: the one that sends stays below,
+//! the one that receives refuses what lies above.
+
+/// The longest name of one file or directory, in bytes: what the common file systems allow (`NAME_MAX`).
+pub const NAME_BYTES_MAX: usize = 255;
+
+/// The longest path below the output directory, in bytes: Linux's `PATH_MAX` less the final NUL. Bounds the depth too.
+pub const PATH_BYTES_MAX: usize = 4095;
+
+/// The longest target of a symbolic link, in bytes: `PATH_MAX` again.
+pub const LINK_BYTES_MAX: usize = 4095;
+
+/// File bytes in one data frame. Big enough that the cost per record vanishes, small enough that a record takes well
+/// under a second on a slow line (a quarter of a second at 8 Mbit/s) and that control frames never wait long behind it.
+pub const PAYLOAD_BYTES_MAX: usize = 256 * 1024;
+
+/// What a frame's postcard header may take, in bytes: [`PIECES_MAX`] pieces at their longest fit in it.
+pub const HEADER_BYTES_MAX: usize = 8 * 1024;
+
+/// The longest frame, in bytes, control frames included.
+pub const FRAME_BYTES_MAX: usize = HEADER_BYTES_MAX + PAYLOAD_BYTES_MAX;
+
+/// Pieces in one data frame. A piece takes at most 26 bytes of header, so 256 of them stay below [`HEADER_BYTES_MAX`];
+/// files of 1 KiB still fill a whole payload.
+pub const PIECES_MAX: usize = 256;
+
+/// What the header of one piece takes at most: a one-byte variant, two 64-bit varints and a 32-bit one.
+pub const PIECE_HEADER_BYTES_MAX: usize = 26;
+
+/// The longest stretch of zeros one piece names, in bytes, so that no piece keeps the receiver busy for long.
+pub const ZEROS_BYTES_MAX: u32 = 1 << 30;
+
+/// Bytes of frames that may be under way and not yet taken by the receiver's disk: 80 ms of a 1.6 Gbit/s line, and the
+/// bound on the receiver's queue.
+pub const WINDOW_BYTES: u64 = 16 << 20;
+
+/// What any data frame costs of the window at least, in bytes, so that tiny frames cannot pile up in millions.
+pub const FRAME_COST_MIN: u64 = 4 * 1024;
+
+/// Manifest items without an outcome. The sender walks no further ahead than this; it bounds the memory of both sides
+/// whatever the size of the tree. Enough to fill commit groups of a thousand files many times over.
+pub const ITEMS_OPEN_MAX: usize = 16 * 1024;
+
+/// Names and link targets of the items without an outcome, in bytes together.
+pub const ITEM_BYTES_OPEN_MAX: usize = 4 << 20;
+
+/// What an item counts for beside its names, in bytes.
+pub const ITEM_BYTES_OVERHEAD: usize = 32;
+
+/// Directories that may be open (begun and not ended) at once; with [`PATH_BYTES_MAX`] no path is deeper.
+pub const DEPTH_MAX: usize = PATH_BYTES_MAX / 2 + 1;
+
+/// Control frames aim at this size, in bytes: about one fragment of the relay.
+pub const CONTROL_BYTES_TARGET: usize = 32 * 1024;
+
+/// Elements in one control frame's list.
+pub const LIST_MAX: usize = 4 * 1024;
+
+/// The longest text of a failure or a cancellation, in bytes.
+pub const TEXT_BYTES_MAX: usize = 512;
+
+/// Idle time after which an end says that it still lives, in milliseconds.
+pub const KEEPALIVE_MS: u64 = 15_000;
+
+/// Silence after which a connection is dead, in milliseconds: three keepalives.
+pub const DEAD_MS: u64 = 45_000;
+
+/// How long the receiver waits for the sender's receipt once everything is committed, in milliseconds.
+pub const RECEIPT_MS: u64 = 30_000;

@@ -1,10 +1,10 @@
 //! The receiving slice.
 pub mod sink;
 
-use std::path::PathBuf;
-use std::time::Duration;
 use crate::net::dial::DialOptions;
 use crate::proto::code::Code;
+use std::path::PathBuf;
+use std::time::Duration;
 
 /// Where to put what comes and how.
 #[derive(Clone, Debug)]

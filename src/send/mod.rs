@@ -1,10 +1,10 @@
 //! The sending slice.
 pub mod source;
 
-use std::path::PathBuf;
-use std::time::Duration;
 use crate::net::dial::DialOptions;
 use crate::proto::code::Code;
+use std::path::PathBuf;
+use std::time::Duration;
 
 /// What to send and how.
 #[derive(Clone, Debug)]

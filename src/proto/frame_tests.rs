@@ -1,0 +1,175 @@
+//! Golden bytes of every frame, the bounds, and what hostile bytes do.
+
+use super::*;
+use crate::proto::manifest::Meta;
+use proptest::prelude::*;
+
+const META: Meta = Meta { mode: Some(0o644), mtime_s: 1_700_000_000, mtime_ns: 5 };
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Every control frame with its bytes. The same table stands in `docs/protocol.md`, kept equal by a test there.
+pub(crate) fn golden() -> Vec<(&'static str, Control<'static>, &'static str)> {
+    let failure = WireFailure { reason: Reason::Special, text: "fifo" };
+    vec![
+        (
+            "Manifest",
+            Control::Manifest(vec![
+                Item::Directory { name: b"d" },
+                Item::File { name: b"f", size: Some(300), meta: META },
+                Item::File { name: b"-", size: None, meta: Meta { mode: None, mtime_s: -1, mtime_ns: 0 } },
+                Item::Link { name: b"l", target: b"f", meta: META },
+                Item::Unsent { name: b"p", failure: failure.clone() },
+                Item::DirectoryEnd { meta: META },
+            ]),
+            "70010107000601016400016601ac0201a40380c49fd50c0500012d0000010003016c0166 \
+             01a40380c49fd50c0504017001046669666f0201a40380c49fd50c05",
+        ),
+        ("ManifestEnd", Control::ManifestEnd { items: 6 }, "700101070106"),
+        ("Accept", Control::Accept { window: 16 << 20 }, "70010107028080808008"),
+        ("Plan", Control::Plan(vec![Verdict::Nothing, Verdict::Send]), "7001010703020100"),
+        (
+            "Ended",
+            Control::Ended(vec![FileEnd { entry: 1, size: 300, root: [0xab; 32] }]),
+            "70010107040101ac02abababababababababababababababababababababababababababababababab",
+        ),
+        ("Dropped", Control::Dropped { entry: 2, failure: failure.clone() }, "700101070502010466 69666f"),
+        ("Credit", Control::Credit { total: 1 << 20 }, "7001010706808040"),
+        (
+            "Outcomes",
+            Control::Outcomes(vec![
+                Outcome { entry: 1, failure: None },
+                Outcome { entry: 4, failure: Some(failure.clone()) },
+            ]),
+            "7001010707020100040101046669666f",
+        ),
+        ("Complete", Control::Complete { delivered: 3, failed: 1 }, "70010107080301"),
+        ("Receipt", Control::Receipt, "7001010709"),
+        (
+            "Cancel",
+            Control::Cancel(Cancelled { reason: CancelReason::Interrupted, text: "" }),
+            "700101070a0100",
+        ),
+    ]
+}
+
+#[test]
+fn every_control_frame_has_its_golden_bytes() {
+    for (name, control, bytes) in golden() {
+        let encoded = encode_control(7, control.clone()).unwrap();
+        assert_eq!(hex(&encoded), bytes.replace(' ', ""), "{name}");
+        assert_eq!(Frame::decode(&encoded), Ok(Frame::Control { seq: 7, control }), "{name}");
+    }
+    assert_eq!(hex(&encode_keep_alive().unwrap()), "700102");
+    assert_eq!(Frame::decode(&encode_keep_alive().unwrap()), Ok(Frame::KeepAlive));
+}
+
+#[test]
+fn a_data_frame_has_its_golden_bytes() {
+    let mut block = Block::new(16);
+    let fill = |bytes: &'static [u8]| {
+        move |room: &mut [u8]| {
+            room[..bytes.len()].copy_from_slice(bytes);
+            Ok::<_, ()>(bytes.len())
+        }
+    };
+    assert_eq!(block.piece(1, 0, 5, fill(b"hello")), Ok(&b"hello"[..]));
+    assert!(block.zeros(2, 4096, 300));
+    assert_eq!(block.piece(3, 200, 9, fill(b"p2pc")), Ok(&b"p2pc"[..]));
+    assert_eq!(block.piece(4, 0, 9, fill(b"")), Ok(&b""[..]));
+    let bound = block.cost_bound();
+    let packed = block.pack().unwrap();
+    let bytes = &packed.buffer[packed.start..];
+    assert_eq!(hex(bytes), "7001000300010005010280 20ac020003c8010468656c6c6f70327063".replace(' ', ""));
+    assert!(cost(bytes.len()) <= bound);
+    let pieces = vec![
+        Piece::Bytes { entry: 1, offset: 0, length: 5 },
+        Piece::Zeros { entry: 2, offset: 4096, length: 300 },
+        Piece::Bytes { entry: 3, offset: 200, length: 4 },
+    ];
+    assert_eq!(Frame::decode(bytes), Ok(Frame::Data(Data { pieces, payload: b"hellop2pc" })));
+}
+
+#[test]
+fn a_full_block_fits_a_frame() {
+    let mut block = Block::new(PAYLOAD_BYTES_MAX);
+    while block.room() > 0 {
+        let share = (PAYLOAD_BYTES_MAX / PIECES_MAX).min(block.room());
+        block.piece(u64::MAX, u64::MAX >> 2, share, |room| Ok::<_, ()>(room.len())).unwrap();
+    }
+    assert_eq!((block.pieces().len(), block.payload_bytes()), (PIECES_MAX, PAYLOAD_BYTES_MAX));
+    assert!(!block.zeros(0, 0, 1));
+    let packed = block.pack().unwrap();
+    assert!(packed.buffer.len() - packed.start <= FRAME_BYTES_MAX);
+    assert!(Frame::decode(&packed.buffer[packed.start..]).is_ok());
+}
+
+#[test]
+fn broken_frames_are_told_apart() {
+    let (_, _, plan) = &golden()[3];
+    let good = plan.replace(' ', "");
+    let bytes = |hex: &str| -> Vec<u8> {
+        (0..hex.len() / 2).map(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).unwrap()).collect()
+    };
+    assert!(Frame::decode(&bytes(&good)).is_ok());
+    for (broken, error) in [
+        (String::new(), FrameError::Magic),
+        (good.replacen("7001", "7002", 1), FrameError::Magic),
+        (good.replacen("7001", "7101", 1), FrameError::Magic),
+        (format!("{good}00"), FrameError::Header),
+        (good[..good.len() - 2].to_string(), FrameError::Header),
+        ("700103".into(), FrameError::Header),
+        ("7001010763".into(), FrameError::Header),
+        // A list that claims four thousand million verdicts in five bytes.
+        ("7001010703ffffffff0f".into(), FrameError::Header),
+        // A keepalive with something behind it.
+        ("70010200".into(), FrameError::Header),
+        // No piece; a piece without length; more payload than pieces; less.
+        ("70010000".into(), FrameError::Pieces),
+        ("70010001000100 00".replace(' ', ""), FrameError::Pieces),
+        ("7001000100010001ffff".into(), FrameError::Pieces),
+        ("7001000100010002ff".into(), FrameError::Pieces),
+        // An offset at the end of 64 bits.
+        ("700100010001ffffffffffffffffff0101ff".into(), FrameError::Pieces),
+        // A hole of more than 1 GiB.
+        ("7001000101010081808080 04".replace(' ', ""), FrameError::Pieces),
+    ] {
+        assert_eq!(Frame::decode(&bytes(&broken)), Err(error), "{broken}");
+    }
+    assert_eq!(Frame::decode(&vec![b'p'; FRAME_BYTES_MAX + 1]), Err(FrameError::TooLong));
+}
+
+#[test]
+fn lists_and_texts_are_bounded() {
+    let long = "x".repeat(TEXT_BYTES_MAX + 1);
+    let failure = WireFailure { reason: Reason::Changed, text: &long };
+    for control in [
+        Control::Plan(vec![Verdict::Send; LIST_MAX + 1]),
+        Control::Manifest(vec![Item::Directory { name: b"d" }; LIST_MAX + 1]),
+        Control::Manifest(vec![Item::Unsent { name: b"d", failure: failure.clone() }]),
+        Control::Dropped { entry: 0, failure: failure.clone() },
+        Control::Outcomes(vec![Outcome { entry: 0, failure: Some(failure.clone()) }]),
+        Control::Cancel(Cancelled { reason: CancelReason::Disk, text: &long }),
+    ] {
+        let bytes = encode_control(0, control).unwrap();
+        assert_eq!(Frame::decode(&bytes), Err(FrameError::TooMany));
+    }
+    let cut = Failure::new(Reason::Changed, "ä".repeat(TEXT_BYTES_MAX));
+    assert!(cut.text.len() <= TEXT_BYTES_MAX && cut.text.chars().all(|c| c == 'ä'));
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_decoding_panic(bytes in proptest::collection::vec(any::<u8>(), 0..2000)) {
+        let _ = Frame::decode(&bytes);
+        let mut framed = MAGIC.to_vec();
+        framed.extend(&bytes);
+        if let Ok(Frame::Control { seq, control }) = Frame::decode(&framed) {
+            // What decodes says the same once it is encoded again (postcard accepts longer varints than it writes).
+            let again = encode_control(seq, control.clone()).unwrap();
+            prop_assert_eq!(Frame::decode(&again), Ok(Frame::Control { seq, control }));
+        }
+    }
+}
