@@ -28,7 +28,7 @@ pub(crate) fn golden() -> Vec<(&'static str, Control<'static>, &'static str)> {
              01a40380c49fd50c0504017001046669666f0201a40380c49fd50c05",
         ),
         ("ManifestEnd", Control::ManifestEnd { items: 6 }, "700101070106"),
-        ("Accept", Control::Accept { window: 16 << 20 }, "70010107028080808008"),
+        ("Accept", Control::Accept { window: 16 << 20 }, "700101070280808008"),
         ("Plan", Control::Plan(vec![Verdict::Nothing, Verdict::Send]), "7001010703020100"),
         (
             "Ended",
