@@ -286,6 +286,13 @@ pub fn encode_keep_alive() -> Result<Vec<u8>, FrameError> {
     encode(&Header::KeepAlive)
 }
 
+/// Cuts a text for people to what may travel, between characters.
+#[must_use]
+pub fn bounded_text(mut text: String) -> String {
+    text.truncate(text.floor_char_boundary(TEXT_BYTES_MAX));
+    text
+}
+
 /// What a data frame of `frame_bytes` counts for in the window.
 #[must_use]
 pub fn cost(frame_bytes: usize) -> u64 {
@@ -474,9 +481,7 @@ impl Failure {
     /// A reason with details, cut to what may travel.
     #[must_use]
     pub fn new(reason: Reason, text: impl Into<String>) -> Failure {
-        let mut text = text.into();
-        text.truncate(text.floor_char_boundary(TEXT_BYTES_MAX));
-        Failure { reason, text }
+        Failure { reason, text: bounded_text(text.into()) }
     }
 
     /// The form on the wire.

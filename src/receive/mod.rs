@@ -1,4 +1,5 @@
 //! The receiving slice.
+pub mod machine;
 pub mod sink;
 
 use crate::net::dial::DialOptions;

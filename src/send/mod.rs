@@ -1,4 +1,5 @@
 //! The sending slice.
+pub mod machine;
 pub mod source;
 
 use crate::net::dial::DialOptions;

@@ -1,1 +1,4 @@
-//! The one integration-test binary.
+//! The one integration-test binary: every test that needs more than one module.
+
+mod session;
+mod world;

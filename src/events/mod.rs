@@ -3,6 +3,8 @@
 //! The library never prints. It calls a [`Handler`] with every [`Event`], and puts its few [`Question`]s to it. The
 //! command line is one such handler; a program that embeds p2pc writes its own.
 
+pub mod tally;
+
 use std::future::Future;
 use std::pin::Pin;
 

@@ -1,0 +1,93 @@
+//! Counts what is offered, what is done and what failed: the same on both sides, so that both say the same in the end.
+
+use super::{EntryEnd, OFFER_NAMES_MAX, Offer, Progress, REPORT_FAILURES_MAX, Report};
+use crate::proto::frame::Failure;
+use crate::proto::manifest::{Entry, EntryKind, KindTag};
+use crate::proto::path::RelPath;
+
+/// The counts of one transfer. Its size does not depend on how many entries there are.
+#[derive(Debug, Default)]
+pub struct Tally {
+    offer: Offer,
+    progress: Progress,
+    report: Report,
+}
+
+/// What is kept of an entry until its outcome is known.
+#[derive(Clone, Debug)]
+pub struct Counted {
+    /// Where it stands.
+    pub path: RelPath,
+    /// What it counts as; `None` for the beginning of a directory.
+    pub tag: Option<KindTag>,
+    /// Its size in bytes, as announced.
+    pub bytes: u64,
+}
+
+impl Tally {
+    /// Counts an entry of the manifest.
+    pub fn offered(&mut self, entry: &Entry) -> Counted {
+        let counted = Counted { path: entry.path.clone(), tag: entry.tag(), bytes: entry.bytes() };
+        match counted.tag {
+            Some(KindTag::File | KindTag::Link | KindTag::Other) => self.offer.files += 1,
+            Some(KindTag::Directory) => self.offer.directories += 1,
+            None => {}
+        }
+        let is_end = matches!(entry.kind, EntryKind::DirectoryEnd { .. });
+        if entry.path.depth() == 1 && !is_end && self.offer.names.len() < OFFER_NAMES_MAX {
+            self.offer.names.push(entry.path.clone());
+        }
+        if counted.tag.is_some() {
+            self.progress.entries_total += 1;
+        }
+        self.offer.bytes = self.offer.bytes.saturating_add(counted.bytes);
+        self.progress.bytes_total = self.offer.bytes;
+        counted
+    }
+
+    /// The manifest has ended: the totals are exact now.
+    pub fn complete(&mut self) {
+        self.offer.complete = true;
+        self.progress.complete = true;
+    }
+
+    /// Counts bytes of file contents, holes included, that the receiver has taken.
+    pub fn taken(&mut self, bytes: u64) {
+        self.progress.bytes_done = self.progress.bytes_done.saturating_add(bytes);
+    }
+
+    /// Counts the end of an entry. Returns what to tell, unless it is the beginning of a directory, which is told of with its end.
+    pub fn resolved(&mut self, counted: Counted, failure: Option<Failure>) -> Option<EntryEnd> {
+        let kind = counted.tag?;
+        let end = EntryEnd { path: counted.path, kind, bytes: counted.bytes, failure };
+        self.progress.entries_done += 1;
+        if end.failure.is_none() {
+            self.report.delivered += 1;
+            self.report.bytes = self.report.bytes.saturating_add(end.bytes);
+        } else {
+            self.report.failed += 1;
+            if self.report.failures.len() < REPORT_FAILURES_MAX {
+                self.report.failures.push(end.clone());
+            }
+        }
+        Some(end)
+    }
+
+    /// What is offered so far.
+    #[must_use]
+    pub fn offer(&self) -> &Offer {
+        &self.offer
+    }
+
+    /// How far it is.
+    #[must_use]
+    pub fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
+    /// What came of it so far; the time is the driver's to add.
+    #[must_use]
+    pub fn report(&self) -> &Report {
+        &self.report
+    }
+}

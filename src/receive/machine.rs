@@ -1,0 +1,509 @@
+//! The receiving session: a pure machine from the first frame to the receipt.
+//!
+//! ```text
+//!   lane ──frame──▶ ┌──────────┐ ──Job────▶ sink
+//!   sink ──event──▶ │ Receiver │ ──Frame──▶ lane
+//!   person ─answer▶ └──────────┘ ──Event──▶ person
+//! ```
+//!
+//! Nothing touches the disk before the person has accepted. From then on each item of the manifest becomes a job of the
+//! sink; what the sink says becomes plans, credit and outcomes. When every item has its outcome the machine says `Complete`, and
+//! waits for the receipt a bounded time: everything is on disk by then, so that it is lost changes nothing here.
+
+use std::collections::VecDeque;
+
+use bytes::BytesMut;
+
+use super::sink::{Job, SinkEvent};
+use crate::error::{Error, Kind, Result};
+use crate::events::tally::{Counted, Tally};
+use crate::events::{Event, Offer, Progress, Question, Report};
+use crate::proto::conversation::{Conversation, broken, cancel_reason, cancelled_by_peer};
+use crate::proto::frame::{
+    Cancelled, Control, Failure, FileEnd, Frame, Outcome, PackedBlock, Piece, Verdict, bounded_text, cost,
+};
+use crate::proto::limits::{CONTROL_BYTES_TARGET, LIST_MAX, RECEIPT_MS, WINDOW_BYTES};
+use crate::proto::manifest::{Entry, EntryKind, Item, Nesting};
+use crate::proto::window::{Standing, Window};
+
+/// The receiving side of one session.
+#[derive(Debug)]
+pub struct Receiver {
+    conversation: Conversation,
+    effects: VecDeque<Effect>,
+    tally: Tally,
+    nesting: Nesting,
+    window: Window<Receiving>,
+    stage: Stage,
+    confirming: bool,
+    accepting: Accepting,
+    // Items that arrived before the person accepted, bounded by the window.
+    held: Vec<Entry>,
+    manifest_ended: bool,
+    receipt_due_ms: Option<u64>,
+    // Gathered for the next frames.
+    verdicts: Vec<Verdict>,
+    outcomes: Vec<(u64, Option<Failure>)>,
+    outcome_bytes: usize,
+    // Credit.
+    charged: u64,
+    taken: u64,
+    granted: u64,
+}
+
+/// What the driver must do.
+#[derive(Debug)]
+pub enum Effect {
+    /// Seal this and send it on the lane.
+    Frame(PackedBlock),
+    /// Give this to the sink.
+    Job(Job),
+    /// Tell the person.
+    Event(Event),
+    /// Ask the person; the answer goes to [`Receiver::verified`] or [`Receiver::accepted`].
+    Ask(Question),
+    /// Nothing more will come: let what was said reach the other side, close, and return this.
+    Done(Result<Report>),
+}
+
+/// How a session begins.
+#[derive(Clone, Debug, Default)]
+pub struct Beginning {
+    /// The string to compare, if either side asked for it.
+    pub verify: Option<String>,
+    /// Whether this side's person must confirm it before anything is received.
+    pub must_confirm: bool,
+    /// Accept without asking.
+    pub yes: bool,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Stage {
+    Running,
+    // `Complete` is said, the receipt is awaited.
+    Ending,
+    Done,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Accepting {
+    // Not asked yet: nothing was offered, or the strings are still being compared.
+    NotAsked { yes: bool },
+    Asked,
+    Accepted,
+}
+
+/// What is kept of an item without an outcome.
+#[derive(Debug)]
+struct Receiving {
+    counted: Counted,
+    contents: Contents,
+}
+
+/// Where the contents of an item stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Contents {
+    // The sink has not said yet whether it wants any.
+    Unplanned { size: Option<Option<u64>> },
+    // Bytes are coming; the next ones must start at `next`.
+    Coming { next: u64, size: Option<u64> },
+    // The end was said, or there is nothing to come.
+    Over,
+}
+
+impl Receiver {
+    /// A session that was just established. The first effects are ready.
+    #[must_use]
+    pub fn new(beginning: Beginning) -> Receiver {
+        let mut receiver = Receiver {
+            conversation: Conversation::default(),
+            effects: VecDeque::new(),
+            tally: Tally::default(),
+            nesting: Nesting::new(),
+            window: Window::new(),
+            stage: Stage::Running,
+            confirming: false,
+            accepting: Accepting::NotAsked { yes: beginning.yes },
+            held: Vec::new(),
+            manifest_ended: false,
+            receipt_due_ms: None,
+            verdicts: Vec::new(),
+            outcomes: Vec::new(),
+            outcome_bytes: 0,
+            charged: 0,
+            taken: 0,
+            granted: 0,
+        };
+        if let Some(text) = beginning.verify {
+            receiver.tell(Event::Verify(text.clone()));
+            if beginning.must_confirm {
+                receiver.confirming = true;
+                receiver.effects.push_back(Effect::Ask(Question::Verify(text)));
+            }
+        }
+        receiver
+    }
+
+    /// The next thing to do. Take them until there is none.
+    pub fn poll(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+
+    /// When [`Receiver::tick`] wants to be called, in milliseconds of the clock that `now_ms` comes from.
+    #[must_use]
+    pub fn deadline_ms(&self) -> Option<u64> {
+        self.receipt_due_ms
+    }
+
+    /// How far it is.
+    #[must_use]
+    pub fn progress(&self) -> &Progress {
+        self.tally.progress()
+    }
+
+    /// The person's answer to the comparison of the strings.
+    pub fn verified(&mut self, same: bool) {
+        if !std::mem::take(&mut self.confirming) {
+            return;
+        }
+        if same {
+            self.ask_if_offered();
+        } else {
+            self.fail(
+                Error::new(Kind::Authentication, "the strings to compare are not the same")
+                    .hint("Somebody may sit between the two sides. Start again with a new code."),
+            );
+        }
+    }
+
+    /// The person's answer to the offer.
+    pub fn accepted(&mut self, yes: bool) {
+        if self.accepting != Accepting::Asked {
+            return;
+        }
+        if yes {
+            self.accept();
+        } else {
+            self.fail(Error::new(Kind::Refused, "declined: nothing was received"));
+        }
+    }
+
+    /// A frame arrived: the opened bytes of a record.
+    pub fn frame(&mut self, bytes: BytesMut, now_ms: u64) {
+        if self.stage == Stage::Done {
+            return;
+        }
+        if let Err(error) = self.read(bytes, now_ms) {
+            self.fail(error);
+        }
+    }
+
+    /// The sink said something.
+    pub fn sink(&mut self, event: SinkEvent, now_ms: u64) {
+        if self.stage == Stage::Done {
+            return;
+        }
+        match event {
+            SinkEvent::Planned { entry, verdict } => self.planned(entry, verdict),
+            SinkEvent::Taken { cost } => {
+                self.taken += cost;
+                if self.taken + WINDOW_BYTES - self.granted >= CREDIT_STEP_BYTES {
+                    self.say_credit();
+                }
+            }
+            SinkEvent::Resolved { entry, failure } => self.resolved(entry, failure, now_ms),
+        }
+    }
+
+    /// Nothing else is at hand: what was gathered goes out.
+    pub fn idle(&mut self) {
+        if self.stage == Stage::Running {
+            self.say_plan();
+            self.say_outcomes();
+        }
+    }
+
+    /// The time may have come, see [`Receiver::deadline_ms`]; also gives small credit back now and then, so that the sender's
+    /// person sees progress on a slow line.
+    pub fn tick(&mut self, now_ms: u64) {
+        if self.stage == Stage::Running && self.taken + WINDOW_BYTES > self.granted && self.granted > 0 {
+            self.say_credit();
+        }
+        if self.receipt_due_ms.is_some_and(|due| now_ms >= due) {
+            self.connection_lost(Error::new(Kind::ConnectionLost, "no receipt"));
+        }
+    }
+
+    /// The connection is gone. Once everything is committed that is no failure of this side.
+    pub fn connection_lost(&mut self, error: Error) {
+        let result = if self.stage == Stage::Ending { Ok(self.tally.report().clone()) } else { Err(error) };
+        self.done(result);
+    }
+
+    /// Ends the session because of an error on this side, telling the other.
+    pub fn fail(&mut self, error: Error) {
+        if self.stage == Stage::Done {
+            return;
+        }
+        let text = bounded_text(error.to_string());
+        let text = if matches!(error.kind(), Kind::Interrupted | Kind::Refused) { "" } else { &text };
+        self.say(Control::Cancel(Cancelled { reason: cancel_reason(&error), text }));
+        self.done(Err(error));
+    }
+
+    fn read(&mut self, mut bytes: BytesMut, now_ms: u64) -> Result<()> {
+        let (pieces, payload_bytes) = match Frame::decode(&bytes).map_err(broken)? {
+            Frame::KeepAlive => return Ok(()),
+            Frame::Control { seq, control } => {
+                self.conversation.heard(seq)?;
+                return self.control(control, now_ms);
+            }
+            Frame::Data(data) => (data.pieces, data.payload.len()),
+        };
+        let cost = cost(bytes.len());
+        let payload = bytes.split_off(bytes.len() - payload_bytes);
+        self.data(pieces, payload, cost)
+    }
+
+    fn control(&mut self, control: Control<'_>, now_ms: u64) -> Result<()> {
+        match control {
+            Control::Manifest(items) if !self.manifest_ended => {
+                items.iter().try_for_each(|item| self.item(item))?;
+                self.offered();
+                Ok(())
+            }
+            Control::ManifestEnd { items } if !self.manifest_ended => {
+                if items != self.nesting.next_id() || !self.nesting.is_balanced() {
+                    return Err(broken("the manifest ended too early"));
+                }
+                self.manifest_ended = true;
+                self.tally.complete();
+                self.offered();
+                self.complete_if_all_resolved(now_ms);
+                Ok(())
+            }
+            Control::Ended(ends) => ends.into_iter().try_for_each(|end| self.ended(end)),
+            Control::Dropped { entry, failure } => self.dropped(entry, Failure::from(&failure)),
+            Control::Receipt if self.stage == Stage::Ending => {
+                let report = self.tally.report().clone();
+                self.done(Ok(report));
+                Ok(())
+            }
+            Control::Cancel(cancelled) => {
+                self.done(Err(cancelled_by_peer(&cancelled)));
+                Ok(())
+            }
+            _ => Err(broken("the sender said something that does not belong here")),
+        }
+    }
+
+    fn item(&mut self, item: &Item<'_>) -> Result<()> {
+        let entry = self.nesting.place(item).map_err(|error| broken(format_args!("it offered {error}")))?;
+        let size = match entry.kind {
+            EntryKind::File { size, .. } => Some(size),
+            _ => None,
+        };
+        let kept = Receiving { counted: self.tally.offered(&entry), contents: Contents::Unplanned { size } };
+        if !self.window.push(entry.cost(), kept) {
+            return Err(broken("more was offered than may be open"));
+        }
+        if self.accepting == Accepting::Accepted {
+            self.effects.push_back(Effect::Job(Job::Prepare(entry)));
+        } else {
+            self.held.push(entry);
+        }
+        Ok(())
+    }
+
+    /// Shows what is offered by now, and asks as soon as there is something to ask about.
+    fn offered(&mut self) {
+        let offer: Offer = self.tally.offer().clone();
+        self.tell(Event::Offer(offer));
+        self.ask_if_offered();
+    }
+
+    fn ask_if_offered(&mut self) {
+        let nothing_yet = self.window.next_id() == 0 && !self.manifest_ended;
+        if self.confirming || nothing_yet {
+            return;
+        }
+        match self.accepting {
+            Accepting::NotAsked { yes: true } => self.accept(),
+            Accepting::NotAsked { yes: false } => {
+                self.accepting = Accepting::Asked;
+                self.effects.push_back(Effect::Ask(Question::Accept(self.tally.offer().clone())));
+            }
+            Accepting::Asked | Accepting::Accepted => {}
+        }
+    }
+
+    fn accept(&mut self) {
+        self.accepting = Accepting::Accepted;
+        self.granted = WINDOW_BYTES;
+        self.say(Control::Accept { window: WINDOW_BYTES });
+        self.tell(Event::Accepted);
+        let held = std::mem::take(&mut self.held);
+        self.effects.extend(held.into_iter().map(|entry| Effect::Job(Job::Prepare(entry))));
+    }
+
+    fn planned(&mut self, id: u64, verdict: Verdict) {
+        if let Standing::Open(item) = self.window.get(id) {
+            item.contents = match (item.contents, verdict) {
+                (Contents::Unplanned { size: Some(size) }, Verdict::Send) => {
+                    Contents::Coming { next: 0, size }
+                }
+                _ => Contents::Over,
+            };
+        }
+        self.verdicts.push(verdict);
+        if self.verdicts.len() >= LIST_MAX {
+            self.say_plan();
+        }
+    }
+
+    fn data(&mut self, pieces: Vec<Piece>, payload: BytesMut, cost: u64) -> Result<()> {
+        self.charged += cost;
+        if self.charged > self.granted {
+            return Err(broken("more data than there was room for"));
+        }
+        for piece in &pieces {
+            let (entry, offset, length) = piece.place();
+            match self.window.get(entry) {
+                // The sink has given it up; the sender does not know yet.
+                Standing::Resolved => continue,
+                Standing::Unknown => return Err(broken("data of what was not offered")),
+                Standing::Open(item) => item.take(offset, length)?,
+            }
+            self.tally.taken(u64::from(length));
+        }
+        self.effects.push_back(Effect::Job(Job::Write { pieces, payload, cost }));
+        Ok(())
+    }
+
+    fn ended(&mut self, end: FileEnd) -> Result<()> {
+        match self.window.get(end.entry) {
+            Standing::Resolved => Ok(()),
+            Standing::Open(Receiving { contents: contents @ Contents::Coming { .. }, .. }) => {
+                let Contents::Coming { next, size } = *contents else { return Ok(()) };
+                if end.size != next || size.is_some_and(|size| size != next) {
+                    return Err(broken("a file ended where it has no end"));
+                }
+                *contents = Contents::Over;
+                self.effects.push_back(Effect::Job(Job::Finish(end)));
+                Ok(())
+            }
+            Standing::Open(_) | Standing::Unknown => Err(broken("the end of what was not being sent")),
+        }
+    }
+
+    fn dropped(&mut self, entry: u64, failure: Failure) -> Result<()> {
+        match self.window.get(entry) {
+            Standing::Resolved => Ok(()),
+            Standing::Open(item) if matches!(item.contents, Contents::Coming { .. }) => {
+                item.contents = Contents::Over;
+                self.effects.push_back(Effect::Job(Job::Drop { entry, failure }));
+                Ok(())
+            }
+            Standing::Open(_) | Standing::Unknown => {
+                Err(broken("the sender dropped what was not being sent"))
+            }
+        }
+    }
+
+    fn resolved(&mut self, id: u64, failure: Option<Failure>, now_ms: u64) {
+        let Standing::Open(item) = self.window.resolve(id) else { return };
+        if let Some(end) = self.tally.resolved(item.counted, failure.clone()) {
+            self.tell(Event::Entry(end));
+        }
+        self.outcome_bytes += OUTCOME_BYTES + failure.as_ref().map_or(0, |failure| failure.text.len());
+        self.outcomes.push((id, failure));
+        if self.outcome_bytes >= CONTROL_BYTES_TARGET || self.outcomes.len() >= LIST_MAX {
+            self.say_outcomes();
+        }
+        self.complete_if_all_resolved(now_ms);
+    }
+
+    fn complete_if_all_resolved(&mut self, now_ms: u64) {
+        let is_complete =
+            self.manifest_ended && self.accepting == Accepting::Accepted && self.window.is_empty();
+        if self.stage != Stage::Running || !is_complete {
+            return;
+        }
+        self.say_outcomes();
+        let (delivered, failed) = (self.tally.report().delivered, self.tally.report().failed);
+        self.say(Control::Complete { delivered, failed });
+        self.stage = Stage::Ending;
+        self.receipt_due_ms = Some(now_ms + RECEIPT_MS);
+    }
+
+    fn say_plan(&mut self) {
+        let verdicts = std::mem::take(&mut self.verdicts);
+        if !verdicts.is_empty() {
+            self.say(Control::Plan(verdicts));
+        }
+    }
+
+    /// Outcomes follow the plans of their items.
+    fn say_outcomes(&mut self) {
+        let outcomes = std::mem::take(&mut self.outcomes);
+        self.outcome_bytes = 0;
+        if outcomes.is_empty() {
+            return;
+        }
+        self.say_plan();
+        let wire = outcomes
+            .iter()
+            .map(|(entry, failure)| Outcome {
+                entry: *entry,
+                failure: failure.as_ref().map(Failure::as_wire),
+            })
+            .collect();
+        self.say(Control::Outcomes(wire));
+    }
+
+    fn say_credit(&mut self) {
+        self.granted = self.taken + WINDOW_BYTES;
+        self.say(Control::Credit { total: self.granted });
+    }
+
+    fn say(&mut self, control: Control<'_>) {
+        match self.conversation.say(control) {
+            Ok(packed) => self.effects.push_back(Effect::Frame(packed)),
+            Err(error) => self.done(Err(error)),
+        }
+    }
+
+    fn tell(&mut self, event: Event) {
+        self.effects.push_back(Effect::Event(event));
+    }
+
+    fn done(&mut self, result: Result<Report>) {
+        if self.stage != Stage::Done {
+            self.stage = Stage::Done;
+            self.effects.push_back(Effect::Done(result));
+        }
+    }
+}
+
+impl Receiving {
+    /// Checks that a stretch of contents follows the one before it and stays within the size announced.
+    fn take(&mut self, offset: u64, length: u32) -> Result<()> {
+        let Contents::Coming { next, size } = &mut self.contents else {
+            return Err(broken("data of what was not asked for"));
+        };
+        if offset != *next {
+            return Err(broken("data out of order"));
+        }
+        *next = next.saturating_add(u64::from(length));
+        if size.is_some_and(|size| *next > size) {
+            return Err(broken("more data than the file has"));
+        }
+        Ok(())
+    }
+}
+
+/// Credit is given back in steps of this many bytes: seldom enough to cost nothing, a sixteenth of the window.
+const CREDIT_STEP_BYTES: u64 = WINDOW_BYTES / 16;
+
+/// What an outcome takes in a frame, in bytes, beside its text.
+const OUTCOME_BYTES: usize = 12;

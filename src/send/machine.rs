@@ -1,0 +1,422 @@
+//! The sending session: a pure machine from the first frame to the receipt.
+//!
+//! ```text
+//!   walker ──entry──▶ ┌─────────┐ ──Fetch──▶ reader
+//!   reader ──block──▶ │ Sender  │ ──Frame──▶ lane
+//!   lane ───frame───▶ └─────────┘ ──Event──▶ person
+//! ```
+//!
+//! The driver feeds it what happened and carries out its [`Effect`]s in order. It owns no clock, no socket and no file. Items of the
+//! manifest, and the ends of files, gather into frames until a frame is full or the driver says that nothing else is at
+//! hand ([`Sender::idle`]).
+
+use std::collections::VecDeque;
+
+use super::source::{Fetch, SourceEvent};
+use crate::error::{Error, Kind, Result};
+use crate::events::tally::{Counted, Tally};
+use crate::events::{Event, Progress, Question, Report};
+use crate::proto::conversation::{Conversation, broken, cancel_reason, cancelled_by_peer};
+use crate::proto::frame::{
+    Block, Cancelled, Control, Failure, FileEnd, Frame, PackedBlock, Piece, Verdict, WireFailure,
+    bounded_text, cost,
+};
+use crate::proto::limits::{CONTROL_BYTES_TARGET, FRAME_BYTES_MAX, LIST_MAX};
+use crate::proto::manifest::{Entry, EntryKind, Item};
+use crate::proto::window::{Standing, Window};
+
+/// The sending side of one session.
+#[derive(Debug)]
+pub struct Sender {
+    conversation: Conversation,
+    effects: VecDeque<Effect>,
+    tally: Tally,
+    window: Window<Sending>,
+    stage: Stage,
+    // The manifest.
+    gathered: Vec<Entry>,
+    gathered_bytes: usize,
+    walk: Walking,
+    // What the receiver said of it.
+    accepted: bool,
+    planned: u64,
+    // Data.
+    credit: u64,
+    window_bytes: u64,
+    spent: u64,
+    in_flight: VecDeque<InFlight>,
+    ends: Vec<FileEnd>,
+}
+
+/// What the driver must do.
+#[derive(Debug)]
+pub enum Effect {
+    /// Seal this and send it on the lane.
+    Frame(PackedBlock),
+    /// Read this file.
+    Fetch(Fetch),
+    /// Tell the person.
+    Event(Event),
+    /// Ask the person whether both sides show this string; the answer goes to [`Sender::verified`].
+    Ask(Question),
+    /// Nothing more will come: let what was said reach the other side, close, and return this.
+    Done(Result<Report>),
+}
+
+/// How a session begins.
+#[derive(Clone, Debug, Default)]
+pub struct Beginning {
+    /// The string to compare, if either side asked for it.
+    pub verify: Option<String>,
+    /// Whether this side's person must confirm it before anything is sent.
+    pub must_confirm: bool,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Stage {
+    Confirming,
+    Running,
+    Done,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Walking {
+    Going,
+    // The walker has ended, the end is not said yet.
+    Ended,
+    Said,
+}
+
+/// What is kept of an item without an outcome.
+#[derive(Debug)]
+struct Sending {
+    counted: Counted,
+    fetch: Option<Fetch>,
+    // The reader said that it is complete or dropped, or there is nothing to read.
+    is_read: bool,
+}
+
+/// A data frame the receiver may not have taken yet.
+#[derive(Debug)]
+struct InFlight {
+    spent: u64,
+    bytes: u64,
+}
+
+impl Sender {
+    /// A session that was just established. The first effects are ready.
+    #[must_use]
+    pub fn new(beginning: Beginning) -> Sender {
+        let mut sender = Sender {
+            conversation: Conversation::default(),
+            effects: VecDeque::new(),
+            tally: Tally::default(),
+            window: Window::new(),
+            stage: Stage::Running,
+            gathered: Vec::new(),
+            gathered_bytes: 0,
+            walk: Walking::Going,
+            accepted: false,
+            planned: 0,
+            credit: 0,
+            window_bytes: 0,
+            spent: 0,
+            in_flight: VecDeque::new(),
+            ends: Vec::new(),
+        };
+        if let Some(text) = beginning.verify {
+            sender.tell(Event::Verify(text.clone()));
+            if beginning.must_confirm {
+                sender.stage = Stage::Confirming;
+                sender.effects.push_back(Effect::Ask(Question::Verify(text)));
+            }
+        }
+        sender
+    }
+
+    /// The next thing to do. Take them until there is none.
+    pub fn poll(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+
+    /// Whether the walker may go on.
+    #[must_use]
+    pub fn wants_entries(&self) -> bool {
+        self.stage == Stage::Running && self.walk == Walking::Going && self.window.has_room()
+    }
+
+    /// Whether the receiver has credit for whatever the reader says next.
+    #[must_use]
+    pub fn wants_data(&self) -> bool {
+        self.stage == Stage::Running
+            && self.accepted
+            && self.credit.saturating_sub(self.spent) >= cost(FRAME_BYTES_MAX)
+    }
+
+    /// How far it is.
+    #[must_use]
+    pub fn progress(&self) -> &Progress {
+        self.tally.progress()
+    }
+
+    /// The person's answer to the comparison of the strings.
+    pub fn verified(&mut self, same: bool) {
+        if self.stage != Stage::Confirming {
+            return;
+        }
+        self.stage = Stage::Running;
+        if !same {
+            self.fail(
+                Error::new(Kind::Authentication, "the strings to compare are not the same")
+                    .hint("Somebody may sit between the two sides. Start again with a new code."),
+            );
+        }
+    }
+
+    /// The walker found the next entry. Only when [`Sender::wants_entries`].
+    pub fn entry(&mut self, entry: Entry) {
+        if self.stage == Stage::Done {
+            return;
+        }
+        let fetch = match entry.kind {
+            EntryKind::File { size, meta } => {
+                Some(Fetch { entry: entry.id, path: entry.path.clone(), size, meta })
+            }
+            _ => None,
+        };
+        let is_read = fetch.is_none();
+        let counted = self.tally.offered(&entry);
+        let cost = entry.cost();
+        if entry.id != self.window.next_id() || !self.window.push(cost, Sending { counted, fetch, is_read }) {
+            return self.fail(Error::new(Kind::Internal, "the walk went on without room for its entries"));
+        }
+        self.gathered_bytes += cost;
+        self.gathered.push(entry);
+        if self.gathered_bytes >= CONTROL_BYTES_TARGET || self.gathered.len() >= LIST_MAX {
+            self.say_manifest();
+        }
+    }
+
+    /// The walker is at its end.
+    pub fn walk_ended(&mut self) {
+        if self.walk == Walking::Going {
+            self.walk = Walking::Ended;
+            self.say_manifest();
+        }
+    }
+
+    /// The reader said something. Only when [`Sender::wants_data`].
+    pub fn source(&mut self, event: SourceEvent) {
+        if self.stage == Stage::Done {
+            return;
+        }
+        match event {
+            SourceEvent::Block(block) => self.block(block),
+            SourceEvent::Ended(end) => {
+                self.mark_read(end.entry);
+                self.ends.push(end);
+                if self.ends.len() >= ENDS_MAX {
+                    self.say_ends();
+                }
+            }
+            SourceEvent::Dropped { entry, failure } => {
+                self.mark_read(entry);
+                self.say_ends();
+                self.say(Control::Dropped { entry, failure: failure.as_wire() });
+            }
+        }
+    }
+
+    /// A frame arrived: the opened bytes of a record.
+    pub fn frame(&mut self, bytes: &[u8]) {
+        if self.stage == Stage::Done {
+            return;
+        }
+        let result = match Frame::decode(bytes) {
+            Ok(Frame::Control { seq, control }) => {
+                self.conversation.heard(seq).and_then(|()| self.control(control))
+            }
+            Ok(Frame::KeepAlive) => Ok(()),
+            Ok(Frame::Data(_)) => Err(broken("the receiver sent data")),
+            Err(error) => Err(broken(error)),
+        };
+        if let Err(error) = result {
+            self.fail(error);
+        }
+    }
+
+    /// Nothing else is at hand: what was gathered goes out.
+    pub fn idle(&mut self) {
+        if self.stage == Stage::Running {
+            self.say_manifest();
+            self.say_ends();
+        }
+    }
+
+    /// Ends the session because of an error on this side, telling the other.
+    pub fn fail(&mut self, error: Error) {
+        if self.stage == Stage::Done {
+            return;
+        }
+        let text = bounded_text(error.to_string());
+        let text = if error.kind() == Kind::Interrupted { "" } else { &text };
+        self.say(Control::Cancel(Cancelled { reason: cancel_reason(&error), text }));
+        self.done(Err(error));
+    }
+
+    fn block(&mut self, block: Block) {
+        let bytes = block.pieces().iter().map(|piece: &Piece| u64::from(piece.place().2)).sum();
+        match block.pack() {
+            Ok(packed) => {
+                self.spent += cost(packed.buffer.len() - packed.start);
+                self.in_flight.push_back(InFlight { spent: self.spent, bytes });
+                self.effects.push_back(Effect::Frame(packed));
+            }
+            Err(error) => {
+                self.fail(Error::new(Kind::Internal, "a data frame was built too long").caused_by(error));
+            }
+        }
+    }
+
+    fn control(&mut self, control: Control<'_>) -> Result<()> {
+        match control {
+            Control::Accept { window } if !self.accepted => {
+                self.accepted = true;
+                self.window_bytes = window;
+                self.credit = window;
+                self.tell(Event::Accepted);
+                Ok(())
+            }
+            Control::Plan(verdicts) if self.accepted => {
+                verdicts.into_iter().try_for_each(|verdict| self.plan(verdict))
+            }
+            Control::Credit { total } if self.accepted && total >= self.credit => {
+                self.credit = total;
+                self.taken();
+                Ok(())
+            }
+            Control::Outcomes(outcomes) if self.accepted => outcomes
+                .into_iter()
+                .try_for_each(|outcome| self.outcome(outcome.entry, outcome.failure.as_ref())),
+            Control::Complete { delivered, failed } => self.complete(delivered, failed),
+            Control::Cancel(cancelled) => {
+                self.done(Err(cancelled_by_peer(&cancelled)));
+                Ok(())
+            }
+            _ => Err(broken("the receiver said something that does not belong here")),
+        }
+    }
+
+    fn plan(&mut self, verdict: Verdict) -> Result<()> {
+        let id = self.planned;
+        self.planned += 1;
+        match (self.window.get(id), verdict) {
+            (Standing::Open(item), Verdict::Send) => {
+                let fetch =
+                    item.fetch.take().ok_or_else(|| broken("the receiver asked for what has no contents"))?;
+                self.effects.push_back(Effect::Fetch(fetch));
+                Ok(())
+            }
+            (Standing::Open(item), Verdict::Nothing) => {
+                item.fetch = None;
+                item.is_read = true;
+                Ok(())
+            }
+            (Standing::Resolved, _) => Ok(()),
+            (Standing::Unknown, _) => Err(broken("the receiver planned what was not offered")),
+        }
+    }
+
+    fn outcome(&mut self, id: u64, failure: Option<&WireFailure<'_>>) -> Result<()> {
+        if id >= self.planned {
+            return Err(broken("an outcome of what was not planned"));
+        }
+        // A file cannot be delivered before its end was said; that it fails early is possible.
+        match self.window.get(id) {
+            Standing::Open(item) if failure.is_none() && !item.is_read => {
+                return Err(broken("the receiver delivered a file before its end"));
+            }
+            Standing::Open(_) => {}
+            Standing::Resolved | Standing::Unknown => return Err(broken("a second outcome of one item")),
+        }
+        if let Standing::Open(item) = self.window.resolve(id)
+            && let Some(end) = self.tally.resolved(item.counted, failure.map(Failure::from))
+        {
+            self.tell(Event::Entry(end));
+        }
+        Ok(())
+    }
+
+    fn complete(&mut self, delivered: u64, failed: u64) -> Result<()> {
+        let report = self.tally.report();
+        let agrees = self.walk == Walking::Said
+            && self.window.is_empty()
+            && (delivered, failed) == (report.delivered, report.failed);
+        if !agrees {
+            return Err(broken("the receiver ended before everything had its outcome"));
+        }
+        let report = report.clone();
+        self.say(Control::Receipt);
+        self.done(Ok(report));
+        Ok(())
+    }
+
+    /// Counts the data frames that the new credit shows to be taken: the receiver gives back what it took.
+    fn taken(&mut self) {
+        let taken = self.credit - self.window_bytes;
+        while let Some(frame) = self.in_flight.front().filter(|frame| frame.spent <= taken) {
+            self.tally.taken(frame.bytes);
+            self.in_flight.pop_front();
+        }
+    }
+
+    fn mark_read(&mut self, id: u64) {
+        if let Standing::Open(item) = self.window.get(id) {
+            item.is_read = true;
+        }
+    }
+
+    fn say_manifest(&mut self) {
+        let entries = std::mem::take(&mut self.gathered);
+        self.gathered_bytes = 0;
+        if !entries.is_empty() {
+            let items: Vec<Item<'_>> = entries.iter().map(Entry::item).collect();
+            self.say(Control::Manifest(items));
+            self.tell(Event::Offer(self.tally.offer().clone()));
+        }
+        if self.walk == Walking::Ended {
+            self.walk = Walking::Said;
+            self.tally.complete();
+            self.say(Control::ManifestEnd { items: self.window.next_id() });
+            self.tell(Event::Offer(self.tally.offer().clone()));
+        }
+    }
+
+    fn say_ends(&mut self) {
+        let ends = std::mem::take(&mut self.ends);
+        if !ends.is_empty() {
+            self.say(Control::Ended(ends));
+        }
+    }
+
+    fn say(&mut self, control: Control<'_>) {
+        match self.conversation.say(control) {
+            Ok(packed) => self.effects.push_back(Effect::Frame(packed)),
+            Err(error) => self.done(Err(error)),
+        }
+    }
+
+    fn tell(&mut self, event: Event) {
+        self.effects.push_back(Effect::Event(event));
+    }
+
+    fn done(&mut self, result: Result<Report>) {
+        if self.stage != Stage::Done {
+            self.stage = Stage::Done;
+            self.effects.push_back(Effect::Done(result));
+        }
+    }
+}
+
+/// Ends of files in one frame: 512 of them take about 24 KiB.
+const ENDS_MAX: usize = 512;
