@@ -1,0 +1,192 @@
+//! Drives the receiving machine: a thread for the disk, one lane.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use futures_lite::future;
+use smol::channel::{Receiver as Out, Sender as Queue, unbounded};
+
+use super::machine::{Beginning, Effect, Receiver};
+use super::sink::{Job, SinkEvent};
+use crate::error::{Error, Kind, Result};
+use crate::events::{Cancel, Event, Handler, Report};
+use crate::net::lane::Lane;
+use crate::net::link::{Asked, Happening, Link, beside};
+use crate::net::pair::Paired;
+
+/// Where entries end: the directory tree, or one stream. Runs on a thread of its own.
+pub trait Output: Send + 'static {
+    /// Carries out a job and says what came of it, now or at a later call.
+    ///
+    /// # Errors
+    /// What ends the whole transfer, such as a full disk.
+    fn handle(&mut self, job: Job, events: &mut Vec<SinkEvent>) -> Result<()>;
+
+    /// Nothing else is queued: what is complete is made durable and appears under its name.
+    ///
+    /// # Errors
+    /// What ends the whole transfer.
+    fn commit(&mut self, events: &mut Vec<SinkEvent>) -> Result<()>;
+}
+
+/// Receives into `output` from the other side of an established session. Dropping the future abandons the transfer without
+/// telling the other side; `cancel` ends it in order.
+///
+/// # Errors
+/// Whatever ended the session before every entry had its outcome.
+pub async fn run(
+    paired: Paired,
+    output: impl Output,
+    yes: bool,
+    handler: &dyn Handler,
+    cancel: Cancel,
+) -> Result<Report> {
+    let beginning = Beginning { verify: paired.verify, must_confirm: paired.must_confirm, yes };
+    let disk = Disk::start(output)?;
+    let link = Link::new(paired.lane, handler, cancel);
+    let driver = Driver { machine: Receiver::new(beginning), link, disk, moving_since: None };
+    beside(paired.io, driver.run()).await
+}
+
+struct Driver<'h> {
+    machine: Receiver,
+    link: Link<'h>,
+    disk: Disk,
+    moving_since: Option<Instant>,
+}
+
+/// The thread of the disk. What waits in its queue is bounded by the windows of the session.
+struct Disk {
+    jobs: Queue<Job>,
+    events: Out<Result<Vec<SinkEvent>>>,
+}
+
+enum Input {
+    Happened(Happening),
+    Sunk(Result<Vec<SinkEvent>>),
+}
+
+impl Driver<'_> {
+    async fn run(mut self) -> (Result<Report>, Lane) {
+        let result = loop {
+            if let Some(result) = self.carry_out() {
+                break result;
+            }
+            let input = match future::poll_once(self.next()).await {
+                Some(input) => input,
+                None => {
+                    self.machine.idle();
+                    if let Some(result) = self.carry_out() {
+                        break result;
+                    }
+                    self.next().await
+                }
+            };
+            self.feed(input);
+        };
+        let result = result.map(|mut report| {
+            report.elapsed = self.moving_since.map_or(Duration::ZERO, |since| since.elapsed());
+            report
+        });
+        self.disk.end().await;
+        (result, self.link.lane)
+    }
+
+    /// Carries out what the machine asks for; returns what the session came to, once it did.
+    fn carry_out(&mut self) -> Option<Result<Report>> {
+        while let Some(effect) = self.machine.poll() {
+            match effect {
+                Effect::Frame(frame) => self.link.lane.send(frame),
+                // A disk thread that has ended has said why.
+                Effect::Job(job) => drop(self.disk.jobs.try_send(job)),
+                Effect::Event(event) => {
+                    if matches!(event, Event::Accepted) {
+                        self.moving_since = Some(Instant::now());
+                    }
+                    self.link.handler.event(event);
+                }
+                Effect::Ask(question) => self.link.ask(question),
+                Effect::Done(result) => {
+                    self.link.show(self.machine.progress());
+                    return Some(result);
+                }
+            }
+        }
+        None
+    }
+
+    async fn next(&mut self) -> Input {
+        let Driver { link, disk, .. } = self;
+        let happened = async { Input::Happened(link.next().await) };
+        let sunk = async {
+            match disk.events.recv().await {
+                Ok(events) => Input::Sunk(events),
+                Err(_) => future::pending().await,
+            }
+        };
+        future::or(happened, sunk).await
+    }
+
+    fn feed(&mut self, input: Input) {
+        let now_ms = self.link.now_ms();
+        match input {
+            Input::Sunk(Ok(events)) => events.into_iter().for_each(|event| self.machine.sink(event, now_ms)),
+            Input::Sunk(Err(error)) => self.machine.fail(error),
+            Input::Happened(Happening::Frame(Ok(bytes))) => self.machine.frame(bytes, now_ms),
+            Input::Happened(Happening::Frame(Err(error))) if error.kind() == Kind::ConnectionLost => {
+                self.machine.connection_lost(error);
+            }
+            Input::Happened(Happening::Frame(Err(error))) => self.machine.fail(error),
+            Input::Happened(Happening::Answer(Asked::Verify, same)) => self.machine.verified(same),
+            Input::Happened(Happening::Answer(Asked::Accept, yes)) => self.machine.accepted(yes),
+            Input::Happened(Happening::Drained) => {}
+            Input::Happened(Happening::Cancelled) => {
+                self.machine.fail(Error::new(Kind::Interrupted, "interrupted"));
+            }
+            Input::Happened(Happening::Tick) => {
+                self.machine.tick(now_ms);
+                self.link.show(self.machine.progress());
+            }
+        }
+    }
+}
+
+impl Disk {
+    fn start(mut output: impl Output) -> Result<Disk> {
+        let (jobs, jobs_out) = unbounded::<Job>();
+        let (events_in, events) = unbounded();
+        let work = move || {
+            loop {
+                let mut said = Vec::new();
+                let result = match jobs_out.try_recv() {
+                    Ok(job) => output.handle(job, &mut said),
+                    Err(_) => match output.commit(&mut said) {
+                        Ok(()) if said.is_empty() => match jobs_out.recv_blocking() {
+                            Ok(job) => output.handle(job, &mut said),
+                            Err(_) => return,
+                        },
+                        result => result,
+                    },
+                };
+                let ended = result.is_err();
+                let told = said.is_empty() || events_in.try_send(Ok(said)).is_ok();
+                if let Err(error) = result {
+                    // Whoever is not listening any more has its own reason.
+                    let _ = events_in.try_send(Err(error));
+                }
+                if ended || !told {
+                    return;
+                }
+            }
+        };
+        let spawned = thread::Builder::new().name("disk".into()).spawn(work);
+        spawned.map_err(|error| Error::new(Kind::Internal, "cannot start a thread").caused_by(error))?;
+        Ok(Disk { jobs, events })
+    }
+
+    /// Lets the thread end and waits until it has cleaned up behind itself.
+    async fn end(self) {
+        self.jobs.close();
+        while self.events.recv().await.is_ok() {}
+    }
+}

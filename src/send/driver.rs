@@ -1,0 +1,185 @@
+//! Drives the sending machine: a thread that walks, a thread that reads, one lane.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use futures_lite::future;
+use smol::channel::{Receiver, Sender as Queue, bounded, unbounded};
+
+use super::machine::{Beginning, Effect, Sender};
+use super::source::{Fetch, Reader, SourceEvent, Walk};
+use crate::error::{Error, Kind, Result};
+use crate::events::{Cancel, Event, Handler, Report};
+use crate::net::link::{Asked, Happening, Link, beside};
+use crate::net::pair::Paired;
+use crate::proto::chunk::ChunkSize;
+use crate::proto::manifest::Entry;
+
+/// Sends what `walk` finds to the other side of an established session. Dropping the future abandons the transfer without
+/// telling the other side; `cancel` ends it in order.
+///
+/// # Errors
+/// Whatever ended the session before the receiver's statement that everything has its outcome.
+pub async fn run(
+    paired: Paired,
+    walk: Walk,
+    chunk: ChunkSize,
+    handler: &dyn Handler,
+    cancel: Cancel,
+) -> Result<Report> {
+    let beginning = Beginning { verify: paired.verify, must_confirm: paired.must_confirm };
+    let threads = Threads::start(walk, chunk)?;
+    let link = Link::new(paired.lane, handler, cancel);
+    let driver = Driver { machine: Sender::new(beginning), link, threads, moving_since: None };
+    beside(paired.io, driver.run()).await
+}
+
+struct Driver<'h> {
+    machine: Sender,
+    link: Link<'h>,
+    threads: Threads,
+    moving_since: Option<Instant>,
+}
+
+/// The walker and the reader. Both end when their channels do.
+struct Threads {
+    entries: Receiver<Entry>,
+    fetches: Queue<Fetch>,
+    read: Receiver<SourceEvent>,
+}
+
+enum Input {
+    Happened(Happening),
+    Entry(Option<Entry>),
+    Read(SourceEvent),
+}
+
+impl Driver<'_> {
+    async fn run(mut self) -> (Result<Report>, crate::net::lane::Lane) {
+        loop {
+            if let Some(result) = self.carry_out() {
+                return (result.map(|report| self.timed(report)), self.link.lane);
+            }
+            let input = match future::poll_once(self.next()).await {
+                Some(input) => input,
+                None => {
+                    self.machine.idle();
+                    if let Some(result) = self.carry_out() {
+                        return (result.map(|report| self.timed(report)), self.link.lane);
+                    }
+                    self.next().await
+                }
+            };
+            self.feed(input);
+        }
+    }
+
+    /// Carries out what the machine asks for; returns what the session came to, once it did.
+    fn carry_out(&mut self) -> Option<Result<Report>> {
+        while let Some(effect) = self.machine.poll() {
+            match effect {
+                Effect::Frame(frame) => self.link.lane.send(frame),
+                // A reader that has gone says so by its silence at the other end.
+                Effect::Fetch(fetch) => drop(self.threads.fetches.try_send(fetch)),
+                Effect::Event(event) => {
+                    if matches!(event, Event::Accepted) {
+                        self.moving_since = Some(Instant::now());
+                    }
+                    self.link.handler.event(event);
+                }
+                Effect::Ask(question) => self.link.ask(question),
+                Effect::Done(result) => {
+                    self.link.show(self.machine.progress());
+                    return Some(result);
+                }
+            }
+        }
+        None
+    }
+
+    async fn next(&mut self) -> Input {
+        let wants_entries = self.machine.wants_entries();
+        let wants_data = self.machine.wants_data() && self.link.lane.has_room();
+        let Threads { entries, read, .. } = &self.threads;
+        let entry = async {
+            if wants_entries { Input::Entry(entries.recv().await.ok()) } else { future::pending().await }
+        };
+        let data = async {
+            match read.recv().await {
+                Ok(event) if wants_data => Input::Read(event),
+                _ => future::pending().await,
+            }
+        };
+        let data = async { if wants_data { data.await } else { future::pending().await } };
+        let happened = async { Input::Happened(self.link.next().await) };
+        future::or(happened, future::or(data, entry)).await
+    }
+
+    fn feed(&mut self, input: Input) {
+        match input {
+            Input::Entry(Some(entry)) => self.machine.entry(entry),
+            Input::Entry(None) => self.machine.walk_ended(),
+            Input::Read(event) => self.machine.source(event),
+            Input::Happened(Happening::Frame(Ok(bytes))) => self.machine.frame(&bytes),
+            Input::Happened(Happening::Frame(Err(error))) => self.machine.fail(error),
+            Input::Happened(Happening::Answer(Asked::Verify, same)) => self.machine.verified(same),
+            Input::Happened(Happening::Answer(Asked::Accept, _) | Happening::Drained) => {}
+            Input::Happened(Happening::Cancelled) => {
+                self.machine.fail(Error::new(Kind::Interrupted, "interrupted"));
+            }
+            Input::Happened(Happening::Tick) => self.link.show(self.machine.progress()),
+        }
+    }
+
+    fn timed(&self, mut report: Report) -> Report {
+        report.elapsed = self.moving_since.map_or(Duration::ZERO, |since| since.elapsed());
+        report
+    }
+}
+
+impl Threads {
+    fn start(walk: Walk, chunk: ChunkSize) -> Result<Threads> {
+        let (entries_in, entries) = bounded(WALK_AHEAD);
+        let (fetches, fetches_out) = unbounded::<Fetch>();
+        let (read_in, read) = bounded(READ_AHEAD);
+        let mut reader = Reader::new(walk.roots(), chunk);
+        spawn("walk", move || {
+            for walked in walk {
+                if entries_in.send_blocking(walked.entry).is_err() {
+                    return;
+                }
+            }
+        })?;
+        spawn("read", move || {
+            // False once the session is over: then nothing more is read.
+            let mut emit = |event: SourceEvent| read_in.send_blocking(event).is_ok();
+            loop {
+                let fetch = match fetches_out.try_recv() {
+                    Ok(fetch) => fetch,
+                    Err(_) => {
+                        reader.flush(&mut emit);
+                        match fetches_out.recv_blocking() {
+                            Ok(fetch) => fetch,
+                            Err(_) => return,
+                        }
+                    }
+                };
+                if !reader.fetch(&fetch, &mut emit) {
+                    return;
+                }
+            }
+        })?;
+        Ok(Threads { entries, fetches, read })
+    }
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<()> {
+    let spawned = thread::Builder::new().name(name.into()).spawn(work);
+    spawned.map(drop).map_err(|error| Error::new(Kind::Internal, "cannot start a thread").caused_by(error))
+}
+
+/// Entries the walker may be ahead of the manifest.
+const WALK_AHEAD: usize = 512;
+
+/// Blocks the reader may be ahead of the lane: 1 MiB.
+const READ_AHEAD: usize = 4;
