@@ -1,8 +1,9 @@
-//! How both ends reach the relay.
+//! How both ends reach the relay, and how the relay is reached: addresses, TLS.
+
 pub mod dial;
-/// A relay's address.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RelayUrl;
-/// Where to listen.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ListenAddr;
+mod listen;
+pub mod tls;
+mod url;
+
+pub use listen::{ListenAddr, listen, local_addresses};
+pub use url::{Host, RelayUrl};
