@@ -7,5 +7,6 @@ pub(crate) mod kdf;
 pub mod limits;
 pub mod manifest;
 pub mod path;
+pub mod role;
 pub mod seal;
 pub mod words;
