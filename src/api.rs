@@ -7,7 +7,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use futures_lite::future;
-use smol::Timer;
 
 use crate::error::{Error, Kind, Result};
 use crate::events::{Cancel, Event, Handler, Report};

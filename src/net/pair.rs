@@ -291,7 +291,7 @@ fn nobody_came() -> Error {
         .hint("Start both sides within the time to wait, or give it with --wait.")
 }
 
-fn random() -> Result<[u8; 32]> {
+pub fn random() -> Result<[u8; 32]> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes)
         .map_err(|error| Error::new(Kind::Internal, "the system gives no random numbers").caused_by(error))?;

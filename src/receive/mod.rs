@@ -2,6 +2,7 @@
 //!
 //! [`machine`] decides what is wanted and what is said, [`sink`] writes on a thread of its own, the driver joins both to a lane.
 
+mod destination;
 mod driver;
 pub mod machine;
 pub mod sink;
@@ -9,7 +10,8 @@ pub mod sink;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use driver::{Output, run};
+pub use destination::Destination;
+pub use driver::run;
 
 use crate::net::ListenAddr;
 use crate::net::dial::DialOptions;
