@@ -147,6 +147,9 @@ impl std::fmt::Debug for Handshake {
 }
 
 /// Our half of the exchange, before the other's is known.
+///
+/// The `spake2` crate keeps the password and its scalars in memory that it does not wipe. It is dropped with the first
+/// message that comes; every copy of ours is wiped.
 struct Opened {
     room: String,
     hello: Hello,
