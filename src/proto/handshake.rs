@@ -30,7 +30,7 @@ pub use super::role::Role;
 use super::seal::{Ciphers, Mode};
 pub use established::Established;
 pub use fault::{Fault, Malformed};
-pub use guesses::{Guesses, GuessesLeft};
+pub use guesses::{GUESSES_MAX, Guesses, GuessesLeft};
 use keys::PairingKeys;
 pub use message::{APP_BYTES_MAX, Hello, MESSAGE_MAX, Options, Reason, VERSION, refusal};
 use message::{Confirm, First, Message};

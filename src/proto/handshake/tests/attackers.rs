@@ -28,9 +28,9 @@ fn the_third_guesser_burns_the_code_and_strangers_in_between_do_not_count() {
         let (mut maker, maker_first) = sender().start();
         match password {
             Some(password) => {
-                let (mut guesser, first) = Side { password, ..receiver() }.start();
+                let (mut other, first) = Side { password, ..receiver() }.start();
                 maker.handle(&first).unwrap();
-                let confirm = guesser.handle(&maker_first).unwrap().send.unwrap();
+                let confirm = other.handle(&maker_first).unwrap().send.unwrap();
                 assert_eq!(maker.handle(&confirm).unwrap_err(), Fault::WrongCode);
             }
             None => assert!(maker.handle(b"GET / HTTP/1.1").is_err()),
