@@ -30,7 +30,7 @@ pub use super::role::Role;
 use super::seal::{Ciphers, Mode};
 pub use established::Established;
 pub use fault::{Fault, Malformed};
-pub use guesses::{Guesses, GuessesLeft};
+pub use guesses::{GUESSES_MAX, Guesses, GuessesLeft};
 use keys::PairingKeys;
 pub use message::{APP_BYTES_MAX, Hello, MESSAGE_MAX, Options, Reason, VERSION, refusal};
 use message::{Confirm, First, Message};
@@ -147,6 +147,9 @@ impl std::fmt::Debug for Handshake {
 }
 
 /// Our half of the exchange, before the other's is known.
+///
+/// The `spake2` crate keeps the password and its scalars in memory that it does not wipe. It is dropped with the first
+/// message that comes; every copy of ours is wiped.
 struct Opened {
     room: String,
     hello: Hello,

@@ -50,7 +50,7 @@ pub enum Malformed {
 impl Fault {
     /// What to send before closing, so that the other side's person learns why. Strangers are told nothing.
     #[must_use]
-    pub fn refusal(&self) -> Option<Vec<u8>> {
+    pub fn refusal(self) -> Option<Vec<u8>> {
         match self {
             Fault::WrongCode => Some(refusal(Reason::WrongCode)),
             Fault::SameRole(_) => Some(refusal(Reason::Role)),
@@ -61,7 +61,7 @@ impl Fault {
         }
     }
 
-    fn kind(&self) -> Kind {
+    fn kind(self) -> Kind {
         match self {
             Fault::WrongCode | Fault::Reflected | Fault::Refused(Reason::WrongCode) => Kind::Authentication,
             Fault::Refused(Reason::Busy) => Kind::Refused,
@@ -76,7 +76,7 @@ impl Fault {
         }
     }
 
-    fn hint(&self) -> &'static str {
+    fn hint(self) -> &'static str {
         match self {
             Fault::WrongCode | Fault::Refused(Reason::WrongCode) => {
                 "Check every word of the code; if it is right, somebody may be trying to get in between."

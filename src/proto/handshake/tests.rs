@@ -124,16 +124,16 @@ fn paired(left: &Side, right: &Side) -> (Box<Established>, Box<Established>) {
 #[test]
 fn the_same_code_pairs_whoever_made_it() {
     for (sender_made, receiver_made) in [(true, false), (false, true), (false, false)] {
-        let sender = Side { made: sender_made, ..sender() };
-        let receiver = Side { made: receiver_made, ..receiver() };
-        let (sends, receives) = paired(&sender, &receiver);
+        let left = Side { made: sender_made, ..sender() };
+        let right = Side { made: receiver_made, ..receiver() };
+        let (sends, receives) = paired(&left, &right);
         assert_eq!(sends.is_maker, !receiver_made);
         assert_eq!(receives.is_maker, receiver_made);
         assert_eq!(sends.ours, receives.theirs);
         assert_eq!(sends.theirs, receives.ours);
         assert_eq!(sends.theirs.app, "1.2.3");
         // Whoever is handled first, the outcome is the same.
-        let (receives, sends) = paired(&receiver, &sender);
+        let (receives, sends) = paired(&right, &left);
         assert!(sends.is_maker != receives.is_maker);
     }
 }
@@ -159,9 +159,9 @@ fn the_maker_confirms_only_what_it_was_shown() {
 #[test]
 fn a_wrong_code_is_a_wrong_guess_on_both_sides() {
     for receiver_made in [false, true] {
-        let sender = Side { made: !receiver_made, ..sender() };
-        let receiver = Side { made: receiver_made, password: "acid-crane-other", ..receiver() };
-        let (sends, receives) = pair(&sender, &receiver);
+        let left = Side { made: !receiver_made, ..sender() };
+        let right = Side { made: receiver_made, password: "acid-crane-other", ..receiver() };
+        let (sends, receives) = pair(&left, &right);
         assert_eq!(sends.result.unwrap_err(), Some(Fault::WrongCode));
         assert_eq!(receives.result.unwrap_err(), Some(Fault::WrongCode));
         assert_eq!((sends.verdict, receives.verdict), (Verdict::WrongGuess, Verdict::WrongGuess));
@@ -234,6 +234,15 @@ fn every_connection_has_its_own_secret() {
     };
     assert_eq!(secret(1), secret(1));
     assert_ne!(secret(1), secret(3));
+}
+
+#[test]
+fn a_pairing_may_move_between_threads() {
+    fn is_send<T: Send>() {}
+    is_send::<Handshake>();
+    is_send::<Established>();
+    is_send::<crate::proto::seal::Sealer>();
+    is_send::<crate::proto::seal::Opener>();
 }
 
 #[test]

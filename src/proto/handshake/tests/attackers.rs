@@ -17,6 +17,31 @@ fn whoever_confirms_and_hangs_up_has_spent_a_guess_and_seen_nothing() {
     assert_eq!(maker.ended(), Verdict::WrongGuess);
 }
 
+/// Guessers come one after the other, on connections of their own.
+#[test]
+fn the_third_guesser_burns_the_code_and_strangers_in_between_do_not_count() {
+    let mut guesses = Guesses::new();
+    let mut left = Vec::new();
+    for password in
+        [Some("one-wrong-guess"), None, Some("two-wrong-guesses"), None, None, Some("three-wrong")]
+    {
+        let (mut maker, maker_first) = sender().start();
+        match password {
+            Some(password) => {
+                let (mut other, first) = Side { password, ..receiver() }.start();
+                maker.handle(&first).unwrap();
+                let confirm = other.handle(&maker_first).unwrap().send.unwrap();
+                assert_eq!(maker.handle(&confirm).unwrap_err(), Fault::WrongCode);
+            }
+            None => assert!(maker.handle(b"GET / HTTP/1.1").is_err()),
+        }
+        if maker.ended() == Verdict::WrongGuess {
+            left.push(guesses.count_wrong());
+        }
+    }
+    assert_eq!(left, [GuessesLeft::Left(2), GuessesLeft::Left(1), GuessesLeft::Burnt]);
+}
+
 /// A maker without the code that wants to see the taker's confirmation.
 #[test]
 fn a_taker_left_without_an_answer_knows_that_a_guess_was_made() {

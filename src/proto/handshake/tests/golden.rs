@@ -1,7 +1,8 @@
 //! The bytes of every message. Whoever changes one of these changes the protocol: a new [`VERSION`] and
-//! `docs/protocol.md` go with it.
+//! `docs/protocol.md` go with it. `tests/vectors/pairing.py` computes the same by other means.
 
 use super::*;
+use crate::proto::kdf::hex;
 
 #[test]
 fn first_messages_are_the_golden_ones() {
@@ -48,7 +49,7 @@ fn first_messages_are_the_golden_ones() {
 #[test]
 fn confirmations_are_the_golden_ones() {
     let (sends, receives) = pair(&sender(), &receiver());
-    let header = "7032706301" /* "p2pc", version 1 */;
+    let header = "7032706301"; // "p2pc", version 1
     let (mac, opening) = (
         "31e3a870be0a78b4a3a4bee8ac8d79c675077d258af3ec0f46072fc80a55f112",
         "f040b4f33d79a54c997e785c428052c75c3ef979db4ecfe031be33f849ee2843",
@@ -86,8 +87,4 @@ fn what_follows_from_a_pairing_is_golden() {
     let mut record = b"first".to_vec();
     receives.first_lane().0.seal_in_place(&mut record, 0).unwrap();
     assert_eq!(hex(&record), "1f9d5398d3278d22c421374c7607021fa8d6dab44a");
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
