@@ -116,7 +116,7 @@ async fn read(mut reader: Reader, mut opener: Opener, incoming: &Sender<Result<B
         };
         let frame_bytes = match opener.open_in_place(&mut record) {
             Ok(frame) => frame.len(),
-            Err(_) => return tampered(),
+            Err(error) => return error.into(),
         };
         record.truncate(frame_bytes);
         if incoming.send(Ok(record)).await.is_err() {
@@ -187,11 +187,6 @@ fn ended(closed: Closed) -> Error {
 
 fn lost(what: &str) -> Error {
     Error::new(Kind::ConnectionLost, what).hint("Run both commands again.")
-}
-
-fn tampered() -> Error {
-    Error::new(Kind::Protocol, "a record was altered, lost or repeated on the way")
-        .hint("Something between the two sides interferes with the connection; nothing it changed was written.")
 }
 
 /// Opened frames waiting for the session: it always reads on, so a few are enough.

@@ -269,16 +269,9 @@ async fn before<T>(until: Option<Instant>, what: impl Future<Output = T>) -> Res
     future::or(async { Ok(what.await) }, late).await
 }
 
-/// Faults that end this side for good. The maker of a code lets no stranger end it.
+/// A fault ends a side that was given the code. The maker of a code lets no stranger end it: the other side's person reads why.
 fn fatal(fault: Fault, was_given: bool) -> Option<Error> {
-    match fault {
-        Fault::Incompatible { .. } | Fault::NoCipher => {
-            Some(Error::new(Kind::Protocol, fault.to_string()).hint("Use the same version of p2pc on both sides."))
-        }
-        Fault::WrongCode => None,
-        _ if was_given => Some(Error::new(Kind::Authentication, fault.to_string())),
-        _ => None,
-    }
+    (was_given && fault != Fault::WrongCode).then(|| fault.into())
 }
 
 fn wrong_code() -> Error {

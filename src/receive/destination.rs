@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::sink::{Output, Sink, StreamSink};
-use crate::disk::Native;
+use crate::disk::create_output;
 use crate::error::{Error, Kind, Result};
 use crate::proto::chunk::ChunkSize;
 
@@ -45,7 +45,7 @@ impl Destination {
     /// Kind `Disk`, when that fails.
     pub fn open(self, chunk: ChunkSize) -> Result<Box<dyn Output>> {
         match self {
-            Destination::Directory(path) => Ok(Box::new(Sink::new(Native::open_or_create(&path)?, chunk)?)),
+            Destination::Directory(path) => Ok(Box::new(Sink::new(create_output(&path)?, chunk))),
             Destination::Stdout => Ok(Box::new(StreamSink::new(io::stdout(), chunk))),
         }
     }
