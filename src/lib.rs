@@ -19,7 +19,7 @@
 //! use p2pc::{Cancel, ReceiveOptions, SendOptions, events::Silent};
 //!
 //! # fn main() -> p2pc::Result<()> {
-//! let relay = p2pc::RelayUrl::parse("relay.example.org")?;
+//! let relay = "relay.example.org".parse()?;
 //! let mut options = SendOptions::new(["results".into()]);
 //! options.dial.relay = Some(relay);
 //! let report = futures_lite::future::block_on(p2pc::send(options, &Silent::accepting(), Cancel::new()))?;

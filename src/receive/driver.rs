@@ -141,8 +141,8 @@ impl Driver<'_> {
                 self.machine.connection_lost(error);
             }
             Input::Happened(Happening::Frame(Err(error))) => self.machine.fail(error),
-            Input::Happened(Happening::Answer(Asked::Verify, same)) => self.machine.verified(same),
-            Input::Happened(Happening::Answer(Asked::Accept, yes)) => self.machine.accepted(yes),
+            Input::Happened(Happening::Answer(Asked::Verify, same)) => self.machine.verified(same, now_ms),
+            Input::Happened(Happening::Answer(Asked::Accept, yes)) => self.machine.accepted(yes, now_ms),
             Input::Happened(Happening::Drained) => {}
             Input::Happened(Happening::Cancelled) => {
                 self.machine.fail(Error::new(Kind::Interrupted, "interrupted"));

@@ -168,12 +168,13 @@ impl Receiver {
     }
 
     /// The person's answer to the comparison of the strings.
-    pub fn verified(&mut self, same: bool) {
+    pub fn verified(&mut self, same: bool, now_ms: u64) {
         if !std::mem::take(&mut self.confirming) {
             return;
         }
         if same {
             self.ask_if_offered();
+            self.complete_if_all_resolved(now_ms);
         } else {
             self.fail(
                 Error::new(Kind::Authentication, "the strings to compare are not the same")
@@ -183,12 +184,14 @@ impl Receiver {
     }
 
     /// The person's answer to the offer.
-    pub fn accepted(&mut self, yes: bool) {
+    pub fn accepted(&mut self, yes: bool, now_ms: u64) {
         if self.accepting != Accepting::Asked {
             return;
         }
         if yes {
             self.accept();
+            // An empty manifest may have ended before the answer.
+            self.complete_if_all_resolved(now_ms);
         } else {
             self.fail(Error::new(Kind::Refused, "declined: nothing was received"));
         }
@@ -392,7 +395,7 @@ impl Receiver {
             }
             self.tally.taken(u64::from(length));
         }
-        self.effects.push_back(Effect::Job(Job::Write { pieces, payload, cost }));
+        self.effects.push_back(Effect::Job(Job::Write { pieces, payload: payload.freeze(), cost }));
         Ok(())
     }
 

@@ -90,9 +90,19 @@ fn nothing_touches_the_disk_before_the_person_accepts() {
     assert_eq!((offer.files, offer.bytes, offer.names.len()), (1, 10, 1));
     assert!(world.arrived.is_empty());
     assert!(!world.receiver_events.iter().any(|event| matches!(event, Event::Accepted)));
-    world.receiver.accepted(true);
+    world.receiver.accepted(true, 0);
     assert!(world.run(&mut Dice::new(3)));
     assert!(world.sent.unwrap().is_ok());
+}
+
+#[test]
+fn an_empty_offer_ends_once_it_is_accepted() {
+    let mut world = World::new(Tree::default());
+    world.receiver = Receiver::new(receiving::Beginning::default());
+    assert!(!world.run(&mut Dice::new(3)));
+    world.receiver.accepted(true, 0);
+    assert!(world.run(&mut Dice::new(3)));
+    assert!(world.sent.unwrap().is_ok() && world.received.unwrap().is_ok());
 }
 
 #[test]
@@ -102,7 +112,7 @@ fn declining_ends_both_sides() {
     let mut world = World::new(tree);
     world.receiver = Receiver::new(receiving::Beginning::default());
     assert!(!world.run(&mut Dice::new(3)));
-    world.receiver.accepted(false);
+    world.receiver.accepted(false, 0);
     assert!(world.run(&mut Dice::new(3)));
     assert_eq!(world.sent.unwrap().unwrap_err().kind(), Kind::Refused);
     assert_eq!(world.received.unwrap().unwrap_err().kind(), Kind::Refused);
@@ -123,7 +133,7 @@ fn strings_are_compared_before_anything_is_said() {
         assert!(!world.receiver_events.iter().any(|event| matches!(event, Event::Offer(_))));
         assert_eq!(world.questions.len(), 2);
         // The receiver confirms first: nothing may happen before the sender does too.
-        world.receiver.verified(true);
+        world.receiver.verified(true, 0);
         assert!(!world.run(&mut Dice::new(5)));
         world.sender.verified(same);
         assert!(world.run(&mut Dice::new(5)));

@@ -1,0 +1,164 @@
+//! What tests of whole transfers share: a relay on this machine, two sides on threads, a person who answers.
+
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::thread::JoinHandle;
+
+use p2pc::events::{Answer, Event, Question, Report};
+use p2pc::net::ListenAddr;
+use p2pc::{Cancel, Code, Handler, ReceiveOptions, Relay, RelayOptions, RelayUrl, Result, SendOptions};
+use smol::channel::{Receiver, Sender, unbounded};
+
+/// A relay on a free port of this machine; ends when it is dropped.
+pub struct TestRelay {
+    pub url: RelayUrl,
+    cancel: Cancel,
+    thread: Option<JoinHandle<Result<()>>>,
+}
+
+impl TestRelay {
+    pub fn start() -> TestRelay {
+        let listen: ListenAddr = "127.0.0.1:0".parse().unwrap();
+        let options = RelayOptions { listen: vec![listen], tls: None, only_room: None };
+        let relay = smol::block_on(Relay::bind(options)).unwrap();
+        let url = RelayUrl::plain(relay.addresses()[0]);
+        let cancel = Cancel::new();
+        let stop = cancel.clone();
+        let thread = Some(std::thread::spawn(move || smol::block_on(relay.run(stop))));
+        TestRelay { url, cancel, thread }
+    }
+}
+
+impl Drop for TestRelay {
+    fn drop(&mut self) {
+        self.cancel.cancel();
+        if let Some(thread) = self.thread.take() {
+            let ended = thread.join();
+            if !std::thread::panicking() {
+                ended.unwrap().unwrap();
+            }
+        }
+    }
+}
+
+/// A person: writes down every event, and answers every question the same way.
+pub struct Person {
+    events: Sender<Event>,
+    yes: bool,
+    questions: Mutex<Vec<Question>>,
+}
+
+impl Handler for Person {
+    fn event(&self, event: Event) {
+        self.events.try_send(event).unwrap();
+    }
+
+    fn ask(&self, question: Question) -> Answer<'_> {
+        self.questions.lock().unwrap().push(question);
+        Box::pin(std::future::ready(self.yes))
+    }
+}
+
+/// One side, running.
+pub struct Side {
+    pub events: Receiver<Event>,
+    pub cancel: Cancel,
+    thread: JoinHandle<(Result<Report>, Vec<Question>)>,
+}
+
+impl Side {
+    pub fn send(options: SendOptions) -> Side {
+        Side::start(true, move |person, cancel| smol::block_on(p2pc::send(options, person, cancel)))
+    }
+
+    pub fn receive(options: ReceiveOptions) -> Side {
+        Side::receive_answering(options, true)
+    }
+
+    pub fn receive_answering(options: ReceiveOptions, yes: bool) -> Side {
+        Side::start(yes, move |person, cancel| smol::block_on(p2pc::receive(options, person, cancel)))
+    }
+
+    fn start(yes: bool, run: impl FnOnce(&Person, Cancel) -> Result<Report> + Send + 'static) -> Side {
+        let (events, seen) = unbounded();
+        let cancel = Cancel::new();
+        let stop = cancel.clone();
+        let thread = std::thread::spawn(move || {
+            let person = Person { events, yes, questions: Mutex::default() };
+            let result = run(&person, stop);
+            (result, person.questions.into_inner().unwrap())
+        });
+        Side { events: seen, cancel, thread }
+    }
+
+    /// Waits for the event that `pick` wants. Panics when the side ends without it.
+    pub fn wait_for<T>(&self, pick: impl Fn(&Event) -> Option<T>) -> T {
+        loop {
+            let event = self.events.recv_blocking().expect("it ended without the event that was waited for");
+            if let Some(found) = pick(&event) {
+                return found;
+            }
+        }
+    }
+
+    /// The code, once it is ready, and where the other side can dial.
+    pub fn code(&self) -> (Code, RelayUrl) {
+        self.wait_for(|event| match event {
+            Event::CodeReady { code, relays, .. } => Some((code.clone(), relays[0].clone())),
+            _ => None,
+        })
+    }
+
+    pub fn end(self) -> Result<Report> {
+        self.end_with_questions().0
+    }
+
+    pub fn end_with_questions(self) -> (Result<Report>, Vec<Question>) {
+        self.thread.join().unwrap()
+    }
+}
+
+pub fn sending(paths: &[&Path], relay: &RelayUrl) -> SendOptions {
+    let mut options = SendOptions::new(paths.iter().map(|path| path.to_path_buf()));
+    options.dial.relay = Some(relay.clone());
+    options
+}
+
+pub fn receiving(code: &Code, out: &Path, relay: &RelayUrl) -> ReceiveOptions {
+    let mut options = ReceiveOptions::new(Some(code.clone()), out);
+    options.dial.relay = Some(relay.clone());
+    options
+}
+
+pub fn code(text: &str) -> Code {
+    Code::parse(text, false).unwrap().0
+}
+
+/// A directory with a few files, one of them of several records.
+pub fn some_files(parent: &Path) -> PathBuf {
+    let root = parent.join("things");
+    std::fs::create_dir_all(root.join("sub")).unwrap();
+    std::fs::write(root.join("a.txt"), b"hello").unwrap();
+    std::fs::write(root.join("empty"), b"").unwrap();
+    let big: Vec<u8> = (0..3_000_000_u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    std::fs::write(root.join("sub/big"), big).unwrap();
+    root
+}
+
+/// Every file below a directory with its contents.
+pub fn contents(root: &Path) -> std::collections::BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = std::collections::BTreeMap::new();
+    let mut open = vec![root.to_path_buf()];
+    while let Some(directory) = open.pop() {
+        let Ok(entries) = std::fs::read_dir(&directory) else { continue };
+        for entry in entries {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                open.push(path);
+            } else {
+                found.insert(path.strip_prefix(root).unwrap().to_path_buf(), std::fs::read(&path).unwrap());
+            }
+        }
+    }
+    found
+}
