@@ -128,7 +128,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
             match Pin::new(&mut self.stream).poll_write(cx, bytes) {
                 Poll::Pending => break,
                 Poll::Ready(Ok(written)) if written > 0 => {
-                    if is_ours { self.outbox.consume(written) } else { other.consume(written) }
+                    if is_ours {
+                        self.outbox.consume(written)
+                    } else {
+                        other.consume(written)
+                    }
                     self.unflushed = true;
                 }
                 Poll::Ready(_) => self.deaf = true,
@@ -162,7 +166,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
             if gone && (self.deaf || self.write_closed) {
                 return Poll::Ready(());
             }
-            let heard = if gone { Poll::Pending } else { Pin::new(&mut self.stream).poll_read(cx, &mut scratch) };
+            let heard =
+                if gone { Poll::Pending } else { Pin::new(&mut self.stream).poll_read(cx, &mut scratch) };
             match heard {
                 Poll::Ready(Ok(read)) if read > 0 => {}
                 Poll::Ready(_) => self.ended = Some(Ending::Gone),

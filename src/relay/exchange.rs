@@ -119,7 +119,9 @@ impl<S> State<S> {
                 Effect::Seated(_) => {}
                 Effect::Paired { waiting, newcomer } => {
                     answer = Ok(true);
-                    if let (Some(waiting), Some(newcomer)) = (self.desks.get(&waiting), self.desks.get(&newcomer)) {
+                    if let (Some(waiting), Some(newcomer)) =
+                        (self.desks.get(&waiting), self.desks.get(&newcomer))
+                    {
                         waiting.post(Order::Meet(Arc::clone(newcomer)));
                     }
                 }

@@ -155,8 +155,7 @@ fn room_request(room: &str, query: &str, request: &Request<'_, '_>) -> Result<Ro
 /// The value of a query's parameter: `Some(None)` if it is absent, `None` if it is there more than once. Parameters that are
 /// not known are for later versions.
 fn one_value<'q>(query: &'q str, name: &str) -> Option<Option<&'q str>> {
-    let mut values =
-        query.split('&').filter_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
+    let mut values = query.split('&').filter_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
     let first = values.next();
     if values.next().is_some() { None } else { Some(first) }
 }
@@ -195,7 +194,8 @@ fn is_key(key: &str) -> bool {
 pub const SUBPROTOCOL: &str = "p2pc.v1";
 
 /// `GET /`.
-pub const INDEX: Answer = ok("p2pc relay: send files with `p2pc send --relay` and the address of this server");
+pub const INDEX: Answer =
+    ok("p2pc relay: send files with `p2pc send --relay` and the address of this server");
 /// `GET /healthz`.
 pub const HEALTHY: Answer = ok("ok");
 /// A room that the embedded relay does not serve.
@@ -205,9 +205,11 @@ pub const OTHER_ROOM: Answer =
 pub const TOO_LARGE: Answer =
     answer("431 Request Header Fields Too Large", "the request is larger than 8 KiB: send fewer headers");
 /// The request took too long.
-pub const TOO_SLOW: Answer = answer("408 Request Timeout", "the request took longer than 10 seconds: try again");
+pub const TOO_SLOW: Answer =
+    answer("408 Request Timeout", "the request took longer than 10 seconds: try again");
 
-const NOT_HTTP: Answer = answer("400 Bad Request", "this is no HTTP request: use `p2pc`, or a WebSocket client");
+const NOT_HTTP: Answer =
+    answer("400 Bad Request", "this is no HTTP request: use `p2pc`, or a WebSocket client");
 const NOT_GET: Answer =
     Answer { headers: "Allow: GET\r\n", ..answer("405 Method Not Allowed", "only GET is understood here") };
 const NOT_FOUND: Answer = answer("404 Not Found", "no such path: rooms are at /v1/room/ROOM");

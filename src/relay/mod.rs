@@ -19,6 +19,8 @@ mod exchange;
 pub mod forward;
 mod http;
 pub mod limits;
+#[cfg(test)]
+mod pipe;
 pub mod room;
 mod server;
 mod session;

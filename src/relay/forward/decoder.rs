@@ -101,7 +101,10 @@ impl Decoder {
                 self.at = At::Data { left: payload_bytes, mask, last };
             }
             // The header's rules hold a control frame's length below 126.
-            _ => self.at = At::Control { opcode, left: payload_bytes as u8, mask, body: ControlBody::default() },
+            _ => {
+                self.at =
+                    At::Control { opcode, left: payload_bytes as u8, mask, body: ControlBody::default() }
+            }
         }
         Ok(())
     }
