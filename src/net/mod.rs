@@ -1,9 +1,20 @@
-//! How both ends reach the relay, and how the relay is reached: addresses, TLS.
+//! How both ends reach the relay, and how the relay is reached: addresses, proxies, TLS, WebSocket.
+//!
+//! Outwards, one direction of flow: [`RelayUrl`] → TCP, straight or through a [`proxy`] → [`tls`] → HTTP upgrade →
+//! [`Connection`]. [`dial::Dialer`] walks it. Inwards, [`ListenAddr`] → [`listen()`] gives the relay its sockets.
+//! Nothing here knows what the messages mean.
 
 pub mod dial;
+mod http;
 mod listen;
+mod portable;
+pub mod proxy;
+mod tcp;
 pub mod tls;
+mod upgrade;
 mod url;
+mod ws;
 
 pub use listen::{ListenAddr, listen, local_addresses};
 pub use url::{Host, RelayUrl};
+pub use ws::{Alive, Closed, Connection, MESSAGE_BYTES_MAX, Reader, Writer};

@@ -6,23 +6,33 @@
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
+use futures_lite::io::BufReader;
+use futures_rustls::TlsConnector;
 use rustls::client::{ClientConfig, Resumption};
 use rustls::crypto::CryptoProvider;
 use rustls::server::ServerConfig;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{AlertDescription, CertificateError, RootCertStore};
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use zeroize::Zeroizing;
 
+use super::portable;
+use super::tcp::{BoxedIo, within};
+use super::url::Host;
 use crate::{Error, Kind, Result};
 
 /// The cryptography of this machine: graviola where the processor can run it (it would panic elsewhere), else
-/// portable. Nothing from outside chooses between the two.
+/// [`portable`]. Nothing from outside chooses between the two.
 #[must_use]
 pub fn provider() -> Arc<CryptoProvider> {
-    Arc::new(rustls_graviola::default_provider())
+    if graviola::util::is_cpu_supported() {
+        Arc::new(rustls_graviola::default_provider())
+    } else {
+        portable::provider()
+    }
 }
 
 /// What a client trusts: the system's roots, the bundled ones, and those of `ca` (a PEM file), where it is given.
@@ -112,8 +122,26 @@ pub(super) fn server_config_with(
     Ok(Arc::new(config))
 }
 
+/// Speaks TLS over `stream` with `host`; errors call it `who`. Not cancel safe, but nothing stays open.
+pub(super) async fn connect(
+    stream: BoxedIo,
+    config: &Arc<ClientConfig>,
+    host: &Host,
+    who: &str,
+) -> Result<BoxedIo> {
+    let name = match host {
+        Host::Address(address) => ServerName::IpAddress((*address).into()),
+        Host::Name(name) => ServerName::try_from(name.clone()).map_err(|error| {
+            Error::new(Kind::Usage, format!("{who} has a name that no certificate can bear")).caused_by(error)
+        })?,
+    };
+    let handshake = TlsConnector::from(Arc::clone(config)).connect(name, stream);
+    let stream = within(HANDSHAKE_TIMEOUT, handshake).await.map_err(|error| explain(error, who))?;
+    Ok(Box::new(BufReader::with_capacity(HEAD_BUFFER_BYTES, stream)))
+}
+
 /// A failed TLS handshake with `who` ("the relay HOST", "the proxy HOST") as a sentence.
-pub(super) fn explain(error: io::Error, who: &str) -> Error {
+fn explain(error: io::Error, who: &str) -> Error {
     let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) else {
         if error.kind() == io::ErrorKind::UnexpectedEof {
             return no_tls(format!("{who} hung up during the TLS handshake"));
@@ -225,6 +253,10 @@ fn internal(error: rustls::Error) -> Error {
 const ALPN: &[u8] = b"http/1.1";
 /// One process talks to a handful of relays.
 const CLIENT_SESSIONS_MAX: usize = 8;
+/// Two round trips and some computing, on a slow link.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(15);
+/// For what is read line by line before the WebSocket begins; larger reads go past it.
+const HEAD_BUFFER_BYTES: usize = 4 << 10;
 /// Bundles of all public authorities have some 250 KiB.
 const PEM_BYTES_MAX: u64 = 4 << 20;
 /// Enough to see what the certificate is for; some list hundreds.
