@@ -80,7 +80,11 @@ impl Relay {
         })?;
         let started = Instant::now();
         let clock = Box::new(move || u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX));
-        let house = Arc::new(House { exchange: Arc::new(Exchange::new(clock)), only_room });
+        let house = Arc::new(House {
+            exchange: Arc::new(Exchange::new(clock)),
+            only_room,
+            patience: Duration::from_millis(HANDSHAKE_MS),
+        });
         Ok(Relay { listeners, addresses, acceptor, house })
     }
 

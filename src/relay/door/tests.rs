@@ -23,11 +23,16 @@ struct Stage {
 
 impl Stage {
     fn new(only_room: Option<&str>) -> Stage {
+        // Nobody is slow here: the machine that runs the tests may be.
+        Stage::with_patience(only_room, Duration::from_secs(600))
+    }
+
+    fn with_patience(only_room: Option<&str>, patience: Duration) -> Stage {
         let now_ms = Arc::new(AtomicU64::new(1));
         let clock = Arc::clone(&now_ms);
         let exchange = Arc::new(Exchange::new(Box::new(move || clock.load(Ordering::Relaxed))));
         let only_room = only_room.and_then(RoomName::parse);
-        let house = Arc::new(House { exchange, only_room });
+        let house = Arc::new(House { exchange, only_room, patience });
         Stage { executor: LocalExecutor::new(), house, now_ms }
     }
 
@@ -375,5 +380,80 @@ fn the_end_of_the_relay_is_told_to_everybody() {
             expect_close(client, CloseCode::Away, "the relay is going away").await;
         }
         assert_eq!(stage.try_join("r?role=send", 5).await.unwrap_err().0, 503);
+    });
+}
+
+#[test]
+fn who_takes_too_long_for_the_request_is_told_so() {
+    let stage = Stage::with_patience(None, Duration::from_millis(1));
+    let answer = stage.run(async {
+        let mut stream = stage.connect(500);
+        stream.write_all(b"GET /v1/room/").await.unwrap();
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).await.unwrap();
+        answer
+    });
+    assert_eq!(&answer, b"HTTP/1.1 408");
+}
+
+#[test]
+fn a_listener_that_takes_nothing_stops_the_speaker() {
+    let stage = Stage::new(None);
+    stage.run(async {
+        let (mut sender, mut receiver) = stage.pair().await;
+        let long = vec![9; 1 << 20];
+        let mut saying = Box::pin(sender.send(binary(&long)));
+        let said = or(async { (&mut saying).await.map(|()| true) }, async {
+            for _ in 0..200 {
+                stage.settle().await;
+            }
+            Ok(false)
+        });
+        assert!(!said.await.unwrap(), "it all went somewhere");
+        futures_lite::future::zip(saying, expect_binary(&mut receiver, &long)).await.0.unwrap();
+    });
+}
+
+#[test]
+fn pings_go_out_in_the_middle_of_a_message() {
+    let stage = Stage::new(None);
+    stage.run(async {
+        let (mut sender, mut receiver) = stage.pair().await;
+        // A message of six bytes whose second half is late.
+        sender.get_mut().write_all(&[0x82, 0x86, 0, 0, 0, 0, 1, 2, 3]).await.unwrap();
+        stage.settle().await;
+        stage.pass(PING_MS).await;
+        assert_eq!(receiver.next().await.unwrap().unwrap(), Message::Ping(Bytes::new()));
+        sender.get_mut().write_all(&[4, 5, 6]).await.unwrap();
+        expect_binary(&mut receiver, &[1, 2, 3, 4, 5, 6]).await;
+    });
+}
+
+#[test]
+fn what_came_with_the_request_is_not_lost() {
+    let stage = Stage::new(None);
+    stage.run(async {
+        let mut stream = stage.connect(4096);
+        let early = b"GET /v1/room/r?role=send HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+            Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+            Sec-WebSocket-Protocol: p2pc.v1\r\n\r\n\x82\x83\0\0\0\0abc";
+        stream.write_all(early).await.unwrap();
+        let mut receiver = stage.join("r?role=receive").await;
+        expect_binary(&mut receiver, b"abc").await;
+    });
+}
+
+#[test]
+fn whoever_left_before_its_partner_came_is_not_met() {
+    let stage = Stage::new(None);
+    stage.run(async {
+        let mut sender = stage.join("r?role=send").await;
+        sender.send(binary(b"nobody hears this")).await.unwrap();
+        drop(sender);
+        stage.settle().await;
+        let mut receiver = stage.join("r?role=receive").await;
+        let mut sender = stage.join("r?role=send").await;
+        sender.send(binary(b"new")).await.unwrap();
+        expect_binary(&mut receiver, b"new").await;
     });
 }
