@@ -64,7 +64,7 @@ impl<S> Exchange<S> {
         match &place {
             Ok(Place { paired: true, .. }) => tracing::info!(rooms, "two sides were paired"),
             Ok(Place { paired: false, .. }) => tracing::info!(rooms, "somebody waits"),
-            Err(refusal) => tracing::info!(rooms, ?refusal, "somebody was refused"),
+            Err(refusal) => tracing::debug!(rooms, ?refusal, "somebody was refused"),
         }
         place
     }

@@ -128,11 +128,10 @@ impl Answer {
 
 fn room_request(room: &str, query: &str, request: &Request<'_, '_>) -> Result<RoomRequest, Answer> {
     let room = RoomName::parse(room).ok_or(BAD_ROOM)?;
-    let role = one_value(query, "role").ok_or(BAD_ROLE)?;
-    let role = role.and_then(Role::parse).ok_or(BAD_ROLE)?;
+    let role = one_value(query, "role").ok().flatten().and_then(Role::parse).ok_or(BAD_ROLE)?;
     let fresh = match one_value(query, "new") {
-        Some(None) => false,
-        Some(Some("1")) => true,
+        Ok(None) => false,
+        Ok(Some("1")) => true,
         _ => return Err(BAD_NEW),
     };
     // HTTP/1.0 knows no upgrade.
@@ -152,13 +151,15 @@ fn room_request(room: &str, query: &str, request: &Request<'_, '_>) -> Result<Ro
     Ok(RoomRequest { room, role, fresh, accept: derive_accept_key(key.as_bytes()) })
 }
 
-/// The value of a query's parameter: `Some(None)` if it is absent, `None` if it is there more than once. Parameters that are
-/// not known are for later versions.
-fn one_value<'q>(query: &'q str, name: &str) -> Option<Option<&'q str>> {
+/// The value of a query's parameter, if it is there. Parameters that are not known are for later versions.
+fn one_value<'q>(query: &'q str, name: &str) -> Result<Option<&'q str>, Repeated> {
     let mut values = query.split('&').filter_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
     let first = values.next();
-    if values.next().is_some() { None } else { Some(first) }
+    if values.next().is_some() { Err(Repeated) } else { Ok(first) }
 }
+
+/// A parameter is there more than once: nobody can say which is meant.
+struct Repeated;
 
 /// The value of a header that may be there only once.
 fn header<'r>(request: &Request<'_, 'r>, name: &str) -> Option<&'r str> {

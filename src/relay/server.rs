@@ -1,6 +1,5 @@
 //! The relay as a whole: listening sockets, threads, and the order of its beginning and end.
 
-use std::future::Future;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -56,9 +55,12 @@ impl Relay {
     ///
     /// # Errors
     /// An address that cannot be listened on, a certificate or key that cannot be used, a room that cannot be.
-    // The signature leaves room for what has to wait here, such as names to resolve.
-    #[allow(clippy::unused_async)]
     pub async fn bind(options: RelayOptions) -> Result<Relay> {
+        // The certificate is read from a disk, which may be slow.
+        smol::unblock(move || Relay::open(&options)).await
+    }
+
+    fn open(options: &RelayOptions) -> Result<Relay> {
         let acceptor = options.tls.as_ref().map(acceptor).transpose()?;
         let only_room = options.only_room.as_deref().map(only_room).transpose()?;
         if options.listen.is_empty() {
@@ -209,10 +211,8 @@ async fn keep_time(house: Arc<House<Socket>>) {
     }
 }
 
-fn pause(ms: u64) -> impl Future<Output = ()> {
-    async move {
-        Timer::after(Duration::from_millis(ms)).await;
-    }
+async fn pause(ms: u64) {
+    Timer::after(Duration::from_millis(ms)).await;
 }
 
 fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor> {

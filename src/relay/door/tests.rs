@@ -274,12 +274,8 @@ fn garbage_after_the_upgrade_is_a_protocol_error() {
         stage.run(async {
             let mut client = stage.join("r?role=send").await;
             client.get_mut().write_all(garbage).await.unwrap();
-            loop {
-                match client.next().await.unwrap().unwrap() {
-                    Message::Close(Some(frame)) => break assert_eq!(u16::from(frame.code), code),
-                    other => panic!("{other:?}"),
-                }
-            }
+            let Message::Close(Some(frame)) = client.next().await.unwrap().unwrap() else { panic!() };
+            assert_eq!(u16::from(frame.code), code);
         });
     }
 }
@@ -411,6 +407,34 @@ fn a_listener_that_takes_nothing_stops_the_speaker() {
         });
         assert!(!said.await.unwrap(), "it all went somewhere");
         futures_lite::future::zip(saying, expect_binary(&mut receiver, &long)).await.0.unwrap();
+    });
+}
+
+#[test]
+fn one_that_was_held_back_and_then_dies_is_noticed() {
+    let stage = Stage::new(None);
+    stage.run(async {
+        let (mut sender, mut receiver) = stage.pair().await;
+        // The receiver takes nothing for a while, so that its partner is not heard; then everything, and lives on.
+        let long = vec![9; 4096];
+        let mut saying = Box::pin(sender.send(binary(&long)));
+        let stuck = or(async { (&mut saying).await.map(|()| true) }, async {
+            stage.pass(PING_MS).await;
+            Ok(false)
+        });
+        assert!(!stuck.await.unwrap());
+        futures_lite::future::zip(saying, expect_binary(&mut receiver, &long)).await.0.unwrap();
+        let closed = or(
+            async {
+                expect_close(&mut receiver, CloseCode::Normal, "the other side has left").await;
+                true
+            },
+            async {
+                stage.pass(2 * DEAD_MS).await;
+                false
+            },
+        );
+        assert!(closed.await);
     });
 }
 
