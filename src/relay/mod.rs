@@ -25,6 +25,8 @@ pub mod room;
 mod server;
 mod session;
 mod socket;
+#[cfg(test)]
+mod stage;
 pub mod switchboard;
 
 pub use server::{Relay, RelayOptions, TlsFiles};

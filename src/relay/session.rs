@@ -163,3 +163,6 @@ where
     };
     or(poll_fn(|cx| conn.poll_farewell(cx, &mut rest)), late).await;
 }
+
+#[cfg(test)]
+mod tests;

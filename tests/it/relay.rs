@@ -14,6 +14,7 @@ use futures_lite::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use futures_rustls::TlsConnector;
 use futures_util::{SinkExt, StreamExt};
 use p2pc::events::Cancel;
+use p2pc::net::dial::{DialError, DialOptions, Dialer, Role, RoomRequest};
 use p2pc::net::tls::client_config;
 use p2pc::relay::{Relay, RelayOptions, TlsFiles};
 use rustls_pki_types::ServerName;
@@ -259,6 +260,25 @@ async fn join_tls(
     let tcp = TcpStream::connect(address).await.unwrap();
     let name = ServerName::try_from("localhost").unwrap();
     upgrade(TlsConnector::from(config).connect(name, tcp).await.unwrap(), query).await.unwrap()
+}
+
+#[test]
+fn our_own_dialler_and_the_relay_understand_each_other() {
+    with_relay(plain(), |addresses| async move {
+        let relay = format!("ws://{}", addresses[0]).parse().unwrap();
+        let dialer = Dialer::new(&DialOptions::default()).unwrap();
+        let seat = |role, fresh| RoomRequest { room: "48213".into(), role, fresh };
+        let mut sender = dialer.room(&relay, &seat(Role::Send, true)).await.unwrap();
+        sender.writer.send(Bytes::from_static(b"early")).await.unwrap();
+        sender.writer.flush().await.unwrap();
+        let taken = dialer.room(&relay, &seat(Role::Send, false)).await;
+        let Err(DialError::RoomTaken(body)) = taken else { panic!("let in") };
+        assert!(body.starts_with("this room already has a sender"), "{body}");
+        let mut receiver = dialer.room(&relay, &seat(Role::Receive, false)).await.unwrap();
+        assert_eq!(receiver.reader.next().await.unwrap(), &b"early"[..]);
+        receiver.writer.close(1000, "done").await.unwrap();
+        assert!(sender.reader.next().await.is_err());
+    });
 }
 
 #[test]
