@@ -30,12 +30,22 @@ pub struct Conn<S> {
     decoder: Decoder,
     ended: Option<Ending>,
     dismissed: Option<Reason>,
-    /// Writing failed: it takes nothing any more. What it said before may still be on its way.
-    deaf: bool,
+    ear: Ear,
     unflushed: bool,
-    write_closed: bool,
+    /// The switchboard believes that we do not listen to it.
     held: bool,
     heard_ms: u64,
+}
+
+/// Whether a client can be told anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ear {
+    /// It can.
+    Open,
+    /// The goodbye was said, and our direction of the stream has ended.
+    Closed,
+    /// Writing failed. What the client said before may still be on its way.
+    Deaf,
 }
 
 /// How a client ended.
@@ -61,9 +71,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
             decoder: Decoder::default(),
             ended: None,
             dismissed: None,
-            deaf: false,
+            ear: Ear::Open,
             unflushed: false,
-            write_closed: false,
             held: false,
             heard_ms: 0,
         };
@@ -100,13 +109,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
         let Some(space) = self.store.space(size) else {
             return Poll::Pending;
         };
+        if std::mem::take(&mut self.held) {
+            exchange.held(self.seat, false);
+        }
         match Pin::new(&mut self.stream).poll_read(cx, space) {
             Poll::Ready(Ok(read)) if read > 0 => {
                 self.report(exchange);
                 self.absorb(read);
             }
             // Whoever cannot be told anything is only heard out.
-            Poll::Pending if !self.deaf => return Poll::Pending,
+            Poll::Pending if self.ear != Ear::Deaf => return Poll::Pending,
             _ => self.ended = Some(Ending::Gone),
         }
         Poll::Ready(())
@@ -116,7 +128,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
     /// what its partner said. `Ready` when something was written.
     pub fn poll_tell(&mut self, cx: &mut Context<'_>, other: &mut Store) -> Poll<()> {
         let mut moved = Poll::Pending;
-        while !self.deaf {
+        while self.ear == Ear::Open {
             let mut ours = self.outbox.unfinished();
             if ours.is_empty() && other.is_between_frames() {
                 ours = self.outbox.next(other.ready().is_empty());
@@ -128,20 +140,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
             match Pin::new(&mut self.stream).poll_write(cx, bytes) {
                 Poll::Pending => break,
                 Poll::Ready(Ok(written)) if written > 0 => {
-                    if is_ours { self.outbox.consume(written) } else { other.consume(written) }
                     self.unflushed = true;
+                    if is_ours {
+                        self.outbox.consume(written);
+                    } else {
+                        other.consume(written);
+                    }
                 }
-                Poll::Ready(_) => self.deaf = true,
+                Poll::Ready(_) => self.ear = Ear::Deaf,
             }
             moved = Poll::Ready(());
         }
-        if self.deaf {
+        self.flush(cx);
+        if self.ear == Ear::Deaf {
             other.consume(usize::MAX);
-        } else if self.unflushed
-            && let Poll::Ready(flushed) = Pin::new(&mut self.stream).poll_flush(cx)
-        {
-            self.unflushed = false;
-            self.deaf = flushed.is_err();
         }
         moved
     }
@@ -152,21 +164,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
         let mut scratch = [0; 1024];
         for _ in 0..MOVES_MAX {
             let told = self.poll_tell(cx, rest);
-            if self.outbox.is_closed() && !self.unflushed && !self.write_closed && !self.deaf {
+            if self.outbox.is_closed() && !self.unflushed && self.ear == Ear::Open {
                 match Pin::new(&mut self.stream).poll_close(cx) {
-                    Poll::Ready(_) => self.write_closed = true,
+                    Poll::Ready(_) => self.ear = Ear::Closed,
                     Poll::Pending => {}
                 }
             }
             let gone = self.ended == Some(Ending::Gone);
-            if gone && (self.deaf || self.write_closed) {
+            if gone && self.ear != Ear::Open {
                 return Poll::Ready(());
             }
-            let heard = if gone { Poll::Pending } else { Pin::new(&mut self.stream).poll_read(cx, &mut scratch) };
+            let heard =
+                if gone { Poll::Pending } else { Pin::new(&mut self.stream).poll_read(cx, &mut scratch) };
             match heard {
                 Poll::Ready(Ok(read)) if read > 0 => {}
                 Poll::Ready(_) => self.ended = Some(Ending::Gone),
-                Poll::Pending if self.deaf => return Poll::Ready(()),
+                Poll::Pending if self.ear == Ear::Deaf => return Poll::Ready(()),
                 Poll::Pending if told.is_pending() => return Poll::Pending,
                 Poll::Pending => {}
             }
@@ -193,6 +206,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
             (None, Some(Reason::Silent)) => Parting { code: CODE_POLICY, reason: "silent for too long" },
             (None, Some(Reason::PartnerLeft) | None) => {
                 Parting { code: CODE_NORMAL, reason: "the other side has left" }
+            }
+        }
+    }
+
+    fn flush(&mut self, cx: &mut Context<'_>) {
+        if self.unflushed
+            && self.ear == Ear::Open
+            && let Poll::Ready(flushed) = Pin::new(&mut self.stream).poll_flush(cx)
+        {
+            self.unflushed = false;
+            if flushed.is_err() {
+                self.ear = Ear::Deaf;
             }
         }
     }
@@ -224,9 +249,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
 
     /// Tells the switchboard that it was heard, at most once a step.
     fn report(&mut self, exchange: &Exchange<S>) {
-        if std::mem::take(&mut self.held) {
-            exchange.held(self.seat, false);
-        }
         let now_ms = exchange.now_ms();
         if now_ms >= self.heard_ms.saturating_add(HEARD_STEP_MS) || self.heard_ms == 0 {
             self.heard_ms = now_ms;

@@ -11,7 +11,7 @@ use smol::Timer;
 use super::conn::Conn;
 use super::exchange::Exchange;
 use super::http::{self, Answer, Asked, RoomRequest};
-use super::limits::{FAREWELL_MS, HANDSHAKE_MS, HEAD_BYTES_MAX};
+use super::limits::{FAREWELL_MS, HEAD_BYTES_MAX};
 use super::room::RoomName;
 use super::session::attend;
 
@@ -22,6 +22,8 @@ pub struct House<S> {
     pub exchange: Arc<Exchange<S>>,
     /// The only room there is, for the relay within one side of a session.
     pub only_room: Option<RoomName>,
+    /// How long a client may take for its request.
+    pub patience: Duration,
 }
 
 /// Serves one connection to its end, or to its partner's task. Bounded in time until it has a seat.
@@ -30,7 +32,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let late = async {
-        Timer::after(Duration::from_millis(HANDSHAKE_MS)).await;
+        Timer::after(house.patience).await;
         Ok(Err(http::TOO_SLOW))
     };
     // A stream that breaks off here has nobody left to answer to.

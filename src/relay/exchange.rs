@@ -64,7 +64,7 @@ impl<S> Exchange<S> {
         match &place {
             Ok(Place { paired: true, .. }) => tracing::info!(rooms, "two sides were paired"),
             Ok(Place { paired: false, .. }) => tracing::info!(rooms, "somebody waits"),
-            Err(refusal) => tracing::info!(rooms, ?refusal, "somebody was refused"),
+            Err(refusal) => tracing::debug!(rooms, ?refusal, "somebody was refused"),
         }
         place
     }
@@ -119,7 +119,9 @@ impl<S> State<S> {
                 Effect::Seated(_) => {}
                 Effect::Paired { waiting, newcomer } => {
                     answer = Ok(true);
-                    if let (Some(waiting), Some(newcomer)) = (self.desks.get(&waiting), self.desks.get(&newcomer)) {
+                    if let (Some(waiting), Some(newcomer)) =
+                        (self.desks.get(&waiting), self.desks.get(&newcomer))
+                    {
                         waiting.post(Order::Meet(Arc::clone(newcomer)));
                     }
                 }

@@ -128,11 +128,10 @@ impl Answer {
 
 fn room_request(room: &str, query: &str, request: &Request<'_, '_>) -> Result<RoomRequest, Answer> {
     let room = RoomName::parse(room).ok_or(BAD_ROOM)?;
-    let role = one_value(query, "role").ok_or(BAD_ROLE)?;
-    let role = role.and_then(Role::parse).ok_or(BAD_ROLE)?;
+    let role = one_value(query, "role").ok().flatten().and_then(Role::parse).ok_or(BAD_ROLE)?;
     let fresh = match one_value(query, "new") {
-        Some(None) => false,
-        Some(Some("1")) => true,
+        Ok(None) => false,
+        Ok(Some("1")) => true,
         _ => return Err(BAD_NEW),
     };
     // HTTP/1.0 knows no upgrade.
@@ -152,14 +151,15 @@ fn room_request(room: &str, query: &str, request: &Request<'_, '_>) -> Result<Ro
     Ok(RoomRequest { room, role, fresh, accept: derive_accept_key(key.as_bytes()) })
 }
 
-/// The value of a query's parameter: `Some(None)` if it is absent, `None` if it is there more than once. Parameters that are
-/// not known are for later versions.
-fn one_value<'q>(query: &'q str, name: &str) -> Option<Option<&'q str>> {
-    let mut values =
-        query.split('&').filter_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
+/// The value of a query's parameter, if it is there. Parameters that are not known are for later versions.
+fn one_value<'q>(query: &'q str, name: &str) -> Result<Option<&'q str>, Repeated> {
+    let mut values = query.split('&').filter_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
     let first = values.next();
-    if values.next().is_some() { None } else { Some(first) }
+    if values.next().is_some() { Err(Repeated) } else { Ok(first) }
 }
+
+/// A parameter is there more than once: nobody can say which is meant.
+struct Repeated;
 
 /// The value of a header that may be there only once.
 fn header<'r>(request: &Request<'_, 'r>, name: &str) -> Option<&'r str> {
@@ -195,7 +195,8 @@ fn is_key(key: &str) -> bool {
 pub const SUBPROTOCOL: &str = "p2pc.v1";
 
 /// `GET /`.
-pub const INDEX: Answer = ok("p2pc relay: send files with `p2pc send --relay` and the address of this server");
+pub const INDEX: Answer =
+    ok("p2pc relay: send files with `p2pc send --relay` and the address of this server");
 /// `GET /healthz`.
 pub const HEALTHY: Answer = ok("ok");
 /// A room that the embedded relay does not serve.
@@ -205,9 +206,11 @@ pub const OTHER_ROOM: Answer =
 pub const TOO_LARGE: Answer =
     answer("431 Request Header Fields Too Large", "the request is larger than 8 KiB: send fewer headers");
 /// The request took too long.
-pub const TOO_SLOW: Answer = answer("408 Request Timeout", "the request took longer than 10 seconds: try again");
+pub const TOO_SLOW: Answer =
+    answer("408 Request Timeout", "the request took longer than 10 seconds: try again");
 
-const NOT_HTTP: Answer = answer("400 Bad Request", "this is no HTTP request: use `p2pc`, or a WebSocket client");
+const NOT_HTTP: Answer =
+    answer("400 Bad Request", "this is no HTTP request: use `p2pc`, or a WebSocket client");
 const NOT_GET: Answer =
     Answer { headers: "Allow: GET\r\n", ..answer("405 Method Not Allowed", "only GET is understood here") };
 const NOT_FOUND: Answer = answer("404 Not Found", "no such path: rooms are at /v1/room/ROOM");

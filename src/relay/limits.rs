@@ -1,6 +1,6 @@
 //! The relay's limits, each beside its reason. Times are milliseconds on the relay's own clock.
 
-/// How many rooms exist at once. At about 10 KiB for a waiting side and 150 KiB for a running pair, a server of 1 GiB holds
+/// How many rooms exist at once. At about 5 KiB for a waiting side (more with TLS) and 150 KiB for a running pair, a server of 1 GiB holds
 /// this many waiting rooms and some thousand running sessions.
 pub const ROOMS_MAX: usize = 16_384;
 

@@ -19,10 +19,14 @@ mod exchange;
 pub mod forward;
 mod http;
 pub mod limits;
+#[cfg(test)]
+mod pipe;
 pub mod room;
 mod server;
 mod session;
 mod socket;
+#[cfg(test)]
+mod stage;
 pub mod switchboard;
 
 pub use server::{Relay, RelayOptions, TlsFiles};

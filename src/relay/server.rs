@@ -1,6 +1,5 @@
 //! The relay as a whole: listening sockets, threads, and the order of its beginning and end.
 
-use std::future::Future;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -44,7 +43,6 @@ pub struct TlsFiles {
 }
 
 /// A relay that listens, and serves once it is run.
-#[derive(Debug)]
 pub struct Relay {
     listeners: Vec<TcpListener>,
     addresses: Vec<SocketAddr>,
@@ -57,9 +55,12 @@ impl Relay {
     ///
     /// # Errors
     /// An address that cannot be listened on, a certificate or key that cannot be used, a room that cannot be.
-    // The signature leaves room for what has to wait here, such as names to resolve.
-    #[allow(clippy::unused_async)]
     pub async fn bind(options: RelayOptions) -> Result<Relay> {
+        // The certificate is read from a disk, which may be slow.
+        smol::unblock(move || Relay::open(&options)).await
+    }
+
+    fn open(options: &RelayOptions) -> Result<Relay> {
         let acceptor = options.tls.as_ref().map(acceptor).transpose()?;
         let only_room = options.only_room.as_deref().map(only_room).transpose()?;
         if options.listen.is_empty() {
@@ -81,7 +82,11 @@ impl Relay {
         })?;
         let started = Instant::now();
         let clock = Box::new(move || u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX));
-        let house = Arc::new(House { exchange: Arc::new(Exchange::new(clock)), only_room });
+        let house = Arc::new(House {
+            exchange: Arc::new(Exchange::new(clock)),
+            only_room,
+            patience: Duration::from_millis(HANDSHAKE_MS),
+        });
         Ok(Relay { listeners, addresses, acceptor, house })
     }
 
@@ -111,7 +116,8 @@ impl Relay {
         let accepting: Vec<_> = listeners
             .into_iter()
             .map(|listener| {
-                let door = Door { house: Arc::clone(&house), acceptor: acceptor.clone(), crew: crew.handle() };
+                let door =
+                    Door { house: Arc::clone(&house), acceptor: acceptor.clone(), crew: crew.handle() };
                 crew.spawn(accept(listener, door, present.clone()))
             })
             .collect();
@@ -132,6 +138,12 @@ impl Relay {
         drop(clock);
         crew.stop().await;
         Ok(())
+    }
+}
+
+impl std::fmt::Debug for Relay {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Relay").field("addresses", &self.addresses).finish_non_exhaustive()
     }
 }
 
@@ -199,10 +211,8 @@ async fn keep_time(house: Arc<House<Socket>>) {
     }
 }
 
-fn pause(ms: u64) -> impl Future<Output = ()> {
-    async move {
-        Timer::after(Duration::from_millis(ms)).await;
-    }
+async fn pause(ms: u64) {
+    Timer::after(Duration::from_millis(ms)).await;
 }
 
 fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor> {

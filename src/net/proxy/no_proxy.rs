@@ -41,7 +41,7 @@ impl Rule {
                 port_fits(port) && address.to_canonical() == host.to_canonical()
             }
             (Rule::Network { base, bits }, Host::Address(host)) => {
-                in_network(host.to_canonical(), *base, *bits)
+                in_network(*host, *base, *bits) || in_network(host.to_canonical(), *base, *bits)
             }
             _ => false,
         }

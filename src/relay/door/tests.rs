@@ -1,1 +1,94 @@
+//! Requests over pipes of a few bytes.
 
+use super::*;
+use crate::relay::stage::{Stage, expect_binary};
+
+#[test]
+fn refusals_come_before_the_upgrade() {
+    let stage = Stage::new(None);
+    stage.run(async {
+        let _sender = stage.join("r?role=send&new=1").await;
+        let (status, body) = stage.try_join("r?role=send", 5).await.unwrap_err();
+        assert_eq!(status, 409);
+        assert!(body.starts_with("this room already has a sender"), "{body}");
+        let (status, body) = stage.try_join("r?role=receive&new=1", 5).await.unwrap_err();
+        assert_eq!((status, body.as_str()), (409, "this room is in use: take another number\n"));
+        let _receiver = stage.join("r?role=receive").await;
+        let (status, _) = stage.try_join("r?role=receive", 5).await.unwrap_err();
+        assert_eq!(status, 409);
+    });
+}
+
+#[test]
+fn an_embedded_relay_serves_its_own_room_only() {
+    let stage = Stage::new(Some("mine"));
+    stage.run(async {
+        assert_eq!(stage.try_join("other?role=send", 5).await.unwrap_err().0, 404);
+        let _ = stage.join("mine?role=send").await;
+    });
+}
+
+#[test]
+fn garbage_before_the_upgrade_gets_an_answer() {
+    for (garbage, status) in [("\u{16}\u{3}\u{1}\r\n\r\n".to_string(), "400"), (many_headers(), "431")] {
+        let stage = Stage::new(None);
+        let answer = stage.run(async {
+            let (mut reader, mut writer) = futures_lite::io::split(stage.connect(8));
+            let saying = async {
+                // It may stop listening in the middle; it hears out what it can.
+                let _ = writer.write_all(garbage.as_bytes()).await;
+                let _ = writer.close().await;
+            };
+            let mut answer = String::new();
+            let hearing = async { reader.read_to_string(&mut answer).await.unwrap() };
+            futures_lite::future::zip(saying, hearing).await;
+            answer
+        });
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+    }
+}
+
+fn many_headers() -> String {
+    format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(HEAD_BYTES_MAX))
+}
+
+#[test]
+fn ordinary_requests_are_answered() {
+    let stage = Stage::new(None);
+    let answer = stage.run(async {
+        let mut stream = stage.connect(3);
+        stream.write_all(b"GET /healthz HTTP/1.1\r\n\r\n").await.unwrap();
+        stream.close().await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer
+    });
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("\r\n\r\nok\n"), "{answer}");
+}
+
+#[test]
+fn who_takes_too_long_for_the_request_is_told_so() {
+    let stage = Stage::with_patience(None, Duration::from_millis(1));
+    let answer = stage.run(async {
+        let mut stream = stage.connect(500);
+        stream.write_all(b"GET /v1/room/").await.unwrap();
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).await.unwrap();
+        answer
+    });
+    assert_eq!(&answer, b"HTTP/1.1 408");
+}
+
+#[test]
+fn what_came_with_the_request_is_not_lost() {
+    let stage = Stage::new(None);
+    stage.run(async {
+        let mut stream = stage.connect(4096);
+        let early = b"GET /v1/room/r?role=send HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+            Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+            Sec-WebSocket-Protocol: p2pc.v1\r\n\r\n\x82\x83\0\0\0\0abc";
+        stream.write_all(early).await.unwrap();
+        let mut receiver = stage.join("r?role=receive").await;
+        expect_binary(&mut receiver, b"abc").await;
+    });
+}

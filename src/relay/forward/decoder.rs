@@ -64,7 +64,7 @@ enum At {
     },
     Control {
         opcode: Opcode,
-        left: u8,
+        left: u64,
         mask: [u8; 4],
         body: ControlBody,
     },
@@ -101,7 +101,7 @@ impl Decoder {
                 self.at = At::Data { left: payload_bytes, mask, last };
             }
             // The header's rules hold a control frame's length below 126.
-            _ => self.at = At::Control { opcode, left: payload_bytes as u8, mask, body: ControlBody::default() },
+            _ => self.at = At::Control { opcode, left: payload_bytes, mask, body: ControlBody::default() },
         }
         Ok(())
     }
@@ -110,7 +110,7 @@ impl Decoder {
         let At::Data { left, mask, last: frame_last } = &mut self.at else {
             return Piece::Nothing(skip);
         };
-        let payload = usize::try_from(*left).unwrap_or(usize::MAX).min(available);
+        let payload = at_most(*left, available);
         *left -= payload as u64;
         let (ends_frame, turned) = (*left == 0, *mask);
         mask.rotate_left(payload % 4);
@@ -131,12 +131,11 @@ impl Decoder {
         let At::Control { opcode, left, mask, body } = &mut self.at else {
             return Ok(Piece::Nothing(skip));
         };
-        let taken = usize::from(*left).min(input.len());
+        let taken = at_most(*left, input.len());
         for byte in &input[..taken] {
             body.push(byte ^ mask[usize::from(body.len) % 4]);
         }
-        // At most 125.
-        *left -= taken as u8;
+        *left -= taken as u64;
         if *left > 0 {
             return Ok(Piece::Nothing(skip + taken));
         }
@@ -188,6 +187,10 @@ pub fn unmask(payload: &mut [u8], mask: [u8; 4]) {
     for (byte, mask) in rest.iter_mut().zip(mask.iter().cycle()) {
         *byte ^= mask;
     }
+}
+
+fn at_most(left: u64, available: usize) -> usize {
+    usize::try_from(left).unwrap_or(usize::MAX).min(available)
 }
 
 /// The code in a close frame's body. The reason is for people and ours to ignore.

@@ -92,7 +92,7 @@ impl std::error::Error for Violation {}
 #[derive(Debug, Default)]
 pub struct HeaderReader {
     bytes: [u8; CLIENT_HEADER_BYTES_MAX],
-    have: u8,
+    have: usize,
 }
 
 impl HeaderReader {
@@ -113,7 +113,7 @@ impl HeaderReader {
         };
         let whole = 2 + length_bytes + 4;
         taken += self.fill(&input[taken..], whole);
-        if usize::from(self.have) < whole {
+        if self.have < whole {
             return Ok((taken, None));
         }
         let payload_bytes = match length_bytes {
@@ -127,11 +127,9 @@ impl HeaderReader {
     }
 
     fn fill(&mut self, input: &[u8], until: usize) -> usize {
-        let have = usize::from(self.have);
-        let taken = until.saturating_sub(have).min(input.len());
-        self.bytes[have..have + taken].copy_from_slice(&input[..taken]);
-        // At most 14.
-        self.have += taken as u8;
+        let taken = until.saturating_sub(self.have).min(input.len());
+        self.bytes[self.have..self.have + taken].copy_from_slice(&input[..taken]);
+        self.have += taken;
         taken
     }
 }
@@ -144,14 +142,14 @@ pub fn our_header_bytes(payload_bytes: usize) -> usize {
 
 /// Writes our header for a payload below 64 KiB to the front of `to`, which has room for [`our_header_bytes`].
 pub fn write_our_header(to: &mut [u8], last: bool, opcode: Opcode, payload_bytes: usize) {
-    debug_assert!(payload_bytes <= usize::from(u16::MAX));
+    debug_assert!(u16::try_from(payload_bytes).is_ok());
     let fin = if last { FIN } else { 0 };
+    let [.., high, low] = payload_bytes.to_be_bytes();
     to[0] = fin | bits(opcode);
     if payload_bytes < 126 {
-        to[1] = payload_bytes as u8;
+        to[1] = low;
     } else {
-        to[1] = 126;
-        to[2..4].copy_from_slice(&(payload_bytes as u16).to_be_bytes());
+        to[1..4].copy_from_slice(&[126, high, low]);
     }
 }
 

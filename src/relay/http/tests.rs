@@ -1,1 +1,107 @@
+//! Requests and their answers.
 
+use super::*;
+
+const GOOD: &str = "GET /v1/room/48213?role=send HTTP/1.1\r\nHost: relay\r\nUpgrade: WebSocket\r\n\
+    Connection: keep-alive, Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+    Sec-WebSocket-Protocol: other, p2pc.v1\r\n\r\n";
+
+fn asked(request: &str) -> Result<Asked, Answer> {
+    parse(request.as_bytes()).map(|parsed| parsed.unwrap().0)
+}
+
+#[test]
+fn a_good_request_is_accepted_with_golden_bytes() {
+    let Ok(Asked::Room(request)) = asked(GOOD) else { panic!() };
+    assert_eq!((request.role, request.fresh), (Role::Send, false));
+    assert_eq!(Some(&request.room), RoomName::parse("48213").as_ref());
+    let expected = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+        Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSec-WebSocket-Protocol: p2pc.v1\r\n\r\n";
+    assert_eq!(String::from_utf8(request.accept()).unwrap(), expected);
+}
+
+#[test]
+fn a_request_comes_in_any_pieces() {
+    for cut in 0..GOOD.len() {
+        assert_eq!(parse(&GOOD.as_bytes()[..cut]), Ok(None), "{cut}");
+    }
+    let behind = format!("{GOOD}behind");
+    let (_, taken) = parse(behind.as_bytes()).unwrap().unwrap();
+    assert_eq!(taken, GOOD.len());
+}
+
+#[test]
+fn the_query_is_read_strictly_where_it_matters() {
+    let fresh = |query: &str| match asked(&GOOD.replace("role=send", query)) {
+        Ok(Asked::Room(request)) => Ok((request.role, request.fresh)),
+        Ok(_) => panic!(),
+        Err(answer) => Err(answer),
+    };
+    assert_eq!(fresh("role=receive"), Ok((Role::Receive, false)));
+    assert_eq!(fresh("new=1&role=send"), Ok((Role::Send, true)));
+    assert_eq!(fresh("role=send&later=9"), Ok((Role::Send, false)));
+    for bad in ["", "role=", "role=both", "role=send&role=send", "Role=send", "xrole=send"] {
+        assert_eq!(fresh(bad), Err(BAD_ROLE), "{bad}");
+    }
+    for bad in ["role=send&new=0", "role=send&new=1&new=1", "role=send&new="] {
+        assert_eq!(fresh(bad), Err(BAD_NEW), "{bad}");
+    }
+}
+
+#[test]
+fn each_refusal_says_what_to_do() {
+    let long = "x".repeat(129);
+    for (from, to, expected) in [
+        ("48213", "", BAD_ROOM),
+        ("48213", "a/b", BAD_ROOM),
+        ("48213", "%2e%2e", BAD_ROOM),
+        ("48213", long.as_str(), BAD_ROOM),
+        ("/v1/room", "/v2/room", NOT_FOUND),
+        ("/v1/room", "/prefix/v1/room", NOT_FOUND),
+        ("/v1/room/48213", "*", NOT_FOUND),
+        ("GET", "POST", NOT_GET),
+        ("GET", "G\u{7f}T", NOT_HTTP),
+        ("GET", "\u{16}\u{3}\u{1}", NOT_HTTP),
+        ("HTTP/1.1", "HTTP/1.0", NO_UPGRADE),
+        ("HTTP/1.1", "HTTP/9", NOT_HTTP),
+        ("Upgrade: WebSocket\r\n", "", NO_UPGRADE),
+        ("keep-alive, Upgrade", "close", NO_UPGRADE),
+        ("Version: 13", "Version: 8", BAD_VERSION),
+        ("p2pc.v1", "p2pc.v9", NO_SUBPROTOCOL),
+        ("dGhl", "!!!!", BAD_KEY),
+        ("Sec-WebSocket-Key", "Other", BAD_KEY),
+        ("Host: relay\r\n", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n", BAD_KEY),
+    ] {
+        assert_eq!(asked(&GOOD.replacen(from, to, 1)), Err(expected), "{from:?} -> {to:?}");
+    }
+}
+
+#[test]
+fn too_many_headers_are_too_large() {
+    let many = GOOD.replace("Host: relay\r\n", &"A: b\r\n".repeat(HEADERS_MAX));
+    assert_eq!(asked(&many), Err(TOO_LARGE));
+}
+
+#[test]
+fn ordinary_pages_need_no_upgrade() {
+    assert_eq!(asked("GET / HTTP/1.0\r\n\r\n"), Ok(Asked::Index));
+    assert_eq!(asked("GET /healthz?x HTTP/1.1\r\nHost: a\r\n\r\n"), Ok(Asked::Health));
+}
+
+#[test]
+fn golden_bytes_of_an_answer() {
+    let bytes = Answer::refusing(Refusal::RoomOccupied, Role::Send).to_bytes();
+    let expected = "HTTP/1.1 409 Conflict\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 45\r\n\
+        Cache-Control: no-store\r\nConnection: close\r\n\r\nthis room is in use: take another number\n";
+    let expected = expected.replace("45", &"this room is in use: take another number\n".len().to_string());
+    assert_eq!(String::from_utf8(bytes).unwrap(), expected);
+}
+
+#[test]
+fn every_answer_is_one_line() {
+    for answer in [INDEX, OTHER_ROOM, TOO_LARGE, TOO_SLOW, SENDER_TAKEN, RECEIVER_TAKEN, FULL, GOING_AWAY] {
+        let text = String::from_utf8(answer.to_bytes()).unwrap();
+        let (_, body) = text.split_once("\r\n\r\n").unwrap();
+        assert!(body.ends_with('\n') && body.matches('\n').count() == 1 && body.len() < 120, "{body}");
+    }
+}
