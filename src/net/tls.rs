@@ -25,7 +25,7 @@ use super::url::Host;
 use crate::{Error, Kind, Result};
 
 /// The cryptography of this machine: graviola where the processor can run it (it would panic elsewhere), else
-/// [`portable`]. Nothing from outside chooses between the two.
+/// a portable one. Nothing from outside chooses between the two.
 #[must_use]
 pub fn provider() -> Arc<CryptoProvider> {
     if graviola::util::is_cpu_supported() {

@@ -1,4 +1,5 @@
 //! The one integration-test binary.
 
 mod net;
+mod proxies;
 mod relay_stub;

@@ -258,6 +258,7 @@ fn an_http_proxy_that_refuses_is_named_without_its_password() {
         ),
         ("me:hush@", "HTTP/1.1 407 Auth Required\r\n\r\n", "does not accept the user name and password (407"),
         ("me:hush@", "HTTP/1.1 403 Filtered\r\n\r\n", "does not allow relay.test:8080 (403 Filtered)"),
+        ("me:hush@", "HTTP/1.1 401 Unauthorized\r\n\r\n", "does not accept the user name and password (401"),
         ("", "HTTP/1.1 502 Bad Gateway\r\n\r\n", "cannot reach relay.test:8080 (502 Bad Gateway)"),
         ("", "\x05\x00garbage", "does not answer like one"),
         ("", flood, "does not answer like one"),
