@@ -8,7 +8,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_lite::io::BufReader;
 use futures_rustls::TlsConnector;
 use rustls::client::{ClientConfig, Resumption};
 use rustls::crypto::CryptoProvider;
@@ -19,6 +18,7 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use zeroize::Zeroizing;
 
+use super::buffered::Buffered;
 use super::portable;
 use super::tcp::{BoxedIo, within};
 use super::url::Host;
@@ -137,7 +137,7 @@ pub(super) async fn connect(
     };
     let handshake = TlsConnector::from(Arc::clone(config)).connect(name, stream);
     let stream = within(HANDSHAKE_TIMEOUT, handshake).await.map_err(|error| explain(error, who))?;
-    Ok(Box::new(BufReader::with_capacity(HEAD_BUFFER_BYTES, stream)))
+    Ok(Box::new(Buffered::new(HEAD_BUFFER_BYTES, stream)))
 }
 
 /// A failed TLS handshake with `who` ("the relay HOST", "the proxy HOST") as a sentence.
