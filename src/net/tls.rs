@@ -189,9 +189,19 @@ fn explain_certificate(reason: &CertificateError, who: &str) -> Error {
         CertificateError::Revoked => {
             Error::new(Kind::Relay, format!("the certificate of {who} was revoked by its issuer"))
         }
+        CertificateError::Other(other) if is_authority(other) => Error::new(
+            Kind::Relay,
+            format!("the certificate of {who} is marked as that of an authority"),
+        )
+        .hint("Make it anew as an ordinary one: openssl req -x509 with -addext basicConstraints=CA:FALSE."),
         other => Error::new(Kind::Relay, format!("the certificate of {who} cannot be accepted"))
             .caused_by(rustls::Error::InvalidCertificate(other.clone())),
     }
+}
+
+/// What a certificate made with one command often is: openssl marks self-signed ones so.
+fn is_authority(error: &rustls::OtherError) -> bool {
+    matches!(error.0.downcast_ref::<webpki::Error>(), Some(webpki::Error::CaUsedAsEndEntity))
 }
 
 /// Names from a stranger's certificate: a few, and none that could steer a terminal.

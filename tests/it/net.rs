@@ -157,6 +157,7 @@ fn over_tls(leaf: &'static str, host: &'static str, options: DialOptions) -> Res
 fn a_private_authority_is_trusted_when_named() {
     over_tls("p256.pem", "127.0.0.1", trusting("ca.pem")).unwrap();
     over_tls("ed25519.pem", "127.0.0.1", trusting("ca.pem")).unwrap();
+    over_tls("self-signed.pem", "127.0.0.1", trusting("self-signed.pem")).unwrap();
 }
 
 #[test]
@@ -167,6 +168,9 @@ fn certificates_that_do_not_fit_are_told_apart() {
     assert!(said.contains("for another name") && said.contains("other.example"), "{said}");
     let said = shown(over_tls("expired.pem", "127.0.0.1", trusting("ca.pem")).unwrap_err());
     assert!(said.contains("has expired"), "{said}");
+    let options = trusting("self-signed-ca.pem");
+    let said = shown(over_tls("self-signed-ca.pem", "127.0.0.1", options).unwrap_err());
+    assert!(said.contains("marked as that of an authority") && said.contains("CA:FALSE"), "{said}");
 }
 
 #[test]
