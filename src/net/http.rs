@@ -130,11 +130,12 @@ const LINE_CHARS_MAX: usize = 160;
 
 #[cfg(test)]
 mod tests {
+    use super::super::buffered::Buffered;
     use super::*;
-    use futures_lite::io::{BufReader, Cursor};
+    use futures_lite::io::Cursor;
 
     fn stream(bytes: &[u8], buffer: usize) -> BoxedIo {
-        Box::new(BufReader::with_capacity(buffer, Cursor::new(bytes.to_vec())))
+        Box::new(Buffered::new(buffer, Cursor::new(bytes.to_vec())))
     }
 
     #[test]

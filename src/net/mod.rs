@@ -4,6 +4,7 @@
 //! [`Connection`]. [`dial::Dialer`] walks it. Inwards, [`ListenAddr`] → [`listen()`] gives the relay its sockets.
 //! Nothing here knows what the messages mean.
 
+mod buffered;
 pub mod dial;
 pub mod lane;
 pub mod link;
@@ -18,6 +19,7 @@ mod upgrade;
 mod url;
 mod ws;
 
+pub use buffered::Buffered;
 pub use listen::{ListenAddr, listen, local_addresses};
 pub use url::{Host, RelayUrl};
 pub use ws::{Alive, Closed, Connection, MESSAGE_BYTES_MAX, Reader, Writer};

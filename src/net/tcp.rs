@@ -4,13 +4,14 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use futures_lite::io::{AsyncBufRead, AsyncWrite, BufReader};
+use futures_lite::io::{AsyncBufRead, AsyncWrite};
 use futures_lite::{FutureExt, StreamExt};
 use futures_util::stream::FuturesUnordered;
 use smol::Timer;
 use smol::net::TcpStream;
 use socket2::{SockRef, TcpKeepalive};
 
+use super::buffered::Buffered;
 use super::url::Host;
 
 /// A byte stream of any make, as one layer hands it to the next. Buffered, so that a layer can read exactly what is its own.
@@ -36,7 +37,7 @@ pub(super) async fn connect(host: &Host, port: u16) -> Result<BoxedIo, ConnectEr
     let addresses = resolve(host, port).await.map_err(ConnectError::Resolve)?;
     let stream = race(addresses).await.map_err(ConnectError::Connect)?;
     set_up(&stream).map_err(ConnectError::Connect)?;
-    Ok(Box::new(BufReader::with_capacity(READ_BUFFER_BYTES, stream)))
+    Ok(Box::new(Buffered::new(READ_BUFFER_BYTES, stream)))
 }
 
 /// `work`, or an error of kind `TimedOut` after `limit`.

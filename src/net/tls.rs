@@ -8,7 +8,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_lite::io::BufReader;
 use futures_rustls::TlsConnector;
 use rustls::client::{ClientConfig, Resumption};
 use rustls::crypto::CryptoProvider;
@@ -19,13 +18,14 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use zeroize::Zeroizing;
 
+use super::buffered::Buffered;
 use super::portable;
 use super::tcp::{BoxedIo, within};
 use super::url::Host;
 use crate::{Error, Kind, Result};
 
 /// The cryptography of this machine: graviola where the processor can run it (it would panic elsewhere), else
-/// [`portable`]. Nothing from outside chooses between the two.
+/// a portable one. Nothing from outside chooses between the two.
 #[must_use]
 pub fn provider() -> Arc<CryptoProvider> {
     if graviola::util::is_cpu_supported() {
@@ -137,7 +137,7 @@ pub(super) async fn connect(
     };
     let handshake = TlsConnector::from(Arc::clone(config)).connect(name, stream);
     let stream = within(HANDSHAKE_TIMEOUT, handshake).await.map_err(|error| explain(error, who))?;
-    Ok(Box::new(BufReader::with_capacity(HEAD_BUFFER_BYTES, stream)))
+    Ok(Box::new(Buffered::new(HEAD_BUFFER_BYTES, stream)))
 }
 
 /// A failed TLS handshake with `who` ("the relay HOST", "the proxy HOST") as a sentence.
@@ -189,9 +189,19 @@ fn explain_certificate(reason: &CertificateError, who: &str) -> Error {
         CertificateError::Revoked => {
             Error::new(Kind::Relay, format!("the certificate of {who} was revoked by its issuer"))
         }
+        CertificateError::Other(other) if is_authority(other) => Error::new(
+            Kind::Relay,
+            format!("the certificate of {who} is marked as that of an authority"),
+        )
+        .hint("Make it anew as an ordinary one: openssl req -x509 with -addext basicConstraints=CA:FALSE."),
         other => Error::new(Kind::Relay, format!("the certificate of {who} cannot be accepted"))
             .caused_by(rustls::Error::InvalidCertificate(other.clone())),
     }
+}
+
+/// What a certificate made with one command often is: openssl marks self-signed ones so.
+fn is_authority(error: &rustls::OtherError) -> bool {
+    matches!(error.0.downcast_ref::<webpki::Error>(), Some(webpki::Error::CaUsedAsEndEntity))
 }
 
 /// Names from a stranger's certificate: a few, and none that could steer a terminal.

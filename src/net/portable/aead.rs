@@ -31,7 +31,7 @@ pub(super) trait NonceSource: Send + Sync + 'static {
     const EXPLICIT_LEN: usize;
 }
 
-/// Counted on both sides, not sent: every TLS 1.3 suite, and ChaCha20.
+/// Counted on both sides, not sent: every TLS 1.3 suite, and `ChaCha20`.
 pub(super) struct Implicit;
 
 /// Sent with every record: AES-GCM in TLS 1.2.

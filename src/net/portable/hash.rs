@@ -77,7 +77,7 @@ where
     Hmac<D>: Mac + FixedOutput + Clone + Send + Sync,
 {
     fn sign_concat(&self, first: &[u8], middle: &[&[u8]], last: &[u8]) -> hmac::Tag {
-        // An absent key cannot happen (see `with_key`); an empty tag matches nothing and fails the handshake.
+        // An absent key cannot happen (see `with_key`); an empty tag would fail the handshake, and not the process.
         let Some(mut mac) = self.0.clone() else {
             return hmac::Tag::new(&[]);
         };

@@ -1,6 +1,6 @@
 //! TLS cryptography for processors that the fast provider cannot run on: old servers, small boards.
 //!
-//! A thin rustls provider over the RustCrypto crates. It offers what today's TLS needs and nothing more: X25519 and
+//! A thin rustls provider over the `RustCrypto` crates. It offers what today's TLS needs and nothing more: X25519 and
 //! P-256, the AEAD suites of TLS 1.3 and their ECDHE siblings of TLS 1.2; it verifies ECDSA, Ed25519 and RSA, and signs
 //! with ECDSA P-256 and Ed25519. It never touches an RSA private key: the `rsa` crate's timing advisory is about those.
 

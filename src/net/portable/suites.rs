@@ -1,4 +1,4 @@
-//! The cipher suites. ChaCha20 comes first: where this provider runs there is often no AES in hardware.
+//! The cipher suites. `ChaCha20` comes first: where this provider runs there is often no AES in hardware.
 
 use aes_gcm::{Aes128Gcm, Aes256Gcm};
 use chacha20poly1305::ChaCha20Poly1305;

@@ -68,51 +68,53 @@ static PSS_SHA256: Algorithm = &Verification {
     key: alg_id::RSA_ENCRYPTION,
     signature: alg_id::RSA_PSS_SHA256,
     verify: |key, message, signature| {
-        pss(pss::VerifyingKey::<Sha256>::new(rsa_key(key)?), message, signature)
+        pss(&pss::VerifyingKey::<Sha256>::new(rsa_key(key)?), message, signature)
     },
 };
 static PSS_SHA384: Algorithm = &Verification {
     key: alg_id::RSA_ENCRYPTION,
     signature: alg_id::RSA_PSS_SHA384,
     verify: |key, message, signature| {
-        pss(pss::VerifyingKey::<Sha384>::new(rsa_key(key)?), message, signature)
+        pss(&pss::VerifyingKey::<Sha384>::new(rsa_key(key)?), message, signature)
     },
 };
 static PSS_SHA512: Algorithm = &Verification {
     key: alg_id::RSA_ENCRYPTION,
     signature: alg_id::RSA_PSS_SHA512,
     verify: |key, message, signature| {
-        pss(pss::VerifyingKey::<Sha512>::new(rsa_key(key)?), message, signature)
+        pss(&pss::VerifyingKey::<Sha512>::new(rsa_key(key)?), message, signature)
     },
 };
 static PKCS1_SHA256: Algorithm = &Verification {
     key: alg_id::RSA_ENCRYPTION,
     signature: alg_id::RSA_PKCS1_SHA256,
     verify: |key, message, signature| {
-        pkcs1(pkcs1v15::VerifyingKey::<Sha256>::new(rsa_key(key)?), message, signature)
+        pkcs1(&pkcs1v15::VerifyingKey::<Sha256>::new(rsa_key(key)?), message, signature)
     },
 };
 static PKCS1_SHA384: Algorithm = &Verification {
     key: alg_id::RSA_ENCRYPTION,
     signature: alg_id::RSA_PKCS1_SHA384,
     verify: |key, message, signature| {
-        pkcs1(pkcs1v15::VerifyingKey::<Sha384>::new(rsa_key(key)?), message, signature)
+        pkcs1(&pkcs1v15::VerifyingKey::<Sha384>::new(rsa_key(key)?), message, signature)
     },
 };
 static PKCS1_SHA512: Algorithm = &Verification {
     key: alg_id::RSA_ENCRYPTION,
     signature: alg_id::RSA_PKCS1_SHA512,
     verify: |key, message, signature| {
-        pkcs1(pkcs1v15::VerifyingKey::<Sha512>::new(rsa_key(key)?), message, signature)
+        pkcs1(&pkcs1v15::VerifyingKey::<Sha512>::new(rsa_key(key)?), message, signature)
     },
 };
+
+/// Takes key, message and signature; `Some` only for a good one.
+type Verify = fn(&[u8], &[u8], &[u8]) -> Option<()>;
 
 /// One kind of key with one kind of signature.
 struct Verification {
     key: AlgorithmIdentifier,
     signature: AlgorithmIdentifier,
-    /// Key, message, signature; `Some` only for a good one.
-    verify: fn(&[u8], &[u8], &[u8]) -> Option<()>,
+    verify: Verify,
 }
 
 impl SignatureVerificationAlgorithm for Verification {
@@ -131,7 +133,10 @@ impl SignatureVerificationAlgorithm for Verification {
 
 impl fmt::Debug for Verification {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Verification").field("key", &self.key).field("signature", &self.signature).finish()
+        f.debug_struct("Verification")
+            .field("key", &self.key)
+            .field("signature", &self.signature)
+            .finish_non_exhaustive()
     }
 }
 
@@ -154,7 +159,7 @@ fn ed25519(key: &[u8], message: &[u8], signature: &[u8]) -> Option<()> {
         .ok()
 }
 
-fn pss<D>(key: pss::VerifyingKey<D>, message: &[u8], signature: &[u8]) -> Option<()>
+fn pss<D>(key: &pss::VerifyingKey<D>, message: &[u8], signature: &[u8]) -> Option<()>
 where
     D: Digest,
     pss::VerifyingKey<D>: Verifier<pss::Signature>,
@@ -162,7 +167,7 @@ where
     key.verify(message, &signature.try_into().ok()?).ok()
 }
 
-fn pkcs1<D>(key: pkcs1v15::VerifyingKey<D>, message: &[u8], signature: &[u8]) -> Option<()>
+fn pkcs1<D>(key: &pkcs1v15::VerifyingKey<D>, message: &[u8], signature: &[u8]) -> Option<()>
 where
     D: Digest,
     pkcs1v15::VerifyingKey<D>: Verifier<pkcs1v15::Signature>,

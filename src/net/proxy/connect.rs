@@ -25,8 +25,9 @@ pub(super) async fn open(
     let said = format!("{} {}", head.status, head.reason).trim_end().to_owned();
     match head.status {
         200..=299 => Ok(()),
-        407 => Err(Refusal::Credentials(said)),
-        401 | 403 | 405 => Err(Refusal::Forbidden(said)),
+        // tinyproxy says 401 for a wrong password.
+        401 | 407 => Err(Refusal::Credentials(said)),
+        403 | 405 => Err(Refusal::Forbidden(said)),
         // Squid says 503 and 500, tinyproxy 500 and 502, for names that do not resolve and hosts that do not answer.
         404 | 500 | 502 | 503 | 504 => Err(Refusal::Unreachable(said)),
         _ => Err(Refusal::Other(said)),

@@ -4,7 +4,7 @@
 //! | --- | --- | --- |
 //! | `HTTPS_PROXY` | `wss://` | before `ALL_PROXY` |
 //! | `ALL_PROXY` | `wss://` and `ws://` | |
-//! | `NO_PROXY` | neither | see [`no_proxy`] |
+//! | `NO_PROXY` | neither | names, addresses, networks, as curl reads it |
 //!
 //! The lower-case spelling of each is read too and comes first; an empty value is as good as none. `HTTP_PROXY` is not
 //! read: it is meant for plain web pages, and proxies found there rarely let a WebSocket pass. Every HTTP proxy is asked

@@ -35,7 +35,7 @@ pub(super) async fn open(
         [5, NO_METHOD] => return Err(Refusal::Credentials("no acceptable method".to_owned())),
         _ => return Err(Refusal::Garbage),
     }
-    stream.write_all(&request(host, port)).await?;
+    stream.write_all(&request(host, port)?).await?;
     stream.flush().await?;
     let [version, reply, _, address_type] = read::<4>(stream).await?;
     if version != 5 {
@@ -58,10 +58,9 @@ pub(super) async fn open(
 
 async fn authenticate(stream: &mut BoxedIo, credentials: &Credentials) -> Result<(), Refusal> {
     let Credentials { user, password } = credentials;
-    // The parser of the address holds both to 255 bytes.
-    let length = |text: &[u8]| u8::try_from(text.len()).map_err(|_| Refusal::Garbage);
     let request = Zeroizing::new(
-        [&[1, length(user)?], user.as_slice(), &[length(password)?], password.as_slice()].concat(),
+        [&[1, one_byte_length(user)?], user.as_slice(), &[one_byte_length(password)?], password.as_slice()]
+            .concat(),
     );
     stream.write_all(&request).await?;
     stream.flush().await?;
@@ -71,12 +70,11 @@ async fn authenticate(stream: &mut BoxedIo, credentials: &Credentials) -> Result
     }
 }
 
-fn request(host: &Host, port: u16) -> Vec<u8> {
+fn request(host: &Host, port: u16) -> Result<Vec<u8>, Refusal> {
     let mut request = vec![5, CONNECT, 0];
     match host {
         Host::Name(name) => {
-            // Names have at most 253 bytes.
-            request.extend([NAME, name.len() as u8]);
+            request.extend([NAME, one_byte_length(name.as_bytes())?]);
             request.extend_from_slice(name.as_bytes());
         }
         Host::Address(IpAddr::V4(address)) => {
@@ -89,7 +87,12 @@ fn request(host: &Host, port: u16) -> Vec<u8> {
         }
     }
     request.extend_from_slice(&port.to_be_bytes());
-    request
+    Ok(request)
+}
+
+/// The parsers hold names to 253 bytes and credentials to 255; what came past them is not sent.
+fn one_byte_length(text: &[u8]) -> Result<u8, Refusal> {
+    u8::try_from(text.len()).map_err(|_| Refusal::Other("a name or password is too long for it".to_owned()))
 }
 
 fn refusal(reply: u8) -> Refusal {

@@ -22,12 +22,10 @@ impl Meter {
         let mut data_bytes = 0;
         while !bytes.is_empty() {
             if self.payload_left > 0 {
-                let available = bytes.len() as u64;
-                let taken = self.payload_left.min(available);
-                self.payload_left -= taken;
-                data_bytes += if self.is_data { taken } else { 0 };
-                // No longer than `bytes` itself, so the cast loses nothing.
-                bytes = &bytes[taken as usize..];
+                let taken = usize::try_from(self.payload_left).unwrap_or(usize::MAX).min(bytes.len());
+                self.payload_left -= taken as u64;
+                data_bytes += if self.is_data { taken as u64 } else { 0 };
+                bytes = &bytes[taken..];
             } else {
                 self.header[self.header_len] = bytes[0];
                 self.header_len += 1;

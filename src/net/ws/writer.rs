@@ -49,7 +49,7 @@ impl Writer {
     }
 
     /// Says goodbye: everything taken so far goes out, then a close frame with `code` and `reason` (cut to what fits). Waits
-    /// at most [`CLOSE_TIMEOUT`]. Nothing can be sent after it. Then await [`Reader::next`](super::Reader::next) until it
+    /// at most five seconds. Nothing can be sent after it. Then await [`Reader::next`](super::Reader::next) until it
     /// ends before dropping the connection: a socket dropped with unread bytes is reset, and what is still under way to
     /// the other side may be lost with it.
     ///
@@ -108,6 +108,6 @@ fn poll_flush(socket: &mut WebSocketStream<Tap>, cx: &mut Context<'_>) -> Poll<R
 }
 
 /// A goodbye that does not leave within it never will; nobody should wait longer at the end of a program.
-pub const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// RFC 6455, section 5.5: 125 bytes of a control frame, less two for the code.
 const REASON_BYTES_MAX: usize = 123;

@@ -20,6 +20,13 @@ authority() { # NAME KIND DIGEST
         -addext basicConstraints=critical,CA:TRUE -addext keyUsage=critical,keyCertSign,cRLSign
 }
 
+self_signed() { # NAME CA:TRUE|CA:FALSE
+    key "$1" P-256
+    openssl req -x509 -new -key "$work/$1.key" -subj "/CN=p2pc test $1" -days 36500 -out "$work/$1.pem" \
+        -addext "basicConstraints=critical,$2" -addext "subjectAltName=$here"
+    cat "$work/$1.pem" "$work/$1.key" >"$1.pem"
+}
+
 leaf() { # NAME KIND AUTHORITY DIGEST SUBJECT-ALTERNATIVE-NAMES [FROM UNTIL]
     key "$1" "$2"
     : >"$work/index"
@@ -56,3 +63,6 @@ authority ca-p384 P-384 sha384
 leaf p384 P-384 ca-p384 sha384 "$here"
 authority ca-rsa rsa sha256
 leaf rsa rsa ca-rsa sha512 "$here"
+# What people make with one command: by default openssl marks it as an authority.
+self_signed self-signed CA:FALSE
+self_signed self-signed-ca CA:TRUE

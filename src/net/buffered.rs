@@ -1,0 +1,111 @@
+//! A stream with a buffer for what is read, and none for what is written.
+//!
+//! Below TLS it turns many small reads into few system calls: rustls asks for 4 KiB at a time. Above it lets a layer read
+//! exactly what is its own, such as the head of an HTTP response. Unlike the usual buffered reader it passes vectored
+//! writes on, without which TLS would need a system call for every 16 KiB record.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use futures_lite::io::{AsyncBufRead, AsyncRead, AsyncWrite};
+
+/// See the module.
+#[derive(Debug)]
+pub struct Buffered<S> {
+    stream: S,
+    buffer: Box<[u8]>,
+    /// What is read and not yet taken is `buffer[start..end]`.
+    start: usize,
+    end: usize,
+}
+
+impl<S> Buffered<S> {
+    /// Reads up to `capacity` bytes ahead.
+    #[must_use]
+    pub fn new(capacity: usize, stream: S) -> Buffered<S> {
+        Buffered { stream, buffer: vec![0; capacity].into(), start: 0, end: 0 }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Buffered<S> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
+        if self.start == self.end && into.len() >= self.buffer.len() {
+            // A copy would gain nothing.
+            return Pin::new(&mut self.stream).poll_read(cx, into);
+        }
+        let available = ready!(self.as_mut().poll_fill_buf(cx))?;
+        let length = available.len().min(into.len());
+        into[..length].copy_from_slice(&available[..length]);
+        self.consume(length);
+        Poll::Ready(Ok(length))
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncBufRead for Buffered<S> {
+    fn poll_fill_buf(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
+        let this = self.get_mut();
+        if this.start == this.end {
+            let length = ready!(Pin::new(&mut this.stream).poll_read(cx, &mut this.buffer))?;
+            (this.start, this.end) = (0, length);
+        }
+        Poll::Ready(Ok(&this.buffer[this.start..this.end]))
+    }
+
+    fn consume(mut self: Pin<&mut Self>, amount: usize) {
+        self.start = self.end.min(self.start + amount);
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Buffered<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_close(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_lite::future::block_on;
+    use futures_lite::io::{AsyncReadExt, Cursor};
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn every_byte_comes_once_whatever_is_asked_for(
+            bytes in prop::collection::vec(any::<u8>(), 0..200),
+            capacity in 1usize..40,
+            asked in prop::collection::vec(1usize..60, 1..10),
+        ) {
+            let mut stream = Buffered::new(capacity, Cursor::new(bytes.clone()));
+            let (mut came, mut asked) = (Vec::new(), asked.iter().cycle());
+            block_on(async {
+                loop {
+                    let mut part = vec![0; *asked.next().unwrap()];
+                    let length = stream.read(&mut part).await.unwrap();
+                    if length == 0 {
+                        break;
+                    }
+                    came.extend_from_slice(&part[..length]);
+                }
+            });
+            prop_assert_eq!(came, bytes);
+        }
+    }
+}
