@@ -1,4 +1,5 @@
 //! The receiving slice.
+pub mod args;
 pub mod machine;
 pub mod sink;
 

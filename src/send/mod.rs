@@ -1,4 +1,5 @@
 //! The sending slice.
+pub mod args;
 pub mod machine;
 pub mod source;
 
