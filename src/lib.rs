@@ -1,5 +1,6 @@
 #![doc = "p2pc sends files and directories from one machine to another when both can only dial out."]
 #![forbid(unsafe_code)]
+pub mod api;
 pub mod cli;
 pub mod disk;
 pub mod error;
