@@ -63,8 +63,8 @@ struct State {
     offer: Offer,
     /// Whether the person has seen one.
     offer_seen: bool,
-    /// The accept question stands on the terminal.
-    asking: bool,
+    /// Whether it stands on the terminal now, above the question.
+    offer_shown: bool,
 }
 
 impl Console {
@@ -123,10 +123,18 @@ impl Console {
 
     fn offered(&self, offer: Offer) {
         let mut state = self.state();
-        if let Some(tty) = self.tty.as_ref().filter(|_| state.asking) {
+        if let Some(tty) = self.tty.as_ref().filter(|_| state.offer_shown) {
             tty.replace_above(&messages::offer(&offer));
         }
         state.offer = offer;
+    }
+
+    /// From here on the offer stands above the question, and grows there.
+    fn show(&self, offer: Offer) {
+        let mut state = self.state();
+        state.offer = offer;
+        state.offer_seen = true;
+        state.offer_shown = true;
     }
 
     /// Whoever was asked has seen the offer; with `--yes` nobody was.
@@ -160,28 +168,19 @@ impl Console {
     /// Whether to take what is offered. Where nobody can be asked, nobody agrees.
     async fn ask_accept(&self, offer: Offer) -> bool {
         let (Some(tty), Some(out)) = (&self.tty, &self.setting.out) else { return false };
-        let asking = Asking::begin(self, tty, offer);
-        let question = messages::accept_question(out);
-        loop {
-            tty.line_cut(&messages::offer(&self.state().offer));
-            if let Some(answer) = yes_or_no(tty.ask(&question).await) {
-                asking.answered();
-                return answer;
-            }
-        }
+        let asking = Asking::begin(self, tty);
+        self.show(offer);
+        asking
+            .until_answered(&messages::accept_question(out), || {
+                tty.line_cut(&messages::offer(&self.state().offer));
+            })
+            .await
     }
 
     async fn ask_verify(&self, string: String) -> bool {
         let Some(tty) = &self.tty else { return false };
-        self.screen.hold();
-        let question = messages::verify_question(&string);
-        let answer = loop {
-            if let Some(answer) = yes_or_no(tty.ask(&question).await) {
-                break answer;
-            }
-        };
-        self.screen.release();
-        answer
+        let shown = messages::verify(&string);
+        Asking::begin(self, tty).until_answered(messages::VERIFY_QUESTION, || tty.line(&shown)).await
     }
 
     fn notice(&self, text: &str) {
@@ -212,6 +211,8 @@ impl Handler for Console {
                     self.screen.line(messages::READABLE);
                 }
             }
+            // Where there is a terminal, the question that follows shows it.
+            Event::Verify(_) if self.tty.is_some() => {}
             Event::Verify(string) => self.screen.line(&messages::verify(&string)),
             Event::Offer(offer) => self.offered(offer),
             Event::Accepted => self.accepted(),
@@ -232,8 +233,8 @@ impl Handler for Console {
     }
 }
 
-/// While it lives, the accept question stands on the terminal: offers refresh the line above it, and there is no
-/// status line. The transfer may end before the answer, so the end is in `drop`.
+/// While it lives, a question stands on the terminal and there is no status line. The transfer may end before the
+/// answer, so the end is in `drop`.
 struct Asking<'a> {
     console: &'a Console,
     tty: &'a Tty,
@@ -241,23 +242,26 @@ struct Asking<'a> {
 }
 
 impl<'a> Asking<'a> {
-    fn begin(console: &'a Console, tty: &'a Tty, offer: Offer) -> Asking<'a> {
+    fn begin(console: &'a Console, tty: &'a Tty) -> Asking<'a> {
         console.screen.hold();
-        let mut state = console.state();
-        state.offer = offer;
-        state.offer_seen = true;
-        state.asking = true;
         Asking { console, tty, answered: false }
     }
 
-    fn answered(mut self) {
-        self.answered = true;
+    /// Asks again after what is no answer; `above` writes what the question is about.
+    async fn until_answered(mut self, question: &str, above: impl Fn()) -> bool {
+        loop {
+            above();
+            if let Some(answer) = yes_or_no(self.tty.ask(question).await) {
+                self.answered = true;
+                return answer;
+            }
+        }
     }
 }
 
 impl Drop for Asking<'_> {
     fn drop(&mut self) {
-        self.console.state().asking = false;
+        self.console.state().offer_shown = false;
         if !self.answered {
             // The cursor still stands behind the question.
             self.tty.line("");
@@ -292,8 +296,7 @@ mod tests {
         assert_eq!(yes_or_no(None), Some(false));
     }
 
-    #[test]
-    fn without_a_terminal_nobody_agrees() {
+    fn console(tty: Option<Tty>) -> Console {
         let setting = Setting {
             side: Side::Receive,
             volume: Volume::Quiet,
@@ -301,10 +304,79 @@ mod tests {
             invite_options: Vec::new(),
             private_ca: false,
         };
-        let console = Console::new(setting, None, Cancel::new());
+        Console::new(setting, tty, Cancel::new())
+    }
+
+    #[test]
+    fn without_a_terminal_nobody_agrees() {
+        let console = console(None);
         smol::block_on(async {
             assert!(!console.ask(Question::Accept(Offer::default())).await);
             assert!(!console.ask(Question::Verify("x".into())).await);
         });
+    }
+
+    #[cfg(unix)]
+    mod at_a_terminal {
+        use futures_lite::future::or;
+
+        use super::*;
+        use crate::term::tty::testing::pair;
+
+        fn offer(files: u64) -> Offer {
+            Offer { files, ..Offer::default() }
+        }
+
+        #[test]
+        fn an_offer_grows_above_the_question_until_it_is_answered() {
+            let (tty, mut person) = pair();
+            let console = console(Some(tty));
+            std::thread::scope(|scope| {
+                let asked = scope.spawn(|| smol::block_on(console.ask(Question::Accept(offer(1)))));
+                person.sees("at least 1 file, 0 B");
+                person.sees("[y/N] ");
+                console.event(Event::Offer(offer(7)));
+                person.sees("at least 7 files, 0 B");
+                person.types("perhaps\n");
+                person.sees("at least 7 files, 0 B");
+                person.sees("[y/N] ");
+                person.types("y\n");
+                assert!(asked.join().unwrap());
+            });
+            person.sees("y\r\n");
+            console.event(Event::Offer(offer(9)));
+            console.tty.as_ref().unwrap().line("end");
+            assert_eq!(person.sees("end"), "end", "the offer is left alone once it is answered");
+        }
+
+        #[test]
+        fn enter_alone_is_no() {
+            let (tty, mut person) = pair();
+            let console = console(Some(tty));
+            std::thread::scope(|scope| {
+                let asked = scope.spawn(|| smol::block_on(console.ask(Question::Verify("13-07".into()))));
+                person.sees("13-07");
+                person.sees("[y/N] ");
+                person.types("\n");
+                assert!(!asked.join().unwrap());
+            });
+        }
+
+        #[test]
+        fn a_question_that_is_given_up_leaves_the_line() {
+            let (tty, mut person) = pair();
+            let console = console(Some(tty));
+            let asked = async {
+                console.ask(Question::Accept(offer(1))).await;
+                panic!("nobody answered");
+            };
+            let given_up = smol::unblock(move || {
+                person.sees("[y/N] ");
+                person
+            });
+            let mut person = smol::block_on(or(asked, given_up));
+            person.sees("\r\n");
+            assert!(!console.state().offer_shown);
+        }
     }
 }

@@ -145,9 +145,7 @@ pub fn verify(string: &str) -> String {
 }
 
 /// Do both sides show the same?
-pub fn verify_question(string: &str) -> String {
-    format!("{}\nDoes the other side show exactly the same? [y/N] ", verify(string))
-}
+pub const VERIFY_QUESTION: &str = "Does the other side show exactly the same? [y/N] ";
 
 /// What is offered so far, in one line: counts, bytes, first names.
 pub fn offer(offer: &Offer) -> String {

@@ -152,41 +152,56 @@ fn columns(_: &File) -> Option<usize> {
 /// No sensible answer, and no code, is longer.
 const LINE_BYTES_MAX: usize = 4096;
 
+/// A terminal with a person in front of it, for the tests of whatever asks questions.
 #[cfg(all(test, unix))]
-mod tests {
-    use super::*;
+pub(crate) mod testing {
+    use rustix::fs::{Mode, OFlags};
     use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
-    /// A terminal and the person in front of it.
-    fn pair() -> (Tty, File) {
-        let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY;
-        let person = openpt(flags).unwrap();
+    use super::*;
+
+    pub(crate) struct Person(pub(super) File);
+
+    pub(crate) fn pair() -> (Tty, Person) {
+        let person = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&person).unwrap();
         unlockpt(&person).unwrap();
         let name = ptsname(&person, Vec::new()).unwrap();
-        let flags = rustix::fs::OFlags::RDWR | rustix::fs::OFlags::NOCTTY;
         let terminal =
-            File::from(rustix::fs::open(name.as_c_str(), flags, rustix::fs::Mode::empty()).unwrap());
-        (Tty::on(terminal.try_clone().unwrap(), terminal).unwrap(), File::from(person))
+            rustix::fs::open(name.as_c_str(), OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).unwrap();
+        let terminal = File::from(terminal);
+        (Tty::on(terminal.try_clone().unwrap(), terminal).unwrap(), Person(File::from(person)))
     }
 
-    fn read_until(person: &mut File, end: &str) -> String {
-        let mut seen = Vec::new();
-        let mut byte = [0];
-        while !seen.ends_with(end.as_bytes()) {
-            person.read_exact(&mut byte).unwrap();
-            seen.push(byte[0]);
+    impl Person {
+        /// Reads the screen until it has shown `end`, and returns what was read.
+        pub(crate) fn sees(&mut self, end: &str) -> String {
+            let mut seen = Vec::new();
+            let mut byte = [0];
+            while !seen.ends_with(end.as_bytes()) {
+                self.0.read_exact(&mut byte).unwrap();
+                seen.push(byte[0]);
+            }
+            String::from_utf8(seen).unwrap()
         }
-        String::from_utf8(seen).unwrap()
+
+        pub(crate) fn types(&mut self, keys: &str) {
+            self.0.write_all(keys.as_bytes()).unwrap();
+        }
     }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::testing::pair;
 
     #[test]
     fn a_question_is_shown_and_answered() {
         let (tty, mut person) = pair();
         std::thread::scope(|scope| {
             let asked = scope.spawn(|| smol::block_on(tty.ask("Really? ")));
-            assert_eq!(read_until(&mut person, "? "), "Really? ");
-            person.write_all(b"yes\n").unwrap();
+            assert_eq!(person.sees("? "), "Really? ");
+            person.types("yes\n");
             assert_eq!(asked.join().unwrap().as_deref(), Some("yes"));
         });
     }
@@ -196,8 +211,8 @@ mod tests {
         let (tty, mut person) = pair();
         std::thread::scope(|scope| {
             let asked = scope.spawn(|| smol::block_on(tty.ask("Really? ")));
-            read_until(&mut person, "? ");
-            person.write_all(b"\x04").unwrap();
+            person.sees("? ");
+            person.types("\x04");
             assert_eq!(asked.join().unwrap(), None);
         });
     }
@@ -214,11 +229,11 @@ mod tests {
             })
             .await;
         });
-        read_until(&mut person, "? ");
+        person.sees("? ");
         std::thread::scope(|scope| {
             let asked = scope.spawn(|| smol::block_on(tty.ask("Second? ")));
-            read_until(&mut person, "Second? ");
-            person.write_all(b"old\nnew\n").unwrap();
+            person.sees("Second? ");
+            person.types("old\nnew\n");
             assert_eq!(asked.join().unwrap().as_deref(), Some("new"));
         });
     }
@@ -227,8 +242,8 @@ mod tests {
     fn the_line_above_is_replaced_and_cut_to_the_width() {
         let (tty, mut person) = pair();
         let size = rustix::termios::Winsize { ws_row: 24, ws_col: 10, ws_xpixel: 0, ws_ypixel: 0 };
-        rustix::termios::tcsetwinsize(&person, size).unwrap();
+        rustix::termios::tcsetwinsize(&person.0, size).unwrap();
         tty.replace_above("0123456789abc");
-        assert!(read_until(&mut person, "\x1b8").contains("\x1b[2K012345678\x1b8"));
+        assert!(person.sees("\x1b8").contains("\x1b[2K012345678\x1b8"));
     }
 }
