@@ -13,6 +13,7 @@ use super::tls;
 use super::upgrade::upgrade;
 use super::url::RelayUrl;
 use super::ws::Connection;
+pub use crate::proto::role::Role;
 use crate::{Error, Kind, Result};
 
 /// How to reach the relay. The default: no relay chosen, public certificate authorities, no proxy.
@@ -24,15 +25,6 @@ pub struct DialOptions {
     pub relay: Option<RelayUrl>,
     /// The proxies; [`ProxyEnv::from_env`] for what the environment says.
     pub proxies: ProxyEnv,
-}
-
-/// Which side asks for a room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Role {
-    /// The sender's seat.
-    Send,
-    /// The receiver's seat.
-    Receive,
 }
 
 /// A seat in a room.

@@ -5,6 +5,9 @@
 //! Nothing here knows what the messages mean.
 
 pub mod dial;
+pub mod lane;
+pub mod link;
+pub mod pair;
 mod http;
 mod listen;
 mod portable;

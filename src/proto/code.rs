@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 use super::kdf::SeedStream;
 use super::words;
 pub use derive::Derived;
-pub use parse::CodeError;
+pub use parse::{CHARS_MAX, CHARS_MIN, CodeError, RELAY_BYTES_MAX};
 pub use strength::Weakness;
 
 /// A code without its relay, in its one normal form. Wiped from memory when dropped.

@@ -14,6 +14,7 @@ fn hex(bytes: &[u8]) -> String {
 pub(crate) fn golden() -> Vec<(&'static str, Control<'static>, &'static str)> {
     let failure = WireFailure { reason: Reason::Special, text: "fifo" };
     vec![
+        ("Begin", Control::Begin { chunk_bytes: 1 << 20 }, "7001010700808040"),
         (
             "Manifest",
             Control::Manifest(vec![
@@ -24,33 +25,33 @@ pub(crate) fn golden() -> Vec<(&'static str, Control<'static>, &'static str)> {
                 Item::Unsent { name: b"p", failure: failure.clone() },
                 Item::DirectoryEnd { meta: META },
             ]),
-            "70010107000601016400016601ac0201a40380c49fd50c0500012d0000010003016c0166 \
+            "70010107010601016400016601ac0201a40380c49fd50c0500012d0000010003016c0166 \
              01a40380c49fd50c0504017001046669666f0201a40380c49fd50c05",
         ),
-        ("ManifestEnd", Control::ManifestEnd { items: 6 }, "700101070106"),
-        ("Accept", Control::Accept { window: 16 << 20 }, "700101070280808008"),
-        ("Plan", Control::Plan(vec![Verdict::Nothing, Verdict::Send]), "7001010703020100"),
+        ("ManifestEnd", Control::ManifestEnd { items: 6 }, "700101070206"),
+        ("Accept", Control::Accept { window: 16 << 20 }, "700101070380808008"),
+        ("Plan", Control::Plan(vec![Verdict::Nothing, Verdict::Send]), "7001010704020100"),
         (
             "Ended",
             Control::Ended(vec![FileEnd { entry: 1, size: 300, root: [0xab; 32] }]),
-            "70010107040101ac02abababababababababababababababababababababababababababababababab",
+            "70010107050101ac02abababababababababababababababababababababababababababababababab",
         ),
-        ("Dropped", Control::Dropped { entry: 2, failure: failure.clone() }, "700101070502010466 69666f"),
-        ("Credit", Control::Credit { total: 1 << 20 }, "7001010706808040"),
+        ("Dropped", Control::Dropped { entry: 2, failure: failure.clone() }, "700101070602010466 69666f"),
+        ("Credit", Control::Credit { total: 1 << 20 }, "7001010707808040"),
         (
             "Outcomes",
             Control::Outcomes(vec![
                 Outcome { entry: 1, failure: None },
                 Outcome { entry: 4, failure: Some(failure.clone()) },
             ]),
-            "7001010707020100040101046669666f",
+            "7001010708020100040101046669666f",
         ),
-        ("Complete", Control::Complete { delivered: 3, failed: 1 }, "70010107080301"),
-        ("Receipt", Control::Receipt, "7001010709"),
+        ("Complete", Control::Complete { delivered: 3, failed: 1 }, "70010107090301"),
+        ("Receipt", Control::Receipt, "700101070a"),
         (
             "Cancel",
             Control::Cancel(Cancelled { reason: CancelReason::Interrupted, text: "" }),
-            "700101070a0100",
+            "700101070b0100",
         ),
     ]
 }
@@ -108,7 +109,7 @@ fn a_full_block_fits_a_frame() {
 
 #[test]
 fn broken_frames_are_told_apart() {
-    let (_, _, plan) = &golden()[3];
+    let (_, _, plan) = &golden()[4];
     let good = plan.replace(' ', "");
     let bytes = |hex: &str| -> Vec<u8> {
         (0..hex.len() / 2).map(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).unwrap()).collect()
@@ -123,7 +124,7 @@ fn broken_frames_are_told_apart() {
         ("700103".into(), FrameError::Header),
         ("7001010763".into(), FrameError::Header),
         // A list that claims four thousand million verdicts in five bytes.
-        ("7001010703ffffffff0f".into(), FrameError::Header),
+        ("7001010704ffffffff0f".into(), FrameError::Header),
         // A keepalive with something behind it.
         ("70010200".into(), FrameError::Header),
         // No piece; a piece without length; more payload than pieces; less.

@@ -1,4 +1,4 @@
-//! Keys from keys: HKDF-SHA256 with a label for every use, and a stream of bytes from a seed.
+//! Keys from keys: HKDF-SHA256 with a label for every use, a stream of bytes from a seed, and bytes as text.
 
 use hkdf::Hkdf;
 use sha2::Sha256;
@@ -61,6 +61,13 @@ impl Drop for SeedStream {
     }
 }
 
+/// Bytes as lower-case hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |half: u8| char::from(DIGITS[usize::from(half & 15)]);
+    bytes.iter().flat_map(|&byte| [digit(byte >> 4), digit(byte)]).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,7 +92,8 @@ mod tests {
         assert_eq!(halves, *bytes("a", 1));
     }
 
-    fn hex(bytes: &[u8]) -> String {
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    #[test]
+    fn hex_has_two_digits_a_byte() {
+        assert_eq!(hex(&[0x00, 0x0f, 0xa5, 0xff]), "000fa5ff");
     }
 }

@@ -1,11 +1,15 @@
 //! What both ends must agree on. Nothing here knows a socket, a file, a clock or a source of randomness.
+//!
+//! From the code to a session: [`code`] → [`handshake`] → [`seal`]. Inside the session: [`frame`] and [`manifest`] are what is said,
+//! [`conversation`], [`window`] and [`liveness`] the rules of saying it, [`path`] and [`chunk`] what is said about, [`limits`] how
+//! much of it.
 
 pub mod chunk;
 pub mod code;
 pub mod conversation;
 pub mod frame;
 pub mod handshake;
-pub(crate) mod kdf;
+mod kdf;
 pub mod limits;
 pub mod liveness;
 pub mod manifest;

@@ -14,6 +14,8 @@ mod cipher;
 mod record;
 mod schedule;
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 pub use record::{OpenError, Opener, SealError, Sealer};
@@ -51,7 +53,7 @@ pub enum Mode {
 
 impl Mode {
     /// What both sides use, from what both said: the tag alone where both asked for no encryption, else AES where both
-    /// have it in hardware, else ChaCha20. `None` where one side lists no cipher that the other has.
+    /// have it in hardware, else the other. `None` where one side lists no cipher that the other has.
     #[must_use]
     pub fn agree(both_ask_no_encrypt: bool, ours: Ciphers, theirs: Ciphers) -> Option<Mode> {
         let both = |cipher| ours.lists(cipher) && theirs.lists(cipher);
@@ -64,6 +66,16 @@ impl Mode {
         } else {
             None
         }
+    }
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Mode::Aes256Gcm => "AES-256-GCM",
+            Mode::ChaCha20Poly1305 => "ChaCha20-Poly1305",
+            Mode::Tagged => "BLAKE3 tags, not encrypted",
+        })
     }
 }
 

@@ -1,6 +1,11 @@
 #!/usr/bin/env python3
-"""Seals the golden records of src/proto/seal with other implementations than ours (pyca/cryptography)."""
+"""Seals the golden records of src/proto/seal with other implementations than ours (pyca/cryptography, blake3).
 
+    pip install blake3 cryptography
+    python3 tests/vectors/seal.py
+"""
+
+from blake3 import blake3
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -23,3 +28,7 @@ for name, mode, cipher in (("AES-256-GCM", 1, AESGCM), ("ChaCha20-Poly1305", 2, 
     for number, content in enumerate((b"first", b"second")):
         nonce = bytes(4) + number.to_bytes(8, "big")
         print(name, number, cipher(first_key(mode)).encrypt(nonce, content, None).hex())
+for number, content in enumerate((b"first", b"second")):
+    numbers = number.to_bytes(8, "little") + len(content).to_bytes(8, "little")
+    tag = blake3(numbers + content, key=first_key(3)).digest()[:16]
+    print("tagged", number, (content + tag).hex())

@@ -6,7 +6,7 @@ use argon2::{Algorithm, Argon2, Params, Version};
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Kind, Result};
-use crate::proto::kdf::Kdf;
+use crate::proto::kdf::{Kdf, hex};
 
 /// What follows from a code.
 pub struct Derived {
@@ -46,7 +46,7 @@ pub(super) fn own(text: &str) -> Result<Derived> {
                 .hint("It takes 64 MiB of memory for a moment; a generated code does without.")
         })?;
     let keys = Kdf::new(SALT, &*stretched);
-    let room = keys.expand::<ROOM_BYTES>(b"room").iter().map(|byte| format!("{byte:02x}")).collect();
+    let room = hex(&*keys.expand::<ROOM_BYTES>(b"room"));
     let password = Zeroizing::new(keys.expand::<PASSWORD_BYTES>(b"password").to_vec());
     Ok(Derived { room, password })
 }

@@ -44,14 +44,14 @@ pub(super) fn parse(text: &str, allow_weak: bool) -> Result<(Code, Option<String
     if text.len() > CHARS_MAX * 4 {
         return Err(CodeError::TooLong);
     }
-    if text.chars().any(char::is_control) {
-        return Err(CodeError::ControlCharacter);
-    }
     let text = nfc(text.chars());
     let code = match split_room(&text) {
         Some((room, secret)) => generated(room, secret)?,
         None => own(text, allow_weak)?,
     };
+    if code.text.chars().any(char::is_control) {
+        return Err(CodeError::ControlCharacter);
+    }
     Ok((code, relay))
 }
 
@@ -169,6 +169,7 @@ mod tests {
             "  48213 Acid Crane Otter\n",
             "48213 - ACID -- crane  otter -",
             "48213\u{2013}acid\u{2014}crane\u{a0}otter",
+            "48213-acid-\r\ncrane-\totter",
         ] {
             assert_eq!(reads(text), ("48213-acid-crane-otter".to_owned(), None), "{text:?}");
         }
@@ -207,6 +208,8 @@ mod tests {
         assert_eq!(fails(&format!("48213-{}", "x".repeat(256))), CodeError::TooLong);
         assert_eq!(fails(&format!("48213-acid-crane-otter@{}", "x".repeat(1025))), CodeError::TooLong);
         assert_eq!(fails("seven blue\u{1b}[2J herons"), CodeError::ControlCharacter);
+        assert_eq!(fails("seven blue\nherons wade"), CodeError::ControlCharacter);
+        assert_eq!(fails("48213-acid-crane\u{1b}-otter"), CodeError::ControlCharacter);
     }
 
     #[test]

@@ -40,7 +40,9 @@ impl fmt::Display for Weakness {
 
 /// The first reason found why `text` is weak, the most telling one first.
 pub(super) fn weakness(text: &str) -> Option<Weakness> {
-    let lower: Zeroizing<Vec<char>> = Zeroizing::new(text.chars().flat_map(char::to_lowercase).collect());
+    // Sized first, like every copy below: a buffer that grew would leave pieces of the code in freed memory.
+    let mut lower = Zeroizing::new(Vec::with_capacity(text.len()));
+    lower.extend(text.chars().flat_map(char::to_lowercase));
     if is_common(&lower) {
         Some(Weakness::Common)
     } else if distinct(&lower) < DISTINCT_MIN {
@@ -61,19 +63,19 @@ pub(super) fn weakness(text: &str) -> Option<Weakness> {
 /// Whether the letters that are left without digits and punctuation at both ends, and with look-alikes read as
 /// letters, are on the list of common passwords.
 fn is_common(lower: &[char]) -> bool {
-    let plain: Zeroizing<String> =
-        Zeroizing::new(lower.iter().filter(|char| char.is_alphanumeric()).collect());
-    let letters: Zeroizing<String> = Zeroizing::new(
-        plain
-            .trim_matches(char::is_numeric)
-            .chars()
-            .map(look_alike)
-            .filter(|char| char.is_alphabetic())
-            .collect(),
-    );
-    let all: Zeroizing<String> = Zeroizing::new(lower.iter().copied().map(look_alike).collect());
+    let plain = text_of(lower.iter().copied().filter(|char| char.is_alphanumeric()), lower.len());
+    let core = plain.trim_matches(char::is_numeric);
+    let letters = text_of(core.chars().map(look_alike).filter(|char| char.is_alphabetic()), lower.len());
+    let all = text_of(lower.iter().copied().map(look_alike), lower.len());
     let all = all.trim_matches(|char: char| !char.is_alphabetic());
     COMMON.split_whitespace().any(|common| *plain == common || *letters == common || all == common)
+}
+
+fn text_of(chars: impl Iterator<Item = char>, count_max: usize) -> Zeroizing<String> {
+    const UTF8_BYTES_MAX: usize = 4;
+    let mut text = Zeroizing::new(String::with_capacity(count_max * UTF8_BYTES_MAX));
+    text.extend(chars);
+    text
 }
 
 /// The letter that a digit or a sign is commonly written for.
@@ -128,11 +130,11 @@ fn follows(before: char, after: char) -> bool {
 /// word of some language, and fully where it cannot be one. What a predictable step adds is next to nothing.
 fn estimate(text: &str) -> u32 {
     let mut total: u32 = 0;
+    let mut before: Option<char> = None;
     for run in text.split_inclusive(|char: char| !char.is_alphabetic()) {
         let word_like = run.chars().filter(|char| char.is_alphabetic()).count() > 2
             && run.chars().any(|char| !char.is_ascii() || "aeiouyAEIOUY".contains(char));
-        let mut before: Option<char> = None;
-        for char in run.chars() {
+        for (at, char) in run.chars().enumerate() {
             let lower = char.to_lowercase().next().unwrap_or(char);
             let gain = match before {
                 Some(last) if follows(last.to_lowercase().next().unwrap_or(last), lower) => 5,
@@ -140,7 +142,7 @@ fn estimate(text: &str) -> u32 {
                 // People put spaces and dashes where they belong.
                 _ if char.is_whitespace() || char == '-' => 0,
                 _ if !char.is_alphabetic() => SIGN_DECIBITS,
-                Some(_) if word_like => WORD_DECIBITS,
+                _ if word_like && at > 0 => WORD_DECIBITS,
                 _ => LETTER_DECIBITS,
             };
             let case_change = before.is_some_and(|last| last.is_lowercase() && char.is_uppercase());
@@ -232,6 +234,7 @@ mod tests {
             ("elephant", Weakness::Predictable),
             ("Elephants7", Weakness::Predictable),
             ("blue elephant", Weakness::Predictable),
+            ("dog 123456789", Weakness::Sequence),
         ] {
             assert_eq!(weakness(text), Some(expected), "{text:?}");
         }

@@ -142,7 +142,7 @@ mod tests {
         all
     }
 
-    /// Test case 14 of the GCM specification (McGrew and Viega): zero key, zero nonce, sixteen zeros.
+    /// Test case 14 of the GCM specification: zero key, zero nonce, sixteen zeros.
     #[test]
     fn aes_256_gcm_is_that_of_its_specification() {
         for cipher in implementations(Mode::Aes256Gcm, [0; 32]) {

@@ -5,6 +5,7 @@ use std::fmt;
 use super::cipher::{Cipher, Key, Tag};
 use super::schedule::next_key;
 use super::{Mode, RECORD_MAX, RECORD_MIN, RECORD_PLAINTEXT_MAX, TAG_BYTES};
+use crate::error::{Error, Kind};
 
 /// Seals the records that this end sends on one lane.
 pub struct Sealer(Chain);
@@ -176,6 +177,25 @@ impl fmt::Display for OpenError {
 }
 
 impl std::error::Error for OpenError {}
+
+impl From<SealError> for Error {
+    fn from(error: SealError) -> Error {
+        Error::new(Kind::Internal, error.to_string())
+    }
+}
+
+impl From<OpenError> for Error {
+    fn from(error: OpenError) -> Error {
+        let kind = match error {
+            OpenError::Exhausted => Kind::Internal,
+            OpenError::TooShort | OpenError::TooLong | OpenError::Forged | OpenError::Poisoned => {
+                Kind::Authentication
+            }
+        };
+        Error::new(kind, error.to_string())
+            .hint("Something between the two sides changes what passes; try another relay or network.")
+    }
+}
 
 #[cfg(test)]
 mod tests;

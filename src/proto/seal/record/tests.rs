@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use zeroize::Zeroizing;
 
 use super::*;
+use crate::proto::kdf::hex;
 use crate::proto::role::Role;
 use crate::proto::seal::{LaneContext, SessionSecret};
 
@@ -180,7 +181,7 @@ fn records_are_the_golden_ones() {
     }
 }
 
-/// Made by `tests/vectors/seal.py`, which uses other implementations; those of `Tagged` by this code.
+/// Made by `tests/vectors/seal.py`, which uses other implementations.
 const GOLDEN: [(Mode, &str, &str); 3] = [
     (
         Mode::Aes256Gcm,
@@ -221,8 +222,4 @@ proptest! {
             }
         }
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
