@@ -1,5 +1,6 @@
 //! The person at the terminal, as the handler of a transfer.
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use smol::Timer;
 
+use crate::Error;
 use crate::events::{Answer, Cancel, Event, Handler, Offer, Progress, Question, Report};
 use crate::net::RelayUrl;
 use crate::term::meter::Meter;
@@ -104,16 +106,23 @@ impl Console {
         self.screen.clear();
     }
 
-    /// Whether nobody reads standard output any more.
-    pub fn stdout_closed(&self) -> bool {
-        self.stdout_closed.load(Ordering::SeqCst)
+    /// Whether `error` came of nobody reading standard output any more.
+    pub fn stdout_closed(&self, error: &Error) -> bool {
+        self.stdout_closed.load(Ordering::SeqCst) || (self.stdout_is_data() && is_broken_pipe(error))
+    }
+
+    /// Whether the file that is received goes to standard output.
+    fn stdout_is_data(&self) -> bool {
+        self.setting.out.as_deref().is_some_and(|out| out.as_os_str() == "-")
     }
 
     fn invite(&self, code: &str, relays: &[RelayUrl], embedded: bool) {
         let Setting { side, ref invite_options, private_ca, .. } = self.setting;
         let invite = Invite { from: side, code, relays, embedded, options: invite_options, private_ca };
         self.notice(messages::GIVE_CODE);
-        if write_stdout(&invite.code_line()).is_err() {
+        if self.stdout_is_data() {
+            self.screen.line(&invite.code_line());
+        } else if write_stdout(&invite.code_line()).is_err() {
             self.stdout_closed.store(true, Ordering::SeqCst);
             self.cancel.cancel();
             return;
@@ -270,6 +279,17 @@ impl Drop for Asking<'_> {
     }
 }
 
+fn is_broken_pipe(error: &Error) -> bool {
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
 /// What a line means: Enter alone and the end of the input mean no; `None` means ask again.
 fn yes_or_no(line: Option<String>) -> Option<bool> {
     let Some(line) = line else { return Some(false) };
@@ -286,6 +306,7 @@ const REPAINT: Duration = Duration::from_millis(500);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Kind;
 
     #[test]
     fn only_yes_is_yes() {
@@ -305,6 +326,16 @@ mod tests {
             private_ca: false,
         };
         Console::new(setting, tty, Cancel::new())
+    }
+
+    #[test]
+    fn a_reader_that_went_away_is_told_from_other_trouble() {
+        let error = |kind| Error::new(Kind::Disk, "cannot write").caused_by(io::Error::from(kind));
+        let mut console = console(None);
+        assert!(!console.stdout_closed(&error(io::ErrorKind::BrokenPipe)), "entries go into a directory");
+        console.setting.out = Some("-".into());
+        assert!(console.stdout_closed(&error(io::ErrorKind::BrokenPipe)));
+        assert!(!console.stdout_closed(&error(io::ErrorKind::StorageFull)));
     }
 
     #[test]

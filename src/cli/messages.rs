@@ -269,10 +269,10 @@ pub fn listening(address: std::net::SocketAddr, tls: bool) -> String {
 
 /// The output directory.
 fn place(out: &Path) -> String {
-    if out == Path::new(".") {
-        "this directory".to_owned()
-    } else {
-        clean(out.as_os_str().as_encoded_bytes())
+    match out.to_str() {
+        Some(".") => "this directory".to_owned(),
+        Some("-") => "standard output".to_owned(),
+        _ => clean(out.as_os_str().as_encoded_bytes()),
     }
 }
 

@@ -103,6 +103,7 @@ fn offers_are_counted_and_named() {
 
 #[test]
 fn the_question_says_where() {
+    assert_eq!(accept_question(Path::new("-")), "Receive into standard output? [y/N] ");
     assert_eq!(accept_question(Path::new(".")), "Receive into this directory? [y/N] ");
     assert_eq!(accept_question(Path::new("in\nbox")), "Receive into in\\nbox? [y/N] ");
 }

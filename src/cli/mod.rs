@@ -105,7 +105,7 @@ fn conclude(console: &Console, watch: &Watch, ended: Result<Report>) -> u8 {
             console.conclude(&report);
             if report.failed > 0 { Kind::Incomplete.exit_status() } else { 0 }
         }
-        Err(_) if console.stdout_closed() => {
+        Err(error) if console.stdout_closed(&error) => {
             console.finish();
             STDOUT_CLOSED
         }

@@ -11,7 +11,7 @@ pub struct ReceiveArgs {
     /// the code, like the argument
     #[argh(option, arg_name = "CODE")]
     pub code: Option<Word>,
-    /// the directory to write into; made if missing
+    /// the directory to write into; made if missing; `-` is standard output
     #[argh(option, short = 'o', arg_name = "DIR")]
     pub out: Option<Word>,
     /// take what is offered without asking
