@@ -1,5 +1,134 @@
-//! What was typed, and what it means.
-/// From the arguments to the exit status.
-pub fn main(_argv: Vec<std::ffi::OsString>) -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+//! The command line: what was typed, what it means, what is said about it, and the exit status.
+
+mod code;
+mod console;
+mod help;
+mod log;
+mod meaning;
+mod messages;
+mod signals;
+mod suggest;
+mod values;
+mod words;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use futures_lite::future::or;
+
+use crate::events::{Cancel, Report};
+use crate::receive::args::ReceiveArgs;
+use crate::relay::Relay;
+use crate::relay::args::RelayArgs;
+use crate::send::args::SendArgs;
+use crate::term::screen::{write_stderr, write_stdout};
+use crate::term::style::Style;
+use crate::term::tty::Tty;
+use crate::{Error, Kind, Result, api};
+
+use code::Obtained;
+use console::Console;
+use meaning::Environment;
+use signals::Watch;
+use words::Typed;
+
+/// From the arguments, the program's name first, to the exit status.
+pub fn main(argv: Vec<OsString>) -> ExitCode {
+    let words = argv.get(1..).unwrap_or_default();
+    let status = words::read(words).and_then(run).unwrap_or_else(|error| {
+        write_stderr(&messages::error(Style::for_stderr(), &error));
+        error.kind().exit_status()
+    });
+    ExitCode::from(status)
 }
+
+fn run(typed: Typed) -> Result<u8> {
+    match typed {
+        Typed::Help(topic) => Ok(print(help::text(topic))),
+        Typed::Version => Ok(print(concat!("p2pc ", env!("CARGO_PKG_VERSION")))),
+        Typed::Send(args) => send(&args),
+        Typed::Receive(args) => receive(&args),
+        Typed::Relay(args) => relay(&args),
+    }
+}
+
+fn send(args: &SendArgs) -> Result<u8> {
+    let tty = Tty::open();
+    let job = meaning::send(args, &Environment::of_process(tty.is_some()))?;
+    let cancel = Cancel::new();
+    let watch = Watch::start(&cancel)?;
+    let console = Console::new(job.setting, tty, cancel.clone());
+    let transfer = api::send(job.options, &console, cancel);
+    let ended = smol::block_on(or(transfer, console.keep_painting()));
+    Ok(conclude(&console, &watch, ended))
+}
+
+fn receive(args: &ReceiveArgs) -> Result<u8> {
+    let tty = Tty::open();
+    let environment = Environment::of_process(tty.is_some());
+    let source = meaning::receive_code(args, &environment)?;
+    let cancel = Cancel::new();
+    let watch = Watch::start(&cancel)?;
+    let code = match code::obtain(source, args.allow_weak_code, tty.as_ref(), &cancel)? {
+        Obtained::New => None,
+        Obtained::Given(code) => Some(code),
+        Obtained::Cancelled => return Ok(watch.exit_status().unwrap_or(Kind::Interrupted.exit_status())),
+    };
+    let job = meaning::receive(args, code, &environment)?;
+    let console = Console::new(job.setting, tty, cancel.clone());
+    let transfer = api::receive(job.options, &console, cancel);
+    let ended = smol::block_on(or(transfer, console.keep_painting()));
+    Ok(conclude(&console, &watch, ended))
+}
+
+fn relay(args: &RelayArgs) -> Result<u8> {
+    let options = meaning::relay(args)?;
+    log::start(if args.quiet { tracing::Level::ERROR } else { tracing::Level::INFO });
+    let cancel = Cancel::new();
+    let watch = Watch::start(&cancel)?;
+    let tls = options.tls.is_some();
+    smol::block_on(async {
+        let relay = Relay::bind(options).await?;
+        for address in relay.addresses() {
+            // A relay goes on serving whether or not somebody reads where it listens.
+            let _ = write_stdout(&messages::listening(*address, tls));
+        }
+        relay.run(cancel).await
+    })?;
+    Ok(watch.exit_status().unwrap_or(0))
+}
+
+/// Says how a transfer ended, and turns it into the exit status.
+fn conclude(console: &Console, watch: &Watch, ended: Result<Report>) -> u8 {
+    match ended {
+        Ok(report) => {
+            console.conclude(&report);
+            if report.failed > 0 { Kind::Incomplete.exit_status() } else { 0 }
+        }
+        Err(error) if console.stdout_closed(&error) => {
+            console.finish();
+            STDOUT_CLOSED
+        }
+        Err(error) => {
+            console.finish();
+            write_stderr(&messages::error(Style::for_stderr(), &error));
+            let signal = watch.exit_status().filter(|_| error.kind() == Kind::Interrupted);
+            signal.unwrap_or(error.kind().exit_status())
+        }
+    }
+}
+
+/// Prints what was asked for. A reader that went away has read enough.
+fn print(text: &str) -> u8 {
+    match write_stdout(text) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            let error = Error::new(Kind::Disk, "cannot write to standard output").caused_by(error);
+            write_stderr(&messages::error(Style::for_stderr(), &error));
+            error.kind().exit_status()
+        }
+        _ => 0,
+    }
+}
+
+/// What shells report for a program that ended because nobody reads its output.
+const STDOUT_CLOSED: u8 = 128 + 13;

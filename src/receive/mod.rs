@@ -2,6 +2,7 @@
 //!
 //! [`machine`] decides what is wanted and what is said, [`sink`] writes on a thread of its own, the driver joins both to a lane.
 
+pub mod args;
 mod destination;
 mod driver;
 pub mod machine;

@@ -11,6 +11,7 @@
 //! The switchboard decides, the session moves bytes; they meet only on a connection's desk. A running pair is one task
 //! that owns both sockets.
 
+pub mod args;
 mod conn;
 mod crew;
 mod desk;

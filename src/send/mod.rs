@@ -2,6 +2,7 @@
 //!
 //! [`source`] walks the paths and reads the files, [`machine`] decides what is said and when, the driver joins both to a lane.
 
+pub mod args;
 mod driver;
 pub mod machine;
 pub mod source;

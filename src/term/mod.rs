@@ -1,1 +1,9 @@
-//! The terminal.
+//! The terminal: what a person sees there and answers.
+
+pub mod clean;
+pub mod human;
+pub mod meter;
+pub mod screen;
+pub mod style;
+pub mod tty;
+pub mod word;

@@ -1,0 +1,90 @@
+//! The receiver's code: given, or asked for on the terminal.
+
+use futures_lite::future::or;
+use zeroize::Zeroizing;
+
+use crate::events::Cancel;
+use crate::net::RelayUrl;
+use crate::proto::code::Code;
+use crate::term::clean::clean;
+use crate::term::tty::Tty;
+use crate::{Error, Kind, Result};
+
+use super::meaning::{CodeSource, read_code};
+
+/// A code and the relay it names.
+pub type Addressed = (Code, Option<RelayUrl>);
+
+/// What came of it.
+pub enum Obtained {
+    /// This side makes the code.
+    New,
+    /// A code.
+    Given(Addressed),
+    /// A signal came while the prompt was open.
+    Cancelled,
+}
+
+/// The code to use.
+///
+/// # Errors
+///
+/// [`Kind::Usage`] for what is no code, or no answer.
+pub fn obtain(source: CodeSource, allow_weak: bool, tty: Option<&Tty>, cancel: &Cancel) -> Result<Obtained> {
+    match (source, tty) {
+        (CodeSource::New, _) => Ok(Obtained::New),
+        (CodeSource::Given(text), _) => read_code(&text, allow_weak).map(Obtained::Given),
+        (CodeSource::Prompt, Some(tty)) => {
+            let asked = async { prompt(tty, allow_weak).await.map(Obtained::Given) };
+            let cancelled = async {
+                cancel.cancelled().await;
+                // The cursor still stands behind the question.
+                tty.line("");
+                Ok(Obtained::Cancelled)
+            };
+            smol::block_on(or(asked, cancelled))
+        }
+        (CodeSource::Prompt, None) => Err(no_answer()),
+    }
+}
+
+/// Asks until there is a code. A typing error that shows at once costs no guess, so the person may correct it.
+async fn prompt(tty: &Tty, allow_weak: bool) -> Result<Addressed> {
+    for _ in 0..TRIES_MAX {
+        let Some(line) = tty.ask("Code: ").await.map(Zeroizing::new) else { break };
+        if line.trim().is_empty() {
+            continue;
+        }
+        let code = match read_code(line.trim(), allow_weak) {
+            Ok(code) => code,
+            Err(error) => {
+                tty.line(&clean(error.to_string().as_bytes()));
+                continue;
+            }
+        };
+        if confirmed(tty, &code.0).await {
+            return Ok(code);
+        }
+    }
+    Err(no_answer())
+}
+
+/// Whether words that are not on the list are meant. They may be: the sender chooses.
+async fn confirmed(tty: &Tty, code: &Code) -> bool {
+    let unknown = code.unknown_words();
+    if unknown.is_empty() {
+        return true;
+    }
+    let words: Vec<_> = unknown.iter().map(|word| clean(word.as_bytes())).collect();
+    let question =
+        format!("Not a word that p2pc makes codes of: {}. Use it anyway? [y/N] ", words.join(", "));
+    tty.ask(&question).await.is_some_and(|answer| matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+fn no_answer() -> Error {
+    Error::new(Kind::Usage, "no code was typed")
+        .hint("The code is what `p2pc send` printed, such as 48213-acid-crane-otter@relay.example.com.")
+}
+
+/// Who has not typed a code after this many tries has something else in mind.
+const TRIES_MAX: usize = 5;

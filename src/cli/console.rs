@@ -1,0 +1,413 @@
+//! The person at the terminal, as the handler of a transfer.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use smol::Timer;
+
+use crate::Error;
+use crate::events::{Answer, Cancel, Event, Handler, Offer, Progress, Question, Report};
+use crate::net::RelayUrl;
+use crate::term::meter::Meter;
+use crate::term::screen::{Screen, write_stdout};
+use crate::term::style::Style;
+use crate::term::tty::Tty;
+
+use super::messages::{self, Invite, Side};
+
+/// How much to print.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Volume {
+    /// The code, questions, warnings and errors.
+    Quiet,
+    /// That, notices and progress.
+    Normal,
+    /// That, and a line for each entry.
+    Verbose,
+}
+
+/// What the handler must know besides the events.
+#[derive(Debug)]
+pub struct Setting {
+    /// Which end this is.
+    pub side: Side,
+    /// How much to print.
+    pub volume: Volume,
+    /// Where the entries go, on the receiving side.
+    pub out: Option<PathBuf>,
+    /// What the other side's command needs besides the code.
+    pub invite_options: Vec<&'static str>,
+    /// Whether the relay's certificate is from an authority that the other side must be told of, too.
+    pub private_ca: bool,
+}
+
+/// Prints events on standard error, the code on standard output, and asks on the controlling terminal.
+#[derive(Debug)]
+pub struct Console {
+    setting: Setting,
+    style: Style,
+    screen: Screen,
+    tty: Option<Tty>,
+    cancel: Cancel,
+    started: Instant,
+    state: Mutex<State>,
+    stdout_closed: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    meter: Meter,
+    progress: Option<Progress>,
+    /// The latest.
+    offer: Offer,
+    /// Whether the person has seen one.
+    offer_seen: bool,
+    /// Whether it stands on the terminal now, above the question.
+    offer_shown: bool,
+}
+
+impl Console {
+    /// A console; `cancel` is pulled where nobody reads the code.
+    pub fn new(setting: Setting, tty: Option<Tty>, cancel: Cancel) -> Console {
+        Console {
+            style: Style::for_stderr(),
+            screen: Screen::new(setting.volume != Volume::Quiet),
+            setting,
+            tty,
+            cancel,
+            started: Instant::now(),
+            state: Mutex::default(),
+            stdout_closed: AtomicBool::new(false),
+        }
+    }
+
+    /// Keeps the status line true while nothing arrives. Never ends by itself.
+    pub async fn keep_painting<T>(&self) -> T {
+        loop {
+            Timer::after(REPAINT).await;
+            self.paint();
+        }
+    }
+
+    /// Takes the status line away and tells the end.
+    pub fn conclude(&self, report: &Report) {
+        self.screen.clear();
+        if report.failed > 0 {
+            self.screen.line(&messages::failures(report));
+        }
+        self.notice(&messages::summary(self.setting.side, report, self.setting.out.as_deref()));
+    }
+
+    /// Takes the status line away.
+    pub fn finish(&self) {
+        self.screen.clear();
+    }
+
+    /// Whether `error` came of nobody reading standard output any more.
+    pub fn stdout_closed(&self, error: &Error) -> bool {
+        self.stdout_closed.load(Ordering::SeqCst) || (self.stdout_is_data() && is_broken_pipe(error))
+    }
+
+    /// Whether the file that is received goes to standard output.
+    fn stdout_is_data(&self) -> bool {
+        self.setting.out.as_deref().is_some_and(|out| out.as_os_str() == "-")
+    }
+
+    fn invite(&self, code: &str, relays: &[RelayUrl], embedded: bool) {
+        let Setting { side, ref invite_options, private_ca, .. } = self.setting;
+        let invite = Invite { from: side, code, relays, embedded, options: invite_options, private_ca };
+        self.notice(messages::GIVE_CODE);
+        if self.stdout_is_data() {
+            self.screen.line(&invite.code_line());
+        } else if write_stdout(&invite.code_line()).is_err() {
+            self.stdout_closed.store(true, Ordering::SeqCst);
+            self.cancel.cancel();
+            return;
+        }
+        self.notice(&invite.after(self.style));
+    }
+
+    fn offered(&self, offer: Offer) {
+        let mut state = self.state();
+        if let Some(tty) = self.tty.as_ref().filter(|_| state.offer_shown) {
+            tty.replace_above(&messages::offer(&offer));
+        }
+        state.offer = offer;
+    }
+
+    /// From here on the offer stands above the question, and grows there.
+    fn show(&self, offer: Offer) {
+        let mut state = self.state();
+        state.offer = offer;
+        state.offer_seen = true;
+        state.offer_shown = true;
+    }
+
+    /// Whoever was asked has seen the offer; with `--yes` nobody was.
+    fn accepted(&self) {
+        let state = self.state();
+        if self.setting.side == Side::Receive && !state.offer_seen {
+            self.notice(&messages::offer(&state.offer));
+        }
+    }
+
+    fn progressed(&self, progress: Progress) {
+        let mut state = self.state();
+        state.meter.observe(self.started.elapsed(), progress.bytes_done);
+        state.progress = Some(progress);
+        drop(state);
+        self.paint();
+    }
+
+    fn paint(&self) {
+        if !self.screen.has_status() {
+            return;
+        }
+        let mut state = self.state();
+        let Some(progress) = state.progress.clone() else { return };
+        state.meter.observe(self.started.elapsed(), progress.bytes_done);
+        let line = messages::status(&progress, &state.meter);
+        drop(state);
+        self.screen.paint(&line);
+    }
+
+    /// Whether to take what is offered. Where nobody can be asked, nobody agrees.
+    async fn ask_accept(&self, offer: Offer) -> bool {
+        let (Some(tty), Some(out)) = (&self.tty, &self.setting.out) else { return false };
+        let asking = Asking::begin(self, tty);
+        self.show(offer);
+        asking
+            .until_answered(&messages::accept_question(out), || {
+                tty.line_cut(&messages::offer(&self.state().offer));
+            })
+            .await
+    }
+
+    async fn ask_verify(&self, string: String) -> bool {
+        let Some(tty) = &self.tty else { return false };
+        let shown = messages::verify(&string);
+        Asking::begin(self, tty).until_answered(messages::VERIFY_QUESTION, || tty.line(&shown)).await
+    }
+
+    fn notice(&self, text: &str) {
+        if self.setting.volume != Volume::Quiet {
+            self.screen.line(text);
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Handler for Console {
+    fn event(&self, event: Event) {
+        match event {
+            Event::CodeReady { code, relays, embedded } => self.invite(code.reveal(), &relays, embedded),
+            Event::Waiting => self.notice(messages::WAITING),
+            Event::PlainRelay(relay) => self.notice(&messages::plain_relay(&relay)),
+            // Somebody may be trying to get in: that is no matter of taste, so quiet does not hide it.
+            Event::WrongGuess { left } => self.screen.line(&messages::wrong_guess(left)),
+            Event::Paired { cipher, encryption_kept } => {
+                self.notice(messages::paired(self.setting.side));
+                if encryption_kept {
+                    self.notice(messages::ENCRYPTION_KEPT);
+                }
+                if cipher == crate::proto::seal::Mode::Tagged {
+                    self.screen.line(messages::READABLE);
+                }
+            }
+            // Where there is a terminal, the question that follows shows it.
+            Event::Verify(_) if self.tty.is_some() => {}
+            Event::Verify(string) => self.screen.line(&messages::verify(&string)),
+            Event::Offer(offer) => self.offered(offer),
+            Event::Accepted => self.accepted(),
+            Event::Progress(progress) => self.progressed(progress),
+            Event::Entry(entry) if self.setting.volume == Volume::Verbose => match entry.failure {
+                None => self.screen.line(&messages::delivered(&entry)),
+                Some(_) => self.screen.line(&messages::undelivered(&entry)),
+            },
+            Event::Entry(_) => {}
+        }
+    }
+
+    fn ask(&self, question: Question) -> Answer<'_> {
+        match question {
+            Question::Accept(offer) => Box::pin(self.ask_accept(offer)),
+            Question::Verify(string) => Box::pin(self.ask_verify(string)),
+        }
+    }
+}
+
+/// While it lives, a question stands on the terminal and there is no status line. The transfer may end before the
+/// answer, so the end is in `drop`.
+struct Asking<'a> {
+    console: &'a Console,
+    tty: &'a Tty,
+    answered: bool,
+}
+
+impl<'a> Asking<'a> {
+    fn begin(console: &'a Console, tty: &'a Tty) -> Asking<'a> {
+        console.screen.hold();
+        Asking { console, tty, answered: false }
+    }
+
+    /// Asks again after what is no answer; `above` writes what the question is about.
+    async fn until_answered(mut self, question: &str, above: impl Fn()) -> bool {
+        loop {
+            above();
+            if let Some(answer) = yes_or_no(self.tty.ask(question).await) {
+                self.answered = true;
+                return answer;
+            }
+        }
+    }
+}
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        self.console.state().offer_shown = false;
+        if !self.answered {
+            // The cursor still stands behind the question.
+            self.tty.line("");
+        }
+        self.console.screen.release();
+    }
+}
+
+fn is_broken_pipe(error: &Error) -> bool {
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
+/// What a line means: Enter alone and the end of the input mean no; `None` means ask again.
+fn yes_or_no(line: Option<String>) -> Option<bool> {
+    let Some(line) = line else { return Some(false) };
+    match line.trim().to_lowercase().as_str() {
+        "y" | "yes" => Some(true),
+        "" | "n" | "no" => Some(false),
+        _ => None,
+    }
+}
+
+/// Often enough for a stall to show, seldom enough to cost nothing.
+const REPAINT: Duration = Duration::from_millis(500);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Kind;
+
+    #[test]
+    fn only_yes_is_yes() {
+        let answer = |line: &str| yes_or_no(Some(line.into()));
+        assert_eq!(["y", "Y", " yes ", "YES"].map(answer), [Some(true); 4]);
+        assert_eq!(["", "n", "No", "\t"].map(answer), [Some(false); 4]);
+        assert_eq!(["yy", "ja", "48213-acid"].map(answer), [None; 3]);
+        assert_eq!(yes_or_no(None), Some(false));
+    }
+
+    fn console(tty: Option<Tty>) -> Console {
+        let setting = Setting {
+            side: Side::Receive,
+            volume: Volume::Quiet,
+            out: Some(".".into()),
+            invite_options: Vec::new(),
+            private_ca: false,
+        };
+        Console::new(setting, tty, Cancel::new())
+    }
+
+    #[test]
+    fn a_reader_that_went_away_is_told_from_other_trouble() {
+        let error = |kind| Error::new(Kind::Disk, "cannot write").caused_by(io::Error::from(kind));
+        let mut console = console(None);
+        assert!(!console.stdout_closed(&error(io::ErrorKind::BrokenPipe)), "entries go into a directory");
+        console.setting.out = Some("-".into());
+        assert!(console.stdout_closed(&error(io::ErrorKind::BrokenPipe)));
+        assert!(!console.stdout_closed(&error(io::ErrorKind::StorageFull)));
+    }
+
+    #[test]
+    fn without_a_terminal_nobody_agrees() {
+        let console = console(None);
+        smol::block_on(async {
+            assert!(!console.ask(Question::Accept(Offer::default())).await);
+            assert!(!console.ask(Question::Verify("x".into())).await);
+        });
+    }
+
+    #[cfg(unix)]
+    mod at_a_terminal {
+        use futures_lite::future::or;
+
+        use super::*;
+        use crate::term::tty::testing::pair;
+
+        fn offer(files: u64) -> Offer {
+            Offer { files, ..Offer::default() }
+        }
+
+        #[test]
+        fn an_offer_grows_above_the_question_until_it_is_answered() {
+            let (tty, mut person) = pair();
+            let console = console(Some(tty));
+            std::thread::scope(|scope| {
+                let asked = scope.spawn(|| smol::block_on(console.ask(Question::Accept(offer(1)))));
+                person.sees("at least 1 file, 0 B");
+                person.sees("[y/N] ");
+                console.event(Event::Offer(offer(7)));
+                person.sees("at least 7 files, 0 B");
+                person.types("perhaps\n");
+                person.sees("at least 7 files, 0 B");
+                person.sees("[y/N] ");
+                person.types("y\n");
+                assert!(asked.join().unwrap());
+            });
+            person.sees("y\r\n");
+            console.event(Event::Offer(offer(9)));
+            console.tty.as_ref().unwrap().line("end");
+            assert_eq!(person.sees("end"), "end", "the offer is left alone once it is answered");
+        }
+
+        #[test]
+        fn enter_alone_is_no() {
+            let (tty, mut person) = pair();
+            let console = console(Some(tty));
+            std::thread::scope(|scope| {
+                let asked = scope.spawn(|| smol::block_on(console.ask(Question::Verify("13-07".into()))));
+                person.sees("13-07");
+                person.sees("[y/N] ");
+                person.types("\n");
+                assert!(!asked.join().unwrap());
+            });
+        }
+
+        #[test]
+        fn a_question_that_is_given_up_leaves_the_line() {
+            let (tty, mut person) = pair();
+            let console = console(Some(tty));
+            let asked = async {
+                console.ask(Question::Accept(offer(1))).await;
+                panic!("nobody answered");
+            };
+            let given_up = smol::unblock(move || {
+                person.sees("[y/N] ");
+                person
+            });
+            let mut person = smol::block_on(or(asked, given_up));
+            person.sees("\r\n");
+            assert!(!console.state().offer_shown);
+        }
+    }
+}

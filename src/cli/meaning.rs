@@ -1,0 +1,354 @@
+//! From what was typed to what it means: options of the library, and how to talk to the person.
+//!
+//! Everything that can be wrong about a command line is found here, before anything is dialled or opened. The
+//! environment comes in as a value.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use zeroize::Zeroizing;
+
+use crate::net::dial::DialOptions;
+use crate::net::proxy::ProxyEnv;
+use crate::net::{ListenAddr, RelayUrl};
+use crate::proto::code::Code;
+use crate::receive::ReceiveOptions;
+use crate::receive::args::ReceiveArgs;
+use crate::relay::args::RelayArgs;
+use crate::relay::{RelayOptions, TlsFiles};
+use crate::send::SendOptions;
+use crate::send::args::SendArgs;
+use crate::term::word::Word;
+use crate::{Error, Kind, Result};
+
+use super::console::{Setting, Volume};
+use super::messages::Side;
+use super::values;
+
+/// What the process was started with besides its arguments.
+#[derive(Default)]
+pub struct Environment {
+    /// `P2PC_RELAY`
+    pub relay: Option<OsString>,
+    /// `P2PC_CODE`
+    pub code: Option<OsString>,
+    /// `HTTPS_PROXY` and its kin.
+    pub proxies: ProxyEnv,
+    /// Whether there is a controlling terminal.
+    pub terminal: bool,
+}
+
+impl Environment {
+    /// The environment of this process. An empty variable counts as none.
+    pub fn of_process(terminal: bool) -> Environment {
+        let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+        Environment {
+            relay: variable("P2PC_RELAY"),
+            code: variable("P2PC_CODE"),
+            proxies: ProxyEnv::from_env(),
+            terminal,
+        }
+    }
+}
+
+/// What a transfer needs: options for the library, and the setting of the console.
+pub struct Job<Options> {
+    /// For the library.
+    pub options: Options,
+    /// For the console.
+    pub setting: Setting,
+}
+
+/// Where the receiver's code comes from.
+pub enum CodeSource {
+    /// This side makes it.
+    New,
+    /// It was typed, or stands in the environment.
+    Given(Zeroizing<String>),
+    /// The person is asked.
+    Prompt,
+}
+
+/// What `p2pc send …` means.
+///
+/// # Errors
+///
+/// [`Kind::Usage`].
+pub fn send(args: &SendArgs, environment: &Environment) -> Result<Job<SendOptions>> {
+    let paths = sources(&args.paths)?;
+    let volume = volume(args.quiet, args.verbose)?;
+    need_terminal_to_verify(args.verify, environment)?;
+    let text = match (&args.code, &environment.code) {
+        (Some(word), _) => Some(text(word, "--code")?.to_owned()),
+        (None, Some(value)) => Some(text(&value.clone().into(), "P2PC_CODE")?.to_owned()),
+        (None, None) => None,
+    };
+    let (code, in_code) = match text.map(Zeroizing::new) {
+        Some(text) => read_code(&text, args.allow_weak_code).map(|(code, relay)| (Some(code), relay))?,
+        None => (None, None),
+    };
+    let relay = choose_relay(in_code, args.relay.as_ref(), environment)?;
+    let listen = listen(args.listen.as_ref(), relay.as_ref())?;
+    let options = SendOptions {
+        paths,
+        code,
+        dial: dial(args.ca.as_ref(), relay, environment),
+        listen,
+        no_encrypt: args.no_encrypt,
+        verify: args.verify,
+        chunk_size: value(args.chunk_size.as_ref(), "--chunk-size", values::chunk_size)?.unwrap_or_default(),
+        wait: value(args.wait.as_ref(), "--wait", values::time)?,
+    };
+    let invite_options = invite_options(args.no_encrypt, args.allow_weak_code);
+    let private_ca = args.ca.is_some();
+    Ok(Job { options, setting: Setting { side: Side::Send, volume, out: None, invite_options, private_ca } })
+}
+
+/// Where the code for `p2pc receive …` comes from. Asks nobody yet.
+///
+/// # Errors
+///
+/// [`Kind::Usage`]: contradictions, and whatever needs a terminal where there is none.
+pub fn receive_code(args: &ReceiveArgs, environment: &Environment) -> Result<CodeSource> {
+    if !args.yes && !environment.terminal {
+        return Err(Error::new(Kind::Usage, "there is no terminal to ask whether to take what is offered")
+            .hint("Give --yes to take whatever comes."));
+    }
+    need_terminal_to_verify(args.verify, environment)?;
+    let spoken = spoken_code(&args.words)?;
+    let option = args.code.as_ref().map(|word| text(word, "--code")).transpose()?;
+    if spoken.is_some() && option.is_some() {
+        return Err(Error::new(Kind::Usage, "the code is given twice, as CODE and with --code")
+            .hint("Leave one of them out."));
+    }
+    let given = spoken.or(option.map(|text| Zeroizing::new(text.to_owned())));
+    if args.new_code {
+        return match given {
+            Some(_) => Err(Error::new(Kind::Usage, "--new-code makes a code, and one is given as well")
+                .hint("Leave one of them out.")),
+            None => Ok(CodeSource::New),
+        };
+    }
+    if args.listen.is_some() {
+        return Err(Error::new(
+            Kind::Usage,
+            "--listen needs --new-code: only who makes the code is the relay",
+        )
+        .hint("`p2pc receive --help` explains both."));
+    }
+    if let Some(given) = given {
+        return Ok(CodeSource::Given(given));
+    }
+    if let Some(value) = &environment.code {
+        let word = Word::from(value.clone());
+        return Ok(CodeSource::Given(Zeroizing::new(text(&word, "P2PC_CODE")?.to_owned())));
+    }
+    if environment.terminal {
+        return Ok(CodeSource::Prompt);
+    }
+    Err(Error::new(Kind::Usage, "no code is given, and there is no terminal to ask for it")
+        .hint("Give the code that `p2pc send` printed as CODE or in P2PC_CODE, or make one with --new-code."))
+}
+
+/// What `p2pc receive …` means with this code; `None` makes one.
+///
+/// # Errors
+///
+/// [`Kind::Usage`].
+pub fn receive(
+    args: &ReceiveArgs,
+    code: Option<(Code, Option<RelayUrl>)>,
+    environment: &Environment,
+) -> Result<Job<ReceiveOptions>> {
+    let volume = volume(args.quiet, args.verbose)?;
+    let (code, in_code) = code.map_or((None, None), |(code, relay)| (Some(code), relay));
+    let relay = choose_relay(in_code, args.relay.as_ref(), environment)?;
+    if code.is_some() && relay.is_none() {
+        return Err(Error::new(Kind::Usage, "no relay is known").hint(
+            "Type the code with its relay, as `p2pc send` printed it: CODE@RELAY. Or give --relay, or set \
+             P2PC_RELAY.",
+        ));
+    }
+    let out = args.out.as_ref().map_or_else(|| PathBuf::from("."), Word::path);
+    if out.as_os_str().is_empty() {
+        return Err(Error::new(Kind::Usage, "--out is empty").hint("The current directory is `.`."));
+    }
+    let options = ReceiveOptions {
+        code,
+        out: out.clone(),
+        listen: listen(args.listen.as_ref(), relay.as_ref())?,
+        dial: dial(args.ca.as_ref(), relay, environment),
+        yes: args.yes,
+        no_encrypt: args.no_encrypt,
+        verify: args.verify,
+        wait: value(args.wait.as_ref(), "--wait", values::time)?,
+    };
+    let invite_options = invite_options(args.no_encrypt, false);
+    let private_ca = args.ca.is_some();
+    let setting = Setting { side: Side::Receive, volume, out: Some(out), invite_options, private_ca };
+    Ok(Job { options, setting })
+}
+
+/// What `p2pc relay …` means.
+///
+/// # Errors
+///
+/// [`Kind::Usage`].
+pub fn relay(args: &RelayArgs) -> Result<RelayOptions> {
+    let tls = match (&args.cert, &args.key) {
+        (Some(cert), key) => Some(TlsFiles { cert: cert.path(), key: key.as_ref().map(Word::path) }),
+        (None, Some(_)) => {
+            return Err(Error::new(Kind::Usage, "--key is given without --cert")
+                .hint("Give the certificate chain that belongs to the key with --cert."));
+        }
+        (None, None) => None,
+    };
+    let mut listen = Vec::new();
+    for word in &args.listen {
+        listen.extend(value(Some(word), "--listen", parsed::<ListenAddr>)?);
+    }
+    if listen.is_empty() {
+        if tls.is_none() {
+            return Err(Error::new(Kind::Usage, "neither --listen nor --cert is given").hint(
+                "For wss:// on port 443 give --cert and --key. For ws:// behind a web server say where: \
+                 --listen 127.0.0.1:8080.",
+            ));
+        }
+        listen.push(ListenAddr::everywhere(PORT_DEFAULT));
+    }
+    Ok(RelayOptions { listen, tls, only_room: None })
+}
+
+/// Reads a code with the relay it may name.
+///
+/// # Errors
+///
+/// [`Kind::Usage`].
+pub fn read_code(text: &str, allow_weak: bool) -> Result<(Code, Option<RelayUrl>)> {
+    let (code, relay) = Code::parse(text, allow_weak)?;
+    let relay = relay.map(|relay| relay.parse()).transpose()?;
+    Ok((code, relay))
+}
+
+fn sources(words: &[Word]) -> Result<Vec<PathBuf>> {
+    if words.is_empty() {
+        return Err(Error::new(Kind::Usage, "nothing to send: no PATH is given")
+            .hint("`p2pc send PATH...` sends files and directories; `-` is standard input."));
+    }
+    if words.iter().any(|word| word.os().is_empty()) {
+        return Err(Error::new(Kind::Usage, "one of the paths is empty")
+            .hint("Look for a variable in the command that has no value."));
+    }
+    if words.iter().filter(|word| word.os() == "-").count() > 1 {
+        return Err(Error::new(Kind::Usage, "standard input (`-`) is given twice")
+            .hint("It can be read only once. A file of that name is `./-`."));
+    }
+    Ok(words.iter().map(Word::path).collect())
+}
+
+/// The words of a generated code may come as separate arguments, as it is spoken. Nothing else may: a second word is
+/// far more often a directory, and taking it into the code would cost one of three guesses.
+fn spoken_code(words: &[Word]) -> Result<Option<Zeroizing<String>>> {
+    let [first, rest @ ..] = words else { return Ok(None) };
+    let mut code = Zeroizing::new(text(first, "CODE")?.to_owned());
+    let is_room = code.len() == ROOM_DIGITS && code.bytes().all(|byte| byte.is_ascii_digit());
+    if !rest.is_empty() && !is_room {
+        return Err(Error::new(Kind::Usage, "more than one CODE is given")
+            .hint("The directory to write into goes behind --out; a code with spaces goes in quotes."));
+    }
+    for word in rest {
+        code.push('-');
+        code.push_str(text(word, "CODE")?);
+    }
+    Ok(Some(code))
+}
+
+/// The relay: after the `@`, then `--relay`, then the environment.
+fn choose_relay(
+    in_code: Option<RelayUrl>,
+    option: Option<&Word>,
+    environment: &Environment,
+) -> Result<Option<RelayUrl>> {
+    let option = value(option, "--relay", parsed::<RelayUrl>)?;
+    match (in_code, option) {
+        (Some(in_code), Some(option)) if in_code != option => Err(Error::new(
+            Kind::Usage,
+            format!("two relays are named: {in_code} in the code, {option} with --relay"),
+        )
+        .hint("Leave one of them out.")),
+        (Some(relay), _) | (None, Some(relay)) => Ok(Some(relay)),
+        (None, None) => {
+            let word = environment.relay.clone().map(Word::from);
+            value(word.as_ref(), "P2PC_RELAY", parsed::<RelayUrl>)
+        }
+    }
+}
+
+fn listen(word: Option<&Word>, relay: Option<&RelayUrl>) -> Result<Option<ListenAddr>> {
+    match (value(word, "--listen", parsed::<ListenAddr>)?, relay) {
+        (Some(_), Some(relay)) => Err(Error::new(
+            Kind::Usage,
+            format!("--listen is for when this machine is the relay, but {relay} is"),
+        )
+        .hint("Leave out --listen, or the relay (--relay, P2PC_RELAY, or what follows the @ in the code).")),
+        (listen, _) => Ok(listen),
+    }
+}
+
+fn dial(ca: Option<&Word>, relay: Option<RelayUrl>, environment: &Environment) -> DialOptions {
+    DialOptions { ca: ca.map(Word::path), relay, proxies: environment.proxies.clone() }
+}
+
+fn volume(quiet: bool, verbose: bool) -> Result<Volume> {
+    match (quiet, verbose) {
+        (true, true) => {
+            Err(Error::new(Kind::Usage, "--quiet and --verbose contradict each other").hint("Leave one out."))
+        }
+        (true, false) => Ok(Volume::Quiet),
+        (false, true) => Ok(Volume::Verbose),
+        (false, false) => Ok(Volume::Normal),
+    }
+}
+
+fn need_terminal_to_verify(verify: bool, environment: &Environment) -> Result<()> {
+    if verify && !environment.terminal {
+        return Err(Error::new(Kind::Usage, "--verify needs a terminal: a person has to compare")
+            .hint("Run it in a terminal, or leave --verify out."));
+    }
+    Ok(())
+}
+
+/// What the printed command needs so that it means the same on the other side.
+fn invite_options(no_encrypt: bool, allow_weak_code: bool) -> Vec<&'static str> {
+    let wanted = [("--no-encrypt", no_encrypt), ("--allow-weak-code", allow_weak_code)];
+    wanted.into_iter().filter(|(_, wanted)| *wanted).map(|(option, _)| option).collect()
+}
+
+/// The value of an option, read by `read`, whose complaint is put behind the option's name.
+fn value<T>(word: Option<&Word>, option: &str, read: impl Fn(&str) -> Result<T>) -> Result<Option<T>> {
+    let Some(word) = word else { return Ok(None) };
+    read(text(word, option)?).map(Some).map_err(|error| {
+        let hint = error.hint_text().unwrap_or("`--help` behind the subcommand explains the option.");
+        Error::new(Kind::Usage, format!("{option}: {error}")).hint(hint)
+    })
+}
+
+fn parsed<T: std::str::FromStr<Err = Error>>(text: &str) -> Result<T> {
+    text.parse()
+}
+
+fn text<'a>(word: &'a Word, what: &str) -> Result<&'a str> {
+    word.text().ok_or_else(|| {
+        Error::new(Kind::Usage, format!("{what} is not UTF-8"))
+            .hint("Only paths may be other bytes than text.")
+    })
+}
+
+/// What `wss://` means without a port.
+const PORT_DEFAULT: u16 = 443;
+/// The room of a generated code.
+const ROOM_DIGITS: usize = 5;
+
+#[cfg(test)]
+#[path = "meaning_tests.rs"]
+mod tests;

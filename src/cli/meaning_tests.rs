@@ -1,0 +1,160 @@
+//! Command lines and what they mean, or why they mean nothing.
+
+use std::time::Duration;
+
+use super::*;
+use crate::cli::words::{self, Typed};
+
+const CODE: &str = "48213-acid-crane-otter";
+
+fn typed(line: &[&str]) -> Typed {
+    words::read(&line.iter().map(OsString::from).collect::<Vec<_>>()).unwrap()
+}
+
+fn at_terminal() -> Environment {
+    Environment { terminal: true, ..Environment::default() }
+}
+
+fn sent(line: &[&str], environment: &Environment) -> Result<Job<SendOptions>> {
+    let Typed::Send(args) = typed(&[&["send"], line].concat()) else { panic!() };
+    send(&args, environment)
+}
+
+fn received(line: &[&str], environment: &Environment) -> Result<Option<Job<ReceiveOptions>>> {
+    let Typed::Receive(args) = typed(&[&["receive"], line].concat()) else { panic!() };
+    let code = match receive_code(&args, environment)? {
+        CodeSource::New => None,
+        CodeSource::Given(text) => Some(read_code(&text, args.allow_weak_code)?),
+        CodeSource::Prompt => return Ok(None),
+    };
+    receive(&args, code, environment).map(Some)
+}
+
+fn relayed(line: &[&str]) -> Result<RelayOptions> {
+    let Typed::Relay(args) = typed(&[&["relay"], line].concat()) else { panic!() };
+    relay(&args)
+}
+
+fn refused<T>(result: Result<T>) -> String {
+    let Err(error) = result else { panic!("not refused") };
+    assert_eq!(error.kind(), Kind::Usage);
+    assert!(error.hint_text().is_some(), "{error} has no hint");
+    error.to_string()
+}
+
+#[test]
+fn a_plain_send_means_the_defaults() {
+    let job = sent(&["a", "./-"], &Environment::default()).unwrap();
+    assert_eq!(job.options.paths, [PathBuf::from("a"), PathBuf::from("./-")]);
+    assert!(job.options.code.is_none() && job.options.dial.relay.is_none() && job.options.wait.is_none());
+    assert_eq!(job.options.chunk_size.bytes(), 1 << 20);
+    assert_eq!(job.setting.volume, Volume::Normal);
+}
+
+#[test]
+fn options_of_send_arrive() {
+    let line =
+        ["--wait=10m", "--chunk-size", "4MiB", "--no-encrypt", "--listen", ":0", "-q", "--ca", "x.pem", "a"];
+    let job = sent(&line, &Environment::default()).unwrap();
+    assert_eq!(job.options.wait, Some(Duration::from_secs(600)));
+    assert_eq!(job.options.chunk_size.bytes(), 4 << 20);
+    assert_eq!(job.options.listen, Some(ListenAddr::everywhere(0)));
+    assert_eq!(job.options.dial.ca, Some(PathBuf::from("x.pem")));
+    assert!(job.options.no_encrypt);
+    assert_eq!(job.setting.volume, Volume::Quiet);
+    assert_eq!(job.setting.invite_options, ["--no-encrypt"]);
+}
+
+#[test]
+fn the_relay_is_looked_for_in_order() {
+    let mut environment = at_terminal();
+    environment.relay = Some("env.example".into());
+    let with_relay = format!("{CODE}@code.example");
+    let relay = |line: &[&str]| {
+        received(line, &environment).unwrap().unwrap().options.dial.relay.map(|relay| relay.to_string())
+    };
+    assert_eq!(relay(&[&with_relay]).as_deref(), Some("code.example"));
+    assert_eq!(relay(&[CODE, "--relay", "option.example"]).as_deref(), Some("option.example"));
+    assert_eq!(relay(&[CODE]).as_deref(), Some("env.example"));
+    assert_eq!(relay(&[&with_relay, "--relay", "wss://code.example"]).as_deref(), Some("code.example"));
+    let two = refused(received(&[&with_relay, "--relay", "option.example"], &environment));
+    assert_eq!(two, "two relays are named: code.example in the code, option.example with --relay");
+    assert_eq!(refused(received(&[CODE], &at_terminal())), "no relay is known");
+}
+
+#[test]
+fn the_code_is_looked_for_in_order() {
+    let relay = "--relay=r.example";
+    let mut environment = at_terminal();
+    environment.code = Some("99999-from-the-environment".into());
+    let code = |line: &[&str]| {
+        let code = received(line, &environment).unwrap().unwrap().options.code;
+        code.map(|code| code.reveal().to_owned())
+    };
+    assert_eq!(code(&[CODE, relay]).as_deref(), Some(CODE));
+    assert_eq!(code(&["--code", CODE, relay]).as_deref(), Some(CODE));
+    assert_eq!(code(&["48213", "acid", "crane", "otter", relay]).as_deref(), Some(CODE));
+    assert_eq!(code(&[relay]).as_deref(), Some("99999-from-the-environment"));
+    assert_eq!(code(&["--new-code", relay]), None);
+    assert!(received(&[relay], &at_terminal()).unwrap().is_none(), "the prompt comes last");
+    assert_eq!(
+        sent(&["a"], &environment).unwrap().options.code.unwrap().reveal(),
+        "99999-from-the-environment"
+    );
+}
+
+#[test]
+fn contradictions_are_refused() {
+    let terminal = at_terminal();
+    for line in [
+        [CODE, "--code", CODE].as_slice(),
+        &[CODE, "--new-code"],
+        &[CODE, "directory", "--relay=r.example"],
+        &[CODE, "--relay=r.example", "--listen=:0"],
+        &["--new-code", "--relay=r.example", "--listen=:0"],
+        &[CODE, "--relay=r.example", "-qv"],
+        &[CODE, "--relay=r.example", "--out="],
+        &[CODE, "--relay=http://r.example"],
+        &["short"],
+    ] {
+        refused(received(line, &terminal));
+    }
+    for line in [
+        [].as_slice(),
+        &[""],
+        &["-", "a", "-"],
+        &["a", "--wait=0"],
+        &["a", "--chunk-size=3MiB"],
+        &["a", "--relay=r.example", "--listen=:0"],
+        &["a", "--listen=nowhere"],
+    ] {
+        refused(sent(line, &terminal));
+    }
+}
+
+#[test]
+fn without_a_terminal_nothing_that_needs_one_begins() {
+    let none = Environment::default();
+    let code = format!("{CODE}@r.example");
+    assert!(refused(received(&[&code], &none)).contains("no terminal"));
+    assert!(refused(received(&[&code, "--yes", "--verify"], &none)).contains("--verify"));
+    assert!(refused(received(&["--yes"], &none)).contains("no code"));
+    assert!(received(&[&code, "--yes"], &none).unwrap().unwrap().options.yes);
+    assert!(refused(sent(&["--verify", "a"], &none)).contains("--verify"));
+}
+
+#[test]
+fn a_relay_listens_somewhere() {
+    assert_eq!(relayed(&["--cert", "c.pem"]).unwrap().listen, [ListenAddr::everywhere(443)]);
+    let options = relayed(&["--listen", ":0", "--listen=[::1]:0", "--cert=c", "--key=k"]).unwrap();
+    assert_eq!(options.listen.len(), 2);
+    assert_eq!(options.tls.unwrap().key, Some(PathBuf::from("k")));
+    refused(relayed(&[]));
+    refused(relayed(&["--key", "k", "--listen=:0"]));
+    refused(relayed(&["--listen=443x"]));
+}
+
+#[test]
+fn words_that_are_no_text_are_named_in_the_error_and_never_shown_raw() {
+    assert!(!refused(sent(&["a", "--wait", "\x1b[2J"], &at_terminal())).contains('\x1b'));
+}

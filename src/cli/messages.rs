@@ -1,0 +1,326 @@
+//! Every message to the person, in one place. Functions from values to text, and nothing else.
+//!
+//! Whatever comes from the other side passes through [`clean`] here, and so do codes and addresses.
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::Error;
+use crate::events::{EntryEnd, Offer, Progress, Report};
+use crate::net::RelayUrl;
+use crate::proto::frame::{Failure, Reason};
+use crate::proto::manifest::KindTag;
+use crate::term::clean::{clean, clean_short};
+use crate::term::human;
+use crate::term::meter::Meter;
+use crate::term::style::Style;
+
+/// Which end this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// `p2pc send`
+    Send,
+    /// `p2pc receive`
+    Receive,
+}
+
+/// An error, with its hint below.
+pub fn error(style: Style, error: &Error) -> String {
+    let what = clean(error.to_string().as_bytes());
+    let mut text = format!("{} {what}", style.alarm("p2pc:"));
+    if let Some(hint) = error.hint_text() {
+        text.push_str(&format!("\nhint: {}", clean(hint.as_bytes())));
+    }
+    text
+}
+
+/// What stands above the code.
+pub const GIVE_CODE: &str = "Give this code to the other side:";
+
+/// What the maker of a code tells the other side.
+#[derive(Clone, Debug)]
+pub struct Invite<'a> {
+    /// Who invites.
+    pub from: Side,
+    /// The code, without a relay.
+    pub code: &'a str,
+    /// Where the other side finds the relay, best first.
+    pub relays: &'a [RelayUrl],
+    /// Whether this process is the relay.
+    pub embedded: bool,
+    /// The options that the other side must give as well.
+    pub options: &'a [&'static str],
+    /// Whether it must be told of a certificate authority, too.
+    pub private_ca: bool,
+}
+
+impl Invite<'_> {
+    /// The one line for standard output: what `receive` or `--code` takes.
+    pub fn code_line(&self) -> String {
+        self.relays.first().map_or_else(|| self.code.to_owned(), |relay| self.addressed(relay))
+    }
+
+    /// What stands below that line: the commands that work as printed.
+    pub fn after(&self, style: Style) -> String {
+        let mut text = String::from(match self.relays.len() {
+            0 | 1 => "There, run\n",
+            _ => "There, run the first of these that can reach this machine\n",
+        });
+        for relay in self.relays.iter().take(RELAYS_SHOWN_MAX) {
+            text.push_str(&format!("\n    {}", style.strong(&self.command(relay))));
+        }
+        text.push_str("\n\n");
+        if self.private_ca {
+            text.push_str("The other side needs --ca with the same certificate authority.\n");
+        }
+        if self.embedded {
+            text.push_str(
+                "This machine is the relay, so the other one must be able to connect to it. \
+                 If it cannot, name a relay that both reach: --relay HOST.\n",
+            );
+        }
+        text.push_str("Waiting for the other side. Ctrl-C ends it.");
+        text
+    }
+
+    fn command(&self, relay: &RelayUrl) -> String {
+        let code = quoted(&self.addressed(relay));
+        let mut command = match self.from {
+            Side::Send => format!("p2pc receive {code}"),
+            Side::Receive => format!("p2pc send --code {code}"),
+        };
+        for option in self.options {
+            command.push(' ');
+            command.push_str(option);
+        }
+        if self.from == Side::Receive {
+            command.push_str(" PATH...");
+        }
+        command
+    }
+
+    fn addressed(&self, relay: &RelayUrl) -> String {
+        format!("{}@{}", clean(self.code.as_bytes()), clean(relay.to_string().as_bytes()))
+    }
+}
+
+/// The taker of a code waits.
+pub const WAITING: &str = "Waiting for the other side. Ctrl-C ends it.";
+
+/// The hop to the relay is readable on the way.
+pub fn plain_relay(relay: &RelayUrl) -> String {
+    format!(
+        "note: the hop to {} is not encrypted; the content is, end to end.",
+        clean(relay.to_string().as_bytes())
+    )
+}
+
+/// Somebody tried a wrong code.
+pub fn wrong_guess(left: u8) -> String {
+    let more = human::count(left.into(), "more wrong try ends", "more wrong tries end");
+    format!(
+        "warning: somebody came with a wrong code. {more} this transfer. If it was the right person, let them try \
+         again."
+    )
+}
+
+/// Both sides are there.
+pub fn paired(side: Side) -> &'static str {
+    match side {
+        Side::Send => "Connected. Waiting for the other side to accept.",
+        Side::Receive => "Connected.",
+    }
+}
+
+/// One side asked for no encryption, the other did not.
+pub const ENCRYPTION_KEPT: &str = "note: only one side gave --no-encrypt, so the transfer stays encrypted.";
+
+/// Both sides asked for no encryption.
+pub const READABLE: &str =
+    "warning: both sides gave --no-encrypt: the relay can read the content (it cannot alter it).";
+
+/// The string both people compare.
+pub fn verify(string: &str) -> String {
+    format!("Verification: {}", clean(string.as_bytes()))
+}
+
+/// Do both sides show the same?
+pub const VERIFY_QUESTION: &str = "Does the other side show exactly the same? [y/N] ";
+
+/// What is offered so far, in one line: counts, bytes, first names.
+pub fn offer(offer: &Offer) -> String {
+    let mut parts = vec![human::count(offer.files, "file", "files")];
+    if offer.directories > 0 {
+        parts.push(human::count(offer.directories, "directory", "directories"));
+    }
+    parts.push(human::bytes(offer.bytes));
+    let at_least = if offer.complete { "" } else { "at least " };
+    let mut text = format!("Offered: {at_least}{}", parts.join(", "));
+    let names: Vec<_> =
+        offer.names.iter().map(|name| clean_short(name.as_bytes(), NAME_COLUMNS_MAX)).collect();
+    if !names.is_empty() {
+        text.push_str(": ");
+        text.push_str(&names.join(", "));
+        let named = u64::try_from(names.len()).unwrap_or(u64::MAX);
+        if !offer.complete || offer.files.saturating_add(offer.directories) > named {
+            text.push_str(", …");
+        }
+    }
+    text
+}
+
+/// Take it?
+pub fn accept_question(out: &Path) -> String {
+    format!("Receive into {}? [y/N] ", place(out))
+}
+
+/// The status line.
+pub fn status(progress: &Progress, meter: &Meter) -> String {
+    let left = progress.bytes_total.saturating_sub(progress.bytes_done);
+    let mut parts = Vec::new();
+    if progress.complete {
+        let percent = (u128::from(progress.bytes_done) * 100)
+            .checked_div(progress.bytes_total.into())
+            .map_or(100, |percent| percent.min(100));
+        parts.push(format!("{percent:3}%"));
+    }
+    let at_least = if progress.complete { "" } else { "at least " };
+    parts.push(format!(
+        "{} of {at_least}{}",
+        human::bytes(progress.bytes_done),
+        human::bytes(progress.bytes_total)
+    ));
+    if let Some(rate) = meter.bytes_per_second() {
+        parts.push(human::rate(rate));
+    }
+    if progress.complete
+        && left > 0
+        && let Some(time) = meter.time_left(left)
+    {
+        parts.push(format!("{} left", human::duration(time)));
+    }
+    parts.push(format!(
+        "{} of {at_least}{}",
+        progress.entries_done,
+        human::count(progress.entries_total, "entry", "entries")
+    ));
+    parts.join("  ")
+}
+
+/// One line for an entry that was delivered.
+pub fn delivered(entry: &EntryEnd) -> String {
+    let name = clean(entry.path.as_bytes());
+    match entry.kind {
+        KindTag::File => format!("{name}  {}", human::bytes(entry.bytes)),
+        KindTag::Directory => format!("{name}/"),
+        KindTag::Link => format!("{name}  (link)"),
+        KindTag::Other => name,
+    }
+}
+
+/// One line for an entry that was not.
+pub fn undelivered(entry: &EntryEnd) -> String {
+    let name = clean(entry.path.as_bytes());
+    match &entry.failure {
+        Some(failure) => format!("{name}: {}", why(failure)),
+        None => name,
+    }
+}
+
+/// The end of a transfer that ended in order.
+pub fn summary(side: Side, report: &Report, out: Option<&Path>) -> String {
+    let done = match side {
+        Side::Send => "Sent",
+        Side::Receive => "Received",
+    };
+    let mut text = format!(
+        "{done} {}, {} in {}",
+        human::count(report.delivered, "entry", "entries"),
+        human::bytes(report.bytes),
+        human::duration(report.elapsed)
+    );
+    if let Some(rate) = average(report.bytes, report.elapsed) {
+        text.push_str(&format!(" ({})", human::rate(rate)));
+    }
+    if let Some(out) = out {
+        text.push_str(&format!(", into {}", place(out)));
+    }
+    text.push('.');
+    text
+}
+
+/// Everything that was not delivered, as far as the report names it.
+pub fn failures(report: &Report) -> String {
+    let mut text = format!("{} not delivered:", human::count(report.failed, "entry was", "entries were"));
+    for entry in &report.failures {
+        text.push_str(&format!("\n  {}", undelivered(entry)));
+    }
+    let named = u64::try_from(report.failures.len()).unwrap_or(u64::MAX);
+    if report.failed > named {
+        text.push_str(&format!("\n  and {} more", report.failed - named));
+    }
+    text
+}
+
+/// One line for each address that a relay listens on.
+pub fn listening(address: std::net::SocketAddr, tls: bool) -> String {
+    format!("listening on {}://{address}", if tls { "wss" } else { "ws" })
+}
+
+/// The output directory.
+fn place(out: &Path) -> String {
+    match out.to_str() {
+        Some(".") => "this directory".to_owned(),
+        Some("-") => "standard output".to_owned(),
+        _ => clean(out.as_os_str().as_encoded_bytes()),
+    }
+}
+
+fn why(failure: &Failure) -> String {
+    let reason = match failure.reason {
+        Reason::Unreadable => "the sender cannot read it",
+        Reason::Special => "a FIFO, socket or device; those are never sent",
+        Reason::Changed => "it changed while it was sent",
+        Reason::Vanished => "it was gone when its turn came",
+        Reason::NameUnusable => "its name cannot be sent",
+        Reason::NameUnfit => "its name cannot exist on the receiving system",
+        Reason::LinkOutside => "the link may point outside the output directory",
+        Reason::Exists => "something of that name is there already and was left alone",
+        Reason::Collides => "the receiving file system takes its name for that of another entry",
+        Reason::NoDirectory => "its directory could not be made",
+        Reason::Unwritable => "the receiver cannot write it",
+        Reason::Corrupt => "what arrived is not what was sent",
+    };
+    if failure.text.is_empty() {
+        return reason.to_owned();
+    }
+    format!("{reason} ({})", clean(failure.text.as_bytes()))
+}
+
+fn average(bytes: u64, elapsed: Duration) -> Option<u64> {
+    // Under a tenth of a second the quotient says more about the clock than about the network.
+    let tenths = elapsed.as_millis() / 100;
+    u64::try_from(u128::from(bytes) * 10 / tenths.max(1)).ok().filter(|_| tenths > 0 && bytes > 0)
+}
+
+/// A word as a shell takes it. Double quotes mean the same to every shell, Windows' too, as long as nothing in them
+/// is special; an IPv6 address needs them, since brackets are a pattern.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_./:@%+,=".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else if word.contains(['"', '$', '`', '\\', '!']) {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    } else {
+        format!("\"{word}\"")
+    }
+}
+
+/// More addresses than anybody tries one after the other.
+const RELAYS_SHOWN_MAX: usize = 6;
+/// Five names and the counts fit into a few lines of a terminal.
+const NAME_COLUMNS_MAX: usize = 40;
+
+#[cfg(test)]
+#[path = "messages_tests.rs"]
+mod tests;

@@ -1,0 +1,165 @@
+//! The messages as people see them.
+
+use super::*;
+use crate::Kind;
+use crate::proto::path::{Name, RelPath};
+
+fn at(names: &str) -> RelPath {
+    names
+        .split('/')
+        .fold(RelPath::root(), |path, name| path.join(&Name::new(name.as_bytes()).unwrap()).unwrap())
+}
+
+fn relays(urls: &[&str]) -> Vec<RelayUrl> {
+    urls.iter().map(|url| url.parse().unwrap()).collect()
+}
+
+fn failed(path: &str, reason: Reason, text: &str) -> EntryEnd {
+    EntryEnd { path: at(path), kind: KindTag::File, bytes: 0, failure: Some(Failure::new(reason, text)) }
+}
+
+#[test]
+fn an_error_and_its_hint() {
+    let told = error(
+        Style::PLAIN,
+        &Error::new(Kind::Disk, "cannot open a\x1b[2J").caused_by("denied").hint("Try again."),
+    );
+    assert_eq!(told, "p2pc: cannot open a\\x1b[2J: denied\nhint: Try again.");
+}
+
+#[test]
+fn the_senders_invitation_works_as_printed() {
+    let relays = relays(&["relay.example:8443"]);
+    let invite = Invite {
+        from: Side::Send,
+        code: "48213-acid-crane-otter",
+        relays: &relays,
+        embedded: false,
+        options: &["--no-encrypt"],
+        private_ca: true,
+    };
+    assert_eq!(invite.code_line(), "48213-acid-crane-otter@relay.example:8443");
+    assert_eq!(
+        invite.after(Style::PLAIN),
+        "There, run\n\n    p2pc receive 48213-acid-crane-otter@relay.example:8443 --no-encrypt\n\n\
+         The other side needs --ca with the same certificate authority.\n\
+         Waiting for the other side. Ctrl-C ends it."
+    );
+}
+
+#[test]
+fn the_receivers_invitation_names_every_address() {
+    let relays = relays(&["ws://192.168.1.7:9000", "ws://[2001:db8::1]:9000"]);
+    let invite = Invite {
+        from: Side::Receive,
+        code: "my own code",
+        relays: &relays,
+        embedded: true,
+        options: &[],
+        private_ca: false,
+    };
+    let text = invite.after(Style::PLAIN);
+    assert!(
+        text.contains("\n    p2pc send --code \"my own code@ws://192.168.1.7:9000\" PATH...\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains("\n    p2pc send --code \"my own code@ws://[2001:db8::1]:9000\" PATH...\n"),
+        "{text}"
+    );
+    assert!(text.contains("This machine is the relay"));
+}
+
+#[test]
+fn words_for_a_shell() {
+    for (word, shown) in [
+        ("48213-acid-crane-otter@relay", "48213-acid-crane-otter@relay"),
+        ("a b", "\"a b\""),
+        ("it's", "\"it's\""),
+        ("$HOME's", r"'$HOME'\''s'"),
+        ("a\\b", "'a\\b'"),
+        ("", "\"\""),
+    ] {
+        assert_eq!(quoted(word), shown);
+    }
+}
+
+#[test]
+fn offers_are_counted_and_named() {
+    let mut offered = Offer {
+        files: 3,
+        directories: 2,
+        bytes: 1_288_490_189,
+        names: vec![at("photos"), at("evil\u{202e}gpj")],
+        complete: false,
+    };
+    assert_eq!(
+        offer(&offered),
+        "Offered: at least 3 files, 2 directories, 1.2 GiB: photos, evil\\u{202e}gpj, …"
+    );
+    offered = Offer { files: 1, directories: 0, bytes: 0, names: vec![at("a")], complete: true };
+    assert_eq!(offer(&offered), "Offered: 1 file, 0 B: a");
+}
+
+#[test]
+fn the_question_says_where() {
+    assert_eq!(accept_question(Path::new("-")), "Receive into standard output? [y/N] ");
+    assert_eq!(accept_question(Path::new(".")), "Receive into this directory? [y/N] ");
+    assert_eq!(accept_question(Path::new("in\nbox")), "Receive into in\\nbox? [y/N] ");
+}
+
+#[test]
+fn the_status_is_exact_only_when_it_can_be() {
+    let mut meter = Meter::default();
+    let mut progress = Progress {
+        entries_done: 12,
+        entries_total: 1040,
+        bytes_done: 512 << 20,
+        bytes_total: 1 << 30,
+        complete: false,
+    };
+    assert_eq!(status(&progress, &meter), "512 MiB of at least 1.0 GiB  12 of at least 1,040 entries");
+    meter.observe(Duration::ZERO, 0);
+    meter.observe(Duration::from_secs(4), 512 << 20);
+    progress.complete = true;
+    assert_eq!(
+        status(&progress, &meter),
+        " 50%  512 MiB of 1.0 GiB  128 MiB/s  4 s left  12 of 1,040 entries"
+    );
+    progress = Progress { complete: true, ..Progress::default() };
+    assert!(status(&progress, &Meter::default()).starts_with("100%  0 B of 0 B"));
+}
+
+#[test]
+fn the_end_is_told() {
+    let report = Report {
+        delivered: 2,
+        bytes: 20 << 20,
+        failed: 3,
+        failures: vec![failed("d/fifo", Reason::Special, ""), failed("x", Reason::Unwritable, "disk\r full")],
+        elapsed: Duration::from_secs(10),
+    };
+    assert_eq!(summary(Side::Send, &report, None), "Sent 2 entries, 20.0 MiB in 10 s (2.0 MiB/s).");
+    assert_eq!(
+        summary(Side::Receive, &Report::default(), Some(Path::new("in"))),
+        "Received 0 entries, 0 B in 0 s, into in."
+    );
+    assert!(summary(Side::Receive, &report, Some(Path::new("."))).ends_with(", into this directory."));
+    assert_eq!(
+        failures(&report),
+        "3 entries were not delivered:\n  d/fifo: a FIFO, socket or device; those are never sent\n  \
+         x: the receiver cannot write it (disk\\r full)\n  and 1 more"
+    );
+}
+
+#[test]
+fn wrong_guesses_count_down() {
+    assert!(wrong_guess(2).contains("2 more wrong tries end this transfer"));
+    assert!(wrong_guess(1).contains("1 more wrong try ends this transfer"));
+}
+
+#[test]
+fn a_name_cannot_act_in_a_line_of_its_own() {
+    let entry = EntryEnd { path: at("a\x1b[A"), kind: KindTag::Link, bytes: 0, failure: None };
+    assert_eq!(delivered(&entry), "a\\x1b[A  (link)");
+}

@@ -1,0 +1,102 @@
+//! Signals: the first one ends the work in order, the second one at once.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use async_signal::{Signal, Signals};
+use smol::stream::StreamExt as _;
+
+use crate::events::Cancel;
+use crate::{Error, Kind, Result};
+
+/// The signals that came. A thread of its own listens, so that a busy or blocked transfer cannot keep a second one
+/// from being obeyed.
+#[derive(Clone, Debug)]
+pub struct Watch {
+    status: Arc<AtomicU8>,
+}
+
+impl Watch {
+    /// Cancels `cancel` at the first signal.
+    ///
+    /// # Errors
+    ///
+    /// [`Kind::Internal`] if the system gives no signals or no thread.
+    pub fn start(cancel: &Cancel) -> Result<Watch> {
+        let cannot = |error| Error::new(Kind::Internal, "cannot listen to signals").caused_by(error);
+        let mut signals = Signals::new(heeded()).map_err(cannot)?;
+        let status = Arc::new(AtomicU8::new(0));
+        let watch = Watch { status: Arc::clone(&status) };
+        let cancel = cancel.clone();
+        let listen = async move {
+            while let Some(Ok(signal)) = signals.next().await {
+                if status.swap(exit_status(signal), Ordering::SeqCst) != 0 {
+                    // Somebody asked twice: the orderly end takes too long for them. Part files stay as they are,
+                    // and nothing that is already under its final name is incomplete.
+                    std::process::exit(exit_status(signal).into());
+                }
+                cancel.cancel();
+            }
+        };
+        std::thread::Builder::new()
+            .name("signals".into())
+            .spawn(|| smol::block_on(listen))
+            .map_err(cannot)?;
+        Ok(watch)
+    }
+
+    /// The exit status that the first signal asks for, if one came.
+    #[must_use]
+    pub fn exit_status(&self) -> Option<u8> {
+        Some(self.status.load(Ordering::SeqCst)).filter(|status| *status != 0)
+    }
+}
+
+/// As shells count: 128 and the signal's number.
+fn exit_status(signal: Signal) -> u8 {
+    match signal {
+        Signal::Hup => 129,
+        Signal::Term => 143,
+        _ => 130,
+    }
+}
+
+/// What ends us. A signal that was being ignored when we started stays so: `nohup` and a shell's `&` ask for that.
+fn heeded() -> Vec<Signal> {
+    let ignored = ignored_mask();
+    let all: &[(Signal, u32)] = if cfg!(unix) {
+        &[(Signal::Hup, 1), (Signal::Int, 2), (Signal::Term, 15)]
+    } else {
+        &[(Signal::Int, 2)]
+    };
+    let heeded = |number: u32| ignored & 1 << (number - 1) == 0;
+    all.iter().filter(|(_, number)| heeded(*number)).map(|(signal, _)| *signal).collect()
+}
+
+/// The signals being ignored, one bit each, where the system tells without unsafe code: elsewhere none.
+fn ignored_mask() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    parse_ignored(&status).unwrap_or(0)
+}
+
+fn parse_ignored(status: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix("SigIgn:"))?;
+    u64::from_str_radix(line.trim(), 16).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mask_of_ignored_signals_is_read() {
+        assert_eq!(parse_ignored("Name:\tx\nSigIgn:\t0000000000001001\n"), Some(0x1001));
+        assert_eq!(parse_ignored("Name:\tx\n"), None);
+        assert_eq!(parse_ignored("SigIgn: zz\n"), None);
+    }
+
+    #[test]
+    fn statuses_are_those_of_shells() {
+        assert_eq!([Signal::Hup, Signal::Int, Signal::Term].map(exit_status), [129, 130, 143]);
+    }
+}

@@ -1,0 +1,120 @@
+//! Values of options that are nothing but a number with a unit.
+
+use std::time::Duration;
+
+use crate::proto::chunk::ChunkSize;
+use crate::term::clean::clean;
+use crate::{Error, Kind, Result};
+
+/// A time such as `90s`, `10m`, `1h` or `1h30m`.
+///
+/// # Errors
+///
+/// [`Kind::Usage`].
+pub fn time(text: &str) -> Result<Duration> {
+    match seconds(text) {
+        None => Err(unreadable(text, "a time").hint("A time is a number and a unit: 90s, 10m, 1h or 1h30m.")),
+        Some(0) => Err(Error::new(Kind::Usage, "the time is zero")
+            .hint("It must be at least 1s. Leave the option out to wait as long as it takes.")),
+        Some(seconds) if seconds > TIME_MAX_S => {
+            Err(Error::new(Kind::Usage, "the time is too long").hint("It can be 8760h (a year) at most."))
+        }
+        Some(seconds) => Ok(Duration::from_secs(seconds)),
+    }
+}
+
+/// A chunk size such as `1MiB`.
+///
+/// # Errors
+///
+/// [`Kind::Usage`].
+pub fn chunk_size(text: &str) -> Result<ChunkSize> {
+    binary(text)
+        .and_then(ChunkSize::new)
+        .ok_or_else(|| unreadable(text, "a chunk size").hint("It is 512KiB, 1MiB, 2MiB or 4MiB."))
+}
+
+fn unreadable(text: &str, what: &str) -> Error {
+    Error::new(Kind::Usage, format!("\"{}\" is not {what}", clean(text.as_bytes())))
+}
+
+fn seconds(text: &str) -> Option<u64> {
+    let mut seconds: u64 = 0;
+    let mut finest = u64::MAX;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        let number: u64 = rest[..digits].parse().ok()?;
+        let unit = match rest[digits..].chars().next()? {
+            'h' => 3600,
+            'm' => 60,
+            's' => 1,
+            _ => return None,
+        };
+        // From large to small, each once: anything else is a slip of the keyboard.
+        if unit >= finest {
+            return None;
+        }
+        finest = unit;
+        seconds = seconds.checked_add(number.checked_mul(unit)?)?;
+        rest = &rest[digits + 1..];
+    }
+    (!text.is_empty()).then_some(seconds)
+}
+
+fn binary(text: &str) -> Option<u64> {
+    let lower = text.to_ascii_lowercase();
+    let (number, unit) = match (lower.strip_suffix("kib"), lower.strip_suffix("mib")) {
+        (Some(number), _) => (number, 1 << 10),
+        (None, number) => (number?, 1 << 20),
+    };
+    number.parse::<u64>().ok()?.checked_mul(unit)
+}
+
+/// Longer than anybody means, and far from where adding it to a clock could overflow.
+const TIME_MAX_S: u64 = 365 * 24 * 3600;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times() {
+        for (text, seconds) in
+            [("90s", 90), ("10m", 600), ("1h", 3600), ("1h30m", 5400), ("8760h", TIME_MAX_S)]
+        {
+            assert_eq!(time(text).unwrap(), Duration::from_secs(seconds), "{text}");
+        }
+        for text in [
+            "",
+            "0",
+            "0s",
+            "10",
+            "m",
+            "10x",
+            "1m1h",
+            "1m1m",
+            "-1m",
+            "1.5h",
+            "10 m",
+            "99999999999999999999s",
+            "8761h",
+            "5124095576030432h",
+            "1ü",
+        ] {
+            assert!(time(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn chunk_sizes() {
+        for (text, bytes) in
+            [("512KiB", 512 << 10), ("1MiB", 1 << 20), ("1024kib", 1 << 20), ("4mib", 4 << 20)]
+        {
+            assert_eq!(chunk_size(text).unwrap().bytes(), bytes, "{text}");
+        }
+        for text in ["", "1", "1MB", "1M", "256KiB", "3MiB", "8MiB", "MiB", "-1MiB", "17592186044417MiB"] {
+            assert!(chunk_size(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,363 @@
+//! From the words of the command line to one typed command, with argh behind.
+//!
+//! argh alone refuses `--opt=value`, `-oVALUE`, `-h` and paths that are not UTF-8, has no suggestions, and says the
+//! rest tersely. So the words are split here first, by the options that argh itself declares, and argh gets them in
+//! the one form that it cannot misread. Nothing here looks at what a value means.
+
+use std::ffi::{OsStr, OsString};
+
+use argh::{ArgsInfo, CommandInfoWithArgs, FlagInfo, FlagInfoKind, FromArgs, Optionality};
+
+use crate::receive::args::ReceiveArgs;
+use crate::relay::args::RelayArgs;
+use crate::send::args::SendArgs;
+use crate::term::clean::clean;
+use crate::term::word::{Word, from_units, units};
+use crate::{Error, Kind, Result};
+
+use super::suggest::nearest;
+
+/// What was typed.
+#[derive(Debug)]
+pub enum Typed {
+    /// Help for one subcommand, or for the whole.
+    Help(Topic),
+    /// The version.
+    Version,
+    /// `p2pc send …`
+    Send(SendArgs),
+    /// `p2pc receive …`
+    Receive(ReceiveArgs),
+    /// `p2pc relay …`
+    Relay(RelayArgs),
+}
+
+/// What help can be about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Topic {
+    /// The program.
+    Program,
+    /// `send`
+    Send,
+    /// `receive`
+    Receive,
+    /// `relay`
+    Relay,
+}
+
+impl Topic {
+    /// The command whose `--help` this is.
+    #[must_use]
+    pub fn command(self) -> &'static str {
+        match self {
+            Topic::Program => "p2pc",
+            Topic::Send => "p2pc send",
+            Topic::Receive => "p2pc receive",
+            Topic::Relay => "p2pc relay",
+        }
+    }
+
+    fn named(name: &OsStr) -> Option<Topic> {
+        match name.to_str()? {
+            "send" => Some(Topic::Send),
+            "receive" => Some(Topic::Receive),
+            "relay" => Some(Topic::Relay),
+            _ => None,
+        }
+    }
+}
+
+/// Reads the words after the program's name.
+///
+/// # Errors
+///
+/// [`Kind::Usage`], always with a hint.
+pub fn read(words: &[OsString]) -> Result<Typed> {
+    let Some((first, rest)) = words.split_first() else {
+        return Err(Error::new(Kind::Usage, "no subcommand given").hint(SUBCOMMANDS_HINT));
+    };
+    match first.to_str() {
+        Some("-h" | "--help") => return Ok(Typed::Help(Topic::Program)),
+        Some("-V" | "--version") => return Ok(Typed::Version),
+        Some("help") => return help_about(rest),
+        _ => {}
+    }
+    let topic = Topic::named(first).ok_or_else(|| unknown_subcommand(first))?;
+    match topic {
+        Topic::Send => command(topic, rest, Typed::Send),
+        Topic::Receive => command(topic, rest, Typed::Receive),
+        Topic::Relay => command(topic, rest, Typed::Relay),
+        Topic::Program => Ok(Typed::Help(topic)),
+    }
+}
+
+fn help_about(rest: &[OsString]) -> Result<Typed> {
+    let Some(name) = rest.first() else { return Ok(Typed::Help(Topic::Program)) };
+    Topic::named(name).map(Typed::Help).ok_or_else(|| unknown_subcommand(name))
+}
+
+fn command<T: FromArgs + ArgsInfo>(topic: Topic, rest: &[OsString], typed: fn(T) -> Typed) -> Result<Typed> {
+    let before_separator = || rest.iter().take_while(|word| *word != "--");
+    if before_separator().any(|word| word == "-h" || word == "--help") {
+        return Ok(Typed::Help(topic));
+    }
+    if before_separator().any(|word| word == "-V" || word == "--version") {
+        return Ok(Typed::Version);
+    }
+    let info = T::get_args_info();
+    let mut split = Split { topic, info: &info, options: Vec::new(), positionals: Vec::new() };
+    split.all(rest)?;
+    let coded: Vec<&str> = split.options.iter().chain(&split.positionals).map(String::as_str).collect();
+    let names: Vec<&str> = topic.command().split(' ').collect();
+    T::from_args(&names, &coded).map(typed).map_err(|exit| {
+        let first = exit.output.lines().next().unwrap_or("cannot read the arguments").to_owned();
+        Error::new(Kind::Usage, first).hint(help_hint(topic))
+    })
+}
+
+/// The words of one subcommand, sorted into what argh takes.
+struct Split<'a> {
+    topic: Topic,
+    info: &'a CommandInfoWithArgs,
+    options: Vec<String>,
+    positionals: Vec<String>,
+}
+
+impl Split<'_> {
+    fn all(&mut self, words: &[OsString]) -> Result<()> {
+        let mut words = words.iter();
+        while let Some(word) = words.next() {
+            let spelled = units(word);
+            match spelled.as_slice() {
+                [DASH, DASH] => {
+                    for word in words.by_ref() {
+                        self.positional(word)?;
+                    }
+                }
+                [DASH, DASH, ..] => self.long(word, &spelled, &mut words)?,
+                [DASH, _, ..] => self.short(word, &mut words)?,
+                _ => self.positional(word)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn positional(&mut self, word: &OsStr) -> Result<()> {
+        if self.info.positionals.is_empty() {
+            let what = format!("unexpected argument {}", shown(word));
+            return Err(self.usage(what));
+        }
+        self.positionals.push(Word::encode(word));
+        Ok(())
+    }
+
+    /// `--name`, `--name value` or `--name=value`.
+    fn long(&mut self, word: &OsStr, spelled: &[u16], rest: &mut std::slice::Iter<OsString>) -> Result<()> {
+        let (name, attached) = match spelled.iter().position(|unit| *unit == EQUALS) {
+            Some(at) => (from_units(&spelled[..at]), Some(from_units(&spelled[at + 1..]))),
+            None => (word.to_owned(), None),
+        };
+        let Some(flag) = self.info.flags.iter().find(|flag| name == flag.long) else {
+            return Err(self.unknown(&name));
+        };
+        match (&flag.kind, attached) {
+            (FlagInfoKind::Switch, None) => self.push(flag, None),
+            (FlagInfoKind::Switch, Some(_)) => Err(self.usage(format!("{} takes no value", flag.long))),
+            (FlagInfoKind::Option { .. }, Some(value)) => self.push(flag, Some(value.as_os_str())),
+            (FlagInfoKind::Option { .. }, None) => {
+                let value = self.next_value(flag, rest)?;
+                self.push(flag, Some(value))
+            }
+        }
+    }
+
+    /// `-o VALUE`, `-oVALUE`, `-o=VALUE`, or switches in one word: `-qy`.
+    fn short(&mut self, word: &OsStr, rest: &mut std::slice::Iter<OsString>) -> Result<()> {
+        let spelled = units(word);
+        for (at, &unit) in spelled.iter().enumerate().skip(1) {
+            let letter = char::from_u32(unit.into()).unwrap_or(char::REPLACEMENT_CHARACTER);
+            let Some(flag) = self.info.flags.iter().find(|flag| flag.short == Some(letter)) else {
+                return Err(self.unknown(word));
+            };
+            if matches!(flag.kind, FlagInfoKind::Switch) {
+                self.push(flag, None)?;
+                continue;
+            }
+            let attached = match &spelled[at + 1..] {
+                [] => return self.next_value(flag, rest).and_then(|value| self.push(flag, Some(value))),
+                [EQUALS, value @ ..] | value => from_units(value),
+            };
+            return self.push(flag, Some(&attached));
+        }
+        Ok(())
+    }
+
+    /// The word after an option. One that is itself an option is a forgotten value far more often than a value.
+    fn next_value<'w>(
+        &self,
+        flag: &FlagInfo,
+        rest: &mut std::slice::Iter<'w, OsString>,
+    ) -> Result<&'w OsStr> {
+        let is_option = |word: &&OsString| self.info.flags.iter().any(|flag| *word == flag.long);
+        match rest.next() {
+            Some(word) if !is_option(&word) => Ok(word),
+            Some(word) => Err(self
+                .usage(format!("{} needs a value, but {} follows", flag.long, shown(word)))
+                .hint(format!("To mean it as the value, write {}={}", flag.long, shown(word)))),
+            None => Err(self.usage(format!("{} needs a value", flag.long))),
+        }
+    }
+
+    fn push(&mut self, flag: &FlagInfo, value: Option<&OsStr>) -> Result<()> {
+        let repeatable = flag.optionality == Optionality::Repeating || value.is_none();
+        if !repeatable && self.options.iter().any(|option| option == flag.long) {
+            return Err(self.usage(format!("{} is given twice", flag.long)));
+        }
+        self.options.push(flag.long.to_owned());
+        self.options.extend(value.map(Word::encode));
+        Ok(())
+    }
+
+    fn unknown(&self, name: &OsStr) -> Error {
+        let error = self.usage(format!("unknown option {}", shown(name)));
+        let known = self.info.flags.iter().map(|flag| flag.long).chain(["--help", "--version"]);
+        match nearest(&name.to_string_lossy(), known) {
+            Some(option) => error.hint(format!("Did you mean {option}? {}", help_hint(self.topic))),
+            None if units(name).first() == Some(&DASH) && self.topic == Topic::Send => error
+                .hint(format!("A path that begins with a dash goes after `--`. {}", help_hint(self.topic))),
+            None => error,
+        }
+    }
+
+    fn usage(&self, what: String) -> Error {
+        Error::new(Kind::Usage, what).hint(help_hint(self.topic))
+    }
+}
+
+fn unknown_subcommand(word: &OsStr) -> Error {
+    let what = format!("unknown subcommand {}", shown(word));
+    match nearest(&word.to_string_lossy(), ["send", "receive", "relay", "help"]) {
+        Some(name) => {
+            Error::new(Kind::Usage, what).hint(format!("Did you mean `p2pc {name}`? {SUBCOMMANDS_HINT}"))
+        }
+        None => Error::new(Kind::Usage, what).hint(SUBCOMMANDS_HINT),
+    }
+}
+
+fn shown(word: &OsStr) -> String {
+    clean(word.as_encoded_bytes())
+}
+
+fn help_hint(topic: Topic) -> String {
+    format!("`{} --help` lists the options.", topic.command())
+}
+
+const SUBCOMMANDS_HINT: &str = "The subcommands are send, receive and relay; `p2pc --help` explains them.";
+const DASH: u16 = b'-' as u16;
+const EQUALS: u16 = b'=' as u16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn typed(line: &[&str]) -> Result<Typed> {
+        read(&line.iter().map(OsString::from).collect::<Vec<_>>())
+    }
+
+    fn send(line: &[&str]) -> SendArgs {
+        match typed(&[&["send"], line].concat()).unwrap() {
+            Typed::Send(args) => args,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn receive(line: &[&str]) -> ReceiveArgs {
+        match typed(&[&["receive"], line].concat()).unwrap() {
+            Typed::Receive(args) => args,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn text(word: Option<&Word>) -> &str {
+        word.and_then(Word::text).unwrap()
+    }
+
+    fn error(line: &[&str]) -> (String, String) {
+        let error = typed(line).unwrap_err();
+        assert_eq!(error.kind(), Kind::Usage);
+        (error.to_string(), error.hint_text().unwrap().to_owned())
+    }
+
+    #[test]
+    fn values_attached_and_apart() {
+        for line in [["-o", "dir"].as_slice(), &["-odir"], &["-o=dir"], &["--out", "dir"], &["--out=dir"]] {
+            assert_eq!(text(receive(line).out.as_ref()), "dir");
+        }
+        assert_eq!(text(send(&["--code=a=b", "x"]).code.as_ref()), "a=b");
+        assert_eq!(text(send(&["--code=", "x"]).code.as_ref()), "");
+        assert_eq!(text(send(&["--code", "-x", "y"]).code.as_ref()), "-x");
+    }
+
+    #[test]
+    fn switches_in_one_word() {
+        let args = receive(&["-qyo", "d"]);
+        assert!(args.quiet && args.yes && !args.verbose);
+        assert_eq!(text(args.out.as_ref()), "d");
+    }
+
+    #[test]
+    fn options_stand_anywhere_until_the_separator() {
+        let args = send(&["a", "--verify", "-", "--", "--quiet", "-h"]);
+        let paths: Vec<_> = args.paths.iter().map(|path| path.text().unwrap()).collect();
+        assert_eq!(paths, ["a", "-", "--quiet", "-h"]);
+        assert!(args.verify && !args.quiet);
+    }
+
+    #[test]
+    fn listen_may_come_again_and_nothing_else() {
+        let Typed::Relay(args) = typed(&["relay", "--listen", ":1", "--listen=:2"]).unwrap() else {
+            panic!()
+        };
+        assert_eq!(args.listen.len(), 2);
+        assert_eq!(error(&["send", "--wait", "1m", "--wait", "2m", "x"]).0, "--wait is given twice");
+        assert!(send(&["-v", "-v", "x"]).verbose);
+    }
+
+    #[test]
+    fn help_and_version_are_found_everywhere() {
+        for line in [["send", "x", "-h"].as_slice(), &["send", "--help", "--bogus"], &["help", "send"]] {
+            assert!(matches!(typed(line).unwrap(), Typed::Help(Topic::Send)));
+        }
+        assert!(matches!(typed(&["-h"]).unwrap(), Typed::Help(Topic::Program)));
+        assert!(matches!(typed(&["help"]).unwrap(), Typed::Help(Topic::Program)));
+        assert!(matches!(typed(&["relay", "-V"]).unwrap(), Typed::Version));
+    }
+
+    #[test]
+    fn mistakes_name_the_word_and_say_what_to_do() {
+        assert!(error(&["send", "--wat", "1m", "x"]).1.starts_with("Did you mean --wait?"));
+        assert_eq!(error(&["send", "--wait"]).0, "--wait needs a value");
+        assert_eq!(
+            error(&["send", "--wait", "--verify", "x"]).0,
+            "--wait needs a value, but --verify follows"
+        );
+        assert_eq!(error(&["send", "--verify=yes", "x"]).0, "--verify takes no value");
+        assert_eq!(error(&["send", "-zx"]).0, "unknown option -zx");
+        assert_eq!(error(&["relay", "x\x1b[2J"]).0, "unexpected argument x\\x1b[2J");
+        assert!(error(&["recieve"]).1.starts_with("Did you mean `p2pc receive`?"));
+        assert_eq!(error(&[]).0, "no subcommand given");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn paths_that_are_not_utf8_pass() {
+        use std::os::unix::ffi::OsStrExt as _;
+        let name = OsStr::from_bytes(b"caf\xe9");
+        let mut attached = OsString::from("--ca=");
+        attached.push(name);
+        let words = ["send".into(), attached, name.to_owned()];
+        let Typed::Send(args) = read(&words).unwrap() else { panic!() };
+        assert_eq!(args.paths[0].os(), name);
+        assert_eq!(args.ca.unwrap().os(), name);
+    }
+}

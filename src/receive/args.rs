@@ -1,0 +1,53 @@
+//! What may be typed after `p2pc receive`. What it means is worked out in `cli::meaning`.
+
+use argh::{ArgsInfo, FromArgs};
+
+use crate::term::word::Word;
+
+/// receive what the other side sends
+#[derive(Debug, FromArgs, ArgsInfo)]
+#[argh(subcommand, name = "receive")]
+pub struct ReceiveArgs {
+    /// the code, like the argument
+    #[argh(option, arg_name = "CODE")]
+    pub code: Option<Word>,
+    /// the directory to write into; made if missing; `-` is standard output
+    #[argh(option, short = 'o', arg_name = "DIR")]
+    pub out: Option<Word>,
+    /// take what is offered without asking
+    #[argh(switch, short = 'y')]
+    pub yes: bool,
+    /// the relay: HOST[:PORT], wss://… or ws://…
+    #[argh(option, arg_name = "RELAY")]
+    pub relay: Option<Word>,
+    /// make the code here and give it to the sender
+    #[argh(switch)]
+    pub new_code: bool,
+    /// let the relay read the content, if the other side asks for it too
+    #[argh(switch)]
+    pub no_encrypt: bool,
+    /// show a string that both people compare before any data
+    #[argh(switch)]
+    pub verify: bool,
+    /// give up when the other side has not come in this time
+    #[argh(option, arg_name = "TIME")]
+    pub wait: Option<Word>,
+    /// where the embedded relay listens (with --new-code)
+    #[argh(option, arg_name = "ADDR:PORT")]
+    pub listen: Option<Word>,
+    /// take a code of your own that is easy to guess
+    #[argh(switch)]
+    pub allow_weak_code: bool,
+    /// print nothing but errors and questions
+    #[argh(switch, short = 'q')]
+    pub quiet: bool,
+    /// print one line for each file
+    #[argh(switch, short = 'v')]
+    pub verbose: bool,
+    /// also trust the certificate authorities in this file
+    #[argh(option, arg_name = "PEM")]
+    pub ca: Option<Word>,
+    /// the code, with or without @RELAY
+    #[argh(positional, arg_name = "CODE")]
+    pub words: Vec<Word>,
+}

@@ -1,0 +1,47 @@
+//! What may be typed after `p2pc send`. What it means is worked out in `cli::meaning`.
+
+use argh::{ArgsInfo, FromArgs};
+
+use crate::term::word::Word;
+
+/// send files and directories
+#[derive(Debug, FromArgs, ArgsInfo)]
+#[argh(subcommand, name = "send")]
+pub struct SendArgs {
+    /// the code to use instead of a new one, with or without @RELAY
+    #[argh(option, arg_name = "CODE")]
+    pub code: Option<Word>,
+    /// the relay: HOST[:PORT], wss://… or ws://…
+    #[argh(option, arg_name = "RELAY")]
+    pub relay: Option<Word>,
+    /// let the relay read the content, if the other side asks for it too
+    #[argh(switch)]
+    pub no_encrypt: bool,
+    /// unit of hashing: 512KiB, 1MiB, 2MiB or 4MiB
+    #[argh(option, arg_name = "SIZE")]
+    pub chunk_size: Option<Word>,
+    /// show a string that both people compare before any data
+    #[argh(switch)]
+    pub verify: bool,
+    /// give up when the other side has not come in this time
+    #[argh(option, arg_name = "TIME")]
+    pub wait: Option<Word>,
+    /// where the embedded relay listens
+    #[argh(option, arg_name = "ADDR:PORT")]
+    pub listen: Option<Word>,
+    /// take a code of your own that is easy to guess
+    #[argh(switch)]
+    pub allow_weak_code: bool,
+    /// print nothing but the code and errors
+    #[argh(switch, short = 'q')]
+    pub quiet: bool,
+    /// print one line for each file
+    #[argh(switch, short = 'v')]
+    pub verbose: bool,
+    /// also trust the certificate authorities in this file
+    #[argh(option, arg_name = "PEM")]
+    pub ca: Option<Word>,
+    /// files and directories; `-` is standard input
+    #[argh(positional, arg_name = "PATH")]
+    pub paths: Vec<Word>,
+}

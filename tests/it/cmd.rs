@@ -1,0 +1,142 @@
+//! What the real binary prints: help, usage errors and their hints, as the files of `tests/cmd` have it.
+//!
+//! Each file is a command, and below it what must come out. `UPDATE_SNAPSHOTS=1 cargo test` writes them anew; then
+//! read the difference.
+
+use std::ffi::{OsStr, OsString};
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+#[test]
+fn help() {
+    check("help", &["--help"]);
+    check("help-send", &["send", "--help"]);
+    check("help-receive", &["receive", "-h"]);
+    check("help-relay", &["help", "relay"]);
+}
+
+#[test]
+fn version() {
+    let expected = concat!("p2pc ", env!("CARGO_PKG_VERSION"), "\n");
+    for line in [["--version"].as_slice(), &["-V"], &["send", "--version"]] {
+        let output = run(line);
+        assert_eq!((output.status.code(), text(&output.stdout)), (Some(0), expected));
+        assert!(output.stderr.is_empty());
+    }
+}
+
+#[test]
+fn nothing_typed() {
+    check("no-subcommand", &[] as &[&str]);
+}
+
+#[test]
+fn unknown_words_get_suggestions() {
+    check("unknown-subcommand", &["recieve", "48213-acid-crane-otter"]);
+    check("unknown-option", &["send", "--chunksize=1MiB", "file"]);
+    check("unknown-option-late", &["send", "--json", "file"]);
+    check("unknown-short", &["receive", "-x"]);
+}
+
+#[test]
+fn values_are_checked() {
+    check("missing-value", &["send", "file", "--wait"]);
+    check("bad-wait", &["send", "--wait=10", "file"]);
+    check("bad-chunk-size", &["send", "--chunk-size=3MiB", "file"]);
+    check("switch-with-value", &["send", "--verify=yes", "file"]);
+    check("bad-listen", &["relay", "--listen=4430"]);
+    check("given-twice", &["receive", "--out=a", "-ob", "48213-acid-crane-otter"]);
+}
+
+#[test]
+fn what_is_missing_is_named() {
+    check("missing-path", &["send"]);
+    check("missing-listen", &["relay"]);
+    check("missing-relay", &["receive", "--yes", "48213-acid-crane-otter"]);
+    check("missing-code", &["receive", "--yes"]);
+}
+
+#[test]
+fn contradictions_are_named() {
+    check("code-twice", &["receive", "--yes", "48213-acid-crane-otter", "--code", "48213-acid-crane-otter"]);
+    check("two-relays", &["receive", "--yes", "48213-acid-crane-otter@a.example", "--relay=b.example"]);
+    check("two-arguments", &["receive", "--yes", "48213-acid-crane-otter@a.example", "incoming"]);
+}
+
+#[test]
+fn without_a_terminal_there_is_nobody_to_ask() {
+    check("receive-without-terminal", &["receive", "48213-acid-crane-otter@relay.example"]);
+    check("verify-without-terminal", &["send", "--verify", "file"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn an_argument_that_is_not_utf8_is_an_argument() {
+    use std::os::unix::ffi::OsStrExt as _;
+    check("not-utf8-option", &[OsStr::new("relay"), OsStr::from_bytes(b"caf\xe9\x1b[2J")]);
+    check("not-utf8-value", &[OsStr::new("send"), OsStr::from_bytes(b"--wait=\xff"), OsStr::new("file")]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_closed_pipe_ends_quietly() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = command(&["--help"]).stdout(writer).output().unwrap();
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), ""));
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let status = command(&["send"]).stderr(writer).status().unwrap();
+    assert_eq!(status.code(), Some(2));
+}
+
+/// Compares one command with its file.
+fn check<A: AsRef<OsStr>>(name: &str, line: &[A]) {
+    let output = run(line);
+    let mut seen = String::from("$ p2pc");
+    for word in line {
+        let _ = write!(seen, " {}", shown(word.as_ref()));
+    }
+    let _ = write!(seen, "\n? {}\n", output.status.code().expect("no signal"));
+    for (title, stream) in [("stdout", &output.stdout), ("stderr", &output.stderr)] {
+        if !stream.is_empty() {
+            let _ = write!(seen, "--- {title}\n{}", text(stream));
+        }
+    }
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cmd").join(name).with_extension("txt");
+    if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
+        std::fs::write(&file, &seen).expect("the snapshot can be written");
+    }
+    let expected = std::fs::read_to_string(&file).unwrap_or_default();
+    assert!(seen == expected, "{} differs. It printed\n{seen}\ninstead of\n{expected}", file.display());
+}
+
+fn run<A: AsRef<OsStr>>(line: &[A]) -> Output {
+    command(line).output().expect("the binary starts")
+}
+
+/// The binary with nothing in its environment, and without a controlling terminal on Unix.
+fn command<A: AsRef<OsStr>>(line: &[A]) -> Command {
+    let binary = OsString::from(env!("CARGO_BIN_EXE_p2pc"));
+    let mut command = if cfg!(unix) {
+        let mut command = Command::new("setsid");
+        command.arg("--wait").arg(binary);
+        command
+    } else {
+        Command::new(binary)
+    };
+    command.args(line).stdin(Stdio::null());
+    for variable in ["P2PC_CODE", "P2PC_RELAY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"] {
+        command.env_remove(variable);
+    }
+    command
+}
+
+fn shown(word: &OsStr) -> String {
+    word.to_string_lossy().escape_debug().to_string()
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).expect("the output is UTF-8")
+}
