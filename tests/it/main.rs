@@ -1,6 +1,13 @@
 //! The one integration-test binary: every test that needs more than one module.
 
 mod cmd;
+mod guesses;
+mod hostile_relay;
+mod net;
+mod proxies;
+mod relay;
+mod relay_stub;
+mod rig;
 mod session;
 #[cfg(unix)]
 mod terminal;
