@@ -147,11 +147,7 @@ impl MemoryDisk {
     /// Whether what stands under this path would be there, whole, after a crash now.
     pub fn is_durable(&self, path: &RelPath) -> bool {
         let world = self.world();
-        world.find(path, true).is_some_and(|id| {
-            let node = &world.nodes[&id];
-            // A link has no handle to be synced by: it goes with its directory.
-            node.is_durable || node.kind == Kind::Link
-        })
+        world.find(path, true).is_some_and(|id| world.nodes[&id].is_durable)
     }
 
     /// Puts something there that we would not make: a device.
@@ -189,7 +185,8 @@ impl World {
             bytes,
             entries: BTreeMap::new(),
             durable_entries: BTreeMap::new(),
-            is_durable: false,
+            // Links and directories come with their name; only what is changed about them later has to be synced.
+            is_durable: kind != Kind::File,
         };
         self.nodes.insert(id, node);
         id
@@ -213,7 +210,6 @@ impl World {
         let folded = self.fold(name);
         if let Some(dir) = self.nodes.get_mut(&dir) {
             dir.entries.insert(folded, (name.to_vec(), id));
-            dir.is_durable = false;
         }
     }
 
@@ -353,6 +349,7 @@ impl Dir for MemoryDir {
 
     fn symlink(&self, name: &Name, target: &[u8], meta: &Meta) -> Result<()> {
         let id = self.create("symlink", Kind::Link, name, target)?;
+        // Its time is set before anybody else sees it, so that it goes with the name.
         self.disk.node(id, |node| node.meta = *meta)
     }
 

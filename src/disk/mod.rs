@@ -43,6 +43,7 @@ pub type Native = windows::WindowsDir;
 pub type Result<T, E = DiskError> = std::result::Result<T, E>;
 
 /// A handle to one directory. Names are looked up in it and nowhere else, and links are never followed.
+#[allow(clippy::missing_errors_doc, reason = "every one fails with a DiskError of whatever the system says")]
 pub trait Dir: Sized + Send {
     /// Files of this disk.
     type File: File;
@@ -50,9 +51,6 @@ pub trait Dir: Sized + Send {
     type Names: Iterator<Item = Result<Box<[u8]>>> + Send;
 
     /// Opens a directory in this one. [`Fault::NotDirectory`] if it is a link or anything else.
-    ///
-    /// # Errors
-    /// [`DiskError`], as everywhere in this trait.
     fn open_dir(&self, name: &Name) -> Result<Self>;
 
     /// Makes a directory, for our eyes only (0700) until its mode is set. [`Fault::Exists`] if anything stands there.
@@ -102,11 +100,9 @@ pub trait Dir: Sized + Send {
 }
 
 /// An open file.
+#[allow(clippy::missing_errors_doc, reason = "every one fails with a DiskError of whatever the system says")]
 pub trait File: Send {
     /// What it is now.
-    ///
-    /// # Errors
-    /// [`DiskError`], as everywhere in this trait.
     fn stat(&self) -> Result<Stat>;
 
     /// Reads at an offset into all of `buffer`, less only where the file ends. Returns the bytes read.

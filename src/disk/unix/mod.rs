@@ -225,7 +225,7 @@ fn stat_of(stat: &rustix::fs::Stat) -> Stat {
         rustix::fs::FileType::Symlink => Kind::Link,
         _ => Kind::Other,
     };
-    let mode: u16 = to(u32::from(stat.st_mode) & 0o777);
+    let mode: u16 = to(stat.st_mode & 0o777);
     Stat {
         kind,
         meta: Meta { mode: Some(mode), mtime_s: to(stat.st_mtime), mtime_ns: to(stat.st_mtime_nsec) },
