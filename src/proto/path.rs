@@ -170,6 +170,17 @@ impl RelPath {
         Some((RelPath(parent.into()), Name(name.into())))
     }
 
+    /// Its first name and the path from there on; `None` for the output directory.
+    #[must_use]
+    pub fn split_first(&self) -> Option<(Name, RelPath)> {
+        if self.is_root() {
+            return None;
+        }
+        let mut parts = self.0.splitn(2, |&b| b == b'/');
+        let name = parts.next().unwrap_or_default();
+        Some((Name(name.into()), RelPath(parts.next().unwrap_or_default().into())))
+    }
+
     /// The names from the output directory down.
     pub fn names(&self) -> impl Iterator<Item = Name> + '_ {
         self.0.split(|&b| b == b'/').filter(|part| !part.is_empty()).map(|part| Name(part.into()))
@@ -370,6 +381,9 @@ mod tests {
         assert_eq!(deep.split(), Some((path("a/b"), Name::new(b"c").unwrap())));
         assert_eq!(path("a").split(), Some((RelPath::root(), Name::new(b"a").unwrap())));
         assert_eq!(RelPath::root().split(), None);
+        assert_eq!(deep.split_first(), Some((Name::new(b"a").unwrap(), path("b/c"))));
+        assert_eq!(path("a").split_first(), Some((Name::new(b"a").unwrap(), RelPath::root())));
+        assert_eq!(RelPath::root().split_first(), None);
         assert_eq!((deep.depth(), path("a").depth(), RelPath::root().depth()), (3, 1, 0));
         assert_eq!(deep.names().count(), 3);
     }

@@ -1,0 +1,122 @@
+//! Handles to directories below a root, found by path and kept within a bound.
+//!
+//! A file's directory is usually that of the file before it, so its handle is at hand. Where it is not, it is opened one name
+//! at a time from the nearest one above that is, links not followed. However deep a tree is, at most [`HANDLES_MAX`] handles are open.
+
+use std::collections::HashMap;
+
+use super::{Dir, Result};
+use crate::proto::path::RelPath;
+
+/// Directories below one root.
+#[derive(Debug)]
+pub struct Dirs<D> {
+    root: D,
+    open: HashMap<RelPath, Kept<D>>,
+    clock: u64,
+}
+
+#[derive(Debug)]
+struct Kept<D> {
+    dir: D,
+    used: u64,
+}
+
+impl<D: Dir> Dirs<D> {
+    /// Everything below `root`.
+    #[must_use]
+    pub fn new(root: D) -> Dirs<D> {
+        Dirs { root, open: HashMap::new(), clock: 0 }
+    }
+
+    /// The handle to a directory; the empty path is the root.
+    ///
+    /// # Errors
+    /// Whatever opening a directory on the way fails with, in particular where one became a link.
+    pub fn get(&mut self, path: &RelPath) -> Result<&D> {
+        if path.is_root() {
+            return Ok(&self.root);
+        }
+        if !self.open.contains_key(path) {
+            self.open_from_nearest(path)?;
+        }
+        self.clock += 1;
+        match self.open.get_mut(path) {
+            Some(kept) => {
+                kept.used = self.clock;
+                Ok(&kept.dir)
+            }
+            None => Err(super::DiskError::of(super::Fault::Missing, "the directory was not opened")),
+        }
+    }
+
+    /// Closes the handle to a directory, if it is open.
+    pub fn forget(&mut self, path: &RelPath) {
+        self.open.remove(path);
+    }
+
+    fn open_from_nearest(&mut self, path: &RelPath) -> Result<()> {
+        let mut missing = Vec::new();
+        let mut at = path.clone();
+        while !self.open.contains_key(&at) {
+            let Some((parent, name)) = at.split() else { break };
+            missing.push((at, name));
+            at = parent;
+        }
+        // The one it starts from counts as used, so that making room for the next does not close it.
+        self.clock += 1;
+        if let Some(kept) = self.open.get_mut(&at) {
+            kept.used = self.clock;
+        }
+        while let Some((path, name)) = missing.pop() {
+            let parent = self.open.get(&at).map_or(&self.root, |kept| &kept.dir);
+            let dir = parent.open_dir(&name)?;
+            self.make_room();
+            self.clock += 1;
+            self.open.insert(path.clone(), Kept { dir, used: self.clock });
+            at = path;
+        }
+        Ok(())
+    }
+
+    fn make_room(&mut self) {
+        if self.open.len() < HANDLES_MAX {
+            return;
+        }
+        let oldest = self.open.iter().min_by_key(|(_, kept)| kept.used).map(|(path, _)| path.clone());
+        if let Some(path) = oldest {
+            self.open.remove(&path);
+        }
+    }
+}
+
+/// Handles kept open at once: deeper than nearly every tree, and together with the files far below the 256 descriptors that the
+/// stingiest system allows.
+pub const HANDLES_MAX: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::super::memory::MemoryDisk;
+    use super::*;
+    use crate::proto::path::Name;
+
+    #[test]
+    fn a_deep_tree_keeps_few_handles() {
+        let disk = MemoryDisk::new();
+        let name = Name::new(b"d").unwrap();
+        let mut dirs = Dirs::new(disk.root());
+        let mut path = RelPath::root();
+        let mut paths = Vec::new();
+        for _ in 0..2000 {
+            dirs.get(&path).unwrap().create_dir(&name).unwrap();
+            path = path.join(&name).unwrap();
+            paths.push(path.clone());
+        }
+        // Up again, as directories end: each one is found again.
+        for path in paths.iter().rev() {
+            dirs.get(path).unwrap();
+            assert!(dirs.open.len() <= HANDLES_MAX);
+        }
+        assert!(disk.opens() < 200_000, "{}", disk.opens());
+    }
+}

@@ -1,0 +1,225 @@
+//! Commits in bounded groups: data durable, renamed, directories finished and durable, told. In this order, always.
+
+use std::collections::{HashSet, VecDeque};
+
+use crate::disk::{Dir, File, FileId};
+use crate::error::Result;
+use crate::proto::frame::{Failure, Reason};
+use crate::proto::path::{Name, RelPath};
+
+use super::tree::{Parent, Ready};
+use super::{Attempt, Refusal, Sink, SinkEvent, fatal};
+
+/// What has come completely and is not told yet.
+#[derive(Debug)]
+pub(super) struct Group<F> {
+    /// Files to be renamed.
+    pub(super) files: VecDeque<Finished<F>>,
+    /// Directories of which everything is done.
+    pub(super) ready: Vec<Ready>,
+    /// Directories and links that were made.
+    made: Vec<Made>,
+    bytes: u64,
+    kept: usize,
+}
+
+/// A whole file under the name of its part file.
+#[derive(Debug)]
+pub(super) struct Finished<F> {
+    pub(super) entry: u64,
+    pub(super) path: RelPath,
+    pub(super) parent: Parent,
+    pub(super) part_name: Name,
+    pub(super) id: Option<FileId>,
+    pub(super) size: u64,
+    /// Whether syncing the output directory's file system covers it.
+    pub(super) is_covered: bool,
+    /// Kept open where it is to be synced for itself.
+    pub(super) file: Option<F>,
+}
+
+/// A directory or link that stands, in a directory still to be synced.
+#[derive(Debug)]
+struct Made {
+    entry: u64,
+    parent: Parent,
+    inside: RelPath,
+}
+
+/// What became of an item, and the directory that had to be synced for it.
+struct Outcome {
+    entry: u64,
+    inside: RelPath,
+    failure: Option<Failure>,
+}
+
+impl<F> Default for Group<F> {
+    fn default() -> Self {
+        Group { files: VecDeque::new(), ready: Vec::new(), made: Vec::new(), bytes: 0, kept: 0 }
+    }
+}
+
+impl<F> Group<F> {
+    pub(super) fn is_empty(&self) -> bool {
+        self.files.is_empty() && self.ready.is_empty() && self.made.is_empty()
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.files.len() + self.ready.len() + self.made.len() >= GROUP_ITEMS_MAX
+            || self.bytes >= GROUP_BYTES_MAX
+            || self.kept >= KEPT_MAX
+    }
+
+    /// A directory or link was made in the directory `inside`; `parent` waits for it.
+    pub(super) fn add_made(&mut self, entry: u64, parent: Parent, inside: RelPath) {
+        self.made.push(Made { entry, parent, inside });
+    }
+
+    /// Adds a file. Those covered by the sync of the whole stay open only in a small group, to be synced for themselves there.
+    pub(super) fn add_file(&mut self, mut finished: Finished<F>) {
+        self.bytes = self.bytes.saturating_add(finished.size);
+        if !finished.is_covered {
+            self.kept += 1;
+        } else if self.files.len() >= SYNC_EACH_MAX {
+            finished.file = None;
+        }
+        if self.files.len() == SYNC_EACH_MAX {
+            self.files.iter_mut().filter(|file| file.is_covered).for_each(|file| file.file = None);
+        }
+        self.files.push_back(finished);
+    }
+}
+
+impl<D: Dir> Sink<D> {
+    /// Brings the group to its end. If it fails, what was renamed stays, whole, and what was not stays a part file.
+    pub(super) fn commit_group(&mut self, events: &mut Vec<SinkEvent>) -> Result<()> {
+        if self.group.is_empty() {
+            return Ok(());
+        }
+        self.sync_files()?;
+        let mut outcomes = Vec::new();
+        while let Some(file) = self.group.files.front() {
+            let (path, part_name, id) = (file.path.clone(), file.part_name.clone(), file.id);
+            let failure = fatal(self.rename(&path, &part_name, id))?.err();
+            let Some(file) = self.group.files.pop_front() else { break };
+            if failure.is_some() {
+                self.remove_part(&path, &part_name);
+            }
+            self.taken.remove(&path);
+            self.tree.done(file.parent, &mut self.group.ready);
+            let inside = path.split().map(|(parent, _)| parent).unwrap_or_default();
+            outcomes.push(Outcome { entry: file.entry, inside, failure });
+        }
+        for Made { entry, parent, inside } in std::mem::take(&mut self.group.made) {
+            self.tree.done(parent, &mut self.group.ready);
+            outcomes.push(Outcome { entry, inside, failure: None });
+        }
+        let ready = std::mem::take(&mut self.group.ready);
+        self.finish_directories(ready, &mut outcomes)?;
+        self.group = Group::default();
+        events.extend(
+            outcomes.into_iter().map(|Outcome { entry, failure, .. }| SinkEvent::Resolved { entry, failure }),
+        );
+        Ok(())
+    }
+
+    /// Makes the contents of every file in the group durable.
+    fn sync_files(&mut self) -> Result<()> {
+        let files = &self.group.files;
+        let mut failed = None;
+        if files.iter().any(|file| file.file.is_none()) {
+            let root = RelPath::root();
+            failed = self.dirs.get(&root).and_then(Dir::sync_file_system).err().map(|error| (error, root));
+        }
+        // The files of other file systems, which the sync of the output directory's does not cover, are all still open.
+        for file in files {
+            if failed.is_none()
+                && let Some(Err(error)) = file.file.as_ref().map(File::sync)
+            {
+                failed = Some((error, file.path.clone()));
+            }
+        }
+        match failed {
+            // Whatever it was: data that could not be made durable is lost, and which file it hit cannot be told for sure.
+            Some((error, path)) => Err(error.into_error(format!("cannot make {path:?} durable"))),
+            None => Ok(()),
+        }
+    }
+
+    /// Gives a file its final name, if the part file is still the one that was written.
+    fn rename(&mut self, path: &RelPath, part_name: &Name, id: Option<FileId>) -> Attempt<()> {
+        let Some((parent, name)) = path.split() else { return Ok(()) };
+        let renamed = self.dirs.get(&parent).and_then(|dir| {
+            let is_same = id.is_none() || dir.stat(part_name)?.id == id;
+            if is_same { dir.rename(part_name, &name).map(|()| true) } else { Ok(false) }
+        });
+        match renamed {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Refusal::Entry(Failure::new(
+                Reason::Unwritable,
+                "its part file was replaced by another program",
+            ))),
+            Err(error) if error.fault() == crate::disk::Fault::Exists => {
+                Err(Refusal::Entry(self.in_the_way(&parent, &name)))
+            }
+            Err(error) => Err(self.refuse(error, path)),
+        }
+    }
+
+    /// Sets modes and times of the directories that are done, inner ones first, and makes durable everything that changed: the names
+    /// in the directories of `outcomes`, and the finished directories. Few are synced for themselves, many with their file system.
+    fn finish_directories(&mut self, ready: Vec<Ready>, outcomes: &mut Vec<Outcome>) -> Result<()> {
+        let delivered = outcomes.iter().filter(|outcome| outcome.failure.is_none());
+        let touched: HashSet<RelPath> = delivered.map(|outcome| outcome.inside.clone()).collect();
+        let root = self.dirs.get(&RelPath::root()).map(Dir::file_system).ok();
+        let is_many = touched.len() + ready.len() > SYNC_EACH_MAX;
+        let is_covered =
+            |dir: &D| is_many && Some(dir.file_system()) == root && dir.file_system().syncs_whole;
+        let mut sync_all = false;
+        let mut sync = |dir: &D| match is_covered(dir) {
+            true => {
+                sync_all = true;
+                Ok(())
+            }
+            false => dir.sync(),
+        };
+        for path in touched {
+            let synced = self.dirs.get(&path).and_then(&mut sync).map_err(|error| self.refuse(error, &path));
+            // It was moved away or swapped for a link since: what was put into it cannot be vouched for.
+            if let Err(failure) = fatal(synced)? {
+                let inside = outcomes.iter_mut().filter(|outcome| outcome.inside == path);
+                inside.for_each(|outcome| {
+                    outcome.failure.get_or_insert_with(|| failure.clone());
+                });
+            }
+        }
+        for Ready { entry, path, meta } in ready {
+            let set = self.dirs.get(&path).and_then(|dir| {
+                dir.set_meta(&meta)?;
+                sync(dir)
+            });
+            // Its mode may keep even us out from now on, and nobody needs it any more.
+            self.dirs.forget(&path);
+            let failure = fatal(set.map_err(|error| self.refuse(error, &path)))?.err();
+            outcomes.push(Outcome { entry, inside: path, failure });
+        }
+        if sync_all {
+            let synced = self.dirs.get(&RelPath::root()).and_then(Dir::sync_file_system);
+            synced.map_err(|error| error.into_error("cannot make the directories durable"))?;
+        }
+        Ok(())
+    }
+}
+
+/// Items of one commit. A sync costs a few milliseconds on a good disk: shared by a thousand files it vanishes.
+pub const GROUP_ITEMS_MAX: usize = 1024;
+
+/// File bytes of one commit: what a slow disk (64 MB/s) writes in a second, so that outcomes keep coming.
+pub const GROUP_BYTES_MAX: u64 = 64 << 20;
+
+/// Up to so many files or directories are synced one by one. Syncing a whole file system also writes what other programs have
+/// left in memory, which on a busy machine takes longer than a few files.
+const SYNC_EACH_MAX: usize = 16;
+
+/// Complete files that are kept open because they must be synced one by one.
+const KEPT_MAX: usize = 64;

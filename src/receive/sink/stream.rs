@@ -1,0 +1,141 @@
+//! One file as a stream of bytes, for `receive -o -`.
+
+use std::io::{self, Read, Write};
+
+use crate::error::{Error, Kind, Result};
+use crate::proto::chunk::{ChunkSize, FileHasher};
+use crate::proto::frame::{Failure, Piece, Reason, Verdict};
+use crate::proto::manifest::{Entry, EntryKind};
+
+use super::{Job, Output, SinkEvent, breach};
+
+/// Writes the first file on the top level of the manifest to a stream, in order. Every other item fails.
+///
+/// What a reader of the stream got is known to be right only when the file is resolved without a failure: bytes that
+/// went out cannot be taken back.
+#[derive(Debug)]
+pub struct StreamSink<W> {
+    out: W,
+    chunk: ChunkSize,
+    next: u64,
+    current: Option<Current>,
+    has_accepted: bool,
+}
+
+#[derive(Debug)]
+struct Current {
+    entry: u64,
+    size: Option<u64>,
+    hasher: FileHasher,
+}
+
+impl<W: Write + Send> StreamSink<W> {
+    /// Writes to `out`.
+    #[must_use]
+    pub fn new(out: W, chunk: ChunkSize) -> StreamSink<W> {
+        StreamSink { out, chunk, next: 0, current: None, has_accepted: false }
+    }
+
+    fn prepare(&mut self, entry: Entry, events: &mut Vec<SinkEvent>) -> Result<()> {
+        let Entry { id, path, kind } = entry;
+        if id != self.next {
+            return Err(breach("an item came out of its order"));
+        }
+        self.next += 1;
+        let failure = match kind {
+            EntryKind::File { size, .. } if !self.has_accepted && path.depth() == 1 => {
+                self.has_accepted = true;
+                self.current = Some(Current { entry: id, size, hasher: FileHasher::new(self.chunk) });
+                events.push(SinkEvent::Planned { entry: id, verdict: Verdict::Send });
+                return Ok(());
+            }
+            EntryKind::Unsent { failure } => failure,
+            _ => Failure::new(Reason::Unwritable, "a stream takes one file and nothing else"),
+        };
+        events.push(SinkEvent::Planned { entry: id, verdict: Verdict::Nothing });
+        events.push(SinkEvent::Resolved { entry: id, failure: Some(failure) });
+        Ok(())
+    }
+
+    fn write(&mut self, pieces: &[Piece], mut payload: &[u8]) -> Result<()> {
+        for piece in pieces {
+            let (entry, offset, length) = piece.place();
+            let bytes = match piece {
+                Piece::Zeros { .. } => None,
+                Piece::Bytes { .. } => {
+                    let (bytes, later) = usize::try_from(length)
+                        .ok()
+                        .and_then(|length| payload.split_at_checked(length))
+                        .ok_or_else(|| breach("a data frame shorter than its pieces"))?;
+                    payload = later;
+                    Some(bytes)
+                }
+            };
+            let current = match &mut self.current {
+                Some(current) if current.entry == entry => current,
+                _ if entry < self.next => continue,
+                _ => return Err(breach("contents of a file that was not announced")),
+            };
+            let end = offset.saturating_add(u64::from(length));
+            if offset != current.hasher.length() || current.size.is_some_and(|size| end > size) {
+                return Err(breach("contents of a file came out of their order"));
+            }
+            match bytes {
+                Some(bytes) => {
+                    self.out.write_all(bytes).map_err(cannot_write)?;
+                    current.hasher.update(bytes, |_, _| {});
+                }
+                None => {
+                    let zeros = &mut io::repeat(0).take(u64::from(length));
+                    io::copy(zeros, &mut self.out).map_err(cannot_write)?;
+                    current.hasher.update_zeros(u64::from(length), |_, _| {});
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<W: Write + Send> Output for StreamSink<W> {
+    fn handle(&mut self, job: Job, events: &mut Vec<SinkEvent>) -> Result<()> {
+        match job {
+            Job::Prepare(entry) => return self.prepare(entry, events),
+            Job::Write { pieces, payload, cost } => {
+                self.write(&pieces, &payload)?;
+                events.push(SinkEvent::Taken { cost });
+            }
+            Job::Finish(end) => {
+                if let Some(current) = self.current.take_if(|current| current.entry == end.entry) {
+                    self.out.flush().map_err(cannot_write)?;
+                    let is_whole = current.hasher.length() == end.size
+                        && current.size.is_none_or(|size| size == end.size)
+                        && current.hasher.finish().0 == end.root;
+                    let failure = (!is_whole).then(|| {
+                        Failure::new(Reason::Corrupt, "what was written to the stream must not be used")
+                    });
+                    events.push(SinkEvent::Resolved { entry: end.entry, failure });
+                }
+            }
+            Job::Drop { entry, failure } => {
+                if self.current.take_if(|current| current.entry == entry).is_some() {
+                    events.push(SinkEvent::Resolved { entry, failure: Some(failure) });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn commit(&mut self, _events: &mut Vec<SinkEvent>) -> Result<()> {
+        // So that a reader gets what a slow sender has sent so far.
+        self.out.flush().map_err(cannot_write)
+    }
+
+    fn has_uncommitted(&self) -> bool {
+        self.current.is_some()
+    }
+}
+
+/// The cause is an [`io::Error`]: whoever wants to tell a reader that went away asks it for `BrokenPipe`.
+fn cannot_write(error: io::Error) -> Error {
+    Error::new(Kind::Disk, "cannot write to the output stream").caused_by(error)
+}
