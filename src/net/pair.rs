@@ -126,9 +126,10 @@ impl Pairing<'_> {
         let mut rooms = 0;
         let mut pause = Pause::new();
         loop {
-            match self.dial(&derived.room).await {
+            let fresh = matches!(self.origin, Origin::Made) && self.code.is_generated();
+            match self.dial(&derived.room, fresh).await {
                 Ok(connection) => return Ok(connection),
-                Err(DialError::RoomTaken(_)) if matches!(self.origin, Origin::Made) && rooms < ROOMS_MAX => {
+                Err(DialError::RoomTaken(_)) if fresh && rooms < ROOMS_MAX => {
                     rooms += 1;
                     if let Some(code) = self.code.with_new_room(&random()?) {
                         self.code = code;
@@ -150,15 +151,14 @@ impl Pairing<'_> {
     async fn another_seat(&self, derived: &Derived, until: Option<Instant>, pause: &mut Pause) -> Result<Connection> {
         loop {
             pause.rest(until).await?;
-            match self.dial(&derived.room).await {
+            match self.dial(&derived.room, false).await {
                 Ok(connection) => return Ok(connection),
                 Err(error) => tracing::debug!(%error, "cannot take the seat again"),
             }
         }
     }
 
-    async fn dial(&self, room: &str) -> Result<Connection, DialError> {
-        let fresh = matches!(self.origin, Origin::Made) && self.code.is_generated();
+    async fn dial(&self, room: &str, fresh: bool) -> Result<Connection, DialError> {
         let request = RoomRequest { room: room.to_owned(), role: self.role, fresh };
         self.dialer.room(&self.relay, &request).await
     }

@@ -1,5 +1,7 @@
 //! Drives the sending machine: a thread that walks, a thread that reads, one lane.
 
+use std::convert::Infallible;
+use std::ops::ControlFlow;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -43,14 +45,14 @@ struct Driver<'h> {
 
 /// The walker and the reader. Both end when their channels do.
 struct Threads {
-    entries: Receiver<Entry>,
+    entries: Receiver<Result<Entry>>,
     fetches: Queue<Fetch>,
     read: Receiver<SourceEvent>,
 }
 
 enum Input {
     Happened(Happening),
-    Entry(Option<Entry>),
+    Entry(Option<Result<Entry>>),
     Read(SourceEvent),
 }
 
@@ -117,7 +119,8 @@ impl Driver<'_> {
 
     fn feed(&mut self, input: Input) {
         match input {
-            Input::Entry(Some(entry)) => self.machine.entry(entry),
+            Input::Entry(Some(Ok(entry))) => self.machine.entry(entry),
+            Input::Entry(Some(Err(error))) => self.machine.fail(error),
             Input::Entry(None) => self.machine.walk_ended(),
             Input::Read(event) => self.machine.source(event),
             Input::Happened(Happening::Frame(Ok(bytes))) => self.machine.frame(&bytes),
@@ -142,32 +145,34 @@ impl Threads {
         let (entries_in, entries) = bounded(WALK_AHEAD);
         let (fetches, fetches_out) = unbounded::<Fetch>();
         let (read_in, read) = bounded(READ_AHEAD);
-        let mut reader = Reader::new(walk.roots(), chunk);
+        let mut reader = Reader::new(walk.roots().clone(), chunk);
         spawn("walk", move || {
-            for walked in walk {
-                if entries_in.send_blocking(walked.entry).is_err() {
+            for entry in walk {
+                if entries_in.send_blocking(entry).is_err() {
                     return;
                 }
             }
         })?;
         spawn("read", move || {
-            // False once the session is over: then nothing more is read.
-            let mut emit = |event: SourceEvent| read_in.send_blocking(event).is_ok();
-            loop {
+            // Once the session is over nothing more is read.
+            let mut emit = |event: SourceEvent| match read_in.send_blocking(event) {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(_) => ControlFlow::Break(()),
+            };
+            let mut read = || loop {
                 let fetch = match fetches_out.try_recv() {
                     Ok(fetch) => fetch,
                     Err(_) => {
-                        reader.flush(&mut emit);
+                        reader.flush(&mut emit)?;
                         match fetches_out.recv_blocking() {
                             Ok(fetch) => fetch,
-                            Err(_) => return,
+                            Err(_) => return ControlFlow::Break(()),
                         }
                     }
                 };
-                if !reader.fetch(&fetch, &mut emit) {
-                    return;
-                }
-            }
+                reader.fetch(&fetch, &mut emit)?;
+            };
+            let ControlFlow::<(), Infallible>::Break(()) = read();
         })?;
         Ok(Threads { entries, fetches, read })
     }
