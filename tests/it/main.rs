@@ -1,1 +1,3 @@
 //! The one integration-test binary.
+#[cfg(unix)]
+mod tree;
