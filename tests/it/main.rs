@@ -3,6 +3,7 @@
 mod cmd;
 mod guesses;
 mod hostile_relay;
+mod house;
 mod net;
 mod proxies;
 mod relay;
@@ -11,4 +12,6 @@ mod rig;
 mod session;
 #[cfg(unix)]
 mod terminal;
+#[cfg(unix)]
+mod tree;
 mod world;

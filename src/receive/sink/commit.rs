@@ -176,12 +176,12 @@ impl<D: Dir> Sink<D> {
         let is_covered =
             |dir: &D| is_many && Some(dir.file_system()) == root && dir.file_system().syncs_whole;
         let mut sync_all = false;
-        let mut sync = |dir: &D| match is_covered(dir) {
-            true => {
-                sync_all = true;
-                Ok(())
+        let mut sync = |dir: &D| {
+            if !is_covered(dir) {
+                return dir.sync();
             }
-            false => dir.sync(),
+            sync_all = true;
+            Ok(())
         };
         for path in touched {
             let synced = self.dirs.get(&path).and_then(&mut sync).map_err(|error| self.refuse(error, &path));

@@ -32,6 +32,8 @@ mod stream;
 #[cfg(test)]
 mod tests;
 mod tree;
+#[cfg(all(test, unix))]
+mod unix_tests;
 
 use std::collections::{HashMap, HashSet};
 

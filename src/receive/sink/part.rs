@@ -22,8 +22,10 @@ pub(super) struct Part<F> {
     hasher: FileHasher,
     /// Whether the end of the part file must still be moved behind a hole.
     ends_in_hole: bool,
-    /// Which file the part file is, once it was made: it may be closed and opened again, and must still be the same.
-    begun: Option<Option<FileId>>,
+    /// Whether the part file was made.
+    is_begun: bool,
+    /// Which file the part file is: it may be closed and opened again, and must still be the same.
+    id: Option<FileId>,
     file: Option<F>,
 }
 
@@ -37,12 +39,23 @@ impl<F> Part<F> {
         chunk: ChunkSize,
     ) -> Part<F> {
         let hasher = FileHasher::new(chunk);
-        Part { path, parent, name, size, meta, hasher, ends_in_hole: false, begun: None, file: None }
+        Part {
+            path,
+            parent,
+            name,
+            size,
+            meta,
+            hasher,
+            ends_in_hole: false,
+            is_begun: false,
+            id: None,
+            file: None,
+        }
     }
 
     /// Whether there is a part file.
     pub(super) fn is_begun(&self) -> bool {
-        self.begun.is_some()
+        self.is_begun
     }
 
     /// Whether it holds a descriptor.
@@ -191,8 +204,7 @@ impl<D: Dir> Sink<D> {
             Ok(system) if is_same => {
                 self.open.retain(|&open| open != end.entry);
                 let root = self.dirs.get(&RelPath::root()).map(Dir::file_system).ok();
-                let Part { path, parent, name, begun, file, .. } = part;
-                let id = begun.flatten();
+                let Part { path, parent, name, id, file, .. } = part;
                 let is_covered = root == Some(system) && system.syncs_whole;
                 let finished = Finished {
                     entry: end.entry,
@@ -227,20 +239,19 @@ impl<D: Dir> Sink<D> {
         }
         let Some(part) = self.parts.get(&entry) else { return Ok(()) };
         if part.file.is_none() {
-            let (path, name, begun) = (part.path.clone(), part.name.clone(), part.begun);
+            let (path, name, id) = (part.path.clone(), part.name.clone(), part.id);
+            let is_begun = part.is_begun;
             if self.open.len() >= FILES_OPEN_MAX {
                 let oldest = self.open.remove(0);
                 if let Some(part) = self.parts.get_mut(&oldest) {
                     part.file = None;
                 }
             }
-            let opened = match begun {
-                None => self.create_part(&path, &name),
-                Some(id) => self.reopen_part(&path, &name, id),
-            };
+            let opened =
+                if is_begun { self.reopen_part(&path, &name, id) } else { self.create_part(&path, &name) };
             let (file, id) = opened.map_err(|error| self.refuse(error, &path))?;
             if let Some(part) = self.parts.get_mut(&entry) {
-                part.begun = Some(id);
+                (part.is_begun, part.id) = (true, id);
                 part.file = Some(file);
             }
         }

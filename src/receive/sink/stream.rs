@@ -80,16 +80,13 @@ impl<W: Write + Send> StreamSink<W> {
             if offset != current.hasher.length() || current.size.is_some_and(|size| end > size) {
                 return Err(breach("contents of a file came out of their order"));
             }
-            match bytes {
-                Some(bytes) => {
-                    self.out.write_all(bytes).map_err(cannot_write)?;
-                    current.hasher.update(bytes, |_, _| {});
-                }
-                None => {
-                    let zeros = &mut io::repeat(0).take(u64::from(length));
-                    io::copy(zeros, &mut self.out).map_err(cannot_write)?;
-                    current.hasher.update_zeros(u64::from(length), |_, _| {});
-                }
+            if let Some(bytes) = bytes {
+                self.out.write_all(bytes).map_err(cannot_write)?;
+                current.hasher.update(bytes, |_, _| {});
+            } else {
+                let zeros = &mut io::repeat(0).take(u64::from(length));
+                io::copy(zeros, &mut self.out).map_err(cannot_write)?;
+                current.hasher.update_zeros(u64::from(length), |_, _| {});
             }
         }
         Ok(())

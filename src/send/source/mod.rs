@@ -1,46 +1,21 @@
-//! Walks and reads.
-use crate::proto::frame::{Block, Failure, FileEnd};
-use crate::proto::manifest::Meta;
-use crate::proto::path::RelPath;
-/// A file to read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fetch {
-    /// n
-    pub entry: u64,
-    /// p
-    pub path: RelPath,
-    /// s
-    pub size: Option<u64>,
-    /// m
-    pub meta: Meta,
-}
-/// What the reader says.
-#[derive(Debug)]
-pub enum SourceEvent {
-    /// b
-    Block(Block),
-    /// e
-    Ended(FileEnd),
-    /// d
-    Dropped {
-        /// n
-        entry: u64,
-        /// f
-        failure: Failure,
-    },
-}
-/// stub
-#[derive(Debug)] pub struct Walk;
-/// stub
-#[derive(Debug)] pub struct Walked { /// e
- pub entry: crate::proto::manifest::Entry }
-impl Walk { /// s
- pub fn new(_: &[std::path::PathBuf]) -> crate::Result<Walk> { Ok(Walk) } /// r
- pub fn roots(&self) -> u8 { 0 } }
-impl Iterator for Walk { type Item = Walked; fn next(&mut self) -> Option<Walked> { None } }
-/// stub
-#[derive(Debug)] pub struct Reader;
-impl Reader { /// s
- pub fn new(_: u8, _: crate::proto::chunk::ChunkSize) -> Reader { Reader } /// f
- pub fn flush(&mut self, _: &mut dyn FnMut(SourceEvent) -> bool) {} /// f
- pub fn fetch(&mut self, _: &Fetch, _: &mut dyn FnMut(SourceEvent) -> bool) -> bool { true } }
+//! The source: what the arguments mean, the walk that finds what is in them, and the reader that reads it.
+//!
+//! ```text
+//! arguments → Roots → Walk  → Entry, Entry, …            one thread, as far ahead as the session lets it
+//!                   → Reader → Block, Ended, Dropped, …  another one, file after file as the receiver wants them
+//! ```
+//!
+//! Both are synchronous and belong on threads of their own. Neither follows a link below an argument, and neither ever opens
+//! anything but directories and regular files.
+
+mod base;
+mod names;
+mod read;
+mod roots;
+#[cfg(all(test, unix))]
+mod tests;
+mod walk;
+
+pub use read::{Fetch, Reader, SourceEvent};
+pub use roots::{Renamed, Roots};
+pub use walk::Walk;

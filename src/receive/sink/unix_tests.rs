@@ -1,0 +1,243 @@
+//! The sink on a real file system: what only one of those can show.
+
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::*;
+use crate::disk::unix::UnixDir;
+use crate::proto::frame::Reason;
+use crate::proto::manifest::{Item, Meta, Nesting};
+
+const META: Meta = Meta { mode: Some(0o640), mtime_s: 1_234_567_890, mtime_ns: 987_654_321 };
+
+struct Feeder {
+    sink: Sink<UnixDir>,
+    nesting: Nesting,
+    events: Vec<SinkEvent>,
+}
+
+impl Feeder {
+    fn new(out: &Path) -> Feeder {
+        let root = crate::disk::create_output(out).unwrap();
+        Feeder { sink: Sink::new(root, ChunkSize::MIN), nesting: Nesting::new(), events: Vec::new() }
+    }
+
+    fn prepare(&mut self, item: &Item<'_>) -> Result<u64> {
+        let entry = self.nesting.place(item).unwrap();
+        let id = entry.id;
+        self.sink.handle(Job::Prepare(entry), &mut self.events)?;
+        Ok(id)
+    }
+
+    fn send(&mut self, name: &[u8], meta: Meta, bytes: &[u8]) -> Result<u64> {
+        let entry = self.prepare(&Item::File { name, size: Some(bytes.len() as u64), meta })?;
+        let pieces = vec![Piece::Bytes { entry, offset: 0, length: bytes.len() as u32 }];
+        if !bytes.is_empty() {
+            let payload = Bytes::copy_from_slice(bytes);
+            self.sink.handle(Job::Write { pieces, payload, cost: 0 }, &mut self.events)?;
+        }
+        self.finish(entry, bytes.len() as u64, *blake3::hash(bytes).as_bytes())?;
+        Ok(entry)
+    }
+
+    fn finish(&mut self, entry: u64, size: u64, root: [u8; 32]) -> Result<()> {
+        self.sink.handle(Job::Finish(FileEnd { entry, size, root }), &mut self.events)
+    }
+
+    fn commit(&mut self) {
+        self.sink.commit(&mut self.events).unwrap();
+    }
+
+    fn outcome(&self, id: u64) -> Option<Reason> {
+        let outcome = self.events.iter().find_map(|event| match event {
+            SinkEvent::Resolved { entry, failure } if *entry == id => Some(failure.clone()),
+            _ => None,
+        });
+        outcome.expect("no outcome").map(|failure| failure.reason)
+    }
+}
+
+#[test]
+fn modes_and_times_arrive_and_read_only_directories_hold_files() {
+    let temp = tempfile::tempdir().unwrap();
+    let mut feeder = Feeder::new(&temp.path().join("new/out"));
+    let closed = Meta { mode: Some(0o555), ..META };
+    feeder.prepare(&Item::Directory { name: b"d" }).unwrap();
+    feeder.prepare(&Item::Directory { name: b"none" }).unwrap();
+    feeder.send(b"f\xff", Meta { mode: Some(0o7444), ..META }, b"x").unwrap();
+    feeder.prepare(&Item::Link { name: b"l", target: b"../d/x", meta: META }).unwrap();
+    feeder.prepare(&Item::DirectoryEnd { meta: Meta { mode: Some(0), ..META } }).unwrap();
+    feeder.prepare(&Item::DirectoryEnd { meta: closed }).unwrap();
+    feeder.commit();
+    assert!((0..6).all(|id| feeder.outcome(id).is_none()));
+    let out = temp.path().join("new/out");
+    let stat = |path: &str| {
+        let there = std::fs::symlink_metadata(out.join(path)).unwrap();
+        (there.mode() & 0o7777, there.mtime(), there.mtime_nsec())
+    };
+    assert_eq!(stat("d"), (0o555, 1_234_567_890, 987_654_321));
+    assert_eq!(stat("d/none"), (0, 1_234_567_890, 987_654_321));
+    std::fs::set_permissions(out.join("d/none"), std::fs::Permissions::from_mode(0o700)).unwrap();
+    std::fs::set_permissions(out.join("d"), std::fs::Permissions::from_mode(0o700)).unwrap();
+    assert_eq!(stat("d/none/l").1, 1_234_567_890);
+    let name = <std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(b"f\xff");
+    let file = std::fs::metadata(out.join("d/none").join(name)).unwrap();
+    // Set-id and sticky bits are dropped.
+    assert_eq!((file.mode() & 0o7777, file.mtime()), (0o444, 1_234_567_890));
+}
+
+#[test]
+fn holes_stay_holes() {
+    let temp = tempfile::tempdir().unwrap();
+    let mut feeder = Feeder::new(temp.path());
+    let size = 32 << 20;
+    let entry = feeder.prepare(&Item::File { name: b"sparse", size: Some(size), meta: META }).unwrap();
+    let pieces = vec![
+        Piece::Zeros { entry, offset: 0, length: 16 << 20 },
+        Piece::Bytes { entry, offset: 16 << 20, length: 1 },
+        Piece::Zeros { entry, offset: (16 << 20) + 1, length: (16 << 20) - 1 },
+    ];
+    let job = Job::Write { pieces, payload: Bytes::from_static(b"x"), cost: 0 };
+    feeder.sink.handle(job, &mut feeder.events).unwrap();
+    let mut content = vec![0; 32 << 20];
+    content[16 << 20] = b'x';
+    feeder.finish(entry, size, *blake3::hash(&content).as_bytes()).unwrap();
+    feeder.commit();
+    assert_eq!(feeder.outcome(entry), None);
+    let there = std::fs::metadata(temp.path().join("sparse")).unwrap();
+    assert_eq!(there.len(), size);
+    assert!(there.blocks() * 512 < 1 << 20, "{}", there.blocks());
+    assert!(std::fs::read(temp.path().join("sparse")).unwrap() == content);
+}
+
+#[test]
+fn a_very_deep_tree_arrives_with_few_descriptors() {
+    let temp = tempfile::tempdir().unwrap();
+    let mut feeder = Feeder::new(temp.path());
+    let depth = 2000;
+    for _ in 0..depth {
+        feeder.prepare(&Item::Directory { name: b"d" }).unwrap();
+    }
+    let file = feeder.send(b"f", META, b"deep").unwrap();
+    for level in 0..depth {
+        feeder.prepare(&Item::DirectoryEnd { meta: META }).unwrap();
+        if level % 100 == 0 {
+            feeder.commit();
+        }
+    }
+    feeder.commit();
+    assert_eq!(feeder.outcome(file), None);
+    assert!((0..2 * depth).all(|id| feeder.outcome(id).is_none()));
+    let mut count = 0;
+    let flags = rustix::fs::OFlags::DIRECTORY;
+    let mut at = rustix::fs::open(temp.path(), flags, 0.into()).unwrap();
+    while let Ok(next) = rustix::fs::openat(&at, "d", flags, 0.into()) {
+        (at, count) = (next, count + 1);
+    }
+    assert_eq!(count, depth);
+    assert!(rustix::fs::statat(&at, "f", rustix::fs::AtFlags::empty()).is_ok());
+    rustix::fs::unlinkat(&at, "f", rustix::fs::AtFlags::empty()).unwrap();
+}
+
+/// However a directory and a link to the outside change places while files come, nothing arrives outside.
+#[test]
+fn directories_swapped_for_links_lead_nowhere() {
+    let temp = tempfile::tempdir().unwrap();
+    let (out, outside) = (temp.path().join("out"), temp.path().join("outside"));
+    std::fs::create_dir_all(out.join("d")).unwrap();
+    std::fs::create_dir(&outside).unwrap();
+    symlink(&outside, out.join("link")).unwrap();
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let exchange = |from: &str, to: &str| {
+                let flags = rustix::fs::RenameFlags::EXCHANGE;
+                let (from, to) = (out.join(from), out.join(to));
+                rustix::fs::renameat_with(rustix::fs::CWD, from, rustix::fs::CWD, to, flags)
+            };
+            while !is_over.load(Ordering::Relaxed) {
+                let _ = exchange("d", "link");
+            }
+        });
+        let mut delivered = 0;
+        for round in 0..60 {
+            // A sink of its own each time, so that no handle is kept from before.
+            let mut feeder = Feeder::new(&out);
+            let sent: Result<u64> = (|| {
+                feeder.prepare(&Item::Directory { name: b"d" })?;
+                let file = feeder.send(format!("f{round}").as_bytes(), META, b"x")?;
+                feeder.prepare(&Item::DirectoryEnd { meta: META })?;
+                feeder.sink.commit(&mut feeder.events)?;
+                Ok(file)
+            })();
+            delivered += u32::from(sent.is_ok_and(|file| feeder.outcome(file).is_none()));
+            assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 0);
+        }
+        is_over.store(true, Ordering::Relaxed);
+        assert!(delivered > 0);
+    });
+    assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 0);
+    assert_ne!(std::fs::metadata(&outside).unwrap().mtime(), META.mtime_s);
+}
+
+#[test]
+fn links_that_stood_there_before_are_not_followed() {
+    let temp = tempfile::tempdir().unwrap();
+    let (out, outside) = (temp.path().join("out"), temp.path().join("outside"));
+    std::fs::create_dir(&out).unwrap();
+    std::fs::create_dir(&outside).unwrap();
+    symlink(&outside, out.join("d")).unwrap();
+    symlink(outside.join("f"), out.join("f")).unwrap();
+    let part = crate::proto::path::Name::new(b"g").unwrap().part_file();
+    let part = std::str::from_utf8(part.as_bytes()).unwrap().to_owned();
+    symlink(outside.join("g"), out.join(&part)).unwrap();
+    let mut feeder = Feeder::new(&out);
+    let dir = feeder.prepare(&Item::Directory { name: b"d" }).unwrap();
+    let inside = feeder.prepare(&Item::File { name: b"x", size: Some(1), meta: META }).unwrap();
+    feeder.prepare(&Item::DirectoryEnd { meta: META }).unwrap();
+    let file = feeder.prepare(&Item::File { name: b"f", size: Some(1), meta: META }).unwrap();
+    let behind = feeder.send(b"g", META, b"x").unwrap();
+    feeder.commit();
+    assert_eq!(
+        (feeder.outcome(dir), feeder.outcome(inside)),
+        (Some(Reason::Exists), Some(Reason::NoDirectory))
+    );
+    assert_eq!(feeder.outcome(file), Some(Reason::Exists));
+    // Something of another kind under the name of its part file is left alone.
+    assert_eq!(feeder.outcome(behind), Some(Reason::Unwritable));
+    assert!(out.join(&part).is_symlink());
+    assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 0);
+}
+
+#[test]
+fn a_removed_output_directory_ends_the_transfer() {
+    let temp = tempfile::tempdir().unwrap();
+    let out = temp.path().join("out");
+    let mut feeder = Feeder::new(&out);
+    std::fs::remove_dir(&out).unwrap();
+    let error = feeder.send(b"f", META, b"x").unwrap_err();
+    assert_eq!(error.kind(), Kind::Disk);
+    assert!(error.to_string().contains("removed") && error.hint_text().is_some());
+}
+
+#[test]
+fn names_of_every_kind_arrive() {
+    let temp = tempfile::tempdir().unwrap();
+    let mut feeder = Feeder::new(temp.path());
+    let names: [&[u8]; 9] = [
+        b"a:b",
+        b"aux.c",
+        b"-rf",
+        b" ",
+        b"\x1b[2J",
+        b"\xff\xfe",
+        "e\u{301}".as_bytes(),
+        "\u{e9}".as_bytes(),
+        &[b'x'; 255],
+    ];
+    let sent: Vec<u64> = names.iter().map(|name| feeder.send(name, META, b"x").unwrap()).collect();
+    feeder.commit();
+    assert!(sent.iter().all(|id| feeder.outcome(*id).is_none()));
+    assert_eq!(std::fs::read_dir(temp.path()).unwrap().count(), names.len());
+}
