@@ -179,3 +179,31 @@ impl Default for Cancel {
         Cancel::new()
     }
 }
+
+/// A handler that listens to nothing and answers every question the same way.
+#[derive(Clone, Copy, Debug)]
+pub struct Silent {
+    answer: bool,
+}
+
+impl Silent {
+    /// Says yes to everything: to be used where the code alone is trust enough.
+    #[must_use]
+    pub fn accepting() -> Silent {
+        Silent { answer: true }
+    }
+
+    /// Says no to everything.
+    #[must_use]
+    pub fn declining() -> Silent {
+        Silent { answer: false }
+    }
+}
+
+impl Handler for Silent {
+    fn event(&self, _: Event) {}
+
+    fn ask(&self, _: Question) -> Answer<'_> {
+        Box::pin(std::future::ready(self.answer))
+    }
+}

@@ -1,4 +1,165 @@
-//! Dialling.
-/// How to reach the relay.
-#[derive(Clone, Debug)]
-pub struct DialOptions;
+//! Dialling a relay: from its address to a connection in one of its rooms.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::client::ClientConfig;
+
+use super::proxy::{self, Proxies, ProxyEnv};
+use super::tcp::{self, BoxedIo, ConnectError, within};
+use super::tls;
+use super::upgrade::upgrade;
+use super::url::RelayUrl;
+use super::ws::Connection;
+pub use crate::proto::role::Role;
+use crate::{Error, Kind, Result};
+
+/// How to reach the relay. The default: no relay chosen, public certificate authorities, no proxy.
+#[derive(Clone, Debug, Default)]
+pub struct DialOptions {
+    /// A PEM file with certificate authorities to trust besides the public ones.
+    pub ca: Option<PathBuf>,
+    /// The relay; `None` takes the one in the code, or runs an embedded relay.
+    pub relay: Option<RelayUrl>,
+    /// The proxies; [`ProxyEnv::from_env`] for what the environment says.
+    pub proxies: ProxyEnv,
+}
+
+/// A seat in a room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoomRequest {
+    /// The room's name: 1 to 128 of `A-Z a-z 0-9 _ -`.
+    pub room: String,
+    /// Whose seat.
+    pub role: Role,
+    /// Only if nobody is in the room: for a code that was just made.
+    pub fresh: bool,
+}
+
+/// Why there is no connection.
+#[derive(Debug)]
+pub enum DialError {
+    /// The seat is taken, or (with [`RoomRequest::fresh`]) somebody is in the room. With the relay's own words.
+    RoomTaken(String),
+    /// The relay, or what answers in its place, refused with an HTTP status.
+    Refused {
+        /// The status.
+        status: u16,
+        /// The first line it said, printable; may be empty.
+        body: String,
+        /// Who refused.
+        relay: RelayUrl,
+    },
+    /// It did not come to an answer.
+    Failed(Error),
+}
+
+/// Dials one relay after another under the same options. Cheap to share, made once: it reads the roots of trust.
+pub struct Dialer {
+    tls: Arc<ClientConfig>,
+    proxies: Proxies,
+}
+
+impl Dialer {
+    /// Reads the certificates and understands the proxies.
+    ///
+    /// # Errors
+    /// `ca` cannot be used, or a proxy's address is malformed: kind [`Kind::Usage`].
+    pub fn new(options: &DialOptions) -> Result<Dialer> {
+        Ok(Dialer {
+            tls: tls::client_config(options.ca.as_deref())?,
+            proxies: Proxies::parse(&options.proxies)?,
+        })
+    }
+
+    /// Takes a seat in a room of `relay`. Cancel safe: a connection that was begun is dropped.
+    ///
+    /// # Errors
+    /// The relay cannot be reached, or refuses.
+    pub async fn room(&self, relay: &RelayUrl, request: &RoomRequest) -> Result<Connection, DialError> {
+        let mut stream = self.reach(relay).await?;
+        if relay.tls() {
+            stream = tls::connect(stream, &self.tls, relay.host(), &format!("the relay {relay}")).await?;
+        }
+        let answer = async { Ok(upgrade(&mut stream, relay, request).await) };
+        within(UPGRADE_TIMEOUT, answer).await.map_err(|late: std::io::Error| {
+            Error::new(Kind::Relay, format!("the relay {relay} did not answer the request")).caused_by(late)
+        })??;
+        Ok(Connection::over(stream).await)
+    }
+
+    async fn reach(&self, relay: &RelayUrl) -> Result<BoxedIo> {
+        if let Some(proxy) = self.proxies.choose(relay) {
+            return proxy::tunnel(proxy, &self.tls, relay.host(), relay.port()).await;
+        }
+        tcp::connect(relay.host(), relay.port()).await.map_err(|error| match error {
+            ConnectError::Resolve(error) => Error::new(
+                Kind::Relay,
+                format!("cannot find the address of the relay {relay}"),
+            )
+            .hint("Check its spelling and that this machine is online. Behind a proxy, set HTTPS_PROXY.")
+            .caused_by(error),
+            ConnectError::Connect(error) => {
+                Error::new(Kind::Relay, format!("cannot connect to the relay {relay}"))
+                    .hint(
+                        "Check host and port, and that a relay runs there. Behind a proxy, set HTTPS_PROXY.",
+                    )
+                    .caused_by(error)
+            }
+        })
+    }
+}
+
+impl fmt::Debug for Dialer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Dialer").field("proxies", &self.proxies).finish_non_exhaustive()
+    }
+}
+
+impl From<Error> for DialError {
+    fn from(error: Error) -> DialError {
+        DialError::Failed(error)
+    }
+}
+
+impl From<DialError> for Error {
+    fn from(error: DialError) -> Error {
+        match error {
+            DialError::RoomTaken(body) if body.is_empty() => Error::new(Kind::Relay, "the room is taken"),
+            DialError::RoomTaken(body) => Error::new(Kind::Relay, format!("the room is taken ({body})")),
+            DialError::Refused { status, body, relay } => refusal(status, &body, &relay),
+            DialError::Failed(error) => error,
+        }
+    }
+}
+
+impl fmt::Display for DialError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DialError::RoomTaken(body) => write!(f, "the room is taken ({body})"),
+            DialError::Refused { status, body, relay } => refusal(*status, body, relay).fmt(f),
+            DialError::Failed(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for DialError {}
+
+fn refusal(status: u16, body: &str, relay: &RelayUrl) -> Error {
+    let said = if body.is_empty() { status.to_string() } else { format!("{status}: {body}") };
+    let (what, hint) = match status {
+        200..=299 => ("is no p2pc relay", "Check host, port and path: something else answers there."),
+        300..=399 => ("sends us elsewhere", "If that is the relay, use its address."),
+        404 => ("has no rooms at this address", "Check host, port and path: it may not be a p2pc relay."),
+        426 => ("got no upgrade request", "A proxy in between may remove it: try a wss:// address."),
+        429 | 503 => ("cannot take us now", "Try again later."),
+        502 | 504 => ("is not running behind its web server", "Ask who runs it."),
+        _ => ("refused", "Ask who runs it."),
+    };
+    Error::new(Kind::Relay, format!("the relay {relay} {what} ({said})")).hint(hint)
+}
+
+/// One round trip and the relay's look at its table; slow links take seconds for the first.
+const UPGRADE_TIMEOUT: Duration = Duration::from_secs(15);

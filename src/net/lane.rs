@@ -10,7 +10,7 @@ use futures_lite::future;
 use smol::Timer;
 use smol::channel::{Receiver, Sender, bounded, unbounded};
 
-use super::ws::{Alive, Connection, Reader, Writer};
+use super::ws::{Alive, Closed, Connection, Reader, Writer};
 use crate::error::{Error, Kind, Result};
 use crate::proto::frame::{PackedBlock, encode_keep_alive};
 use crate::proto::limits::KEEPALIVE_MS;
@@ -111,14 +111,14 @@ impl LaneIo {
 async fn read(mut reader: Reader, mut opener: Opener, incoming: &Sender<Result<BytesMut>>) -> Error {
     loop {
         let mut record = match reader.next().await {
-            Ok(Some(record)) => record,
-            Ok(None) => return lost("the connection to the other side was closed"),
+            Ok(record) => record,
+            Err(closed) => return ended(closed),
+        };
+        let frame_bytes = match opener.open_in_place(&mut record) {
+            Ok(frame) => frame.len(),
             Err(error) => return error.into(),
         };
-        match opener.open(&mut record) {
-            Ok(frame_bytes) => record.truncate(frame_bytes),
-            Err(_) => return tampered(),
-        }
+        record.truncate(frame_bytes);
         if incoming.send(Ok(record)).await.is_err() {
             return lost("the session is over");
         }
@@ -150,7 +150,7 @@ async fn write(
             },
         };
         let PackedBlock { mut buffer, start } = packed;
-        if sealer.seal(&mut buffer, start).is_err() {
+        if sealer.seal_in_place(&mut buffer, start).is_err() {
             return;
         }
         if writer.send(Bytes::from(buffer).slice(start..)).await.is_err() {
@@ -160,7 +160,8 @@ async fn write(
             return;
         }
     }
-    writer.close().await;
+    // The other side may have closed first; either way nothing more is to be said.
+    let _ = writer.close(CLOSE_NORMAL, "").await;
 }
 
 /// Resolves when nothing has come from the other side for too long.
@@ -179,13 +180,13 @@ async fn watch(alive: &Alive) -> Error {
     }
 }
 
-fn lost(what: &str) -> Error {
-    Error::new(Kind::ConnectionLost, what).hint("Run both commands again.")
+fn ended(closed: Closed) -> Error {
+    let error = Error::from(closed);
+    if error.kind() == Kind::ConnectionLost { error.hint("Run both commands again.") } else { error }
 }
 
-fn tampered() -> Error {
-    Error::new(Kind::Protocol, "a record was altered, lost or repeated on the way")
-        .hint("Something between the two sides interferes with the connection; nothing it changed was written.")
+fn lost(what: &str) -> Error {
+    Error::new(Kind::ConnectionLost, what).hint("Run both commands again.")
 }
 
 /// Opened frames waiting for the session: it always reads on, so a few are enough.
@@ -193,6 +194,9 @@ const INCOMING_FRAMES: usize = 4;
 
 /// Data frames waiting to be sealed: enough that the socket never waits for the reader of files.
 const OUTGOING_FRAMES: usize = 4;
+
+/// RFC 6455, section 7.4.1: the purpose of the connection is fulfilled.
+const CLOSE_NORMAL: u16 = 1000;
 
 /// How often the bytes that came are looked at, in milliseconds: so much later than 45 s a dead connection may be noticed.
 const WATCH_MS: u64 = 1000;

@@ -1,8 +1,23 @@
-//! How both ends reach the relay.
+//! How both ends reach the relay, and how the relay is reached: addresses, proxies, TLS, WebSocket.
+//!
+//! Outwards, one direction of flow: [`RelayUrl`] → TCP, straight or through a [`proxy`] → [`tls`] → HTTP upgrade →
+//! [`Connection`]. [`dial::Dialer`] walks it. Inwards, [`ListenAddr`] → [`listen()`] gives the relay its sockets.
+//! Nothing here knows what the messages mean.
+
 pub mod dial;
-/// A relay's address.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RelayUrl;
-/// Where to listen.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ListenAddr;
+pub mod lane;
+pub mod link;
+pub mod pair;
+mod http;
+mod listen;
+mod portable;
+pub mod proxy;
+mod tcp;
+pub mod tls;
+mod upgrade;
+mod url;
+mod ws;
+
+pub use listen::{ListenAddr, listen, local_addresses};
+pub use url::{Host, RelayUrl};
+pub use ws::{Alive, Closed, Connection, MESSAGE_BYTES_MAX, Reader, Writer};

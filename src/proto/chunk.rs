@@ -49,8 +49,8 @@ impl ChunkSize {
 
     /// The size in bytes.
     #[must_use]
-    pub fn bytes(self) -> u64 {
-        u64::from(self.0)
+    pub fn bytes(self) -> u32 {
+        self.0
     }
 }
 
@@ -66,7 +66,7 @@ impl FileHasher {
     #[must_use]
     pub fn new(chunk: ChunkSize) -> FileHasher {
         FileHasher {
-            chunk_bytes: chunk.bytes(),
+            chunk_bytes: u64::from(chunk.bytes()),
             current: Hasher::new(),
             in_chunk: 0,
             length: 0,
@@ -205,7 +205,7 @@ mod tests {
     #[test]
     fn sizes_are_powers_of_two_in_range() {
         for good in [MIB / 2, MIB, 2 * MIB, 4 * MIB] {
-            assert_eq!(ChunkSize::new(good).map(ChunkSize::bytes), Some(good));
+            assert_eq!(ChunkSize::new(good).map(|size| u64::from(size.bytes())), Some(good));
         }
         for bad in [0, 1, MIB / 4, MIB + 1, 3 * MIB, 8 * MIB, 1 << 40] {
             assert_eq!(ChunkSize::new(bad), None);

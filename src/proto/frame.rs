@@ -73,6 +73,11 @@ pub enum Piece {
 /// The session's conversation. S→R: the sender says it; R→S: the receiver; both: either.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Control<'a> {
+    /// S→R: the first thing said: how this transfer is cut.
+    Begin {
+        /// The chunk size in bytes, see [`super::chunk::ChunkSize`].
+        chunk_bytes: u32,
+    },
     /// S→R: the next items of the manifest.
     Manifest(#[serde(borrow)] Vec<Item<'a>>),
     /// S→R: the manifest is complete; how many items it had.
@@ -461,7 +466,8 @@ impl Control<'_> {
                         .all(|outcome| outcome.failure.as_ref().is_none_or(WireFailure::is_bounded))
             }
             Control::Cancel(cancelled) => cancelled.text.len() <= TEXT_BYTES_MAX,
-            Control::ManifestEnd { .. }
+            Control::Begin { .. }
+            | Control::ManifestEnd { .. }
             | Control::Accept { .. }
             | Control::Credit { .. }
             | Control::Complete { .. }

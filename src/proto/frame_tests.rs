@@ -23,6 +23,7 @@ fn golden(name: &str) -> &'static str {
 fn controls() -> Vec<Control<'static>> {
     let failure = WireFailure { reason: Reason::Special, text: "fifo" };
     vec![
+        Control::Begin { chunk_bytes: 1 << 20 },
         Control::Manifest(vec![
             Item::Directory { name: b"d" },
             Item::File { name: b"f", size: Some(300), meta: META },
@@ -51,6 +52,7 @@ fn controls() -> Vec<Control<'static>> {
 /// vectors and to the page.
 fn name(control: &Control<'_>) -> &'static str {
     match control {
+        Control::Begin { .. } => "Begin",
         Control::Manifest(_) => "Manifest",
         Control::ManifestEnd { .. } => "ManifestEnd",
         Control::Accept { .. } => "Accept",
@@ -140,7 +142,7 @@ fn broken_frames_are_told_apart() {
         ("700103".into(), FrameError::Header),
         ("7001010763".into(), FrameError::Header),
         // A list that claims four thousand million verdicts in five bytes.
-        ("7001010703ffffffff0f".into(), FrameError::Header),
+        ("7001010704ffffffff0f".into(), FrameError::Header),
         // A keepalive with something behind it.
         ("70010200".into(), FrameError::Header),
         // No piece; a piece without length; more payload than pieces; less.

@@ -7,51 +7,40 @@ use futures_lite::future;
 use smol::channel::{Receiver as Out, Sender as Queue, unbounded};
 
 use super::machine::{Beginning, Effect, Receiver};
+use super::Destination;
 use super::sink::{Job, SinkEvent};
 use crate::error::{Error, Kind, Result};
 use crate::events::{Cancel, Event, Handler, Report};
 use crate::net::lane::Lane;
 use crate::net::link::{Asked, Happening, Link, beside};
 use crate::net::pair::Paired;
+use crate::proto::chunk::ChunkSize;
 
-/// Where entries end: the directory tree, or one stream. Runs on a thread of its own.
-pub trait Output: Send + 'static {
-    /// Carries out a job and says what came of it, now or at a later call.
-    ///
-    /// # Errors
-    /// What ends the whole transfer, such as a full disk.
-    fn handle(&mut self, job: Job, events: &mut Vec<SinkEvent>) -> Result<()>;
-
-    /// Nothing else is queued: what is complete is made durable and appears under its name.
-    ///
-    /// # Errors
-    /// What ends the whole transfer.
-    fn commit(&mut self, events: &mut Vec<SinkEvent>) -> Result<()>;
-}
-
-/// Receives into `output` from the other side of an established session. Dropping the future abandons the transfer without
+/// Receives into `destination` from the other side of an established session. Dropping the future abandons the transfer without
 /// telling the other side; `cancel` ends it in order.
 ///
 /// # Errors
 /// Whatever ended the session before every entry had its outcome.
 pub async fn run(
     paired: Paired,
-    output: impl Output,
+    destination: Destination,
     yes: bool,
     handler: &dyn Handler,
     cancel: Cancel,
 ) -> Result<Report> {
     let beginning = Beginning { verify: paired.verify, must_confirm: paired.must_confirm, yes };
-    let disk = Disk::start(output)?;
     let link = Link::new(paired.lane, handler, cancel);
-    let driver = Driver { machine: Receiver::new(beginning), link, disk, moving_since: None };
+    let driver =
+        Driver { machine: Receiver::new(beginning), link, destination: Some(destination), disk: None, moving_since: None };
     beside(paired.io, driver.run()).await
 }
 
 struct Driver<'h> {
     machine: Receiver,
     link: Link<'h>,
-    disk: Disk,
+    // Until the person accepts, the disk is not touched.
+    destination: Option<Destination>,
+    disk: Option<Disk>,
     moving_since: Option<Instant>,
 }
 
@@ -88,7 +77,9 @@ impl Driver<'_> {
             report.elapsed = self.moving_since.map_or(Duration::ZERO, |since| since.elapsed());
             report
         });
-        self.disk.end().await;
+        if let Some(disk) = self.disk {
+            disk.end().await;
+        }
         (result, self.link.lane)
     }
 
@@ -97,8 +88,17 @@ impl Driver<'_> {
         while let Some(effect) = self.machine.poll() {
             match effect {
                 Effect::Frame(frame) => self.link.lane.send(frame),
-                // A disk thread that has ended has said why.
-                Effect::Job(job) => drop(self.disk.jobs.try_send(job)),
+                Effect::Open(chunk) => match self.destination.take().map(|place| Disk::start(place, chunk)) {
+                    Some(Ok(disk)) => self.disk = Some(disk),
+                    Some(Err(error)) => self.machine.fail(error),
+                    None => {}
+                },
+                Effect::Job(job) => {
+                    if let Some(disk) = &self.disk {
+                        // A disk thread that has ended has said why.
+                        let _ = disk.jobs.try_send(job);
+                    }
+                }
                 Effect::Event(event) => {
                     if matches!(event, Event::Accepted) {
                         self.moving_since = Some(Instant::now());
@@ -119,9 +119,13 @@ impl Driver<'_> {
         let Driver { link, disk, .. } = self;
         let happened = async { Input::Happened(link.next().await) };
         let sunk = async {
-            match disk.events.recv().await {
-                Ok(events) => Input::Sunk(events),
-                Err(_) => future::pending().await,
+            let events = match disk {
+                Some(disk) => disk.events.recv().await.ok(),
+                None => None,
+            };
+            match events {
+                Some(events) => Input::Sunk(events),
+                None => future::pending().await,
             }
         };
         future::or(happened, sunk).await
@@ -152,10 +156,15 @@ impl Driver<'_> {
 }
 
 impl Disk {
-    fn start(mut output: impl Output) -> Result<Disk> {
+    fn start(destination: Destination, chunk: ChunkSize) -> Result<Disk> {
         let (jobs, jobs_out) = unbounded::<Job>();
         let (events_in, events) = unbounded();
         let work = move || {
+            let mut output = match destination.open(chunk) {
+                Ok(output) => output,
+                // Whoever is not listening any more has its own reason.
+                Err(error) => return drop(events_in.try_send(Err(error))),
+            };
             loop {
                 let mut said = Vec::new();
                 let result = match jobs_out.try_recv() {
@@ -171,7 +180,6 @@ impl Disk {
                 let ended = result.is_err();
                 let told = said.is_empty() || events_in.try_send(Ok(said)).is_ok();
                 if let Err(error) = result {
-                    // Whoever is not listening any more has its own reason.
                     let _ = events_in.try_send(Err(error));
                 }
                 if ended || !told {

@@ -18,6 +18,7 @@ use super::sink::{Job, SinkEvent};
 use crate::error::{Error, Kind, Result};
 use crate::events::tally::{Counted, Tally};
 use crate::events::{Event, Offer, Progress, Question, Report};
+use crate::proto::chunk::ChunkSize;
 use crate::proto::conversation::{Conversation, broken, cancel_reason, cancelled_by_peer};
 use crate::proto::frame::{
     Cancelled, Control, Failure, FileEnd, Frame, Outcome, PackedBlock, Piece, Verdict, bounded_text, cost,
@@ -35,6 +36,8 @@ pub struct Receiver {
     nesting: Nesting,
     window: Window<Receiving>,
     stage: Stage,
+    // `None` until the sender has begun.
+    chunk: Option<ChunkSize>,
     confirming: bool,
     accepting: Accepting,
     // Items that arrived before the person accepted, bounded by the window.
@@ -56,6 +59,8 @@ pub struct Receiver {
 pub enum Effect {
     /// Seal this and send it on the lane.
     Frame(PackedBlock),
+    /// The person accepted: open the output, for files cut like this. Comes once, before any job.
+    Open(ChunkSize),
     /// Give this to the sink.
     Job(Job),
     /// Tell the person.
@@ -122,6 +127,7 @@ impl Receiver {
             nesting: Nesting::new(),
             window: Window::new(),
             stage: Stage::Running,
+            chunk: None,
             confirming: false,
             accepting: Accepting::NotAsked { yes: beginning.yes },
             held: Vec::new(),
@@ -267,6 +273,14 @@ impl Receiver {
 
     fn control(&mut self, control: Control<'_>, now_ms: u64) -> Result<()> {
         match control {
+            Control::Begin { chunk_bytes } if self.chunk.is_none() => {
+                let chunk = ChunkSize::new(u64::from(chunk_bytes));
+                self.chunk = Some(chunk.ok_or_else(|| broken("it cuts files in a size that is none"))?);
+                Ok(())
+            }
+            _ if self.chunk.is_none() && !matches!(control, Control::Cancel(_)) => {
+                Err(broken("the sender did not begin at the beginning"))
+            }
             Control::Manifest(items) if !self.manifest_ended => {
                 items.iter().try_for_each(|item| self.item(item))?;
                 self.offered();
@@ -339,6 +353,8 @@ impl Receiver {
 
     fn accept(&mut self) {
         self.accepting = Accepting::Accepted;
+        // Something was offered, so the sender has begun.
+        self.effects.extend(self.chunk.map(Effect::Open));
         self.granted = WINDOW_BYTES;
         self.say(Control::Accept { window: WINDOW_BYTES });
         self.tell(Event::Accepted);

@@ -1,29 +1,55 @@
-//! The receiving slice.
+//! The receiving slice: from the lane to the disk.
+//!
+//! [`machine`] decides what is wanted and what is said, [`sink`] writes on a thread of its own, the driver joins both to a lane.
+
+mod destination;
+mod driver;
 pub mod machine;
 pub mod sink;
 
-use crate::net::dial::DialOptions;
-use crate::proto::code::Code;
 use std::path::PathBuf;
 use std::time::Duration;
+
+pub use destination::Destination;
+pub use driver::run;
+
+use crate::net::ListenAddr;
+use crate::net::dial::DialOptions;
+use crate::proto::code::Code;
 
 /// Where to put what comes and how.
 #[derive(Clone, Debug)]
 pub struct ReceiveOptions {
     /// The code; `None` makes one.
     pub code: Option<Code>,
-    /// The output directory; made if missing.
+    /// The output directory, made if it is missing; `-` writes the one file that is sent to standard output.
     pub out: PathBuf,
-    /// How to reach the relay.
+    /// The relay and the way to it. Without a relay, and with a code made here, an embedded one is run.
     pub dial: DialOptions,
-    /// Port and address of the embedded relay, where one runs; default: every interface, any free port.
-    pub listen: Option<crate::net::ListenAddr>,
+    /// Where the embedded relay listens; `None`: on every interface, on any free port. Only where one is run.
+    pub listen: Option<ListenAddr>,
     /// Take whatever is offered without asking.
     pub yes: bool,
-    /// Accept a readable transfer, if the other side asks for it too.
+    /// Accept that the relay can read the content, if the other side asks for it too.
     pub no_encrypt: bool,
     /// Show both people a string to compare before any data.
     pub verify: bool,
     /// How long to wait for the other side. `None`: as long as it takes.
     pub wait: Option<Duration>,
+}
+
+impl ReceiveOptions {
+    /// Receives into `out` with this code, asking first, encrypted.
+    pub fn new(code: Option<Code>, out: impl Into<PathBuf>) -> ReceiveOptions {
+        ReceiveOptions {
+            code,
+            out: out.into(),
+            dial: DialOptions::default(),
+            listen: None,
+            yes: false,
+            no_encrypt: false,
+            verify: false,
+            wait: None,
+        }
+    }
 }

@@ -1,1 +1,28 @@
-//! The relay.
+//! The relaying slice: glues the two sockets of a room together, and knows nothing of what passes.
+//!
+//! ```text
+//!  socket ─▶ server ─▶ door (HTTP) ─▶ exchange ─▶ switchboard (pure: who sits where, who is alive)
+//!                        │               │ orders
+//!                        ▼               ▼
+//!                      conn ◀───────── desk             forward (pure: frames in, fragments out, in place)
+//!                        └─▶ session: wait, pair, forward, see off
+//! ```
+//!
+//! The switchboard decides, the session moves bytes; they meet only on a connection's desk. A running pair is one task
+//! that owns both sockets.
+
+mod conn;
+mod crew;
+mod desk;
+mod door;
+mod exchange;
+pub mod forward;
+mod http;
+pub mod limits;
+pub mod room;
+mod server;
+mod session;
+mod socket;
+pub mod switchboard;
+
+pub use server::{Relay, RelayOptions, TlsFiles};

@@ -27,7 +27,7 @@ pub async fn run(
     handler: &dyn Handler,
     cancel: Cancel,
 ) -> Result<Report> {
-    let beginning = Beginning { verify: paired.verify, must_confirm: paired.must_confirm };
+    let beginning = Beginning { chunk, verify: paired.verify, must_confirm: paired.must_confirm };
     let threads = Threads::start(walk, chunk)?;
     let link = Link::new(paired.lane, handler, cancel);
     let driver = Driver { machine: Sender::new(beginning), link, threads, moving_since: None };

@@ -16,6 +16,7 @@ use super::source::{Fetch, SourceEvent};
 use crate::error::{Error, Kind, Result};
 use crate::events::tally::{Counted, Tally};
 use crate::events::{Event, Progress, Question, Report};
+use crate::proto::chunk::ChunkSize;
 use crate::proto::conversation::{Conversation, broken, cancel_reason, cancelled_by_peer};
 use crate::proto::frame::{
     Block, Cancelled, Control, Failure, FileEnd, Frame, PackedBlock, Piece, Verdict, WireFailure,
@@ -66,6 +67,8 @@ pub enum Effect {
 /// How a session begins.
 #[derive(Clone, Debug, Default)]
 pub struct Beginning {
+    /// How the files are cut.
+    pub chunk: ChunkSize,
     /// The string to compare, if either side asked for it.
     pub verify: Option<String>,
     /// Whether this side's person must confirm it before anything is sent.
@@ -124,6 +127,7 @@ impl Sender {
             in_flight: VecDeque::new(),
             ends: Vec::new(),
         };
+        sender.say(Control::Begin { chunk_bytes: beginning.chunk.bytes() });
         if let Some(text) = beginning.verify {
             sender.tell(Event::Verify(text.clone()));
             if beginning.must_confirm {

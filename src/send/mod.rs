@@ -1,29 +1,55 @@
-//! The sending slice.
+//! The sending slice: what is offered, and how it gets onto the lane.
+//!
+//! [`source`] walks the paths and reads the files, [`machine`] decides what is said and when, the driver joins both to a lane.
+
+mod driver;
 pub mod machine;
 pub mod source;
 
-use crate::net::dial::DialOptions;
-use crate::proto::code::Code;
 use std::path::PathBuf;
 use std::time::Duration;
+
+pub use driver::run;
+
+use crate::net::ListenAddr;
+use crate::net::dial::DialOptions;
+use crate::proto::chunk::ChunkSize;
+use crate::proto::code::Code;
 
 /// What to send and how.
 #[derive(Clone, Debug)]
 pub struct SendOptions {
-    /// Files and directories, at least one. A link named here is followed; links inside directories are sent as links.
+    /// Files and directories, at least one; `-` is standard input. A link named here is followed; links inside directories are
+    /// sent as links.
     pub paths: Vec<PathBuf>,
     /// The code, where the other side made it or both agreed on one; `None` makes one.
     pub code: Option<Code>,
-    /// The relay; `None` takes the one from the code's side, or runs an embedded relay.
+    /// The relay and the way to it. Without a relay an embedded one is run.
     pub dial: DialOptions,
-    /// Port and address of the embedded relay, where one runs; default: every interface, any free port.
-    pub listen: Option<crate::net::ListenAddr>,
-    /// Accept a readable transfer, if the other side asks for it too.
+    /// Where the embedded relay listens; `None`: on every interface, on any free port. Only where one is run.
+    pub listen: Option<ListenAddr>,
+    /// Accept that the relay can read the content, if the other side asks for it too.
     pub no_encrypt: bool,
     /// Show both people a string to compare before any data.
     pub verify: bool,
-    /// Unit of hashing, see `proto::chunk::ChunkSize`.
-    pub chunk_size: crate::proto::chunk::ChunkSize,
+    /// The unit of hashing.
+    pub chunk_size: ChunkSize,
     /// How long to wait for the other side. `None`: as long as it takes.
     pub wait: Option<Duration>,
+}
+
+impl SendOptions {
+    /// Sends these paths, with a code made for the occasion and an embedded relay, encrypted.
+    pub fn new(paths: impl IntoIterator<Item = PathBuf>) -> SendOptions {
+        SendOptions {
+            paths: paths.into_iter().collect(),
+            code: None,
+            dial: DialOptions::default(),
+            listen: None,
+            no_encrypt: false,
+            verify: false,
+            chunk_size: ChunkSize::default(),
+            wait: None,
+        }
+    }
 }

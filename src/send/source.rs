@@ -29,3 +29,18 @@ pub enum SourceEvent {
         failure: Failure,
     },
 }
+/// stub
+#[derive(Debug)] pub struct Walk;
+/// stub
+#[derive(Debug)] pub struct Walked { /// e
+ pub entry: crate::proto::manifest::Entry }
+impl Walk { /// s
+ pub fn new(_: &[std::path::PathBuf]) -> crate::Result<Walk> { Ok(Walk) } /// r
+ pub fn roots(&self) -> u8 { 0 } }
+impl Iterator for Walk { type Item = Walked; fn next(&mut self) -> Option<Walked> { None } }
+/// stub
+#[derive(Debug)] pub struct Reader;
+impl Reader { /// s
+ pub fn new(_: u8, _: crate::proto::chunk::ChunkSize) -> Reader { Reader } /// f
+ pub fn flush(&mut self, _: &mut dyn FnMut(SourceEvent) -> bool) {} /// f
+ pub fn fetch(&mut self, _: &Fetch, _: &mut dyn FnMut(SourceEvent) -> bool) -> bool { true } }

@@ -116,7 +116,7 @@ fn strings_are_compared_before_anything_is_said() {
         let mut tree = Tree::default();
         tree.file("a", vec![1; 10]);
         let mut world = World::new(tree);
-        world.sender = Sender::new(sending::Beginning { verify: verify.clone(), must_confirm: true });
+        world.sender = Sender::new(sending::Beginning { verify: verify.clone(), must_confirm: true, ..Default::default() });
         world.receiver =
             Receiver::new(receiving::Beginning { verify: verify.clone(), must_confirm: true, yes: true });
         assert!(!world.run(&mut Dice::new(5)));
@@ -170,7 +170,9 @@ struct Victim {
 impl Victim {
     fn new() -> Victim {
         let receiver = Receiver::new(receiving::Beginning { yes: true, ..receiving::Beginning::default() });
-        Victim { receiver, seq: 0, jobs: Vec::new(), result: None }
+        let mut victim = Victim { receiver, seq: 0, jobs: Vec::new(), result: None };
+        victim.hears(Control::Begin { chunk_bytes: 1 << 20 });
+        victim
     }
 
     fn bytes(&mut self, bytes: &[u8]) -> &mut Victim {
@@ -337,16 +339,35 @@ fn a_lying_sender_is_found_out() {
             v.hears(Control::Accept { window: 1 });
             v
         }),
+        ("beginning twice", {
+            let mut v = Victim::new();
+            v.hears(Control::Begin { chunk_bytes: 1 << 20 });
+            v
+        }),
+        ("beginning with a wrong chunk size", {
+            let mut v = Victim::new();
+            v.receiver = Receiver::new(receiving::Beginning::default());
+            v.seq = 0;
+            v.hears(Control::Begin { chunk_bytes: 1000 });
+            v
+        }),
+        ("no beginning", {
+            let mut v = Victim::new();
+            v.receiver = Receiver::new(receiving::Beginning::default());
+            v.seq = 0;
+            v.hears(file(b"f"));
+            v
+        }),
         ("a control frame twice", {
             let mut v = Victim::new();
             v.hears(file(b"f"));
-            v.seq = 0;
+            v.seq = 1;
             v.hears(file(b"g"));
             v
         }),
         ("a control frame lost", {
             let mut v = Victim::new();
-            v.seq = 1;
+            v.seq = 2;
             v.hears(file(b"f"));
             v
         }),

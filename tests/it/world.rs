@@ -204,6 +204,7 @@ impl World {
                 receiving::Effect::Frame(packed) => {
                     self.to_sender.push_back(packed.buffer[packed.start..].to_vec())
                 }
+                receiving::Effect::Open(_) => assert!(self.jobs.is_empty() && self.arrived.is_empty()),
                 receiving::Effect::Job(job) => self.jobs.push_back(job),
                 receiving::Effect::Event(event) => self.receiver_events.push(event),
                 receiving::Effect::Ask(question) => self.questions.push_back(question),

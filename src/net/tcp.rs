@@ -1,0 +1,173 @@
+//! A TCP connection to a host: names resolved, addresses tried side by side, the socket set up.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use futures_lite::io::{AsyncBufRead, AsyncWrite, BufReader};
+use futures_lite::{FutureExt, StreamExt};
+use futures_util::stream::FuturesUnordered;
+use smol::Timer;
+use smol::net::TcpStream;
+use socket2::{SockRef, TcpKeepalive};
+
+use super::url::Host;
+
+/// A byte stream of any make, as one layer hands it to the next. Buffered, so that a layer can read exactly what is its own.
+pub(super) trait Io: AsyncBufRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncBufRead + AsyncWrite + Send + Unpin> Io for T {}
+
+/// See [`Io`].
+pub(super) type BoxedIo = Box<dyn Io>;
+
+/// Why there is no connection.
+#[derive(Debug)]
+pub(super) enum ConnectError {
+    /// The name has no address, or no name server answers.
+    Resolve(io::Error),
+    /// No address answered; the first one's error.
+    Connect(io::Error),
+}
+
+/// Connects to `host`. A further address is tried when those before it failed or have been silent for a moment; the
+/// first that answers wins. Cancel safe: nothing stays open.
+pub(super) async fn connect(host: &Host, port: u16) -> Result<BoxedIo, ConnectError> {
+    let addresses = resolve(host, port).await.map_err(ConnectError::Resolve)?;
+    let stream = race(addresses).await.map_err(ConnectError::Connect)?;
+    set_up(&stream).map_err(ConnectError::Connect)?;
+    Ok(Box::new(BufReader::with_capacity(READ_BUFFER_BYTES, stream)))
+}
+
+/// `work`, or an error of kind `TimedOut` after `limit`.
+pub(super) async fn within<T, E: From<io::Error>>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
+    let late = async {
+        Timer::after(limit).await;
+        Err(io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {} s", limit.as_secs())).into())
+    };
+    work.or(late).await
+}
+
+async fn resolve(host: &Host, port: u16) -> io::Result<Vec<SocketAddr>> {
+    let name = match host {
+        Host::Address(address) => return Ok(vec![SocketAddr::new(*address, port)]),
+        Host::Name(name) => name.clone(),
+    };
+    let found = within(RESOLVE_TIMEOUT, smol::net::resolve((name, port))).await?;
+    if found.is_empty() {
+        return Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address"));
+    }
+    Ok(alternate(found))
+}
+
+/// The two protocols in turn, beginning with the one the system puts first: if one of them is broken on the way, the
+/// other is tried after one stagger, not after many.
+fn alternate(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
+    let first_is_v6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
+    let (preferred, other): (Vec<_>, Vec<_>) =
+        addresses.into_iter().partition(|address| address.is_ipv6() == first_is_v6);
+    let (mut preferred, mut other) = (preferred.into_iter(), other.into_iter());
+    let mut mixed = Vec::new();
+    while mixed.len() < ADDRESSES_MAX {
+        let pair = [preferred.next(), other.next()];
+        if pair == [None, None] {
+            break;
+        }
+        mixed.extend(pair.into_iter().flatten());
+    }
+    mixed
+}
+
+async fn race(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
+    let mut waiting = addresses.into_iter();
+    let mut attempts = FuturesUnordered::new();
+    let mut first_error = None;
+    loop {
+        let next = waiting.next();
+        if let Some(address) = next {
+            attempts.push(within(CONNECT_TIMEOUT, TcpStream::connect(address)));
+        }
+        let more_to_come = waiting.len() > 0;
+        let outcome = attempts.next().or(async {
+            if more_to_come {
+                Timer::after(STAGGER).await;
+                None
+            } else {
+                futures_lite::future::pending().await
+            }
+        });
+        match outcome.await {
+            Some(Ok(stream)) => return Ok(stream),
+            Some(Err(error)) => {
+                first_error.get_or_insert(error);
+            }
+            None => {}
+        }
+        if attempts.is_empty() && !more_to_come {
+            return Err(first_error.unwrap_or_else(|| io::Error::from(io::ErrorKind::NotFound)));
+        }
+    }
+}
+
+fn set_up(stream: &TcpStream) -> io::Result<()> {
+    // Small control messages must not wait for the acknowledgement of the data before them.
+    stream.set_nodelay(true)?;
+    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_IDLE).with_interval(KEEPALIVE_INTERVAL);
+    SockRef::from(stream).set_tcp_keepalive(&keepalive)
+}
+
+/// As many addresses as are tried for one name: what a name has beyond that is load balancing.
+const ADDRESSES_MAX: usize = 8;
+/// For each address. Three lost SYN packets take seven seconds.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Two name servers at the system's usual five seconds each.
+const RESOLVE_TIMEOUT: Duration = Duration::from_secs(10);
+/// RFC 8305, section 5, recommends it.
+const STAGGER: Duration = Duration::from_millis(250);
+/// Below the idle time after which routers at home forget a connection.
+const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
+/// A few of these fit before our own liveness rules give up.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+/// rustls reads 4 KiB at a time: with this below it, a system call brings what the kernel has.
+pub(super) const READ_BUFFER_BYTES: usize = 64 << 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::Ipv4Addr;
+
+    #[test]
+    fn the_protocols_take_turns() {
+        let address = |text: &str| text.parse::<SocketAddr>().unwrap();
+        let mixed = alternate(["[::1]:1", "[::2]:1", "[::3]:1", "1.1.1.1:1"].map(address).to_vec());
+        assert_eq!(mixed, ["[::1]:1", "1.1.1.1:1", "[::2]:1", "[::3]:1"].map(address));
+        assert_eq!(alternate(vec![address("1.1.1.1:1"); 50]).len(), ADDRESSES_MAX);
+    }
+
+    #[test]
+    fn a_refusal_leads_to_the_next_address_at_once() {
+        smol::block_on(async {
+            let listener = smol::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+            let open = listener.local_addr().unwrap();
+            let closed = {
+                let gone = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+                gone.local_addr().unwrap()
+            };
+            assert_eq!(race(vec![closed, open]).await.unwrap().peer_addr().unwrap(), open);
+            assert_eq!(
+                race(vec![closed, closed]).await.unwrap_err().kind(),
+                io::ErrorKind::ConnectionRefused
+            );
+        });
+    }
+
+    #[test]
+    fn what_takes_too_long_is_an_error() {
+        let never = std::future::pending::<io::Result<()>>();
+        let error = smol::block_on(within(Duration::from_millis(1), never)).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+}

@@ -1,0 +1,265 @@
+//! TLS of the hop to the relay: which cryptography, which roots, which certificate, and what its errors mean.
+//!
+//! The content has its own end-to-end encryption; this layer keeps the hop from being watched or diverted. Everything
+//! that leaves this module towards a person is a sentence with a hint.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_lite::io::BufReader;
+use futures_rustls::TlsConnector;
+use rustls::client::{ClientConfig, Resumption};
+use rustls::crypto::CryptoProvider;
+use rustls::server::ServerConfig;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{AlertDescription, CertificateError, RootCertStore};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use zeroize::Zeroizing;
+
+use super::portable;
+use super::tcp::{BoxedIo, within};
+use super::url::Host;
+use crate::{Error, Kind, Result};
+
+/// The cryptography of this machine: graviola where the processor can run it (it would panic elsewhere), else
+/// [`portable`]. Nothing from outside chooses between the two.
+#[must_use]
+pub fn provider() -> Arc<CryptoProvider> {
+    if graviola::util::is_cpu_supported() {
+        Arc::new(rustls_graviola::default_provider())
+    } else {
+        portable::provider()
+    }
+}
+
+/// What a client trusts: the system's roots, the bundled ones, and those of `ca` (a PEM file), where it is given.
+///
+/// # Errors
+/// When `ca` cannot be read or holds no certificate. A system without readable roots is no error: the bundled ones stay.
+pub fn client_config(ca: Option<&Path>) -> Result<Arc<ClientConfig>> {
+    client_config_with(provider(), ca)
+}
+
+/// What a relay shows: the certificate chain in `cert`, leaf first, and its private key in `key`, both PEM. Without `key`
+/// the file `cert` holds both.
+///
+/// # Errors
+/// When a file cannot be read, lacks what it should hold, the key is of a kind this machine cannot sign with, or
+/// key and certificate do not belong together.
+pub fn server_config(cert: &Path, key: Option<&Path>) -> Result<Arc<ServerConfig>> {
+    server_config_with(provider(), cert, key)
+}
+
+/// [`client_config`] over a provider of the caller's choice: how the tests force the portable one.
+pub(super) fn client_config_with(
+    provider: Arc<CryptoProvider>,
+    ca: Option<&Path>,
+) -> Result<Arc<ClientConfig>> {
+    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if let Some(path) = ca {
+        for certificate in read_certificates(path)? {
+            roots.add(certificate).map_err(|error| {
+                Error::new(Kind::Usage, format!("a certificate in {} cannot be trusted", path.display()))
+                    .caused_by(error)
+            })?;
+        }
+    }
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(internal)?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![ALPN.to_vec()];
+    config.resumption = Resumption::in_memory_sessions(CLIENT_SESSIONS_MAX);
+    Ok(Arc::new(config))
+}
+
+/// [`server_config`] over a provider of the caller's choice.
+pub(super) fn server_config_with(
+    provider: Arc<CryptoProvider>,
+    cert: &Path,
+    key: Option<&Path>,
+) -> Result<Arc<ServerConfig>> {
+    let key_path = key.unwrap_or(cert);
+    let chain = read_certificates(cert)?;
+    let signing_key = provider.key_provider.load_private_key(read_key(key_path)?).map_err(|error| {
+        Error::new(Kind::Usage, format!("cannot sign with the private key in {}", key_path.display()))
+            .hint("An ECDSA P-256 key works on every machine; RSA keys need a processor with AVX2 and AES.")
+            .caused_by(error)
+    })?;
+    let certified = CertifiedKey::new(chain, signing_key);
+    match certified.keys_match() {
+        Ok(()) | Err(rustls::Error::InconsistentKeys(rustls::InconsistentKeys::Unknown)) => {}
+        Err(rustls::Error::InconsistentKeys(_)) => {
+            return Err(Error::new(
+                Kind::Usage,
+                format!(
+                    "the private key in {} does not belong to the first certificate in {}",
+                    key_path.display(),
+                    cert.display()
+                ),
+            )
+            .hint("Put the relay's own certificate first, those of its issuers after it."));
+        }
+        Err(error) => {
+            return Err(Error::new(
+                Kind::Usage,
+                format!("the first certificate in {} is damaged", cert.display()),
+            )
+            .caused_by(error));
+        }
+    }
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(internal)?
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
+    config.alpn_protocols = vec![ALPN.to_vec()];
+    Ok(Arc::new(config))
+}
+
+/// Speaks TLS over `stream` with `host`; errors call it `who`. Not cancel safe, but nothing stays open.
+pub(super) async fn connect(
+    stream: BoxedIo,
+    config: &Arc<ClientConfig>,
+    host: &Host,
+    who: &str,
+) -> Result<BoxedIo> {
+    let name = match host {
+        Host::Address(address) => ServerName::IpAddress((*address).into()),
+        Host::Name(name) => ServerName::try_from(name.clone()).map_err(|error| {
+            Error::new(Kind::Usage, format!("{who} has a name that no certificate can bear")).caused_by(error)
+        })?,
+    };
+    let handshake = TlsConnector::from(Arc::clone(config)).connect(name, stream);
+    let stream = within(HANDSHAKE_TIMEOUT, handshake).await.map_err(|error| explain(error, who))?;
+    Ok(Box::new(BufReader::with_capacity(HEAD_BUFFER_BYTES, stream)))
+}
+
+/// A failed TLS handshake with `who` ("the relay HOST", "the proxy HOST") as a sentence.
+fn explain(error: io::Error, who: &str) -> Error {
+    let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) else {
+        if error.kind() == io::ErrorKind::UnexpectedEof {
+            return no_tls(format!("{who} hung up during the TLS handshake"));
+        }
+        return Error::new(Kind::Relay, format!("the TLS handshake with {who} failed")).caused_by(error);
+    };
+    match tls {
+        rustls::Error::InvalidCertificate(reason) => explain_certificate(reason, who),
+        rustls::Error::InvalidMessage(_) => no_tls(format!("{who} does not speak TLS")),
+        rustls::Error::AlertReceived(AlertDescription::UnrecognisedName) => {
+            Error::new(Kind::Relay, format!("{who} does not serve this host name"))
+                .hint("Use the name that stands in its certificate.")
+        }
+        rustls::Error::AlertReceived(
+            AlertDescription::HandshakeFailure | AlertDescription::ProtocolVersion,
+        ) => Error::new(Kind::Relay, format!("{who} offers only TLS that is too old"))
+            .hint("It needs TLS 1.3, or TLS 1.2 with ECDHE and an AEAD cipher."),
+        _ => Error::new(Kind::Relay, format!("the TLS handshake with {who} failed")).caused_by(error),
+    }
+}
+
+fn explain_certificate(reason: &CertificateError, who: &str) -> Error {
+    match reason {
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            Error::new(Kind::Relay, format!("the certificate of {who} has expired"))
+                .hint("It must be renewed there. If it is not old, check the clock of this machine.")
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            Error::new(Kind::Relay, format!("the certificate of {who} is not valid yet"))
+                .hint("Check the clock of this machine.")
+        }
+        CertificateError::UnknownIssuer => Error::new(
+            Kind::Relay,
+            format!("the certificate of {who} was issued by nobody this machine trusts"),
+        )
+        .hint("If it comes from a certificate authority of your own, name that with --ca FILE."),
+        CertificateError::NotValidForName => {
+            Error::new(Kind::Relay, format!("the certificate of {who} is for another name"))
+                .hint("Use the name that stands in the certificate.")
+        }
+        CertificateError::NotValidForNameContext { presented, .. } => {
+            Error::new(Kind::Relay, format!("the certificate of {who} is for another name"))
+                .hint(format!("It is for {}. Use that name.", shown_names(presented)))
+        }
+        CertificateError::Revoked => {
+            Error::new(Kind::Relay, format!("the certificate of {who} was revoked by its issuer"))
+        }
+        other => Error::new(Kind::Relay, format!("the certificate of {who} cannot be accepted"))
+            .caused_by(rustls::Error::InvalidCertificate(other.clone())),
+    }
+}
+
+/// Names from a stranger's certificate: a few, and none that could steer a terminal.
+fn shown_names(presented: &[String]) -> String {
+    let clean =
+        |name: &String| name.chars().filter(|c| !c.is_control()).take(NAME_CHARS_SHOWN).collect::<String>();
+    let names: Vec<String> = presented.iter().take(NAMES_SHOWN).map(clean).collect();
+    if names.is_empty() { "no name at all".to_owned() } else { names.join(", ") }
+}
+
+fn no_tls(what: String) -> Error {
+    Error::new(Kind::Relay, what).hint("If it is a plain relay, write its address as ws://HOST:PORT.")
+}
+
+fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
+    let pem = read_pem(path)?;
+    let certificates: Vec<CertificateDer<'static>> =
+        CertificateDer::pem_slice_iter(&pem).collect::<Result<_, _>>().map_err(|error| {
+            Error::new(Kind::Usage, format!("{} is not a proper PEM file", path.display())).caused_by(error)
+        })?;
+    if certificates.is_empty() {
+        return Err(Error::new(Kind::Usage, format!("{} holds no certificate", path.display()))
+            .hint("A PEM certificate begins with -----BEGIN CERTIFICATE-----."));
+    }
+    Ok(certificates)
+}
+
+fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>> {
+    PrivateKeyDer::from_pem_slice(&read_pem(path)?).map_err(|error| match error {
+        rustls_pki_types::pem::Error::NoItemsFound => {
+            Error::new(Kind::Usage, format!("{} holds no private key", path.display())).hint(
+                "Name its file with --key, or put both into one. Keys with a passphrase cannot be used.",
+            )
+        }
+        other => {
+            Error::new(Kind::Usage, format!("{} is not a proper PEM file", path.display())).caused_by(other)
+        }
+    })
+}
+
+/// Zeroizing, because the file may hold a private key.
+fn read_pem(path: &Path) -> Result<Zeroizing<Vec<u8>>> {
+    let cannot = |error: io::Error| {
+        Error::new(Kind::Usage, format!("cannot read {}", path.display())).caused_by(error)
+    };
+    let length = std::fs::metadata(path).map_err(cannot)?.len();
+    if length > PEM_BYTES_MAX {
+        return Err(Error::new(Kind::Usage, format!("{} is too large to be a PEM file", path.display())));
+    }
+    std::fs::read(path).map(Zeroizing::new).map_err(cannot)
+}
+
+/// Only a provider without any usable suite could cause it, and ours have some.
+fn internal(error: rustls::Error) -> Error {
+    Error::new(Kind::Internal, "cannot set up TLS").caused_by(error)
+}
+
+/// Said to load balancers and proxies that would otherwise pick HTTP/2, which has no upgrade.
+const ALPN: &[u8] = b"http/1.1";
+/// One process talks to a handful of relays.
+const CLIENT_SESSIONS_MAX: usize = 8;
+/// Two round trips and some computing, on a slow link.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(15);
+/// For what is read line by line before the WebSocket begins; larger reads go past it.
+const HEAD_BUFFER_BYTES: usize = 4 << 10;
+/// Bundles of all public authorities have some 250 KiB.
+const PEM_BYTES_MAX: u64 = 4 << 20;
+/// Enough to see what the certificate is for; some list hundreds.
+const NAMES_SHOWN: usize = 4;
+/// Names in certificates have no bound of their own.
+const NAME_CHARS_SHOWN: usize = 100;

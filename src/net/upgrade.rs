@@ -1,0 +1,115 @@
+//! The HTTP upgrade to a WebSocket in one of the relay's rooms.
+//!
+//! ```text
+//! GET {prefix}/v1/room/ROOM?role=send|receive[&new=1] HTTP/1.1      subprotocol p2pc.v1
+//! 101 Switching Protocols                                           from here on WebSocket frames
+//! 409, 4xx, 5xx with one line that says what to do                  a refusal
+//! ```
+//!
+//! It is spoken here and not by the WebSocket library, because that one drops the body of a refusal that does not come
+//! in the same packet as its head, and takes no `Connection` header with more than one word.
+
+use futures_lite::io::AsyncWriteExt;
+
+use async_tungstenite::tungstenite::handshake::client::generate_key;
+use async_tungstenite::tungstenite::handshake::derive_accept_key;
+
+use super::dial::{DialError, Role, RoomRequest};
+use super::http::{self, Head, HeadError};
+use super::tcp::BoxedIo;
+use super::url::RelayUrl;
+use crate::{Error, Kind};
+
+/// Asks for the room; on success the stream carries WebSocket frames. Not cancel safe.
+pub(super) async fn upgrade(
+    stream: &mut BoxedIo,
+    relay: &RelayUrl,
+    request: &RoomRequest,
+) -> Result<(), DialError> {
+    let key = generate_key();
+    let failed = |error: std::io::Error| {
+        Error::new(Kind::Relay, format!("the relay {relay} did not answer the request")).caused_by(error)
+    };
+    stream.write_all(request_text(relay, request, &key)?.as_bytes()).await.map_err(failed)?;
+    stream.flush().await.map_err(failed)?;
+    let head = http::read_head(stream).await.map_err(|error| match error {
+        HeadError::Io(error) => failed(error),
+        HeadError::NotHttp => Error::new(Kind::Relay, format!("{relay} does not answer like a p2pc relay"))
+            .hint(not_http_hint(relay)),
+    })?;
+    match head.status {
+        SWITCHING_PROTOCOLS => check(&head, &key, relay).map_err(DialError::from),
+        CONFLICT => Err(DialError::RoomTaken(http::first_body_line(stream, &head).await)),
+        status => {
+            let body = match head.header("location") {
+                Some(target) => format!("go to {}", http::printable(target.as_bytes())),
+                None => http::first_body_line(stream, &head).await,
+            };
+            Err(DialError::Refused { status, body, relay: relay.clone() })
+        }
+    }
+}
+
+fn request_text(relay: &RelayUrl, request: &RoomRequest, key: &str) -> Result<String, Error> {
+    let room = &request.room;
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    if !(1..=ROOM_BYTES_MAX).contains(&room.len()) || !room.bytes().all(allowed) {
+        return Err(Error::new(Kind::Internal, "the room's name cannot be put into a request"));
+    }
+    let role = match request.role {
+        Role::Send => "send",
+        Role::Receive => "receive",
+    };
+    let fresh = if request.fresh { "&new=1" } else { "" };
+    Ok(format!(
+        "GET {}/v1/room/{room}?role={role}{fresh} HTTP/1.1\r\n\
+         Host: {}\r\n\
+         User-Agent: p2pc/{}\r\n\
+         Connection: Upgrade\r\n\
+         Upgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\n\
+         Sec-WebSocket-Protocol: {SUBPROTOCOL}\r\n\
+         Sec-WebSocket-Key: {key}\r\n\
+         \r\n",
+        relay.prefix(),
+        relay.host_header(),
+        env!("CARGO_PKG_VERSION"),
+    ))
+}
+
+/// RFC 6455, section 4.1: what makes a 101 an answer to this very request.
+fn check(head: &Head, key: &str, relay: &RelayUrl) -> Result<(), Error> {
+    let strange = |what: &str| {
+        Error::new(Kind::Relay, format!("{relay} does not answer like a p2pc relay: {what}"))
+            .hint("Check the address. A proxy in between may also have meddled with the connection.")
+    };
+    if !head.has_token("upgrade", "websocket") || !head.has_token("connection", "upgrade") {
+        return Err(strange("it upgrades to something else than a WebSocket"));
+    }
+    if head.header("sec-websocket-accept").map(str::trim) != Some(derive_accept_key(key.as_bytes()).as_str())
+    {
+        return Err(strange("its answer is to another request"));
+    }
+    if head.header("sec-websocket-protocol").map(str::trim) != Some(SUBPROTOCOL) {
+        return Err(strange("it does not speak p2pc.v1"));
+    }
+    if head.header("sec-websocket-extensions").is_some() {
+        return Err(strange("it uses an extension nobody asked for"));
+    }
+    Ok(())
+}
+
+fn not_http_hint(relay: &RelayUrl) -> String {
+    if relay.tls() {
+        "Check host and port.".to_owned()
+    } else {
+        format!("If it speaks TLS, write wss://{}.", relay.host_header())
+    }
+}
+
+/// What both ends and the relay speak on the socket.
+pub(super) const SUBPROTOCOL: &str = "p2pc.v1";
+/// What the relay accepts.
+const ROOM_BYTES_MAX: usize = 128;
+const SWITCHING_PROTOCOLS: u16 = 101;
+const CONFLICT: u16 = 409;

@@ -1,0 +1,201 @@
+//! The two ends of a stream of records: [`Sealer`] and [`Opener`] count alike and change keys at the same records.
+
+use std::fmt;
+
+use super::cipher::{Cipher, Key, Tag};
+use super::schedule::next_key;
+use super::{Mode, RECORD_MAX, RECORD_MIN, RECORD_PLAINTEXT_MAX, TAG_BYTES};
+use crate::error::{Error, Kind};
+
+/// Seals the records that this end sends on one lane.
+pub struct Sealer(Chain);
+
+/// Opens the records that the other end sends on one lane, in the order they were sealed. The first that does not
+/// open is the last it looks at.
+pub struct Opener {
+    chain: Chain,
+    poisoned: bool,
+}
+
+/// Why a record cannot be sealed: always a fault of the caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SealError {
+    /// There is nothing to seal.
+    Empty,
+    /// More than [`RECORD_PLAINTEXT_MAX`] bytes.
+    TooLong,
+    /// The numbers are used up; no lane lives that long.
+    Exhausted,
+}
+
+/// Why a record does not open. The lane it came on is of no use any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenError {
+    /// Shorter than [`RECORD_MIN`] bytes.
+    TooShort,
+    /// Longer than [`RECORD_MAX`] bytes.
+    TooLong,
+    /// Not the next record that the other end sealed on this lane.
+    Forged,
+    /// An earlier record did not open.
+    Poisoned,
+    /// The numbers are used up; no lane lives that long.
+    Exhausted,
+}
+
+impl Sealer {
+    pub(super) fn new(mode: Mode, key: Key) -> Sealer {
+        Sealer(Chain::new(mode, key))
+    }
+
+    /// Seals `content` in place and gives the tag, which goes on the wire right behind it.
+    ///
+    /// # Errors
+    /// When `content` is empty or longer than [`RECORD_PLAINTEXT_MAX`]. No number is used then.
+    pub fn seal(&mut self, content: &mut [u8]) -> Result<[u8; TAG_BYTES], SealError> {
+        match content.len() {
+            0 => return Err(SealError::Empty),
+            length if length > RECORD_PLAINTEXT_MAX => return Err(SealError::TooLong),
+            _ => {}
+        }
+        let (cipher, number) = self.0.advance().ok_or(SealError::Exhausted)?;
+        cipher.seal(number, content).map_err(|_| SealError::TooLong)
+    }
+
+    /// Seals everything in `buffer` from `start` on, in place, and appends the tag. Reserve [`TAG_BYTES`] more than the
+    /// content takes, or the buffer moves.
+    ///
+    /// # Errors
+    /// As [`Sealer::seal`]; nothing from `start` on counts as empty.
+    pub fn seal_in_place(&mut self, buffer: &mut Vec<u8>, start: usize) -> Result<(), SealError> {
+        let tag = self.seal(buffer.get_mut(start..).unwrap_or_default())?;
+        buffer.extend_from_slice(&tag);
+        Ok(())
+    }
+}
+
+impl Opener {
+    pub(super) fn new(mode: Mode, key: Key) -> Opener {
+        Opener { chain: Chain::new(mode, key), poisoned: false }
+    }
+
+    /// Opens the next record in place and gives its content, a part of `record`.
+    ///
+    /// # Errors
+    /// When it is not the next record sealed at the other end. Then, and ever after, nothing opens.
+    pub fn open_in_place<'a>(&mut self, record: &'a mut [u8]) -> Result<&'a mut [u8], OpenError> {
+        if self.poisoned {
+            return Err(OpenError::Poisoned);
+        }
+        let opened = self.chain.open(record);
+        self.poisoned = opened.is_err();
+        opened
+    }
+}
+
+/// One direction's keys and numbers.
+struct Chain {
+    mode: Mode,
+    key: Key,
+    cipher: Cipher,
+    /// The number of the next record.
+    next: u64,
+    /// How many records one key seals.
+    records_per_key: u64,
+}
+
+impl Chain {
+    fn new(mode: Mode, key: Key) -> Chain {
+        let cipher = Cipher::new(mode, &key);
+        Chain { mode, key, cipher, next: 0, records_per_key: RECORDS_PER_KEY }
+    }
+
+    /// Takes the next number, with the cipher it belongs to. `None` when all are taken.
+    fn advance(&mut self) -> Option<(&Cipher, u64)> {
+        let number = self.next;
+        self.next = number.checked_add(1)?;
+        if number != 0 && number.is_multiple_of(self.records_per_key) {
+            // The old key is wiped as it is replaced.
+            self.key = next_key(&self.key);
+            self.cipher = Cipher::new(self.mode, &self.key);
+        }
+        Some((&self.cipher, number))
+    }
+
+    fn open<'a>(&mut self, record: &'a mut [u8]) -> Result<&'a mut [u8], OpenError> {
+        match record.len() {
+            length if length < RECORD_MIN => return Err(OpenError::TooShort),
+            length if length > RECORD_MAX => return Err(OpenError::TooLong),
+            _ => {}
+        }
+        let (content, tag) = record.split_last_chunk_mut::<TAG_BYTES>().ok_or(OpenError::TooShort)?;
+        let tag: &Tag = tag;
+        let (cipher, number) = self.advance().ok_or(OpenError::Exhausted)?;
+        cipher.open(number, content, tag).map_err(|_| OpenError::Forged)?;
+        Ok(content)
+    }
+}
+
+/// Records sealed with one key. Of the greatest length they are 2^36 bytes, well below the 2^38 at which confidence in
+/// the ciphers starts to thin, and the key changes so rarely that it costs nothing.
+const RECORDS_PER_KEY: u64 = 1 << 18;
+
+impl fmt::Debug for Sealer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Sealer({:?}, next {})", self.0.mode, self.0.next)
+    }
+}
+
+impl fmt::Debug for Opener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Opener({:?}, next {}, poisoned {})", self.chain.mode, self.chain.next, self.poisoned)
+    }
+}
+
+impl fmt::Display for SealError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            SealError::Empty => "an empty record cannot be sealed",
+            SealError::TooLong => "the record is too long to be sealed",
+            SealError::Exhausted => "no record numbers are left on this lane",
+        })
+    }
+}
+
+impl std::error::Error for SealError {}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            OpenError::TooShort => "a record arrived cut short",
+            OpenError::TooLong => "a record arrived that is longer than any",
+            OpenError::Forged => "a record arrived that the other side did not seal next",
+            OpenError::Poisoned => "an earlier record on this lane was not genuine",
+            OpenError::Exhausted => "no record numbers are left on this lane",
+        })
+    }
+}
+
+impl std::error::Error for OpenError {}
+
+impl From<SealError> for Error {
+    fn from(error: SealError) -> Error {
+        Error::new(Kind::Internal, error.to_string())
+    }
+}
+
+impl From<OpenError> for Error {
+    fn from(error: OpenError) -> Error {
+        let kind = match error {
+            OpenError::Exhausted => Kind::Internal,
+            OpenError::TooShort | OpenError::TooLong | OpenError::Forged | OpenError::Poisoned => {
+                Kind::Authentication
+            }
+        };
+        Error::new(kind, error.to_string())
+            .hint("Something between the two sides changes what passes; try another relay or network.")
+    }
+}
+
+#[cfg(test)]
+mod tests;

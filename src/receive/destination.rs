@@ -1,0 +1,52 @@
+//! Where entries end: a directory, or standard output.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::sink::{Output, Sink, StreamSink};
+use crate::disk::create_output;
+use crate::error::{Error, Kind, Result};
+use crate::proto::chunk::ChunkSize;
+
+/// A place that was looked at and not touched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// Below this directory; it is made when the person has accepted.
+    Directory(PathBuf),
+    /// The one file that is sent goes to standard output.
+    Stdout,
+}
+
+impl Destination {
+    /// Looks whether entries could be put there; `-` is standard output. What can be known to fail fails now, before the other
+    /// side is troubled.
+    ///
+    /// # Errors
+    /// Kind `Disk`, when something that is no directory stands there.
+    pub fn check(out: &Path) -> Result<Destination> {
+        if out.as_os_str() == "-" {
+            return Ok(Destination::Stdout);
+        }
+        match std::fs::metadata(out) {
+            Ok(found) if !found.is_dir() => {
+                Err(Error::new(Kind::Disk, format!("{} is not a directory", out.display()))
+                    .hint("Give the directory to put things in with --out."))
+            }
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(Error::new(Kind::Disk, format!("cannot use {}", out.display())).caused_by(error))
+            }
+            _ => Ok(Destination::Directory(out.to_path_buf())),
+        }
+    }
+
+    /// Opens it, making the directory and those above it where they are missing.
+    ///
+    /// # Errors
+    /// Kind `Disk`, when that fails.
+    pub fn open(self, chunk: ChunkSize) -> Result<Box<dyn Output>> {
+        match self {
+            Destination::Directory(path) => Ok(Box::new(Sink::new(create_output(&path)?, chunk))),
+            Destination::Stdout => Ok(Box::new(StreamSink::new(io::stdout(), chunk))),
+        }
+    }
+}

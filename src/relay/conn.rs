@@ -1,0 +1,236 @@
+//! One client's connection after the upgrade: what it says is collected, what it is told is written, nothing waits here.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures_lite::{AsyncRead, AsyncWrite};
+
+use super::desk::Desk;
+use super::exchange::{Exchange, Place};
+use super::forward::decoder::{Control, Decoder};
+use super::forward::header::{CODE_GOING_AWAY, CODE_NORMAL, CODE_POLICY, Violation};
+use super::forward::outbox::{Outbox, Parting};
+use super::forward::store::{Size, Store};
+use super::limits::{HEARD_STEP_MS, MOVES_MAX};
+use super::switchboard::{Reason, SeatId};
+
+/// A client in its seat.
+#[derive(Debug)]
+pub struct Conn<S> {
+    /// Its seat.
+    pub seat: SeatId,
+    /// Its orders.
+    pub desk: Arc<Desk<S>>,
+    /// What it said and its partner has not been told yet.
+    pub store: Store,
+    /// What the relay itself says to it.
+    pub outbox: Outbox,
+    stream: S,
+    decoder: Decoder,
+    ended: Option<Ending>,
+    dismissed: Option<Reason>,
+    /// Writing failed: it takes nothing any more. What it said before may still be on its way.
+    deaf: bool,
+    unflushed: bool,
+    write_closed: bool,
+    held: bool,
+    heard_ms: u64,
+}
+
+/// How a client ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    /// Its stream ended or broke.
+    Gone,
+    /// It said goodbye, with this code or with none.
+    Closed(Option<u16>),
+    /// It broke the protocol.
+    Broke(Violation),
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
+    /// A client that has just been given its seat. `answer` accepts the upgrade; `said` is what came behind the request.
+    pub fn new(stream: S, place: Place<S>, answer: Vec<u8>, said: &[u8]) -> Conn<S> {
+        let mut conn = Conn {
+            seat: place.seat,
+            desk: place.desk,
+            store: Store::default(),
+            outbox: Outbox::starting_with(answer),
+            stream,
+            decoder: Decoder::default(),
+            ended: None,
+            dismissed: None,
+            deaf: false,
+            unflushed: false,
+            write_closed: false,
+            held: false,
+            heard_ms: 0,
+        };
+        conn.take_in(said);
+        conn
+    }
+
+    /// Whether there is no more to come from it, for whatever reason.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.ended.is_some() || self.dismissed.is_some()
+    }
+
+    /// The switchboard wants it to end.
+    pub fn dismiss(&mut self, reason: Reason) {
+        self.dismissed.get_or_insert(reason);
+    }
+
+    /// The switchboard wants to know whether it is there; and is told if we do not listen at the moment. Pings come more
+    /// often than anybody is judged by silence, so this is early enough.
+    pub fn ping(&mut self, exchange: &Exchange<S>) {
+        self.outbox.ping();
+        if !self.held && !self.store.ready().is_empty() {
+            self.held = true;
+            exchange.held(self.seat, true);
+        }
+    }
+
+    /// Reads once, if there is space. `Ready` when something happened.
+    pub fn poll_hear(&mut self, cx: &mut Context<'_>, size: Size, exchange: &Exchange<S>) -> Poll<()> {
+        if self.ended.is_some() {
+            return Poll::Pending;
+        }
+        let Some(space) = self.store.space(size) else {
+            return Poll::Pending;
+        };
+        match Pin::new(&mut self.stream).poll_read(cx, space) {
+            Poll::Ready(Ok(read)) if read > 0 => {
+                self.report(exchange);
+                self.absorb(read);
+            }
+            // Whoever cannot be told anything is only heard out.
+            Poll::Pending if !self.deaf => return Poll::Pending,
+            _ => self.ended = Some(Ending::Gone),
+        }
+        Poll::Ready(())
+    }
+
+    /// Writes until there is nothing to say or the client takes no more: the relay's own words where two frames meet, and
+    /// what its partner said. `Ready` when something was written.
+    pub fn poll_tell(&mut self, cx: &mut Context<'_>, other: &mut Store) -> Poll<()> {
+        let mut moved = Poll::Pending;
+        while !self.deaf {
+            let mut ours = self.outbox.unfinished();
+            if ours.is_empty() && other.is_between_frames() {
+                ours = self.outbox.next(other.ready().is_empty());
+            }
+            let (bytes, is_ours) = if ours.is_empty() { (other.ready(), false) } else { (ours, true) };
+            if bytes.is_empty() {
+                break;
+            }
+            match Pin::new(&mut self.stream).poll_write(cx, bytes) {
+                Poll::Pending => break,
+                Poll::Ready(Ok(written)) if written > 0 => {
+                    if is_ours { self.outbox.consume(written) } else { other.consume(written) }
+                    self.unflushed = true;
+                }
+                Poll::Ready(_) => self.deaf = true,
+            }
+            moved = Poll::Ready(());
+        }
+        if self.deaf {
+            other.consume(usize::MAX);
+        } else if self.unflushed
+            && let Poll::Ready(flushed) = Pin::new(&mut self.stream).poll_flush(cx)
+        {
+            self.unflushed = false;
+            self.deaf = flushed.is_err();
+        }
+        moved
+    }
+
+    /// Says `rest` and goodbye, and waits until the client has left: closing a socket while the client still talks would
+    /// destroy what it has not read yet. What it says now is for nobody. The caller bounds the time.
+    pub fn poll_farewell(&mut self, cx: &mut Context<'_>, rest: &mut Store) -> Poll<()> {
+        let mut scratch = [0; 1024];
+        for _ in 0..MOVES_MAX {
+            let told = self.poll_tell(cx, rest);
+            if self.outbox.is_closed() && !self.unflushed && !self.write_closed && !self.deaf {
+                match Pin::new(&mut self.stream).poll_close(cx) {
+                    Poll::Ready(_) => self.write_closed = true,
+                    Poll::Pending => {}
+                }
+            }
+            let gone = self.ended == Some(Ending::Gone);
+            if gone && (self.deaf || self.write_closed) {
+                return Poll::Ready(());
+            }
+            let heard = if gone { Poll::Pending } else { Pin::new(&mut self.stream).poll_read(cx, &mut scratch) };
+            match heard {
+                Poll::Ready(Ok(read)) if read > 0 => {}
+                Poll::Ready(_) => self.ended = Some(Ending::Gone),
+                Poll::Pending if self.deaf => return Poll::Ready(()),
+                Poll::Pending if told.is_pending() => return Poll::Pending,
+                Poll::Pending => {}
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// How to say goodbye to it: an answer to its own end, or why the relay ends it, or that its partner left.
+    #[must_use]
+    pub fn parting(&self) -> Parting {
+        match (self.ended, self.dismissed) {
+            (Some(Ending::Broke(violation)), _) => {
+                Parting { code: violation.code(), reason: violation.reason() }
+            }
+            (Some(Ending::Closed(code)), _) => Parting { code: code.unwrap_or(CODE_NORMAL), reason: "" },
+            (Some(Ending::Gone), _) => Parting { code: CODE_NORMAL, reason: "" },
+            (None, Some(Reason::GoingAway)) => {
+                Parting { code: CODE_GOING_AWAY, reason: "the relay is going away" }
+            }
+            (None, Some(Reason::Yielded)) => {
+                Parting { code: CODE_POLICY, reason: "silent, and somebody else asked for this place" }
+            }
+            (None, Some(Reason::Silent)) => Parting { code: CODE_POLICY, reason: "silent for too long" },
+            (None, Some(Reason::PartnerLeft) | None) => {
+                Parting { code: CODE_NORMAL, reason: "the other side has left" }
+            }
+        }
+    }
+
+    fn take_in(&mut self, mut said: &[u8]) {
+        while !said.is_empty()
+            && self.ended.is_none()
+            && let Some(space) = self.store.space(Size::Waiting)
+        {
+            let taken = said.len().min(space.len());
+            space[..taken].copy_from_slice(&said[..taken]);
+            said = &said[taken..];
+            self.absorb(taken);
+        }
+    }
+
+    fn absorb(&mut self, read: usize) {
+        let Conn { store, decoder, outbox, ended, .. } = self;
+        let absorbed = store.absorb(read, decoder, |control| match control {
+            Control::Ping(body) => outbox.pong(body),
+            Control::Pong => {}
+            Control::Close(code) => *ended = Some(Ending::Closed(code)),
+        });
+        if let Err(violation) = absorbed {
+            tracing::debug!(%violation, "a client broke the protocol");
+            *ended = Some(Ending::Broke(violation));
+        }
+    }
+
+    /// Tells the switchboard that it was heard, at most once a step.
+    fn report(&mut self, exchange: &Exchange<S>) {
+        if std::mem::take(&mut self.held) {
+            exchange.held(self.seat, false);
+        }
+        let now_ms = exchange.now_ms();
+        if now_ms >= self.heard_ms.saturating_add(HEARD_STEP_MS) || self.heard_ms == 0 {
+            self.heard_ms = now_ms;
+            exchange.heard(self.seat);
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! The driver of the switchboard: many tasks' news go in under one lock, its effects come out on their desks.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::desk::{Desk, Order};
+use super::limits::ROOMS_MAX;
+use super::room::{Role, RoomName};
+use super::switchboard::{Effect, Input, Refusal, SeatId, Switchboard};
+
+/// What all connections of one relay share.
+pub struct Exchange<S> {
+    state: Mutex<State<S>>,
+    clock: Clock,
+}
+
+/// Milliseconds since some moment before; the system's monotonic clock, or a test's.
+pub type Clock = Box<dyn Fn() -> u64 + Send + Sync>;
+
+/// A seat, taken.
+pub struct Place<S> {
+    /// Which.
+    pub seat: SeatId,
+    /// Where its orders will lie.
+    pub desk: Arc<Desk<S>>,
+    /// Whether the partner was there already. Its connection is on its way to the desk then.
+    pub paired: bool,
+}
+
+struct State<S> {
+    switchboard: Switchboard,
+    desks: BTreeMap<SeatId, Arc<Desk<S>>>,
+    seats_given: u64,
+}
+
+impl<S> Exchange<S> {
+    /// An empty one.
+    #[must_use]
+    pub fn new(clock: Clock) -> Exchange<S> {
+        let switchboard = Switchboard::new(ROOMS_MAX);
+        Exchange { state: Mutex::new(State { switchboard, desks: BTreeMap::new(), seats_given: 0 }), clock }
+    }
+
+    /// The time, as the switchboard is told it.
+    #[must_use]
+    pub fn now_ms(&self) -> u64 {
+        (self.clock)()
+    }
+
+    /// Asks for a seat.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn join(&self, room: RoomName, role: Role, fresh: bool) -> Result<Place<S>, Refusal> {
+        let mut state = self.lock();
+        let seat = SeatId(state.seats_given);
+        state.seats_given += 1;
+        let desk = Arc::new(Desk::default());
+        state.desks.insert(seat, Arc::clone(&desk));
+        let answer = state.apply(Input::Join { seat, room, role, fresh }, self.now_ms());
+        let rooms = state.switchboard.rooms();
+        drop(state);
+        let place = answer.map(|paired| Place { seat, desk, paired });
+        match &place {
+            Ok(Place { paired: true, .. }) => tracing::info!(rooms, "two sides were paired"),
+            Ok(Place { paired: false, .. }) => tracing::info!(rooms, "somebody waits"),
+            Err(refusal) => tracing::info!(rooms, ?refusal, "somebody was refused"),
+        }
+        place
+    }
+
+    /// The seat's client said something.
+    pub fn heard(&self, seat: SeatId) {
+        self.tell(Input::Heard(seat));
+    }
+
+    /// The seat's client is not being read, since its partner takes nothing; or is again.
+    pub fn held(&self, seat: SeatId, held: bool) {
+        self.tell(Input::Held(seat, held));
+    }
+
+    /// The seat's connection has ended. A partner that came before this is on the seat's desk, and none comes after.
+    pub fn leave(&self, seat: SeatId) {
+        self.tell(Input::Left(seat));
+    }
+
+    /// Lets time pass: pings, and closes who is dead. Returns when to call it again at the latest, if anybody is here.
+    pub fn tick(&self) -> Option<u64> {
+        self.tell(Input::Tick);
+        self.lock().switchboard.next_deadline()
+    }
+
+    /// Ends everything and refuses whoever comes from now on.
+    pub fn shut_down(&self) {
+        self.tell(Input::Shutdown);
+    }
+
+    fn tell(&self, input: Input) {
+        // What a task told has no answer.
+        let _ = self.lock().apply(input, self.now_ms());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<S>> {
+        // Nothing panics while it holds the lock, and if it did the tables would still be whole.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<S> State<S> {
+    /// Runs the machine and carries its effects out. The answer is a join's: whether it was paired.
+    fn apply(&mut self, input: Input, now_ms: u64) -> Result<bool, Refusal> {
+        let mut answer = Ok(false);
+        if let Input::Left(seat) = input {
+            self.desks.remove(&seat);
+        }
+        self.switchboard.handle(input, now_ms);
+        while let Some(effect) = self.switchboard.poll_effect() {
+            match effect {
+                Effect::Seated(_) => {}
+                Effect::Paired { waiting, newcomer } => {
+                    answer = Ok(true);
+                    if let (Some(waiting), Some(newcomer)) = (self.desks.get(&waiting), self.desks.get(&newcomer)) {
+                        waiting.post(Order::Meet(Arc::clone(newcomer)));
+                    }
+                }
+                Effect::Refused(seat, refusal) => {
+                    answer = Err(refusal);
+                    self.desks.remove(&seat);
+                }
+                Effect::Ping(seat) => {
+                    if let Some(desk) = self.desks.get(&seat) {
+                        desk.post(Order::Ping);
+                    }
+                }
+                Effect::Close(seat, reason) => {
+                    if let Some(desk) = self.desks.remove(&seat) {
+                        desk.post(Order::Close(reason));
+                    }
+                }
+            }
+        }
+        answer
+    }
+}
+
+impl<S> std::fmt::Debug for Exchange<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Exchange").finish_non_exhaustive()
+    }
+}

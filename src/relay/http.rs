@@ -1,0 +1,259 @@
+//! The request before the upgrade, and every answer to it: pure, from bytes to a parsed request to bytes.
+//!
+//! ```text
+//! GET /v1/room/ROOM?role=send|receive[&new=1] HTTP/1.1      101, or one line that says what to do:
+//! Upgrade: websocket                                        400 bad role, room, key, subprotocol
+//! Connection: Upgrade                                       404 no such path, or not this relay's room
+//! Sec-WebSocket-Version: 13                                 405 not GET    409 the seat is taken
+//! Sec-WebSocket-Key: …                                      426 not a WebSocket request
+//! Sec-WebSocket-Protocol: p2pc.v1                           431 more than 8 KiB of headers    503 full
+//! ```
+
+use async_tungstenite::tungstenite::handshake::derive_accept_key;
+use httparse::{EMPTY_HEADER, Request, Status};
+
+use super::limits::HEADERS_MAX;
+use super::room::{Role, RoomName};
+use super::switchboard::Refusal;
+
+/// What a client asks for.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// What is this?
+    Index,
+    /// Is it well?
+    Health,
+    /// A seat, over WebSocket.
+    Room(RoomRequest),
+}
+
+/// A well-formed request for a seat.
+#[derive(Debug, PartialEq, Eq)]
+pub struct RoomRequest {
+    /// Where.
+    pub room: RoomName,
+    /// As what.
+    pub role: Role,
+    /// Only if nobody is there.
+    pub fresh: bool,
+    /// The answer to the client's key.
+    accept: String,
+}
+
+/// An ordinary HTTP answer of one line, after which the connection ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Code and phrase.
+    status: &'static str,
+    /// Further headers, each with its line end.
+    headers: &'static str,
+    /// One line for people.
+    body: &'static str,
+}
+
+/// Reads a request from the front of `bytes`. `Ok(None)`: it is not complete yet. Otherwise what is asked for, and how many
+/// bytes the request took.
+///
+/// # Errors
+/// The answer to a request that asks for nothing we have.
+pub fn parse(bytes: &[u8]) -> Result<Option<(Asked, usize)>, Answer> {
+    let mut headers = [EMPTY_HEADER; HEADERS_MAX];
+    let mut request = Request::new(&mut headers);
+    let taken = match request.parse(bytes) {
+        Ok(Status::Complete(taken)) => taken,
+        Ok(Status::Partial) => return Ok(None),
+        Err(httparse::Error::TooManyHeaders) => return Err(TOO_LARGE),
+        Err(_) => return Err(NOT_HTTP),
+    };
+    if request.method != Some("GET") {
+        return Err(NOT_GET);
+    }
+    let target = request.path.unwrap_or_default();
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let asked = match path {
+        "/" => Asked::Index,
+        "/healthz" => Asked::Health,
+        _ => {
+            let room = path.strip_prefix("/v1/room/").ok_or(NOT_FOUND)?;
+            Asked::Room(room_request(room, query, &request)?)
+        }
+    };
+    Ok(Some((asked, taken)))
+}
+
+impl RoomRequest {
+    /// The answer that turns the connection into a WebSocket.
+    #[must_use]
+    pub fn accept(&self) -> Vec<u8> {
+        format!(
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Accept: {}\r\nSec-WebSocket-Protocol: {SUBPROTOCOL}\r\n\r\n",
+            self.accept
+        )
+        .into_bytes()
+    }
+}
+
+impl Answer {
+    /// The answer to somebody who gets no seat.
+    #[must_use]
+    pub fn refusing(refusal: Refusal, role: Role) -> Answer {
+        match (refusal, role) {
+            (Refusal::Taken, Role::Send) => SENDER_TAKEN,
+            (Refusal::Taken, Role::Receive) => RECEIVER_TAKEN,
+            (Refusal::RoomOccupied, _) => OCCUPIED,
+            (Refusal::Full, _) => FULL,
+            (Refusal::GoingAway, _) => GOING_AWAY,
+        }
+    }
+
+    /// As it goes over the wire.
+    #[must_use]
+    pub fn to_bytes(self) -> Vec<u8> {
+        let Answer { status, headers, body } = self;
+        format!(
+            "HTTP/1.1 {status}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\n\
+             Cache-Control: no-store\r\nConnection: close\r\n{headers}\r\n{body}\n",
+            body.len() + 1
+        )
+        .into_bytes()
+    }
+
+    /// Its status, for the log.
+    #[must_use]
+    pub fn status(self) -> &'static str {
+        self.status
+    }
+}
+
+fn room_request(room: &str, query: &str, request: &Request<'_, '_>) -> Result<RoomRequest, Answer> {
+    let room = RoomName::parse(room).ok_or(BAD_ROOM)?;
+    let role = one_value(query, "role").ok_or(BAD_ROLE)?;
+    let role = role.and_then(Role::parse).ok_or(BAD_ROLE)?;
+    let fresh = match one_value(query, "new") {
+        Some(None) => false,
+        Some(Some("1")) => true,
+        _ => return Err(BAD_NEW),
+    };
+    // HTTP/1.0 knows no upgrade.
+    let upgrades = request.version == Some(1)
+        && lists(request, "Upgrade", "websocket")
+        && lists(request, "Connection", "upgrade");
+    if !upgrades {
+        return Err(NO_UPGRADE);
+    }
+    if header(request, "Sec-WebSocket-Version") != Some("13") {
+        return Err(BAD_VERSION);
+    }
+    if !names(request, "Sec-WebSocket-Protocol").any(|name| name == SUBPROTOCOL) {
+        return Err(NO_SUBPROTOCOL);
+    }
+    let key = header(request, "Sec-WebSocket-Key").filter(|key| is_key(key)).ok_or(BAD_KEY)?;
+    Ok(RoomRequest { room, role, fresh, accept: derive_accept_key(key.as_bytes()) })
+}
+
+/// The value of a query's parameter: `Some(None)` if it is absent, `None` if it is there more than once. Parameters that are
+/// not known are for later versions.
+fn one_value<'q>(query: &'q str, name: &str) -> Option<Option<&'q str>> {
+    let mut values =
+        query.split('&').filter_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
+    let first = values.next();
+    if values.next().is_some() { None } else { Some(first) }
+}
+
+/// The value of a header that may be there only once.
+fn header<'r>(request: &Request<'_, 'r>, name: &str) -> Option<&'r str> {
+    let mut values = values(request, name);
+    let first = values.next();
+    if values.next().is_some() { None } else { first }
+}
+
+fn lists(request: &Request<'_, '_>, name: &str, token: &str) -> bool {
+    names(request, name).any(|listed| listed.eq_ignore_ascii_case(token))
+}
+
+fn names<'r>(request: &Request<'_, 'r>, name: &str) -> impl Iterator<Item = &'r str> {
+    values(request, name).flat_map(|value| value.split(',')).map(str::trim)
+}
+
+fn values<'r>(request: &Request<'_, 'r>, name: &str) -> impl Iterator<Item = &'r str> {
+    request
+        .headers
+        .iter()
+        .filter(move |header| header.name.eq_ignore_ascii_case(name))
+        .filter_map(|header| std::str::from_utf8(header.value).ok())
+        .map(str::trim)
+}
+
+/// Sixteen bytes in base64: 22 characters and two of padding.
+fn is_key(key: &str) -> bool {
+    let digit = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'+' || byte == b'/';
+    key.len() == 24 && key.strip_suffix("==").is_some_and(|digits| digits.bytes().all(digit))
+}
+
+/// What is spoken here.
+pub const SUBPROTOCOL: &str = "p2pc.v1";
+
+/// `GET /`.
+pub const INDEX: Answer = ok("p2pc relay: send files with `p2pc send --relay` and the address of this server");
+/// `GET /healthz`.
+pub const HEALTHY: Answer = ok("ok");
+/// A room that the embedded relay does not serve.
+pub const OTHER_ROOM: Answer =
+    answer("404 Not Found", "this relay serves one session only, and not this one: check the code");
+/// More than the limit for headers, or too many.
+pub const TOO_LARGE: Answer =
+    answer("431 Request Header Fields Too Large", "the request is larger than 8 KiB: send fewer headers");
+/// The request took too long.
+pub const TOO_SLOW: Answer = answer("408 Request Timeout", "the request took longer than 10 seconds: try again");
+
+const NOT_HTTP: Answer = answer("400 Bad Request", "this is no HTTP request: use `p2pc`, or a WebSocket client");
+const NOT_GET: Answer =
+    Answer { headers: "Allow: GET\r\n", ..answer("405 Method Not Allowed", "only GET is understood here") };
+const NOT_FOUND: Answer = answer("404 Not Found", "no such path: rooms are at /v1/room/ROOM");
+const BAD_ROOM: Answer =
+    answer("400 Bad Request", "bad room: use 1 to 128 characters of A-Z, a-z, 0-9, _ and -");
+const BAD_ROLE: Answer = answer("400 Bad Request", "bad role: say role=send or role=receive, once");
+const BAD_NEW: Answer = answer("400 Bad Request", "bad parameter: say new=1 once, or not at all");
+const BAD_KEY: Answer = answer("400 Bad Request", "bad Sec-WebSocket-Key: send 16 bytes in base64");
+const NO_SUBPROTOCOL: Answer =
+    answer("400 Bad Request", "unknown subprotocol: offer p2pc.v1 in Sec-WebSocket-Protocol");
+const NO_UPGRADE: Answer = Answer {
+    headers: "Upgrade: websocket\r\n",
+    ..answer(
+        "426 Upgrade Required",
+        "rooms are for WebSocket: a proxy on the way must pass Upgrade and Connection",
+    )
+};
+const BAD_VERSION: Answer = Answer {
+    headers: "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n",
+    ..answer("426 Upgrade Required", "only version 13 of WebSocket is understood here")
+};
+const SENDER_TAKEN: Answer = answer(
+    "409 Conflict",
+    "this room already has a sender: use another code, or try again in 15 seconds if it was you",
+);
+const RECEIVER_TAKEN: Answer = answer(
+    "409 Conflict",
+    "this room already has a receiver: use another code, or try again in 15 seconds if it was you",
+);
+const OCCUPIED: Answer = answer("409 Conflict", "this room is in use: take another number");
+const FULL: Answer = Answer {
+    headers: "Retry-After: 10\r\n",
+    ..answer("503 Service Unavailable", "the relay is full: try again later, or use another relay")
+};
+const GOING_AWAY: Answer = Answer {
+    headers: "Retry-After: 10\r\n",
+    ..answer("503 Service Unavailable", "the relay is going away: try again in a moment")
+};
+
+const fn ok(body: &'static str) -> Answer {
+    answer("200 OK", body)
+}
+
+const fn answer(status: &'static str, body: &'static str) -> Answer {
+    Answer { status, headers: "", body }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,60 @@
+//! The relay's limits, each beside its reason. Times are milliseconds on the relay's own clock.
+
+/// How many rooms exist at once. At about 10 KiB for a waiting side and 150 KiB for a running pair, a server of 1 GiB holds
+/// this many waiting rooms and some thousand running sessions.
+pub const ROOMS_MAX: usize = 16_384;
+
+/// How many sockets are open at once: both sides of every room, and some that are still asking.
+pub const CONNECTIONS_MAX: usize = 2 * ROOMS_MAX + 1024;
+
+/// The request before the upgrade, all headers together. A browser behind a proxy that adds its own stays well below.
+pub const HEAD_BYTES_MAX: usize = 8 * 1024;
+
+/// How many headers a request may have: proxies add a dozen.
+pub const HEADERS_MAX: usize = 64;
+
+/// The length of a room's name: a code's is 5 digits, one derived from keys is a hash in text.
+pub const ROOM_BYTES_MAX: usize = 128;
+
+/// The time for TLS, and again for the whole request: a slow link needs 2 s, somebody who wants to hold sockets gets no more.
+pub const HANDSHAKE_MS: u64 = 10_000;
+
+/// What waits in the relay for the other side to come, with its framing. The first words of a session are below 1 KiB;
+/// beyond this the relay stops reading, so that the speaker waits and not the memory.
+pub const EARLY_BYTES_MAX: usize = FRAGMENT_ROOM;
+
+/// The buffer of one direction of a running pair, so also the largest fragment: the relay's own frames never wait for
+/// more than this. Its payloads stay below 65,536 bytes, which keeps their headers at four.
+pub const FRAGMENT_ROOM: usize = 64 * 1024;
+
+/// The first buffer of a waiting side. Most say a few hundred bytes and wait; ten thousand of them must stay small.
+pub const BUFFER_START: usize = 1024;
+
+/// How often every seat is pinged, waiting or not. Below the 60 s after which nginx takes a quiet connection for dead, and
+/// below [`YIELD_MS`], so that a living seat is never silent for long enough to lose its place.
+pub const PING_MS: u64 = 10_000;
+
+/// A seat that has been silent for this long yields to a newcomer of its role: the newcomer probably is its owner, back
+/// on another network.
+pub const YIELD_MS: u64 = 15_000;
+
+/// A seat that has been silent for this long is closed: four pings went unanswered.
+pub const DEAD_MS: u64 = 45_000;
+
+/// How exactly the switchboard knows when a seat was last heard. Once a second keeps it off the data path.
+pub const HEARD_STEP_MS: u64 = 1000;
+
+/// When one side ends: the time to deliver what was said before and to say goodbye.
+pub const FAREWELL_MS: u64 = 5000;
+
+/// When the relay itself ends: the time for the same on all connections.
+pub const SHUTDOWN_MS: u64 = 2000;
+
+/// The pause after the system refused a new socket (mostly: too many open files), so that the relay does not spin until
+/// some are closed.
+pub const ACCEPT_PAUSE_MS: u64 = 100;
+
+/// How many buffers one task moves before it lets others run.
+pub const MOVES_MAX: usize = 32;
+
+const _: () = assert!(PING_MS < YIELD_MS && YIELD_MS < DEAD_MS);

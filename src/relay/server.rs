@@ -1,0 +1,215 @@
+//! The relay as a whole: listening sockets, threads, and the order of its beginning and end.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::available_parallelism;
+use std::time::{Duration, Instant};
+
+use futures_lite::future::or;
+use futures_rustls::TlsAcceptor;
+use smol::Timer;
+use smol::channel::{Sender, bounded};
+use smol::net::{TcpListener, TcpStream};
+
+use super::crew::Crew;
+use super::door::{House, serve};
+use super::exchange::Exchange;
+use super::limits::{ACCEPT_PAUSE_MS, CONNECTIONS_MAX, HANDSHAKE_MS, PING_MS, SHUTDOWN_MS};
+use super::room::RoomName;
+use super::socket::Socket;
+use crate::events::Cancel;
+use crate::net::{self, ListenAddr};
+use crate::{Error, Kind, Result};
+
+/// What a relay is to be.
+#[derive(Clone, Debug, Default)]
+pub struct RelayOptions {
+    /// Where to listen, at least one.
+    pub listen: Vec<ListenAddr>,
+    /// With these, it speaks TLS on every address; without, something in front of it should.
+    pub tls: Option<TlsFiles>,
+    /// Serve this room and no other: the relay that runs within one side of a session.
+    pub only_room: Option<String>,
+}
+
+/// Where a relay's certificate is.
+#[derive(Clone, Debug)]
+pub struct TlsFiles {
+    /// The chain, PEM, the relay's own certificate first.
+    pub cert: PathBuf,
+    /// The private key, PEM; `None` when the certificate's file holds it too.
+    pub key: Option<PathBuf>,
+}
+
+/// A relay that listens, and serves once it is run.
+#[derive(Debug)]
+pub struct Relay {
+    listeners: Vec<TcpListener>,
+    addresses: Vec<SocketAddr>,
+    acceptor: Option<TlsAcceptor>,
+    house: Arc<House<Socket>>,
+}
+
+impl Relay {
+    /// Opens the listening sockets and reads the certificate.
+    ///
+    /// # Errors
+    /// An address that cannot be listened on, a certificate or key that cannot be used, a room that cannot be.
+    // The signature leaves room for what has to wait here, such as names to resolve.
+    #[allow(clippy::unused_async)]
+    pub async fn bind(options: RelayOptions) -> Result<Relay> {
+        let acceptor = options.tls.as_ref().map(acceptor).transpose()?;
+        let only_room = options.only_room.as_deref().map(only_room).transpose()?;
+        if options.listen.is_empty() {
+            let error = Error::new(Kind::Usage, "the relay has no address to listen on");
+            return Err(error.hint("Say at least one, such as :443."));
+        }
+        let mut listeners = Vec::new();
+        for wanted in &options.listen {
+            let opened = net::listen(wanted).map_err(|error| {
+                Error::new(Kind::Usage, format!("cannot listen on {wanted}"))
+                    .hint("Choose an address of this machine and a free port; below 1024 needs privileges.")
+                    .caused_by(error)
+            })?;
+            listeners.extend(opened);
+        }
+        let addresses = listeners.iter().map(TcpListener::local_addr).collect::<std::io::Result<_>>();
+        let addresses = addresses.map_err(|error| {
+            Error::new(Kind::Internal, "cannot learn the address of a listening socket").caused_by(error)
+        })?;
+        let started = Instant::now();
+        let clock = Box::new(move || u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX));
+        let house = Arc::new(House { exchange: Arc::new(Exchange::new(clock)), only_room });
+        Ok(Relay { listeners, addresses, acceptor, house })
+    }
+
+    /// Where it really listens: with the ports that the system chose for port 0.
+    #[must_use]
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Serves until cancelled; then tells every client that it is going away, and returns within two seconds.
+    ///
+    /// Dropping the future ends the relay at once, without goodbyes.
+    ///
+    /// # Errors
+    /// No thread could be started.
+    pub async fn run(self, cancel: Cancel) -> Result<()> {
+        let Relay { listeners, addresses, acceptor, house } = self;
+        // One session fits on one thread; a relay of its own takes the machine.
+        let threads = match house.only_room {
+            Some(_) => 1,
+            None => available_parallelism().map_or(1, usize::from),
+        };
+        let crew = Crew::start(threads)?;
+        // Every connection holds a sender: when the last is dropped, everybody has left.
+        let (present, everybody_left) = bounded(1);
+        let clock = crew.spawn(keep_time(Arc::clone(&house)));
+        let accepting: Vec<_> = listeners
+            .into_iter()
+            .map(|listener| {
+                let door = Door { house: Arc::clone(&house), acceptor: acceptor.clone(), crew: crew.handle() };
+                crew.spawn(accept(listener, door, present.clone()))
+            })
+            .collect();
+        tracing::info!(?addresses, tls = acceptor.is_some(), "the relay listens");
+
+        cancel.cancelled().await;
+        tracing::info!("the relay is going away");
+        for task in accepting {
+            task.cancel().await;
+        }
+        drop(present);
+        house.exchange.shut_down();
+        let left = async {
+            // Nothing is ever sent: this is the end of the last sender.
+            let _ = everybody_left.recv().await;
+        };
+        or(left, pause(SHUTDOWN_MS)).await;
+        drop(clock);
+        crew.stop().await;
+        Ok(())
+    }
+}
+
+/// What an accepted socket is given to.
+struct Door {
+    house: Arc<House<Socket>>,
+    acceptor: Option<TlsAcceptor>,
+    crew: super::crew::Handle,
+}
+
+/// Accepts for ever. An error of one socket, or of a system that has none left, ends nothing.
+async fn accept(listener: TcpListener, door: Door, present: Sender<()>) {
+    loop {
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) if error.kind() == std::io::ErrorKind::ConnectionAborted => continue,
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept");
+                pause(ACCEPT_PAUSE_MS).await;
+                continue;
+            }
+        };
+        if present.sender_count() > CONNECTIONS_MAX {
+            tracing::warn!("too many connections: one was turned away");
+            continue;
+        }
+        let (house, acceptor, present) = (Arc::clone(&door.house), door.acceptor.clone(), present.clone());
+        door.crew.spawn(async move {
+            if let Some(socket) = prepare(stream, acceptor).await {
+                serve(socket, house).await;
+            }
+            drop(present);
+        });
+    }
+}
+
+/// The socket as the house wants it, if TLS comes about in time.
+async fn prepare(stream: TcpStream, acceptor: Option<TlsAcceptor>) -> Option<Socket> {
+    // Small records go out at once: the sides wait for each other's words. Without it everything is slower, not wrong.
+    let _ = stream.set_nodelay(true);
+    let Some(acceptor) = acceptor else {
+        return Some(Socket::Plain(stream));
+    };
+    let late = async {
+        pause(HANDSHAKE_MS).await;
+        Err(std::io::ErrorKind::TimedOut.into())
+    };
+    match or(acceptor.accept(stream), late).await {
+        Ok(stream) => Some(Socket::Tls(Box::new(stream))),
+        Err(error) => {
+            tracing::debug!(%error, "no TLS came about");
+            None
+        }
+    }
+}
+
+/// Lets time pass for the switchboard. A new seat is due one ping interval after it was taken at the earliest, so looking
+/// that often misses none.
+async fn keep_time(house: Arc<House<Socket>>) {
+    loop {
+        let due_ms = house.exchange.tick();
+        let now_ms = house.exchange.now_ms();
+        let wait_ms = due_ms.map_or(PING_MS, |due_ms| due_ms.saturating_sub(now_ms).min(PING_MS));
+        pause(wait_ms).await;
+    }
+}
+
+fn pause(ms: u64) -> impl Future<Output = ()> {
+    async move {
+        Timer::after(Duration::from_millis(ms)).await;
+    }
+}
+
+fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor> {
+    Ok(TlsAcceptor::from(net::tls::server_config(&files.cert, files.key.as_deref())?))
+}
+
+fn only_room(name: &str) -> Result<RoomName> {
+    // The name is made by p2pc itself, and is a secret of its session: it is not shown.
+    RoomName::parse(name).ok_or_else(|| Error::new(Kind::Internal, "the room of the session has a bad name"))
+}
