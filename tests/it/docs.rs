@@ -167,6 +167,46 @@ fn the_limits_in_the_page_are_those_of_the_code() {
     assert_eq!(told, known);
 }
 
+#[test]
+fn the_tests_and_files_that_the_pages_name_exist() {
+    let mut code = String::new();
+    for directory in ["src", "tests"] {
+        add_code(&below(directory), &mut code);
+    }
+    let mut named = 0;
+    for page in ["docs/threat-model.md", "docs/ARCHITECTURE.md", "docs/protocol.md"] {
+        let text = read(&below(page));
+        // Every second piece stands between backticks; blocks of code have three, and count as nothing and something.
+        for word in text.split('`').skip(1).step_by(2) {
+            let is_test =
+                word.matches('_').count() >= 2 && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+            if is_test {
+                assert!(
+                    code.contains(&format!("fn {word}(")),
+                    "{page} names a test that is not there: {word}"
+                );
+                named += 1;
+            }
+            let is_file = ["src/", "tests/", "scripts/"].iter().any(|root| word.starts_with(root));
+            if is_file && !word.contains(['*', ' ', '\n']) {
+                assert!(below(word).exists(), "{page} names a file that is not there: {word}");
+            }
+        }
+    }
+    assert!(named > 50, "the threat model names its tests differently now");
+}
+
+fn add_code(directory: &Path, code: &mut String) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            add_code(&path, code);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            code.push_str(&read(&path));
+        }
+    }
+}
+
 /// The rows of the table behind a mark, without its head: the cells of each, trimmed.
 fn table(page: &str, mark: &str) -> Vec<Vec<String>> {
     let text = read(&below(page));
