@@ -23,8 +23,8 @@ LINK_FLAGS := -C relocation-model=static
 # It is not installed from source here: that takes longer than all the tests.
 NEXTEST := $(shell cargo nextest --version >/dev/null 2>&1 && echo yes)
 
-# Tests that need root or packages of Debian live in modules named `system`.
-SYSTEM := system::
+# The modules of tests that need root or packages of Debian, separated by |.
+SYSTEM := proxies
 
 .PHONY: help
 help: ## this list
@@ -46,21 +46,21 @@ demo: build ## build, then send a directory through the embedded relay and compa
 .PHONY: test
 test: toolchain ## every test that needs no root
 ifeq ($(NEXTEST),yes)
-	cargo nextest run --locked --target $(TARGET) -E 'not test(/(^|::)$(SYSTEM)/)'
+	cargo nextest run --locked --target $(TARGET) -E 'not test(/(^|::)($(SYSTEM))::/)'
 else
-	cargo test --locked --target $(TARGET) --lib --bins --tests -- --skip $(SYSTEM)
+	cargo test --locked --target $(TARGET) --lib --bins --tests -- $(patsubst %,--skip %::,$(subst |, ,$(SYSTEM)))
 endif
 	cargo test --locked --target $(TARGET) --doc
 	@echo "Not run here, because they need root or packages of Debian (make test-system runs them):"
-	@cargo test --quiet --locked --target $(TARGET) --lib --tests -- --list $(SYSTEM) | sed -n 's/^\(.*\): test$$/  \1/p'
+	@cargo test --quiet --locked --target $(TARGET) --lib --tests -- --list $(patsubst %,%::,$(subst |, ,$(SYSTEM))) | sed -n 's/^\(.*\): test$$/  \1/p'
 
 .PHONY: test-system
 test-system: toolchain ## the tests that need root or packages of Debian (installs those as root)
 	scripts/system-packages.sh
 ifeq ($(NEXTEST),yes)
-	P2PC_SYSTEM_TESTS=1 cargo nextest run --locked --target $(TARGET) -E 'test(/(^|::)$(SYSTEM)/)'
+	P2PC_SYSTEM_TESTS=1 cargo nextest run --locked --target $(TARGET) -E 'test(/(^|::)($(SYSTEM))::/)'
 else
-	P2PC_SYSTEM_TESTS=1 cargo test --locked --target $(TARGET) --lib --tests -- $(SYSTEM)
+	P2PC_SYSTEM_TESTS=1 cargo test --locked --target $(TARGET) --lib --tests -- $(patsubst %,%::,$(subst |, ,$(SYSTEM)))
 endif
 
 .PHONY: check
