@@ -9,7 +9,9 @@ ARCH := $(shell uname -m | sed -e 's/^arm64$$/aarch64/' -e 's/^amd64$$/x86_64/')
 # What ships, and what is tested: one static binary for this machine's architecture. TARGET=… builds for another one.
 TARGET ?= $(ARCH)-unknown-linux-musl
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
-BINARY := target/$(TARGET)/release/p2pc
+# Where cargo builds, if somebody has moved it.
+BUILT := $(or $(CARGO_TARGET_DIR),target)
+BINARY := $(BUILT)/$(TARGET)/release/p2pc
 
 # The systems the code must compile for besides this one; nothing is linked, so no foreign linker is needed.
 CHECKED_TARGETS := x86_64-pc-windows-gnu x86_64-apple-darwin aarch64-apple-darwin aarch64-unknown-linux-musl
