@@ -35,6 +35,17 @@
 //! file, clock or randomness.
 
 #![forbid(unsafe_code)]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_possible_wrap,
+        clippy::cast_sign_loss,
+        clippy::must_use_candidate,
+        clippy::new_without_default,
+        reason = "numbers in tests are small, and helpers of tests are nobody's API"
+    )
+)]
 
 pub mod api;
 pub mod cli;

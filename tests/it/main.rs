@@ -1,6 +1,7 @@
 //! The one integration-test binary: every test that needs more than one module.
 
 mod cmd;
+mod docs;
 mod guesses;
 mod hostile_relay;
 mod house;

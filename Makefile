@@ -1,0 +1,84 @@
+# Everything this repository does, by name; `make` alone lists it. `.ci/run` does the same on a machine that has nothing yet.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+ARCH := $(shell uname -m | sed -e 's/^arm64$$/aarch64/' -e 's/^amd64$$/x86_64/')
+# What ships, and what is tested: one static binary for this machine's architecture. TARGET=… builds for another one.
+TARGET ?= $(ARCH)-unknown-linux-musl
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+# Where cargo builds, if somebody has moved it.
+BUILT := $(or $(CARGO_TARGET_DIR),target)
+BINARY := $(BUILT)/$(TARGET)/release/p2pc
+
+# The systems the code must compile for besides this one; nothing is linked, so no foreign linker is needed.
+CHECKED_TARGETS := x86_64-pc-windows-gnu x86_64-apple-darwin aarch64-apple-darwin aarch64-unknown-linux-musl
+
+# A position-dependent executable: static-pie, the default, keeps a dynamic section for its own relocations, and "static" shall
+# be something one can see at a glance. Given to the last crate only, so that the dependencies are not built twice.
+RELEASE_FLAGS := --release --locked --target $(TARGET) --bin p2pc
+LINK_FLAGS := -C relocation-model=static
+
+# cargo-nextest runs the tests faster and each in a process of its own; where it is not installed `cargo test` runs the same ones.
+# It is not installed from source here: that takes longer than all the tests.
+NEXTEST := $(shell cargo nextest --version >/dev/null 2>&1 && echo yes)
+
+# The modules of tests that need root or packages of Debian, separated by |.
+SYSTEM := proxies
+
+.PHONY: help
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
+
+.PHONY: toolchain
+toolchain:
+	@scripts/toolchain.sh $(TARGET)
+
+.PHONY: build
+build: toolchain ## the static binary for this machine
+	cargo rustc $(RELEASE_FLAGS) -- $(LINK_FLAGS)
+	@echo "built: $(BINARY)"
+
+.PHONY: demo
+demo: build ## build, then send a directory through the embedded relay and compare both sides (DIR=… for one of yours)
+	scripts/demo.sh $(BINARY) $(DIR)
+
+.PHONY: test
+test: toolchain ## every test that needs no root
+ifeq ($(NEXTEST),yes)
+	cargo nextest run --locked --target $(TARGET) -E 'not test(/(^|::)($(SYSTEM))::/)'
+else
+	cargo test --locked --target $(TARGET) --lib --bins --tests -- $(patsubst %,--skip %::,$(subst |, ,$(SYSTEM)))
+endif
+	cargo test --locked --target $(TARGET) --doc
+	@echo "Not run here, because they need root or packages of Debian (make test-system runs them):"
+	@cargo test --quiet --locked --target $(TARGET) --lib --tests -- --list $(patsubst %,%::,$(subst |, ,$(SYSTEM))) | sed -n 's/^\(.*\): test$$/  \1/p'
+
+.PHONY: test-system
+test-system: toolchain ## the tests that need root or packages of Debian (installs those as root)
+	scripts/system-packages.sh
+ifeq ($(NEXTEST),yes)
+	P2PC_SYSTEM_TESTS=1 cargo nextest run --locked --target $(TARGET) -E 'test(/(^|::)($(SYSTEM))::/)'
+else
+	P2PC_SYSTEM_TESTS=1 cargo test --locked --target $(TARGET) --lib --tests -- $(patsubst %,%::,$(subst |, ,$(SYSTEM)))
+endif
+
+.PHONY: check
+check: toolchain ## formatting, lints, documentation, the other systems, the dependencies
+	@scripts/toolchain.sh $(CHECKED_TARGETS)
+	cargo fmt --all --check
+	cargo clippy --locked --target $(TARGET) --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --target $(TARGET)
+	for target in $(CHECKED_TARGETS); do RUSTFLAGS='-D warnings' cargo check --quiet --locked --target "$$target" --lib --bins; echo "compiles for $$target"; done
+	scripts/dependencies.sh $(TARGET) $(CHECKED_TARGETS)
+
+.PHONY: dist
+dist: build ## the binary to publish, with its checksum, in dist/
+	scripts/dist.sh $(BINARY) dist/p2pc-$(VERSION)-$(TARGET)
+
+.PHONY: clean
+clean: ## remove what was built
+	cargo clean
+	rm -f dist/p2pc-* dist/SHA256SUMS
