@@ -48,9 +48,9 @@ demo: build ## build, then send a directory through the embedded relay and compa
 .PHONY: test
 test: toolchain ## every test that needs no root
 ifeq ($(NEXTEST),yes)
-	cargo nextest run --locked --target $(TARGET) -E 'not test(/(^|::)($(SYSTEM))::/)'
+	cargo nextest run --no-fail-fast --locked --target $(TARGET) -E 'not test(/(^|::)($(SYSTEM))::/)'
 else
-	cargo test --locked --target $(TARGET) --lib --bins --tests -- $(patsubst %,--skip %::,$(subst |, ,$(SYSTEM)))
+	cargo test --no-fail-fast --locked --target $(TARGET) --lib --bins --tests -- $(patsubst %,--skip %::,$(subst |, ,$(SYSTEM)))
 endif
 	cargo test --locked --target $(TARGET) --doc
 	@echo "Not run here, because they need root or packages of Debian (make test-system runs them):"
@@ -60,9 +60,9 @@ endif
 test-system: toolchain ## the tests that need root or packages of Debian (installs those as root)
 	scripts/system-packages.sh
 ifeq ($(NEXTEST),yes)
-	P2PC_SYSTEM_TESTS=1 cargo nextest run --locked --target $(TARGET) -E 'test(/(^|::)($(SYSTEM))::/)'
+	P2PC_SYSTEM_TESTS=1 cargo nextest run --no-fail-fast --locked --target $(TARGET) -E 'test(/(^|::)($(SYSTEM))::/)'
 else
-	P2PC_SYSTEM_TESTS=1 cargo test --locked --target $(TARGET) --lib --tests -- $(patsubst %,%::,$(subst |, ,$(SYSTEM)))
+	P2PC_SYSTEM_TESTS=1 cargo test --no-fail-fast --locked --target $(TARGET) --lib --tests -- $(patsubst %,%::,$(subst |, ,$(SYSTEM)))
 endif
 
 .PHONY: check

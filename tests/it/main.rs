@@ -1,5 +1,15 @@
 //! The one integration-test binary: every test that needs more than one module.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::cast_possible_truncation,
+    clippy::too_many_lines,
+    reason = "a test stops where something is not as it should be, and tells one story from its beginning to its end"
+)]
+
 mod cmd;
 mod docs;
 mod guesses;
