@@ -38,12 +38,15 @@
 #![cfg_attr(
     test,
     allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
         clippy::cast_possible_truncation,
         clippy::cast_possible_wrap,
         clippy::cast_sign_loss,
         clippy::must_use_candidate,
         clippy::new_without_default,
-        reason = "numbers in tests are small, and helpers of tests are nobody's API"
+        reason = "tests stop where something is wrong, count in small numbers, and are nobody's API"
     )
 )]
 
