@@ -32,7 +32,7 @@ impl Feeder {
 
     fn send(&mut self, name: &[u8], meta: Meta, bytes: &[u8]) -> Result<u64> {
         let entry = self.prepare(&Item::File { name, size: Some(bytes.len() as u64), meta })?;
-        let pieces = vec![Piece::Bytes { entry, offset: 0, length: bytes.len() as u32 }];
+        let pieces = vec![Piece::Bytes { entry, offset: 0, length: u32::try_from(bytes.len()).unwrap() }];
         if !bytes.is_empty() {
             let payload = Bytes::copy_from_slice(bytes);
             self.sink.handle(Job::Write { pieces, payload, cost: 0 }, &mut self.events)?;
@@ -122,7 +122,7 @@ fn a_very_deep_tree_arrives_with_few_descriptors() {
     let file = feeder.send(b"f", META, b"deep").unwrap();
     for level in 0..depth {
         feeder.prepare(&Item::DirectoryEnd { meta: META }).unwrap();
-        if level % 100 == 0 {
+        if level % 700 == 0 {
             feeder.commit();
         }
     }

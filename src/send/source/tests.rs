@@ -203,8 +203,8 @@ fn what_may_not_be_read_is_reported() {
     let closed = temp.path().join("t/closed");
     std::fs::create_dir_all(&closed).unwrap();
     std::fs::write(temp.path().join("t/f"), b"x").unwrap();
-    std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0)).unwrap();
-    std::fs::set_permissions(temp.path().join("t/f"), std::fs::Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0o000)).unwrap();
+    std::fs::set_permissions(temp.path().join("t/f"), std::fs::Permissions::from_mode(0o000)).unwrap();
     let top = temp.path().join("t");
     let entries = walk(&[&top]);
     let is_root = rustix::process::geteuid().is_root();
@@ -394,7 +394,8 @@ fn a_reader_stops_when_nobody_listens() {
 #[test]
 fn what_no_argument_names_is_not_read() {
     let temp = tempfile::tempdir().unwrap();
-    let fetch = Fetch { entry: 0, path: RelPath::root(), size: None, meta: Default::default() };
+    let fetch =
+        Fetch { entry: 0, path: RelPath::root(), size: None, meta: crate::proto::manifest::Meta::default() };
     let heard = read(&mut reader(&[temp.path()]), &[fetch], || ());
     assert_eq!(heard.drops.len(), 1);
 }
