@@ -390,7 +390,9 @@ impl Dir for MemoryDir {
         let mut world = self.disk.world();
         world.act("sync-all", "")?;
         let ids: Vec<u64> = world.nodes.keys().copied().collect();
-        ids.into_iter().for_each(|id| world.sync(id));
+        for id in ids {
+            world.sync(id);
+        }
         Ok(())
     }
 }

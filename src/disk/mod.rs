@@ -19,7 +19,7 @@
 pub mod dirs;
 mod fault;
 #[cfg(test)]
-pub mod memory;
+pub(crate) mod memory;
 #[cfg(unix)]
 pub mod unix;
 #[cfg(windows)]

@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
 use p2pc::proto::chunk::ChunkSize;
@@ -197,23 +197,23 @@ proptest! {
     }
 }
 
-/// Prints what a small file costs both sides together; the bound is generous, since tests run unoptimised and on busy machines.
+/// More files than one commit takes, twice: the second time everything is there and stays.
 #[test]
-fn ten_thousand_small_files_are_cheap() {
+fn thousands_of_small_files_arrive_once() {
     let temp = tempfile::tempdir().unwrap();
     let source = temp.path().join("top");
-    for directory in 0..100 {
+    for directory in 0..25 {
         let path = source.join(directory.to_string());
         std::fs::create_dir_all(&path).unwrap();
         for file in 0..100 {
             std::fs::write(path.join(file.to_string()), [7; 4096]).unwrap();
         }
     }
-    let begin = Instant::now();
-    assert_eq!(Transfer::run(std::slice::from_ref(&source), &temp.path().join("out")), 0);
-    let each = begin.elapsed() / 10_000;
-    println!("{each:?} a file, both sides and syncs");
-    assert!(each < Duration::from_millis(2), "{each:?}");
-    // Once more: everything is there and stays.
-    assert_eq!(Transfer::run(std::slice::from_ref(&source), &temp.path().join("out")), 10_000);
+    let out = temp.path().join("out");
+    assert_eq!(Transfer::run(std::slice::from_ref(&source), &out), 0);
+    let (mut sent, mut arrived) = (BTreeMap::new(), BTreeMap::new());
+    look(&source, PathBuf::new(), &mut sent);
+    look(&out.join("top"), PathBuf::new(), &mut arrived);
+    assert_eq!(sent, arrived);
+    assert_eq!(Transfer::run(std::slice::from_ref(&source), &out), 2500);
 }

@@ -235,8 +235,14 @@ fn stat_of(stat: &rustix::fs::Stat) -> Stat {
         allocated: Some(to::<_, u64>(stat.st_blocks).saturating_mul(512)),
         id: Some(FileId { device: to(stat.st_dev), inode: to(stat.st_ino) }),
         links: Some(to(stat.st_nlink)),
-        is_ours: stat.st_uid == rustix::process::geteuid().as_raw(),
+        is_ours: stat.st_uid == effective_user(),
     }
+}
+
+/// Who runs this program; asked once, because everything that is looked at is compared with it.
+fn effective_user() -> u32 {
+    static USER: std::sync::OnceLock<u32> = std::sync::OnceLock::new();
+    *USER.get_or_init(|| rustix::process::geteuid().as_raw())
 }
 
 /// Between the integers that systems disagree about. What does not fit (a negative size) becomes 0.

@@ -1,6 +1,6 @@
 //! Commits in bounded groups: data durable, renamed, directories finished and durable, told. In this order, always.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 
 use crate::disk::{Dir, File, FileId};
 use crate::error::Result;
@@ -170,7 +170,8 @@ impl<D: Dir> Sink<D> {
     /// in the directories of `outcomes`, and the finished directories. Few are synced for themselves, many with their file system.
     fn finish_directories(&mut self, ready: Vec<Ready>, outcomes: &mut Vec<Outcome>) -> Result<()> {
         let delivered = outcomes.iter().filter(|outcome| outcome.failure.is_none());
-        let touched: HashSet<RelPath> = delivered.map(|outcome| outcome.inside.clone()).collect();
+        // In order, so that each one is opened from a neighbour and not from the top.
+        let touched: BTreeSet<RelPath> = delivered.map(|outcome| outcome.inside.clone()).collect();
         let root = self.dirs.get(&RelPath::root()).map(Dir::file_system).ok();
         let is_many = touched.len() + ready.len() > SYNC_EACH_MAX;
         let is_covered =

@@ -220,10 +220,7 @@ impl<D: Dir> Sink<D> {
     }
 }
 
-impl<D: Dir> Output for Sink<D>
-where
-    D::File: Send,
-{
+impl<D: Dir> Output for Sink<D> {
     fn handle(&mut self, job: Job, events: &mut Vec<SinkEvent>) -> Result<()> {
         match job {
             Job::Prepare(entry) => self.prepare(entry, events)?,

@@ -53,7 +53,7 @@ impl Feeder {
     }
 
     fn write(&mut self, entry: u64, offset: u64, bytes: &[u8]) -> Result<()> {
-        let piece = Piece::Bytes { entry, offset, length: bytes.len() as u32 };
+        let piece = Piece::Bytes { entry, offset, length: u32::try_from(bytes.len()).unwrap() };
         self.job(Job::Write { pieces: vec![piece], payload: Bytes::copy_from_slice(bytes), cost: 4096 })
     }
 
@@ -393,7 +393,9 @@ fn many_files_at_once_need_few_descriptors() {
             assert!(open <= part::FILES_OPEN_MAX && open == feeder.sink.open.len());
         }
     }
-    entries.iter().for_each(|entry| feeder.finish(*entry, b"xx").unwrap());
+    for entry in &entries {
+        feeder.finish(*entry, b"xx").unwrap();
+    }
     feeder.commit();
     assert!(entries.iter().all(|entry| feeder.outcome(*entry) == Some(None)));
 }
