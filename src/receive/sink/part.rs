@@ -19,7 +19,8 @@ pub(super) struct Part<F> {
     name: Name,
     size: Option<u64>,
     meta: Meta,
-    hasher: FileHasher,
+    /// Made with the first piece: a manifest announces thousands of files ahead, and a hasher takes 2 KiB.
+    hasher: Option<Box<FileHasher>>,
     /// Whether the end of the part file must still be moved behind a hole.
     ends_in_hole: bool,
     /// Whether the part file was made.
@@ -36,16 +37,14 @@ impl<F> Part<F> {
         name: Name,
         size: Option<u64>,
         meta: Meta,
-        chunk: ChunkSize,
     ) -> Part<F> {
-        let hasher = FileHasher::new(chunk);
         Part {
             path,
             parent,
             name,
             size,
             meta,
-            hasher,
+            hasher: None,
             ends_in_hole: false,
             is_begun: false,
             id: None,
@@ -69,9 +68,18 @@ impl<F> Part<F> {
         (&self.path, &self.name)
     }
 
+    /// How much of the file has come, in bytes.
+    fn length(&self) -> u64 {
+        self.hasher.as_ref().map_or(0, |hasher| hasher.length())
+    }
+
+    fn hasher(&mut self, chunk: ChunkSize) -> &mut FileHasher {
+        self.hasher.get_or_insert_with(|| Box::new(FileHasher::new(chunk)))
+    }
+
     /// Checks that a piece is the next one and inside of the file.
     fn expect(&self, offset: u64, length: u32) -> Result<()> {
-        if offset != self.hasher.length() {
+        if offset != self.length() {
             return Err(breach("contents of a file came out of their order"));
         }
         match self.size {
@@ -165,9 +173,10 @@ impl<D: Dir> Sink<D> {
 
     fn write_piece(&mut self, entry: u64, bytes: Option<&[u8]>, offset: u64, length: u32) -> Attempt<()> {
         self.open_part(entry)?;
+        let chunk = self.chunk;
         let Some(part) = self.parts.get_mut(&entry) else { return Ok(()) };
         let Some(bytes) = bytes else {
-            part.hasher.update_zeros(u64::from(length), |_, _| {});
+            part.hasher(chunk).update_zeros(u64::from(length), |_, _| {});
             part.ends_in_hole = true;
             return Ok(());
         };
@@ -176,7 +185,7 @@ impl<D: Dir> Sink<D> {
             let path = part.path.clone();
             return Err(self.refuse(error, &path));
         }
-        part.hasher.update(bytes, |_, _| {});
+        part.hasher(chunk).update(bytes, |_, _| {});
         part.ends_in_hole = false;
         Ok(())
     }
@@ -185,10 +194,11 @@ impl<D: Dir> Sink<D> {
         // An empty file has had no piece, so its part file is made here.
         self.open_part(end.entry)?;
         let Some(mut part) = self.parts.remove(&end.entry) else { return Ok(()) };
-        let length = part.hasher.length();
-        let hasher = std::mem::replace(&mut part.hasher, FileHasher::new(self.chunk));
+        let length = part.length();
+        part.hasher(self.chunk);
+        let root = part.hasher.take().map(|hasher| hasher.finish().0);
         let is_whole = length == end.size && part.size.is_none_or(|size| size == end.size);
-        let is_same = is_whole && hasher.finish().0 == end.root;
+        let is_same = is_whole && root == Some(end.root);
         let sealed = match &part.file {
             Some(file) if is_same => {
                 let lengthened = if part.ends_in_hole { file.set_len(length) } else { Ok(()) };

@@ -30,7 +30,7 @@ impl<D: Dir> Sink<D> {
             return Err(Refusal::Entry(Failure::new(Reason::Exists, "it was sent twice")));
         }
         self.tree.wait_for_one(parent);
-        self.parts.insert(id, Part::new(path, parent, name.part_file(), size, meta, self.chunk));
+        self.parts.insert(id, Part::new(path, parent, name.part_file(), size, meta));
         Ok(())
     }
 
