@@ -38,7 +38,9 @@ pub async fn send(options: SendOptions, handler: &dyn Handler, cancel: Cancel) -
     };
     let chunk = options.chunk_size;
     let stop = cancel.clone();
-    meeting.hold(handler, &cancel, async |paired| crate::send::run(paired, walk, chunk, handler, stop).await).await
+    meeting
+        .hold(handler, &cancel, async |paired| crate::send::run(paired, walk, chunk, handler, stop).await)
+        .await
 }
 
 /// Receives what the other side sends and returns once every entry has its outcome.
@@ -59,7 +61,9 @@ pub async fn receive(options: ReceiveOptions, handler: &dyn Handler, cancel: Can
     };
     let stop = cancel.clone();
     let yes = options.yes;
-    meeting.hold(handler, &cancel, async |paired| crate::receive::run(paired, output, yes, handler, stop).await).await
+    meeting
+        .hold(handler, &cancel, async |paired| crate::receive::run(paired, output, yes, handler, stop).await)
+        .await
 }
 
 /// Where and how the two sides find each other.
@@ -89,8 +93,11 @@ impl Meeting {
             return self.hold_here(code, made, handler, cancel, session).await;
         };
         if self.listen.is_some() {
-            return Err(Error::new(Kind::Usage, "an address to listen on makes no sense with a relay elsewhere")
-                .hint("Leave out either --listen or the relay."));
+            return Err(Error::new(
+                Kind::Usage,
+                "an address to listen on makes no sense with a relay elsewhere",
+            )
+            .hint("Leave out either --listen or the relay."));
         }
         if !relay.tls() && !relay.is_private() {
             handler.event(Event::PlainRelay(relay.clone()));
@@ -124,8 +131,9 @@ impl Meeting {
         session: impl AsyncFnOnce(Paired) -> Result<Report>,
     ) -> Result<Report> {
         if self.role == Role::Receive && !made {
-            return Err(Error::new(Kind::Usage, "the code says nothing of a relay, and none is given")
-                .hint("Type the code with what follows its @, or give the relay with --relay or P2PC_RELAY."));
+            return Err(Error::new(Kind::Usage, "the code says nothing of a relay, and none is given").hint(
+                "Type the code with what follows its @, or give the relay with --relay or P2PC_RELAY.",
+            ));
         }
         let derived = {
             let code = code.clone();

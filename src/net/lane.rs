@@ -127,12 +127,7 @@ async fn read(mut reader: Reader, mut opener: Opener, incoming: &Sender<Result<B
 
 /// Seals what is queued and sends it, with a sign of life when nothing was. Ends when the queue is closed and empty, or when the
 /// connection takes no more.
-async fn write(
-    mut writer: Writer,
-    mut sealer: Sealer,
-    outgoing: Receiver<PackedBlock>,
-    drained: Sender<()>,
-) {
+async fn write(mut writer: Writer, mut sealer: Sealer, outgoing: Receiver<PackedBlock>, drained: Sender<()>) {
     loop {
         let queued = async { outgoing.recv().await.ok().map(Some) };
         let idle = async {

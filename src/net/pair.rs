@@ -9,14 +9,16 @@ use std::time::{Duration, Instant};
 use futures_lite::future;
 use smol::Timer;
 
+use super::RelayUrl;
 use super::dial::{DialError, Dialer, RoomRequest};
 use super::lane::{Lane, LaneIo, lane};
 use super::ws::{Closed, Connection};
-use super::RelayUrl;
 use crate::error::{Error, Kind, Result};
 use crate::events::{Cancel, Event, Handler};
 use crate::proto::code::{Code, Derived};
-use crate::proto::handshake::{Established, Fault, Guesses, GuessesLeft, Handshake, Options, Params, Role, Verdict};
+use crate::proto::handshake::{
+    Established, Fault, Guesses, GuessesLeft, Handshake, Options, Params, Role, Verdict,
+};
 use crate::proto::seal::Ciphers;
 
 /// What this side brings to the pairing.
@@ -102,15 +104,20 @@ impl Pairing<'_> {
         self.announce();
         loop {
             match self.attempt(connection, &derived, until).await? {
-                Attempt::Established(established, connection) => return Ok(self.paired(&established, connection)),
+                Attempt::Established(established, connection) => {
+                    return Ok(self.paired(&established, connection));
+                }
                 Attempt::GuessedWrong => match guesses.count_wrong() {
                     GuessesLeft::Left(left) => {
                         self.handler.event(Event::WrongGuess { left });
                         pause = Pause::new();
                     }
                     GuessesLeft::Burnt => {
-                        return Err(Error::new(Kind::Authentication, "the code was guessed wrong three times and is burnt")
-                            .hint("Start again: a new code is made. Somebody may be guessing, or mistyping."));
+                        return Err(Error::new(
+                            Kind::Authentication,
+                            "the code was guessed wrong three times and is burnt",
+                        )
+                        .hint("Start again: a new code is made. Somebody may be guessing, or mistyping."));
                     }
                 },
                 Attempt::Nothing => {}
@@ -138,7 +145,8 @@ impl Pairing<'_> {
                 }
                 Err(taken @ DialError::RoomTaken(_)) => {
                     if began.elapsed() >= GHOST {
-                        return Err(Error::from(taken).hint("Somebody else uses this code on the same side right now."));
+                        return Err(Error::from(taken)
+                            .hint("Somebody else uses this code on the same side right now."));
                     }
                     pause.rest(until).await?;
                 }
@@ -148,7 +156,12 @@ impl Pairing<'_> {
     }
 
     /// A later connection: the relay has worked before, so whatever keeps us out now may pass.
-    async fn another_seat(&self, derived: &Derived, until: Option<Instant>, pause: &mut Pause) -> Result<Connection> {
+    async fn another_seat(
+        &self,
+        derived: &Derived,
+        until: Option<Instant>,
+        pause: &mut Pause,
+    ) -> Result<Connection> {
         loop {
             pause.rest(until).await?;
             match self.dial(&derived.room, false).await {
@@ -166,9 +179,11 @@ impl Pairing<'_> {
     fn announce(&self) {
         let event = match &self.origin {
             Origin::Given => Event::Waiting,
-            Origin::Made => {
-                Event::CodeReady { code: self.code.clone(), relays: vec![self.relay.clone()], embedded: false }
-            }
+            Origin::Made => Event::CodeReady {
+                code: self.code.clone(),
+                relays: vec![self.relay.clone()],
+                embedded: false,
+            },
             Origin::Embedded { relays, .. } => {
                 Event::CodeReady { code: self.code.clone(), relays: relays.clone(), embedded: true }
             }
@@ -177,7 +192,12 @@ impl Pairing<'_> {
     }
 
     /// One run of the handshake.
-    async fn attempt(&self, mut connection: Connection, derived: &Derived, until: Option<Instant>) -> Result<Attempt> {
+    async fn attempt(
+        &self,
+        mut connection: Connection,
+        derived: &Derived,
+        until: Option<Instant>,
+    ) -> Result<Attempt> {
         let params = Params {
             room: &derived.room,
             password: &derived.password,

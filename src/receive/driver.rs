@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use futures_lite::future;
 use smol::channel::{Receiver as Out, Sender as Queue, unbounded};
 
-use super::machine::{Beginning, Effect, Receiver};
 use super::Destination;
+use super::machine::{Beginning, Effect, Receiver};
 use super::sink::{Job, SinkEvent};
 use crate::error::{Error, Kind, Result};
 use crate::events::{Cancel, Event, Handler, Report};
@@ -30,8 +30,13 @@ pub async fn run(
 ) -> Result<Report> {
     let beginning = Beginning { verify: paired.verify, must_confirm: paired.must_confirm, yes };
     let link = Link::new(paired.lane, handler, cancel);
-    let driver =
-        Driver { machine: Receiver::new(beginning), link, destination: Some(destination), disk: None, moving_since: None };
+    let driver = Driver {
+        machine: Receiver::new(beginning),
+        link,
+        destination: Some(destination),
+        disk: None,
+        moving_since: None,
+    };
     beside(paired.io, driver.run()).await
 }
 

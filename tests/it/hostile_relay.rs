@@ -40,11 +40,22 @@ fn relay(mischief: Mischief, from: &'static str, at: usize) -> SocketAddr {
         smol::block_on(async {
             let first = accept(&listener).await;
             let second = accept(&listener).await;
-            let (sender, receiver) = if first.0 == "send" { (first.1, second.1) } else { (second.1, first.1) };
+            let (sender, receiver) =
+                if first.0 == "send" { (first.1, second.1) } else { (second.1, first.1) };
             let (mut from_sender, mut to_sender) = split(sender);
             let (mut from_receiver, mut to_receiver) = split(receiver);
-            let there = pump(&mut from_sender, &mut to_receiver, if from == "send" { mischief } else { Mischief::Nothing }, at);
-            let back = pump(&mut from_receiver, &mut to_sender, if from == "receive" { mischief } else { Mischief::Nothing }, at);
+            let there = pump(
+                &mut from_sender,
+                &mut to_receiver,
+                if from == "send" { mischief } else { Mischief::Nothing },
+                at,
+            );
+            let back = pump(
+                &mut from_receiver,
+                &mut to_sender,
+                if from == "receive" { mischief } else { Mischief::Nothing },
+                at,
+            );
             futures_lite::future::or(there, back).await;
         });
     });

@@ -126,7 +126,11 @@ fn strings_are_compared_before_anything_is_said() {
         let mut tree = Tree::default();
         tree.file("a", vec![1; 10]);
         let mut world = World::new(tree);
-        world.sender = Sender::new(sending::Beginning { verify: verify.clone(), must_confirm: true, ..Default::default() });
+        world.sender = Sender::new(sending::Beginning {
+            verify: verify.clone(),
+            must_confirm: true,
+            ..Default::default()
+        });
         world.receiver =
             Receiver::new(receiving::Beginning { verify: verify.clone(), must_confirm: true, yes: true });
         assert!(!world.run(&mut Dice::new(5)));

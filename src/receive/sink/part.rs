@@ -31,13 +31,7 @@ pub(super) struct Part<F> {
 }
 
 impl<F> Part<F> {
-    pub(super) fn new(
-        path: RelPath,
-        parent: Parent,
-        name: Name,
-        size: Option<u64>,
-        meta: Meta,
-    ) -> Part<F> {
+    pub(super) fn new(path: RelPath, parent: Parent, name: Name, size: Option<u64>, meta: Meta) -> Part<F> {
         Part {
             path,
             parent,
