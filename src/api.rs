@@ -139,7 +139,7 @@ impl Meeting {
             let code = code.clone();
             smol::unblock(move || code.derive()).await?
         };
-        let listen = self.listen.clone().unwrap_or_else(|| ListenAddr::everywhere(0));
+        let listen = self.listen.unwrap_or_else(|| ListenAddr::everywhere(0));
         let options = RelayOptions { listen: vec![listen], tls: None, only_room: Some(derived.room) };
         let relay = Relay::bind(options).await?;
         let Some(bound) = relay.addresses().first().copied() else {

@@ -198,18 +198,7 @@ impl Pairing<'_> {
         derived: &Derived,
         until: Option<Instant>,
     ) -> Result<Attempt> {
-        let params = Params {
-            room: &derived.room,
-            password: &derived.password,
-            role: self.role,
-            made: matches!(self.origin, Origin::Made | Origin::Embedded { made: true, .. }),
-            options: self.options,
-            ciphers: Ciphers::here(),
-            app: env!("CARGO_PKG_VERSION"),
-            nonce: random()?,
-            pake_seed: &random()?,
-        };
-        let (mut handshake, first) = Handshake::new(&params);
+        let (mut handshake, first) = self.handshake(derived)?;
         if say(&mut connection, first).await.is_err() {
             return Ok(Attempt::Nothing);
         }
@@ -217,21 +206,11 @@ impl Pairing<'_> {
         let mut message = before(until, connection.reader.next()).await?;
         let answered_by = Instant::now() + HANDSHAKE;
         let mut confirmed = false;
-        loop {
-            let outcome = match &message {
-                Ok(message) => handshake.handle(message),
-                Err(_) => break,
-            };
-            let step = match outcome {
+        while let Ok(received) = &message {
+            let step = match handshake.handle(received) {
                 Ok(step) => step,
                 Err(fault) => {
-                    if let Some(refusal) = fault.refusal() {
-                        let _ = say(&mut connection, refusal).await;
-                    }
-                    let _ = connection.writer.close(CLOSE_POLICY, "").await;
-                    if let Some(error) = fatal(fault, matches!(self.origin, Origin::Given)) {
-                        return Err(error);
-                    }
+                    self.refuse(&mut connection, fault).await?;
                     break;
                 }
             };
@@ -255,6 +234,31 @@ impl Pairing<'_> {
             Verdict::WrongGuess if confirmed => Err(wrong_code()),
             Verdict::WrongGuess => Ok(Attempt::GuessedWrong),
         }
+    }
+
+    /// A new run of the handshake on this side, and its first message.
+    fn handshake(&self, derived: &Derived) -> Result<(Handshake, Vec<u8>)> {
+        Ok(Handshake::new(&Params {
+            room: &derived.room,
+            password: &derived.password,
+            role: self.role,
+            made: matches!(self.origin, Origin::Made | Origin::Embedded { made: true, .. }),
+            options: self.options,
+            ciphers: Ciphers::here(),
+            app: env!("CARGO_PKG_VERSION"),
+            nonce: random()?,
+            pake_seed: &random()?,
+        }))
+    }
+
+    /// Tells the other side what is wrong with it and hangs up. Fails where the fault ends the pairing too.
+    async fn refuse(&self, connection: &mut Connection, fault: Fault) -> Result<()> {
+        if let Some(refusal) = fault.refusal() {
+            // Whoever has gone already cannot be told.
+            let _ = say(connection, refusal).await;
+        }
+        let _ = connection.writer.close(CLOSE_POLICY, "").await;
+        fatal(fault, matches!(self.origin, Origin::Given)).map_or(Ok(()), Err)
     }
 
     fn paired(&self, established: &Established, connection: Connection) -> Paired {
@@ -304,6 +308,10 @@ fn nobody_came() -> Error {
         .hint("Start both sides within the time to wait, or give it with --wait.")
 }
 
+/// 32 random bytes from the system.
+///
+/// # Errors
+/// Kind `Internal` when the system gives none.
 pub fn random() -> Result<[u8; 32]> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes)

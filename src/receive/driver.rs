@@ -140,12 +140,13 @@ impl Driver<'_> {
         let now_ms = self.link.now_ms();
         match input {
             Input::Sunk(Ok(events)) => events.into_iter().for_each(|event| self.machine.sink(event, now_ms)),
-            Input::Sunk(Err(error)) => self.machine.fail(error),
             Input::Happened(Happening::Frame(Ok(bytes))) => self.machine.frame(bytes, now_ms),
             Input::Happened(Happening::Frame(Err(error))) if error.kind() == Kind::ConnectionLost => {
                 self.machine.connection_lost(error);
             }
-            Input::Happened(Happening::Frame(Err(error))) => self.machine.fail(error),
+            Input::Sunk(Err(error)) | Input::Happened(Happening::Frame(Err(error))) => {
+                self.machine.fail(error);
+            }
             Input::Happened(Happening::Answer(Asked::Verify, same)) => self.machine.verified(same, now_ms),
             Input::Happened(Happening::Answer(Asked::Accept, yes)) => self.machine.accepted(yes, now_ms),
             Input::Happened(Happening::Drained) => {}

@@ -120,11 +120,12 @@ impl Driver<'_> {
     fn feed(&mut self, input: Input) {
         match input {
             Input::Entry(Some(Ok(entry))) => self.machine.entry(entry),
-            Input::Entry(Some(Err(error))) => self.machine.fail(error),
             Input::Entry(None) => self.machine.walk_ended(),
             Input::Read(event) => self.machine.source(event),
             Input::Happened(Happening::Frame(Ok(bytes))) => self.machine.frame(&bytes),
-            Input::Happened(Happening::Frame(Err(error))) => self.machine.fail(error),
+            Input::Entry(Some(Err(error))) | Input::Happened(Happening::Frame(Err(error))) => {
+                self.machine.fail(error);
+            }
             Input::Happened(Happening::Answer(Asked::Verify, same)) => self.machine.verified(same),
             Input::Happened(Happening::Answer(Asked::Accept, _) | Happening::Drained) => {}
             Input::Happened(Happening::Cancelled) => {

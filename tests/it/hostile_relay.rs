@@ -71,7 +71,7 @@ fn split(socket: Socket) -> (Half, OtherHalf) {
     (receiver, sender)
 }
 
-#[allow(clippy::result_large_err)] // The signature is the library's.
+#[expect(clippy::result_large_err, reason = "the signature is the library's")]
 async fn accept(listener: &Async<StdListener>) -> (String, Socket) {
     let (stream, _) = listener.accept().await.unwrap();
     let mut role = String::new();
@@ -132,7 +132,12 @@ fn transfer(mischief: Mischief, from: &'static str, at: usize) -> (p2pc::Result<
     let (received, sent) = (receiver.end().map(drop), sender.end().map(drop));
     let (want, have) = (contents(&source), contents(&out.join("things")));
     for (path, bytes) in &have {
-        assert_eq!(want.get(path), Some(bytes), "{mischief:?} at {at}: {path:?} is not what was sent");
+        assert_eq!(
+            want.get(path),
+            Some(bytes),
+            "{mischief:?} at {at}: {} is not what was sent",
+            path.display()
+        );
     }
     if sent.is_ok() {
         assert_eq!(want, have, "the sender claims what is not there");

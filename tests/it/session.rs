@@ -158,9 +158,9 @@ fn an_interruption_reaches_the_other_side() {
         assert!(!world.run(&mut Dice::new(7)));
         let interrupted = p2pc::Error::new(Kind::Interrupted, "interrupted");
         if sender_interrupts {
-            world.sender.fail(interrupted)
+            world.sender.fail(interrupted);
         } else {
-            world.receiver.fail(interrupted)
+            world.receiver.fail(interrupted);
         }
         assert!(world.run(&mut Dice::new(7)));
         let kinds = (world.sent.unwrap().unwrap_err().kind(), world.received.unwrap().unwrap_err().kind());
@@ -400,7 +400,7 @@ fn a_sender_that_floods_is_stopped_at_the_window() {
     victim.sink(SinkEvent::Planned { entry: 0, verdict: Verdict::Send });
     let mut offset = 0;
     while victim.result.is_none() {
-        victim.data(0, offset, &[0; 100_000]);
+        victim.data(0, offset, &vec![0; 100_000]);
         offset += 100_000;
         assert!(offset <= WINDOW_BYTES + 100_000, "nothing stops it");
     }

@@ -191,7 +191,7 @@ impl World {
         while let Some(effect) = self.sender.poll() {
             match effect {
                 sending::Effect::Frame(packed) => {
-                    self.to_receiver.push_back(packed.buffer[packed.start..].to_vec())
+                    self.to_receiver.push_back(packed.buffer[packed.start..].to_vec());
                 }
                 sending::Effect::Fetch(fetch) => self.fetch(&fetch),
                 sending::Effect::Event(event) => self.sender_events.push(event),
@@ -202,14 +202,14 @@ impl World {
         while let Some(effect) = self.receiver.poll() {
             match effect {
                 receiving::Effect::Frame(packed) => {
-                    self.to_sender.push_back(packed.buffer[packed.start..].to_vec())
+                    self.to_sender.push_back(packed.buffer[packed.start..].to_vec());
                 }
                 receiving::Effect::Open(_) => assert!(self.jobs.is_empty() && self.arrived.is_empty()),
                 receiving::Effect::Job(job) => self.jobs.push_back(job),
                 receiving::Effect::Event(event) => self.receiver_events.push(event),
                 receiving::Effect::Ask(question) => self.questions.push_back(question),
                 receiving::Effect::Done(result) => {
-                    assert!(self.received.replace(result).is_none(), "done twice")
+                    assert!(self.received.replace(result).is_none(), "done twice");
                 }
             }
         }
