@@ -28,6 +28,9 @@ use crate::send::SendOptions;
 /// [`Error`] with the [`Kind`] that says whose fault it was. A report with failed entries is no error.
 pub async fn send(options: SendOptions, handler: &dyn Handler, cancel: Cancel) -> Result<Report> {
     let walk = crate::send::source::Walk::new(&options.paths)?;
+    for renamed in walk.roots().renamed() {
+        handler.event(Event::Renamed { path: renamed.path.clone(), name: renamed.name.clone() });
+    }
     let meeting = Meeting {
         role: Role::Send,
         code: options.code,

@@ -178,7 +178,7 @@ impl Pairing<'_> {
 
     fn announce(&self) {
         let event = match &self.origin {
-            Origin::Given => Event::Waiting,
+            Origin::Given => Event::Waiting { code: self.code.clone(), relay: self.relay.clone() },
             Origin::Made => Event::CodeReady {
                 code: self.code.clone(),
                 relays: vec![self.relay.clone()],
