@@ -4,6 +4,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use futures_lite::future;
+use smol::Timer;
 use smol::channel::{Receiver as Out, Sender as Queue, unbounded};
 
 use super::Destination;
@@ -198,9 +199,17 @@ impl Disk {
         Ok(Disk { jobs, events })
     }
 
-    /// Lets the thread end and waits until it has cleaned up behind itself.
+    /// Lets the thread end and waits until it has cleaned up behind itself; not for ever, because a disk or a reader of standard
+    /// output that takes nothing any more must not keep a person from leaving.
     async fn end(self) {
         self.jobs.close();
-        while self.events.recv().await.is_ok() {}
+        let ended = async { while self.events.recv().await.is_ok() {} };
+        let late = async {
+            Timer::after(CLEANING).await;
+        };
+        future::or(ended, late).await;
     }
 }
+
+/// How long the disk may take to clean up at the end: a few syncs of a slow one.
+const CLEANING: Duration = Duration::from_secs(10);
