@@ -134,7 +134,8 @@ impl Driver<'_> {
                 None => future::pending().await,
             }
         };
-        future::or(happened, sunk).await
+        // By turns: an endless stream of frames must not hold back the credit that keeps it flowing.
+        future::race(happened, sunk).await
     }
 
     fn feed(&mut self, input: Input) {
