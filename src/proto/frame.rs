@@ -18,6 +18,7 @@ use super::limits::{
     PIECES_MAX, TEXT_BYTES_MAX, ZEROS_BYTES_MAX,
 };
 use super::manifest::Item;
+use super::seal::TAG_BYTES;
 
 /// The first two bytes of every frame: a mark and the version of this format.
 pub const MAGIC: [u8; 2] = [b'p', 1];
@@ -325,7 +326,7 @@ impl Block {
     #[must_use]
     pub fn new(payload_bytes: usize) -> Block {
         let mut buffer =
-            Vec::with_capacity(HEADER_BYTES_MAX + payload_bytes.min(PAYLOAD_BYTES_MAX) + TAG_ROOM);
+            Vec::with_capacity(HEADER_BYTES_MAX + payload_bytes.min(PAYLOAD_BYTES_MAX) + TAG_BYTES);
         buffer.resize(HEADER_BYTES_MAX, 0);
         Block { buffer, pieces: Vec::new() }
     }
@@ -540,9 +541,6 @@ impl std::error::Error for FrameError {}
 fn encode(header: &Header<'_>) -> Result<Vec<u8>, FrameError> {
     postcard::to_extend(header, MAGIC.to_vec()).map_err(|_| FrameError::Header)
 }
-
-/// Room behind the payload for the tag of the seal, in bytes.
-const TAG_ROOM: usize = 16;
 
 /// Magic, variant and number of pieces, in bytes.
 const HEADER_FIXED_BYTES: usize = 2 + 1 + 2;

@@ -17,7 +17,7 @@ pub const PAYLOAD_BYTES_MAX: usize = 256 * 1024;
 /// What a frame's postcard header may take, in bytes: [`PIECES_MAX`] pieces at their longest fit in it.
 pub const HEADER_BYTES_MAX: usize = 8 * 1024;
 
-/// The longest frame, in bytes, control frames included.
+/// The longest frame, in bytes, control frames included: what a record seals.
 pub const FRAME_BYTES_MAX: usize = HEADER_BYTES_MAX + PAYLOAD_BYTES_MAX;
 
 /// Pieces in one data frame. A piece takes at most 26 bytes of header, so 256 of them stay below [`HEADER_BYTES_MAX`];

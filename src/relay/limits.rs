@@ -27,6 +27,9 @@ pub const EARLY_BYTES_MAX: usize = FRAGMENT_ROOM;
 /// more than this. Its payloads stay below 65,536 bytes, which keeps their headers at four.
 pub const FRAGMENT_ROOM: usize = 64 * 1024;
 
+/// What is read ahead below TLS, which asks for 4 KiB at a time: one fragment. It grows with what comes, so a waiting side has little.
+pub const TLS_BUFFER_MAX: usize = FRAGMENT_ROOM;
+
 /// The first buffer of a waiting side. Most say a few hundred bytes and wait; ten thousand of them must stay small.
 pub const BUFFER_START: usize = 1024;
 
