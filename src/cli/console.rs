@@ -120,7 +120,8 @@ impl Console {
     fn await_other(&self, code: &str, relay: &RelayUrl) {
         let Setting { side, ref invite_options, private_ca, .. } = self.setting;
         let relays = std::slice::from_ref(relay);
-        let invite = Invite { from: side, code, relays, embedded: false, options: invite_options, private_ca };
+        let invite =
+            Invite { from: side, code, relays, embedded: false, options: invite_options, private_ca };
         match side {
             Side::Send => self.notice(&invite.waiting(self.style)),
             Side::Receive => self.notice(messages::WAITING),
