@@ -178,3 +178,6 @@ fn reachable_at(bound: SocketAddr) -> Vec<RelayUrl> {
     }
     local_addresses(bound.port()).into_iter().map(RelayUrl::plain).collect()
 }
+
+#[cfg(test)]
+mod tests;
