@@ -93,7 +93,11 @@ impl Driver<'_> {
     fn carry_out(&mut self) -> Option<Result<Report>> {
         while let Some(effect) = self.machine.poll() {
             match effect {
-                Effect::Frame(frame) => self.link.lane.send(frame),
+                Effect::Frame(frame) => {
+                    if let Err(error) = self.link.lane.send(frame) {
+                        self.machine.fail(error);
+                    }
+                }
                 Effect::Open(chunk) => match self.destination.take().map(|place| Disk::start(place, chunk)) {
                     Some(Ok(disk)) => self.disk = Some(disk),
                     Some(Err(error)) => self.machine.fail(error),
@@ -125,14 +129,10 @@ impl Driver<'_> {
         let Driver { link, disk, .. } = self;
         let happened = async { Input::Happened(link.next().await) };
         let sunk = async {
-            let events = match disk {
-                Some(disk) => disk.events.recv().await.ok(),
-                None => None,
-            };
-            match events {
-                Some(events) => Input::Sunk(events),
-                None => future::pending().await,
-            }
+            let Some(disk) = disk else { return future::pending().await };
+            Input::Sunk(disk.events.recv().await.unwrap_or_else(|_| {
+                Err(Error::new(Kind::Internal, "the writing of files ended by itself"))
+            }))
         };
         // By turns: an endless stream of frames must not hold back the credit that keeps it flowing.
         future::race(happened, sunk).await
