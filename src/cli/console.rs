@@ -220,6 +220,8 @@ impl Handler for Console {
         match event {
             Event::CodeReady { code, relays, embedded } => self.invite(code.reveal(), &relays, embedded),
             Event::Waiting { code, relay } => self.await_other(code.reveal(), &relay),
+            Event::RelayLost { what } => self.screen.line(&messages::relay_lost(&what)),
+            Event::RelayBack => self.notice(messages::RELAY_BACK),
             Event::Renamed { path, name } => self.screen.line(&messages::renamed(&path, &name)),
             Event::PlainRelay(relay) => self.notice(&messages::plain_relay(&relay)),
             // Somebody may be trying to get in: that is no matter of taste, so quiet does not hide it.

@@ -119,6 +119,14 @@ impl Invite<'_> {
 /// The taker of a code waits.
 pub const WAITING: &str = "Waiting for the other side. Ctrl-C ends it.";
 
+/// While this side waits, the relay is out of reach.
+pub fn relay_lost(what: &str) -> String {
+    format!("note: {}; trying again", clean(what.as_bytes()))
+}
+
+/// The relay is back.
+pub const RELAY_BACK: &str = "The relay is back. Waiting for the other side.";
+
 /// An argument gets another name at the other end.
 pub fn renamed(path: &Path, name: &Name) -> String {
     let path = clean(path.as_os_str().as_encoded_bytes());

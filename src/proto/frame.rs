@@ -14,8 +14,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::limits::{
-    FRAME_BYTES_MAX, FRAME_COST_MIN, HEADER_BYTES_MAX, LIST_MAX, PAYLOAD_BYTES_MAX, PIECES_MAX, TEXT_BYTES_MAX,
-    ZEROS_BYTES_MAX, ZEROS_PER_COST,
+    FRAME_BYTES_MAX, FRAME_COST_MIN, HEADER_BYTES_MAX, LIST_MAX, PAYLOAD_BYTES_MAX, PIECES_MAX,
+    TEXT_BYTES_MAX, ZEROS_BYTES_MAX, ZEROS_PER_COST,
 };
 use super::manifest::Item;
 use super::seal::TAG_BYTES;
@@ -307,7 +307,10 @@ pub fn cost(frame_bytes: usize, pieces: &[Piece]) -> u64 {
 
 /// The zeros of all holes among the pieces. Cannot overflow: a frame has few pieces of 32 bits each.
 fn zeros(pieces: &[Piece]) -> u64 {
-    pieces.iter().map(|piece| if let Piece::Zeros { length, .. } = piece { u64::from(*length) } else { 0 }).sum()
+    pieces
+        .iter()
+        .map(|piece| if let Piece::Zeros { length, .. } = piece { u64::from(*length) } else { 0 })
+        .sum()
 }
 
 /// A data frame being filled: file bytes go where they will be sealed, behind room for the header, and are never moved.

@@ -128,12 +128,13 @@ impl Driver<'_> {
     async fn next(&mut self) -> Input {
         let Driver { link, disk, .. } = self;
         let happened = async { Input::Happened(link.next().await) };
-        let sunk = async {
-            let Some(disk) = disk else { return future::pending().await };
-            Input::Sunk(disk.events.recv().await.unwrap_or_else(|_| {
-                Err(Error::new(Kind::Internal, "the writing of files ended by itself"))
-            }))
-        };
+        let sunk =
+            async {
+                let Some(disk) = disk else { return future::pending().await };
+                Input::Sunk(disk.events.recv().await.unwrap_or_else(|_| {
+                    Err(Error::new(Kind::Internal, "the writing of files ended by itself"))
+                }))
+            };
         // By turns: an endless stream of frames must not hold back the credit that keeps it flowing.
         future::race(happened, sunk).await
     }

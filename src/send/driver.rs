@@ -135,7 +135,8 @@ impl Driver<'_> {
             Input::Walked(Walked::Entry(Ok(entry))) => self.machine.entry(entry),
             Input::Walked(Walked::End) => self.machine.walk_ended(),
             Input::ThreadDied => {
-                self.machine.fail(Error::new(Kind::Internal, "the walk or the reading of files ended by itself"));
+                self.machine
+                    .fail(Error::new(Kind::Internal, "the walk or the reading of files ended by itself"));
             }
             Input::Read(event) => self.machine.source(event),
             Input::Happened(Happening::Frame(Ok(bytes))) => self.machine.frame(&bytes),
