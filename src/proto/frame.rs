@@ -65,7 +65,7 @@ pub enum Piece {
         entry: u64,
         /// Where in the file, in bytes.
         offset: u64,
-        /// How many zeros, at most 1 GiB.
+        /// How many zeros, at most 1 GiB in a frame.
         length: u32,
     },
 }
@@ -215,7 +215,7 @@ pub enum CancelReason {
     Declined,
     /// The person interrupted it.
     Interrupted,
-    /// The strings to compare were not the same.
+    /// The strings to compare were not the same, or a record came that this side did not seal.
     VerifyFailed,
     /// The disk: full, read-only, gone.
     Disk,
@@ -309,6 +309,8 @@ pub fn cost(frame_bytes: usize) -> u64 {
 pub struct Block {
     buffer: Vec<u8>,
     pieces: Vec<Piece>,
+    /// In all its holes together.
+    zeros: u32,
 }
 
 /// A complete data frame in its buffer: `buffer[start..]` is the frame.
@@ -327,7 +329,7 @@ impl Block {
         let mut buffer =
             Vec::with_capacity(HEADER_BYTES_MAX + payload_bytes.min(PAYLOAD_BYTES_MAX) + TAG_ROOM);
         buffer.resize(HEADER_BYTES_MAX, 0);
-        Block { buffer, pieces: Vec::new() }
+        Block { buffer, pieces: Vec::new(), zeros: 0 }
     }
 
     /// Whether it holds nothing.
@@ -374,11 +376,13 @@ impl Block {
         Ok(added)
     }
 
-    /// Adds a hole of `length` bytes, at most [`ZEROS_BYTES_MAX`]. Returns false when no further piece fits.
+    /// Adds a hole of `length` bytes. Returns false when no further piece fits, or not so many zeros: [`ZEROS_BYTES_MAX`] fit into
+    /// an empty one.
     #[must_use]
     pub fn zeros(&mut self, entry: u64, offset: u64, length: u32) -> bool {
-        let fits = self.room() > 0 && length <= ZEROS_BYTES_MAX;
+        let fits = self.room() > 0 && length <= ZEROS_BYTES_MAX - self.zeros;
         if fits {
+            self.zeros += length;
             self.pieces.push(Piece::Zeros { entry, offset, length });
         }
         fits
@@ -401,7 +405,7 @@ impl Block {
     /// # Errors
     /// [`FrameError::TooMany`], if the header had no room; the limits are such that it always has.
     pub fn pack(self) -> Result<PackedBlock, FrameError> {
-        let Block { mut buffer, pieces } = self;
+        let Block { mut buffer, pieces, .. } = self;
         let header = encode(&Header::Data(pieces))?;
         let start = HEADER_BYTES_MAX.checked_sub(header.len()).ok_or(FrameError::TooMany)?;
         buffer[start..HEADER_BYTES_MAX].copy_from_slice(&header);
@@ -427,16 +431,16 @@ impl<'a> Data<'a> {
             return Err(FrameError::TooMany);
         }
         let mut in_payload = 0;
+        let mut zeros = 0;
         for piece in &pieces {
             let (_, offset, length) = piece.place();
             let is_sound =
                 length > 0 && offset.checked_add(u64::from(length)).is_some_and(|end| end <= FILE_BYTES_MAX);
             match piece {
                 Piece::Bytes { .. } => in_payload += length as usize,
-                Piece::Zeros { .. } if length > ZEROS_BYTES_MAX => return Err(FrameError::Pieces),
-                Piece::Zeros { .. } => {}
+                Piece::Zeros { .. } => zeros += u64::from(length),
             }
-            if !is_sound {
+            if !is_sound || zeros > u64::from(ZEROS_BYTES_MAX) {
                 return Err(FrameError::Pieces);
             }
         }

@@ -192,3 +192,17 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_frame_names_so_many_zeros_and_no_more() {
+    let mut block = Block::new(0);
+    assert!(block.zeros(0, 0, ZEROS_BYTES_MAX - 1));
+    assert!(!block.zeros(1, 0, 2));
+    assert!(block.zeros(1, 0, 1));
+    assert!(!block.zeros(2, 0, 1));
+    let packed = block.pack().unwrap();
+    assert!(Frame::decode(&packed.buffer[packed.start..]).is_ok());
+    let piece = |length| Piece::Zeros { entry: 0, offset: 0, length };
+    assert!(Data::checked(vec![piece(ZEROS_BYTES_MAX)], &[]).is_ok());
+    assert_eq!(Data::checked(vec![piece(ZEROS_BYTES_MAX), piece(1)], &[]), Err(FrameError::Pieces));
+}

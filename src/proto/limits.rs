@@ -27,7 +27,8 @@ pub const PIECES_MAX: usize = 256;
 /// What the header of one piece takes at most: a one-byte variant, two 64-bit varints and a 32-bit one.
 pub const PIECE_HEADER_BYTES_MAX: usize = 26;
 
-/// The longest stretch of zeros one piece names, in bytes, so that no piece keeps the receiver busy for long.
+/// Zeros that the pieces of one frame name together, in bytes: the receiver hashes them in about a second, and between frames it
+/// can be stopped.
 pub const ZEROS_BYTES_MAX: u32 = 1 << 30;
 
 /// Bytes of frames that may be under way and not yet taken by the receiver's disk: 80 ms of a 1.6 Gbit/s line, and the
