@@ -36,6 +36,8 @@ pub struct Setting {
     pub side: Side,
     /// How much to print.
     pub volume: Volume,
+    /// Whether this side's person is asked to compare the string.
+    pub verify: bool,
     /// Where the entries go, on the receiving side.
     pub out: Option<PathBuf>,
     /// What the other side's command needs besides the code.
@@ -235,8 +237,8 @@ impl Handler for Console {
                     self.screen.line(messages::READABLE);
                 }
             }
-            // Where there is a terminal, the question that follows shows it.
-            Event::Verify(_) if self.tty.is_some() => {}
+            // The question that follows shows it. A person who is not asked reads it out to the one who is.
+            Event::Verify(_) if self.setting.verify => {}
             Event::Verify(string) => self.screen.line(&messages::verify(&string)),
             Event::Offer(offer) => self.offered(offer),
             Event::Accepted => self.accepted(),
@@ -336,6 +338,7 @@ mod tests {
         let setting = Setting {
             side: Side::Receive,
             volume: Volume::Quiet,
+            verify: false,
             out: Some(".".into()),
             invite_options: Vec::new(),
             private_ca: false,

@@ -175,6 +175,10 @@ impl Disk {
                 Err(error) => return drop(events_in.try_send(Err(error))),
             };
             loop {
+                if jobs_out.is_closed() {
+                    // The session is over: whatever is still queued is for nothing, and may be holes without end.
+                    return;
+                }
                 let mut said = Vec::new();
                 let result = match jobs_out.try_recv() {
                     Ok(job) => output.handle(job, &mut said),
