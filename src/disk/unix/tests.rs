@@ -125,6 +125,17 @@ fn links_and_directories_get_their_times() {
 }
 
 #[test]
+fn a_time_that_cannot_be_set_fails_nothing() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = UnixDir::open_path(temp.path()).unwrap();
+    // No system takes so many nanoseconds.
+    let impossible = Meta { mtime_ns: 1_500_000_000, ..META };
+    dir.symlink(&name("l"), b"target", &impossible).unwrap();
+    assert_eq!(&*dir.read_link(&name("l")).unwrap(), b"target");
+    dir.create_file(&name("f")).unwrap().set_meta(&impossible).unwrap();
+}
+
+#[test]
 fn opening_a_fifo_does_not_wait() {
     let temp = tempfile::tempdir().unwrap();
     let dir = UnixDir::open_path(temp.path()).unwrap();
