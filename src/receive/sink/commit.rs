@@ -166,8 +166,8 @@ impl<D: Dir> Sink<D> {
         }
     }
 
-    /// Sets modes and times of the directories that are done, inner ones first, and makes durable everything that changed: the names
-    /// in the directories of `outcomes`, and the finished directories. Few are synced for themselves, many with their file system.
+    /// Sets modes and times of the directories that were made and are done, inner ones first, and makes durable everything that
+    /// changed: the names in the directories of `outcomes`, and the finished directories. Few are synced for themselves, many with their file system.
     fn finish_directories(&mut self, ready: Vec<Ready>, outcomes: &mut Vec<Outcome>) -> Result<()> {
         let delivered = outcomes.iter().filter(|outcome| outcome.failure.is_none());
         // In order, so that each one is opened from a neighbour and not from the top.
@@ -195,10 +195,13 @@ impl<D: Dir> Sink<D> {
             }
         }
         for Ready { entry, path, meta } in ready {
-            let set = self.dirs.get(&path).and_then(|dir| {
-                dir.set_meta(&meta)?;
-                sync(dir)
-            });
+            let set = match meta {
+                Some(meta) => self.dirs.get(&path).and_then(|dir| {
+                    dir.set_meta(&meta)?;
+                    sync(dir)
+                }),
+                None => Ok(()),
+            };
             // Its mode may keep even us out from now on, and nobody needs it any more.
             self.dirs.forget(&path);
             let failure = fatal(set.map_err(|error| self.refuse(error, &path)))?.err();

@@ -18,8 +18,9 @@
 //! - Nothing that exists is touched: a file or link in the way fails the entry with `Exists`, looked for when it is announced and
 //!   again, atomically, when it is renamed. An existing directory of exactly that name is entered; a link to one is not.
 //! - Names that the disk takes for one another (case, normalisation) fail with `Collides` and are never merged.
-//! - A directory is made for our eyes only and gets its mode and time after everything in it has its outcome. So do directories that
-//!   existed, as with `cp -p` and `rsync -a`: they were sent, and become what was sent. The output directory itself never changes.
+//! - A directory is made for our eyes only and gets its mode and time after everything in it has its outcome. One that existed keeps
+//!   its own, unlike with `cp -p` and `rsync -a`: a sender does not decide who may look into a `.ssh` of ours. So does the output
+//!   directory, and so does what an interrupted transfer made and left behind.
 //! - What belongs into a directory that could not be made fails with `NoDirectory` and is put nowhere else.
 //! - The beginning and the end of a directory are two items with one outcome: a failure to make it is told for both.
 //! - Memory and descriptors are bounded by the items without an outcome, never by the tree's depth or size.

@@ -87,6 +87,27 @@ fn modes_and_times_arrive_and_read_only_directories_hold_files() {
     assert_eq!((file.mode() & 0o7777, file.mtime()), (0o444, 1_234_567_890));
 }
 
+/// Whatever mode is sent: a sender must neither open nor lock what is the receiver's own.
+#[test]
+fn directories_that_existed_keep_their_mode_and_time() {
+    let temp = tempfile::tempdir().unwrap();
+    let ssh = temp.path().join(".ssh");
+    std::fs::create_dir(&ssh).unwrap();
+    std::fs::set_permissions(&ssh, std::fs::Permissions::from_mode(0o700)).unwrap();
+    for mode in [0, 0o777] {
+        let meta = Meta { mode: Some(mode), ..META };
+        let mut feeder = Feeder::new(temp.path());
+        feeder.prepare(&Item::Directory { name: b".ssh" }).unwrap();
+        let file = feeder.send(format!("f{mode}").as_bytes(), META, b"x").unwrap();
+        let end = feeder.prepare(&Item::DirectoryEnd { meta }).unwrap();
+        feeder.commit();
+        assert_eq!((feeder.outcome(0), feeder.outcome(file), feeder.outcome(end)), (None, None, None));
+        let there = std::fs::metadata(&ssh).unwrap();
+        assert_eq!(there.mode() & 0o7777, 0o700);
+        assert_ne!(there.mtime(), META.mtime_s);
+    }
+}
+
 #[test]
 fn holes_stay_holes() {
     let temp = tempfile::tempdir().unwrap();
