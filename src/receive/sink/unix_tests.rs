@@ -109,6 +109,24 @@ fn directories_that_existed_keep_their_mode_and_time() {
 }
 
 #[test]
+fn directories_of_an_interrupted_transfer_stay_closed() {
+    let temp = tempfile::tempdir().unwrap();
+    let meta = Meta { mode: Some(0o755), ..META };
+    for is_interrupted in [true, false] {
+        let mut feeder = Feeder::new(temp.path());
+        feeder.prepare(&Item::Directory { name: b"d" }).unwrap();
+        if !is_interrupted {
+            feeder.prepare(&Item::DirectoryEnd { meta }).unwrap();
+            feeder.commit();
+        }
+        drop(feeder);
+        let there = std::fs::metadata(temp.path().join("d")).unwrap();
+        assert_eq!(there.mode() & 0o7777, 0o700);
+        assert_ne!(there.mtime(), META.mtime_s);
+    }
+}
+
+#[test]
 fn holes_stay_holes() {
     let temp = tempfile::tempdir().unwrap();
     let mut feeder = Feeder::new(temp.path());
