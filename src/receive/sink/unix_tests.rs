@@ -262,6 +262,28 @@ fn links_that_stood_there_before_are_not_followed() {
 }
 
 #[test]
+fn a_link_through_one_that_was_there_is_not_written_through() {
+    let temp = tempfile::tempdir().unwrap();
+    let (out, outside) = (temp.path().join("out"), temp.path().join("outside"));
+    std::fs::create_dir(&out).unwrap();
+    std::fs::create_dir_all(outside.join("sub")).unwrap();
+    symlink(&outside, out.join("own")).unwrap();
+    let mut feeder = Feeder::new(&out);
+    let link = feeder.prepare(&Item::Link { name: b"new", target: b"own/sub", meta: META }).unwrap();
+    let dir = feeder.prepare(&Item::Directory { name: b"new" }).unwrap();
+    let inside = feeder.prepare(&Item::File { name: b"f", size: Some(1), meta: META }).unwrap();
+    feeder.prepare(&Item::DirectoryEnd { meta: META }).unwrap();
+    feeder.commit();
+    assert_eq!(feeder.outcome(link), None);
+    assert_eq!(
+        (feeder.outcome(dir), feeder.outcome(inside)),
+        (Some(Reason::Exists), Some(Reason::NoDirectory))
+    );
+    assert_eq!(std::fs::read_dir(outside.join("sub")).unwrap().count(), 0);
+    assert_ne!(std::fs::metadata(outside.join("sub")).unwrap().mtime(), META.mtime_s);
+}
+
+#[test]
 fn a_removed_output_directory_ends_the_transfer() {
     let temp = tempfile::tempdir().unwrap();
     let out = temp.path().join("out");
