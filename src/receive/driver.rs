@@ -9,7 +9,7 @@ use smol::channel::{Receiver as Out, Sender as Queue, unbounded};
 
 use super::Destination;
 use super::machine::{Beginning, Effect, Receiver};
-use super::sink::{Job, SinkEvent};
+use super::sink::{Job, SinkEvent, Stop};
 use crate::error::{Error, Kind, Result};
 use crate::events::{Cancel, Event, Handler, Report};
 use crate::net::lane::Lane;
@@ -168,7 +168,7 @@ impl Disk {
         let (jobs, jobs_out) = unbounded::<Job>();
         let (events_in, events) = unbounded();
         let work = move || {
-            let mut output = match destination.open(chunk) {
+            let mut output = match destination.open(chunk, Stop::new()) {
                 Ok(output) => output,
                 // Whoever is not listening any more has its own reason.
                 Err(error) => return drop(events_in.try_send(Err(error))),

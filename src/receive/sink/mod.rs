@@ -23,12 +23,14 @@
 //!   directory, and so does what an interrupted transfer made and left behind.
 //! - What belongs into a directory that could not be made fails with `NoDirectory` and is put nowhere else.
 //! - The beginning and the end of a directory are two items with one outcome: a failure to make it is told for both.
+//! - Once its [`Stop`] is set, which may happen at any moment from another thread, nothing more gets a final name.
 //! - Memory and descriptors are bounded by the items without an outcome, never by the tree's depth or size.
 
 mod commit;
 mod part;
 mod place;
 mod spelling;
+mod stop;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -54,6 +56,7 @@ use spelling::Spellings;
 use tree::{Told, Tree};
 
 pub use commit::{GROUP_BYTES_MAX, GROUP_ITEMS_MAX};
+pub use stop::Stop;
 pub use stream::StreamSink;
 
 /// Something to be done about what arrived.
@@ -110,8 +113,8 @@ pub trait Output: Send {
     /// Does one job.
     ///
     /// # Errors
-    /// The transfer cannot go on: kind `Disk`, or `Protocol` when the job contradicts an earlier one. Nothing stands under a final
-    /// name then that is not whole.
+    /// The transfer cannot go on: kind `Disk`, `Protocol` when the job contradicts an earlier one, or `Interrupted` when the
+    /// [`Stop`] was set. Nothing stands under a final name then that is not whole.
     fn handle(&mut self, job: Job, events: &mut Vec<SinkEvent>) -> Result<()>;
 
     /// Brings everything that is complete to its end. Call it when no job is at hand.
@@ -129,6 +132,7 @@ pub trait Output: Send {
 pub struct Sink<D: Dir> {
     dirs: Dirs<D>,
     chunk: ChunkSize,
+    stop: Stop,
     tree: Tree,
     spellings: Spellings,
     next: u64,
@@ -150,12 +154,13 @@ enum Refusal {
 type Attempt<T> = std::result::Result<T, Refusal>;
 
 impl<D: Dir> Sink<D> {
-    /// Writes below `root`, hashing in chunks of `chunk`.
+    /// Writes below `root`, hashing in chunks of `chunk`, until `stop` is set.
     #[must_use]
-    pub fn new(root: D, chunk: ChunkSize) -> Sink<D> {
+    pub fn new(root: D, chunk: ChunkSize, stop: Stop) -> Sink<D> {
         Sink {
             dirs: Dirs::new(root),
             chunk,
+            stop,
             tree: Tree::default(),
             spellings: Spellings::default(),
             next: 0,
@@ -223,6 +228,7 @@ impl<D: Dir> Sink<D> {
 
 impl<D: Dir> Output for Sink<D> {
     fn handle(&mut self, job: Job, events: &mut Vec<SinkEvent>) -> Result<()> {
+        self.stop.check()?;
         match job {
             Job::Prepare(entry) => self.prepare(entry, events)?,
             Job::Write { pieces, payload, cost } => {
@@ -236,6 +242,7 @@ impl<D: Dir> Output for Sink<D> {
     }
 
     fn commit(&mut self, events: &mut Vec<SinkEvent>) -> Result<()> {
+        self.stop.check()?;
         self.commit_group(events)
     }
 

@@ -95,6 +95,7 @@ impl<D: Dir> Sink<D> {
     ) -> Result<()> {
         let mut rest = payload;
         for piece in pieces {
+            self.stop.check()?;
             let (entry, offset, length) = piece.place();
             let bytes = match piece {
                 Piece::Zeros { .. } => None,
@@ -170,9 +171,13 @@ impl<D: Dir> Sink<D> {
         let chunk = self.chunk;
         let Some(part) = self.parts.get_mut(&entry) else { return Ok(()) };
         let Some(bytes) = bytes else {
-            part.hasher(chunk).update_zeros(u64::from(length), |_, _| {});
             part.ends_in_hole = true;
-            return Ok(());
+            let hasher = part.hasher(chunk);
+            let hashed = self.stop.zeros(length, |zeros| {
+                hasher.update_zeros(zeros, |_, _| {});
+                Ok(())
+            });
+            return hashed.map_err(Refusal::Fatal);
         };
         let Some(file) = &part.file else { return Ok(()) };
         if let Err(error) = file.write_at(bytes, offset) {

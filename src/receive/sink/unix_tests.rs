@@ -20,7 +20,11 @@ struct Feeder {
 impl Feeder {
     fn new(out: &Path) -> Feeder {
         let root = crate::disk::create_output(out).unwrap();
-        Feeder { sink: Sink::new(root, ChunkSize::MIN), nesting: Nesting::new(), events: Vec::new() }
+        Feeder {
+            sink: Sink::new(root, ChunkSize::MIN, Stop::new()),
+            nesting: Nesting::new(),
+            events: Vec::new(),
+        }
     }
 
     fn prepare(&mut self, item: &Item<'_>) -> Result<u64> {
