@@ -122,9 +122,6 @@ pub trait Output: Send {
     /// # Errors
     /// The transfer cannot go on, as with [`Output::handle`].
     fn commit(&mut self, events: &mut Vec<SinkEvent>) -> Result<()>;
-
-    /// Whether a commit would bring anything to its end.
-    fn has_uncommitted(&self) -> bool;
 }
 
 /// Writes below one directory.
@@ -244,10 +241,6 @@ impl<D: Dir> Output for Sink<D> {
     fn commit(&mut self, events: &mut Vec<SinkEvent>) -> Result<()> {
         self.stop.check()?;
         self.commit_group(events)
-    }
-
-    fn has_uncommitted(&self) -> bool {
-        !self.group.is_empty()
     }
 }
 

@@ -132,10 +132,6 @@ impl<W: Write + Send> Output for StreamSink<W> {
         // So that a reader gets what a slow sender has sent so far.
         self.out.flush().map_err(cannot_write)
     }
-
-    fn has_uncommitted(&self) -> bool {
-        self.current.is_some()
-    }
 }
 
 /// The cause is an [`io::Error`]: whoever wants to tell a reader that went away asks it for `BrokenPipe`.

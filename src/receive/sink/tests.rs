@@ -172,7 +172,7 @@ fn every_item_is_planned_once_and_in_order() {
     assert_eq!(resolved, 5);
     assert_eq!((feeder.outcome(empty), feeder.failed(unsent)), (Some(None), Reason::Special));
     assert_eq!(feeder.tree(), ["d", "d/empty", "d/l"]);
-    assert!(!feeder.sink.has_uncommitted());
+    assert!(feeder.sink.group.is_empty());
 }
 
 #[test]
