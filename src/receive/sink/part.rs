@@ -71,7 +71,8 @@ impl<F> Part<F> {
         self.hasher.get_or_insert_with(|| Box::new(FileHasher::new(chunk)))
     }
 
-    /// Checks that a piece is the next one and inside of the file.
+    /// Checks that a piece is the next one and inside of the file. The session has checked it too; this is the last line before the
+    /// disk, where a piece out of place would overwrite what is hashed already.
     fn expect(&self, offset: u64, length: u32) -> Result<()> {
         if offset != self.length() {
             return Err(breach("contents of a file came out of their order"));

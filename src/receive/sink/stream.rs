@@ -78,6 +78,7 @@ impl<W: Write + Send> StreamSink<W> {
                 _ if entry < self.next => continue,
                 _ => return Err(breach("contents of a file that was not announced")),
             };
+            // Checked here again because nothing can be taken back from a stream.
             let end = offset.saturating_add(u64::from(length));
             if offset != current.hasher.length() || current.size.is_some_and(|size| end > size) {
                 return Err(breach("contents of a file came out of their order"));
