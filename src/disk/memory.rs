@@ -58,6 +58,16 @@ struct World {
     opens: usize,
     failures: Vec<(&'static str, String, io::ErrorKind)>,
     fail_from: Option<(usize, io::ErrorKind)>,
+    hooks: Vec<Hook>,
+}
+
+/// What happens elsewhere when an operation of this verb comes.
+struct Hook(&'static str, Box<dyn Fn() + Send>);
+
+impl std::fmt::Debug for Hook {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Hook").field(&self.0).finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug)]
@@ -92,6 +102,7 @@ impl MemoryDisk {
             opens: 0,
             failures: Vec::new(),
             fail_from: None,
+            hooks: Vec::new(),
         };
         world.add(Kind::Directory, "", Vec::new());
         MemoryDisk(Arc::new(Mutex::new(world)))
@@ -120,6 +131,11 @@ impl MemoryDisk {
     /// Lets the change or sync number `nth` (from 0, from the beginning) and all later ones fail.
     pub fn fail_from(&self, nth: usize, kind: io::ErrorKind) {
         self.world().fail_from = Some((nth, kind));
+    }
+
+    /// Calls `hook` at every operation `verb` from now on. It must leave this disk alone.
+    pub fn when(&self, verb: &'static str, hook: impl Fn() + Send + 'static) {
+        self.world().hooks.push(Hook(verb, Box::new(hook)));
     }
 
     /// Everything on the disk, as paths and kinds, sorted.
@@ -225,6 +241,7 @@ impl World {
         let nth = self.ops.len();
         self.ops.push(Op { verb, name: name.to_owned() });
         self.clock += 1;
+        self.hooks.iter().filter(|hook| hook.0 == verb).for_each(|hook| hook.1());
         let named = self
             .failures
             .iter()

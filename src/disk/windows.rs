@@ -96,13 +96,22 @@ impl Dir for WindowsDir {
         // file first, and that file of ours is replaced.
         let (from, to) = (os(from)?, os(to)?);
         match self.0.hard_link(&from, &self.0, &to) {
-            Ok(()) => Ok(self.0.remove_file(&from)?),
+            Ok(()) => {
+                // The file is where it belongs, whether its first name could be taken away or not.
+                let _ = self.0.remove_file(&from);
+                Ok(())
+            }
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Err(error.into()),
             Err(_) => {
                 let mut options = OpenOptions::new();
                 options.write(true).create_new(true);
                 drop(self.0.open_with(&to, &options)?);
-                Ok(self.0.rename(&from, &self.0, &to)?)
+                let renamed = self.0.rename(&from, &self.0, &to);
+                if renamed.is_err() && self.0.symlink_metadata(&to).is_ok_and(|there| there.len() == 0) {
+                    // An empty file must not pass for the one that was sent.
+                    let _ = self.0.remove_file(&to);
+                }
+                Ok(renamed?)
             }
         }
     }

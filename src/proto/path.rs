@@ -200,6 +200,9 @@ impl RelPath {
 /// the link lies in is a real one, so climbing from it is exact, and from there on only links are passed for which the same
 /// was shown. A `..` after a name could leave by the back door of another link (`a -> b/c/d`, then `a/../../..`), so such a
 /// target is refused although it may be harmless.
+///
+/// Links that stood in the output directory before are not looked at: one of the receiver's own that leads outside may be pointed
+/// through, and then the new link leads there too. Reading is all that anybody can do by that; nothing is written through a link.
 #[must_use]
 pub fn link_stays_inside(parent: &RelPath, target: &[u8], system: System) -> bool {
     let is_separator = |b: &u8| *b == b'/' || (system == System::Windows && *b == b'\\');

@@ -9,7 +9,7 @@ use smol::channel::{Receiver as Out, Sender as Queue, unbounded};
 
 use super::Destination;
 use super::machine::{Beginning, Effect, Receiver};
-use super::sink::{Job, SinkEvent};
+use super::sink::{Job, SinkEvent, Stop};
 use crate::error::{Error, Kind, Result};
 use crate::events::{Cancel, Event, Handler, Report};
 use crate::net::lane::Lane;
@@ -54,6 +54,7 @@ struct Driver<'h> {
 struct Disk {
     jobs: Queue<Job>,
     events: Out<Result<Vec<SinkEvent>>>,
+    stop: Stop,
 }
 
 enum Input {
@@ -168,17 +169,15 @@ impl Disk {
     fn start(destination: Destination, chunk: ChunkSize) -> Result<Disk> {
         let (jobs, jobs_out) = unbounded::<Job>();
         let (events_in, events) = unbounded();
+        let stop = Stop::new();
+        let stopped = stop.clone();
         let work = move || {
-            let mut output = match destination.open(chunk) {
+            let mut output = match destination.open(chunk, stopped) {
                 Ok(output) => output,
                 // Whoever is not listening any more has its own reason.
                 Err(error) => return drop(events_in.try_send(Err(error))),
             };
             loop {
-                if jobs_out.is_closed() {
-                    // The session is over: whatever is still queued is for nothing, and may be holes without end.
-                    return;
-                }
                 let mut said = Vec::new();
                 let result = match jobs_out.try_recv() {
                     Ok(job) => output.handle(job, &mut said),
@@ -202,12 +201,14 @@ impl Disk {
         };
         let spawned = thread::Builder::new().name("disk".into()).spawn(work);
         spawned.map_err(|error| Error::new(Kind::Internal, "cannot start a thread").caused_by(error))?;
-        Ok(Disk { jobs, events })
+        Ok(Disk { jobs, events, stop })
     }
 
     /// Lets the thread end and waits until it has cleaned up behind itself; not for ever, because a disk or a reader of standard
     /// output that takes nothing any more must not keep a person from leaving.
     async fn end(self) {
+        // Whatever is still queued is for nothing: what has no outcome by now gets no final name.
+        self.stop.stop();
         self.jobs.close();
         let ended = async { while self.events.recv().await.is_ok() {} };
         let late = async {

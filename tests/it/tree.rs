@@ -13,7 +13,7 @@ use bytes::Bytes;
 use p2pc::proto::chunk::ChunkSize;
 use p2pc::proto::frame::{Frame, Verdict};
 use p2pc::proto::manifest::{Entry, EntryKind, Nesting};
-use p2pc::receive::sink::{Job, Output, Sink, SinkEvent};
+use p2pc::receive::sink::{Job, Output, Sink, SinkEvent, Stop};
 use p2pc::send::source::{Fetch, Reader, SourceEvent, Walk};
 use proptest::prelude::*;
 
@@ -111,7 +111,7 @@ impl Transfer {
         let walk = Walk::new(paths).unwrap();
         let mut transfer = Transfer {
             reader: Reader::new(walk.roots().clone(), ChunkSize::MIN),
-            sink: Sink::new(p2pc::disk::create_output(out).unwrap(), ChunkSize::MIN),
+            sink: Sink::new(p2pc::disk::create_output(out).unwrap(), ChunkSize::MIN, Stop::new()),
             events: Vec::new(),
             open: BTreeMap::new(),
             resolved: 0,

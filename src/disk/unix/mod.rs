@@ -125,11 +125,7 @@ impl Dir for UnixDir {
 
     fn symlink(&self, name: &Name, target: &[u8], meta: &Meta) -> Result<()> {
         rustix::fs::symlinkat(OsStr::from_bytes(target), &self.fd, os(name))?;
-        match rustix::fs::utimensat(&self.fd, os(name), &times(meta), AtFlags::SYMLINK_NOFOLLOW) {
-            // Some file systems keep no time of a link; the link is what matters.
-            Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => Ok(()),
-            result => Ok(result?),
-        }
+        unless_impossible(rustix::fs::utimensat(&self.fd, os(name), &times(meta), AtFlags::SYMLINK_NOFOLLOW))
     }
 
     fn remove_file(&self, name: &Name) -> Result<()> {
@@ -190,12 +186,16 @@ fn set_meta(fd: &OwnedFd, meta: &Meta, full_mode: u16) -> Result<()> {
         Ok(()) | Err(rustix::io::Errno::PERM | rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => {}
         Err(errno) => return Err(errno.into()),
     }
-    match rustix::fs::futimens(fd, &times(meta)) {
-        // A time beyond what the file system can hold, or a directory of somebody else that we may write to.
-        Ok(()) | Err(rustix::io::Errno::PERM | rustix::io::Errno::INVAL | rustix::io::Errno::OPNOTSUPP) => {
-            Ok(())
-        }
-        Err(errno) => Err(errno.into()),
+    unless_impossible(rustix::fs::futimens(fd, &times(meta)))
+}
+
+/// What setting a time came to. That a time is beyond what the file system can hold, that it keeps none, or that it is somebody
+/// else's to set, is no failure: what it belongs to is what matters, and that stands already.
+fn unless_impossible(set: rustix::io::Result<()>) -> Result<()> {
+    use rustix::io::Errno;
+    match set {
+        Err(Errno::PERM | Errno::INVAL | Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
+        result => Ok(result?),
     }
 }
 

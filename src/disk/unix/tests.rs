@@ -36,7 +36,9 @@ fn renaming_never_replaces_by_any_way() {
     let dir = UnixDir::open_path(temp.path()).unwrap();
     let ways: [Way; 3] = [
         |dir, from, to| rename::without_replacing(&dir.fd, from, to),
-        |dir, from, to| Ok(rename::by_link(&dir.fd, from, to)?),
+        |dir, from, to| {
+            Ok(rename::by_link(&dir.fd, from, to, || rustix::fs::unlinkat(&dir.fd, from, AtFlags::empty()))?)
+        },
         |dir, from, to| rename::by_placeholder(&dir.fd, from, to),
     ];
     for (number, way) in ways.into_iter().enumerate() {
@@ -57,6 +59,21 @@ fn renaming_never_replaces_by_any_way() {
         way(&dir, from.as_ref(), to.as_ref()).unwrap();
         assert_eq!(std::fs::read(temp.path().join(&to)).unwrap(), b"new");
         assert!(!temp.path().join(&from).exists());
+    }
+}
+
+#[test]
+fn a_renaming_that_fails_leaves_nothing_and_one_that_is_done_is_no_failure() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = UnixDir::open_path(temp.path()).unwrap();
+    let error = rename::by_placeholder(&dir.fd, "missing".as_ref(), "empty".as_ref()).unwrap_err();
+    assert_eq!(error.fault(), Fault::Missing);
+    assert_eq!(std::fs::read_dir(temp.path()).unwrap().count(), 0);
+    std::fs::write(temp.path().join("from"), b"new").unwrap();
+    for errno in [rustix::io::Errno::PERM, rustix::io::Errno::INVAL] {
+        let (from, to) = ("from", format!("to{}", errno.raw_os_error()));
+        rename::by_link(&dir.fd, from.as_ref(), to.as_ref(), || Err(errno)).unwrap();
+        assert_eq!(std::fs::read(temp.path().join(to)).unwrap(), b"new");
     }
 }
 
@@ -105,6 +122,17 @@ fn links_and_directories_get_their_times() {
     let mut names: Vec<_> = dir.names().unwrap().map(Result::unwrap).collect();
     names.sort();
     assert_eq!(names, [(*b"d").into(), Box::<[u8]>::from(*b"l")]);
+}
+
+#[test]
+fn a_time_that_cannot_be_set_fails_nothing() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = UnixDir::open_path(temp.path()).unwrap();
+    // No system takes so many nanoseconds.
+    let impossible = Meta { mtime_ns: 1_500_000_000, ..META };
+    dir.symlink(&name("l"), b"target", &impossible).unwrap();
+    assert_eq!(&*dir.read_link(&name("l")).unwrap(), b"target");
+    dir.create_file(&name("f")).unwrap().set_meta(&impossible).unwrap();
 }
 
 #[test]

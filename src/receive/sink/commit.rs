@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use crate::disk::{Dir, File, FileId};
+use crate::disk::{Dir, DiskError, File, FileId};
 use crate::error::Result;
 use crate::proto::frame::{Failure, Reason};
 use crate::proto::path::{Name, RelPath};
@@ -99,6 +99,7 @@ impl<D: Dir> Sink<D> {
         self.sync_files()?;
         let mut outcomes = Vec::new();
         while let Some(file) = self.group.files.front() {
+            self.stop.check()?;
             let (path, part_name, id) = (file.path.clone(), file.part_name.clone(), file.id);
             let failure = fatal(self.rename(&path, &part_name, id))?.err();
             let Some(file) = self.group.files.pop_front() else { break };
@@ -125,25 +126,22 @@ impl<D: Dir> Sink<D> {
 
     /// Makes the contents of every file in the group durable.
     fn sync_files(&mut self) -> Result<()> {
-        let files = &self.group.files;
-        let mut failed = None;
-        if files.iter().any(|file| file.file.is_none()) {
+        // Whatever it was: data that could not be made durable is lost, and which file it hit cannot be told for sure.
+        let lost =
+            |error: DiskError, path: &RelPath| error.into_error(format!("cannot make {path:?} durable"));
+        if self.group.files.iter().any(|file| file.file.is_none()) {
             let root = RelPath::root();
-            failed = self.dirs.get(&root).and_then(Dir::sync_file_system).err().map(|error| (error, root));
+            let synced = self.dirs.get(&root).and_then(Dir::sync_file_system);
+            synced.map_err(|error| lost(error, &root))?;
         }
         // The files of other file systems, which the sync of the output directory's does not cover, are all still open.
-        for file in files {
-            if failed.is_none()
-                && let Some(Err(error)) = file.file.as_ref().map(File::sync)
-            {
-                failed = Some((error, file.path.clone()));
+        for finished in &self.group.files {
+            if let Some(file) = &finished.file {
+                self.stop.check()?;
+                file.sync().map_err(|error| lost(error, &finished.path))?;
             }
         }
-        match failed {
-            // Whatever it was: data that could not be made durable is lost, and which file it hit cannot be told for sure.
-            Some((error, path)) => Err(error.into_error(format!("cannot make {path:?} durable"))),
-            None => Ok(()),
-        }
+        Ok(())
     }
 
     /// Gives a file its final name, if the part file is still the one that was written.
@@ -166,8 +164,8 @@ impl<D: Dir> Sink<D> {
         }
     }
 
-    /// Sets modes and times of the directories that are done, inner ones first, and makes durable everything that changed: the names
-    /// in the directories of `outcomes`, and the finished directories. Few are synced for themselves, many with their file system.
+    /// Sets modes and times of the directories that were made and are done, inner ones first, and makes durable everything that
+    /// changed: the names in the directories of `outcomes`, and the finished directories. Few are synced for themselves, many with their file system.
     fn finish_directories(&mut self, ready: Vec<Ready>, outcomes: &mut Vec<Outcome>) -> Result<()> {
         let delivered = outcomes.iter().filter(|outcome| outcome.failure.is_none());
         // In order, so that each one is opened from a neighbour and not from the top.
@@ -185,6 +183,7 @@ impl<D: Dir> Sink<D> {
             Ok(())
         };
         for path in touched {
+            self.stop.check()?;
             let synced = self.dirs.get(&path).and_then(&mut sync).map_err(|error| self.refuse(error, &path));
             // It was moved away or swapped for a link since: what was put into it cannot be vouched for.
             if let Err(failure) = fatal(synced)? {
@@ -195,10 +194,14 @@ impl<D: Dir> Sink<D> {
             }
         }
         for Ready { entry, path, meta } in ready {
-            let set = self.dirs.get(&path).and_then(|dir| {
-                dir.set_meta(&meta)?;
-                sync(dir)
-            });
+            self.stop.check()?;
+            let set = match meta {
+                Some(meta) => self.dirs.get(&path).and_then(|dir| {
+                    dir.set_meta(&meta)?;
+                    sync(dir)
+                }),
+                None => Ok(()),
+            };
             // Its mode may keep even us out from now on, and nobody needs it any more.
             self.dirs.forget(&path);
             let failure = fatal(set.map_err(|error| self.refuse(error, &path)))?.err();

@@ -18,16 +18,19 @@
 //! - Nothing that exists is touched: a file or link in the way fails the entry with `Exists`, looked for when it is announced and
 //!   again, atomically, when it is renamed. An existing directory of exactly that name is entered; a link to one is not.
 //! - Names that the disk takes for one another (case, normalisation) fail with `Collides` and are never merged.
-//! - A directory is made for our eyes only and gets its mode and time after everything in it has its outcome. So do directories that
-//!   existed, as with `cp -p` and `rsync -a`: they were sent, and become what was sent. The output directory itself never changes.
+//! - A directory is made for our eyes only and gets its mode and time after everything in it has its outcome. One that existed keeps
+//!   its own, unlike with `cp -p` and `rsync -a`: a sender does not decide who may look into a `.ssh` of ours. So does the output
+//!   directory, and so does what an interrupted transfer made and left behind.
 //! - What belongs into a directory that could not be made fails with `NoDirectory` and is put nowhere else.
 //! - The beginning and the end of a directory are two items with one outcome: a failure to make it is told for both.
+//! - Once its [`Stop`] is set, which may happen at any moment from another thread, nothing more gets a final name.
 //! - Memory and descriptors are bounded by the items without an outcome, never by the tree's depth or size.
 
 mod commit;
 mod part;
 mod place;
 mod spelling;
+mod stop;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -53,6 +56,7 @@ use spelling::Spellings;
 use tree::{Told, Tree};
 
 pub use commit::{GROUP_BYTES_MAX, GROUP_ITEMS_MAX};
+pub use stop::Stop;
 pub use stream::StreamSink;
 
 /// Something to be done about what arrived.
@@ -109,8 +113,8 @@ pub trait Output: Send {
     /// Does one job.
     ///
     /// # Errors
-    /// The transfer cannot go on: kind `Disk`, or `Protocol` when the job contradicts an earlier one. Nothing stands under a final
-    /// name then that is not whole.
+    /// The transfer cannot go on: kind `Disk`, `Protocol` when the job contradicts an earlier one, or `Interrupted` when the
+    /// [`Stop`] was set. Nothing stands under a final name then that is not whole.
     fn handle(&mut self, job: Job, events: &mut Vec<SinkEvent>) -> Result<()>;
 
     /// Brings everything that is complete to its end. Call it when no job is at hand.
@@ -118,9 +122,6 @@ pub trait Output: Send {
     /// # Errors
     /// The transfer cannot go on, as with [`Output::handle`].
     fn commit(&mut self, events: &mut Vec<SinkEvent>) -> Result<()>;
-
-    /// Whether a commit would bring anything to its end.
-    fn has_uncommitted(&self) -> bool;
 }
 
 /// Writes below one directory.
@@ -128,6 +129,7 @@ pub trait Output: Send {
 pub struct Sink<D: Dir> {
     dirs: Dirs<D>,
     chunk: ChunkSize,
+    stop: Stop,
     tree: Tree,
     spellings: Spellings,
     next: u64,
@@ -149,12 +151,13 @@ enum Refusal {
 type Attempt<T> = std::result::Result<T, Refusal>;
 
 impl<D: Dir> Sink<D> {
-    /// Writes below `root`, hashing in chunks of `chunk`.
+    /// Writes below `root`, hashing in chunks of `chunk`, until `stop` is set.
     #[must_use]
-    pub fn new(root: D, chunk: ChunkSize) -> Sink<D> {
+    pub fn new(root: D, chunk: ChunkSize, stop: Stop) -> Sink<D> {
         Sink {
             dirs: Dirs::new(root),
             chunk,
+            stop,
             tree: Tree::default(),
             spellings: Spellings::default(),
             next: 0,
@@ -222,6 +225,7 @@ impl<D: Dir> Sink<D> {
 
 impl<D: Dir> Output for Sink<D> {
     fn handle(&mut self, job: Job, events: &mut Vec<SinkEvent>) -> Result<()> {
+        self.stop.check()?;
         match job {
             Job::Prepare(entry) => self.prepare(entry, events)?,
             Job::Write { pieces, payload, cost } => {
@@ -235,11 +239,8 @@ impl<D: Dir> Output for Sink<D> {
     }
 
     fn commit(&mut self, events: &mut Vec<SinkEvent>) -> Result<()> {
+        self.stop.check()?;
         self.commit_group(events)
-    }
-
-    fn has_uncommitted(&self) -> bool {
-        !self.group.is_empty()
     }
 }
 

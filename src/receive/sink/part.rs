@@ -71,7 +71,8 @@ impl<F> Part<F> {
         self.hasher.get_or_insert_with(|| Box::new(FileHasher::new(chunk)))
     }
 
-    /// Checks that a piece is the next one and inside of the file.
+    /// Checks that a piece is the next one and inside of the file. The session has checked it too; this is the last line before the
+    /// disk, where a piece out of place would overwrite what is hashed already.
     fn expect(&self, offset: u64, length: u32) -> Result<()> {
         if offset != self.length() {
             return Err(breach("contents of a file came out of their order"));
@@ -94,6 +95,7 @@ impl<D: Dir> Sink<D> {
         events: &mut Vec<SinkEvent>,
     ) -> Result<()> {
         for portion in portions(pieces, payload) {
+            self.stop.check()?;
             let Portion { entry, offset, length, bytes } = portion?;
             match self.parts.get(&entry) {
                 Some(part) => part.expect(offset, length)?,
@@ -158,9 +160,13 @@ impl<D: Dir> Sink<D> {
         let chunk = self.chunk;
         let Some(part) = self.parts.get_mut(&entry) else { return Ok(()) };
         let Some(bytes) = bytes else {
-            part.hasher(chunk).update_zeros(u64::from(length), |_, _| {});
             part.ends_in_hole = true;
-            return Ok(());
+            let hasher = part.hasher(chunk);
+            let hashed = self.stop.zeros(length, |zeros| {
+                hasher.update_zeros(zeros, |_, _| {});
+                Ok(())
+            });
+            return hashed.map_err(Refusal::Fatal);
         };
         let Some(file) = &part.file else { return Ok(()) };
         if let Err(error) = file.write_at(bytes, offset) {

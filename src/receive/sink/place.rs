@@ -7,7 +7,7 @@ use crate::proto::manifest::Meta;
 use crate::proto::path::{Name, RelPath, System, link_stays_inside};
 
 use super::part::Part;
-use super::tree::{Parent, Told};
+use super::tree::{Begun, Parent, Told};
 use super::{Attempt, Refusal, Sink, breach, fatal};
 
 impl<D: Dir> Sink<D> {
@@ -57,19 +57,20 @@ impl<D: Dir> Sink<D> {
     /// Makes or enters a directory. Returns its outcome where it is known at once.
     pub(super) fn begin_directory(&mut self, id: u64, path: RelPath) -> Result<Told> {
         match fatal(self.make_directory(&path))? {
-            Ok(is_new) => {
+            Ok(false) => {
+                self.tree.begin(id, path, Begun::Entered);
+                Ok(Told::Now(None))
+            }
+            Ok(true) => {
                 let parent_path = path.split().map(|(parent, _)| parent).unwrap_or_default();
-                self.tree.begin(id, path, None);
-                if !is_new {
-                    return Ok(Told::Now(None));
-                }
+                self.tree.begin(id, path, Begun::Made);
                 // It waits for itself, so that its end cannot be told before its beginning is durable.
                 self.tree.wait_for_one(Some(id));
                 self.group.add_made(id, Some(id), parent_path);
                 Ok(Told::Later)
             }
             Err(failure) => {
-                self.tree.begin(id, path, Some(failure.clone()));
+                self.tree.begin(id, path, Begun::Failed(failure.clone()));
                 Ok(Told::Now(Some(failure)))
             }
         }

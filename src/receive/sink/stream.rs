@@ -7,7 +7,7 @@ use crate::proto::chunk::{ChunkSize, FileHasher};
 use crate::proto::frame::{Failure, Piece, Reason, Verdict};
 use crate::proto::manifest::{Entry, EntryKind};
 
-use super::{Job, Output, Portion, SinkEvent, breach, portions};
+use super::{Job, Output, Portion, SinkEvent, Stop, breach, portions};
 
 /// Writes the first file on the top level of the manifest to a stream, in order. Every other item fails.
 ///
@@ -17,6 +17,7 @@ use super::{Job, Output, Portion, SinkEvent, breach, portions};
 pub struct StreamSink<W> {
     out: W,
     chunk: ChunkSize,
+    stop: Stop,
     next: u64,
     current: Option<Current>,
     has_accepted: bool,
@@ -30,10 +31,10 @@ struct Current {
 }
 
 impl<W: Write + Send> StreamSink<W> {
-    /// Writes to `out`.
+    /// Writes to `out`, hashing in chunks of `chunk`, until `stop` is set.
     #[must_use]
-    pub fn new(out: W, chunk: ChunkSize) -> StreamSink<W> {
-        StreamSink { out, chunk, next: 0, current: None, has_accepted: false }
+    pub fn new(out: W, chunk: ChunkSize, stop: Stop) -> StreamSink<W> {
+        StreamSink { out, chunk, stop, next: 0, current: None, has_accepted: false }
     }
 
     fn prepare(&mut self, entry: Entry, events: &mut Vec<SinkEvent>) -> Result<()> {
@@ -59,12 +60,14 @@ impl<W: Write + Send> StreamSink<W> {
 
     fn write(&mut self, pieces: &[Piece], payload: &[u8]) -> Result<()> {
         for portion in portions(pieces, payload) {
+            self.stop.check()?;
             let Portion { entry, offset, length, bytes } = portion?;
             let current = match &mut self.current {
                 Some(current) if current.entry == entry => current,
                 _ if entry < self.next => continue,
                 _ => return Err(breach("contents of a file that was not announced")),
             };
+            // Checked here again because nothing can be taken back from a stream.
             let end = offset.saturating_add(u64::from(length));
             if offset != current.hasher.length() || current.size.is_some_and(|size| end > size) {
                 return Err(breach("contents of a file came out of their order"));
@@ -73,9 +76,11 @@ impl<W: Write + Send> StreamSink<W> {
                 self.out.write_all(bytes).map_err(cannot_write)?;
                 current.hasher.update(bytes, |_, _| {});
             } else {
-                let zeros = &mut io::repeat(0).take(u64::from(length));
-                io::copy(zeros, &mut self.out).map_err(cannot_write)?;
-                current.hasher.update_zeros(u64::from(length), |_, _| {});
+                self.stop.zeros(length, |zeros| {
+                    io::copy(&mut io::repeat(0).take(zeros), &mut self.out).map_err(cannot_write)?;
+                    current.hasher.update_zeros(zeros, |_, _| {});
+                    Ok(())
+                })?;
             }
         }
         Ok(())
@@ -84,6 +89,7 @@ impl<W: Write + Send> StreamSink<W> {
 
 impl<W: Write + Send> Output for StreamSink<W> {
     fn handle(&mut self, job: Job, events: &mut Vec<SinkEvent>) -> Result<()> {
+        self.stop.check()?;
         match job {
             Job::Prepare(entry) => return self.prepare(entry, events),
             Job::Write { pieces, payload, cost } => {
@@ -112,12 +118,9 @@ impl<W: Write + Send> Output for StreamSink<W> {
     }
 
     fn commit(&mut self, _events: &mut Vec<SinkEvent>) -> Result<()> {
+        self.stop.check()?;
         // So that a reader gets what a slow sender has sent so far.
         self.out.flush().map_err(cannot_write)
-    }
-
-    fn has_uncommitted(&self) -> bool {
-        self.current.is_some()
     }
 }
 

@@ -15,14 +15,16 @@ const META: Meta = Meta { mode: Some(0o640), mtime_s: 77, mtime_ns: 5 };
 struct Feeder {
     disk: MemoryDisk,
     sink: Sink<crate::disk::memory::MemoryDir>,
+    stop: Stop,
     nesting: Nesting,
     events: Vec<SinkEvent>,
 }
 
 impl Feeder {
     fn new(disk: MemoryDisk) -> Feeder {
-        let sink = Sink::new(disk.root(), ChunkSize::MIN);
-        Feeder { disk, sink, nesting: Nesting::new(), events: Vec::new() }
+        let stop = Stop::new();
+        let sink = Sink::new(disk.root(), ChunkSize::MIN, stop.clone());
+        Feeder { disk, sink, stop, nesting: Nesting::new(), events: Vec::new() }
     }
 
     fn job(&mut self, job: Job) -> Result<()> {
@@ -170,7 +172,7 @@ fn every_item_is_planned_once_and_in_order() {
     assert_eq!(resolved, 5);
     assert_eq!((feeder.outcome(empty), feeder.failed(unsent)), (Some(None), Reason::Special));
     assert_eq!(feeder.tree(), ["d", "d/empty", "d/l"]);
-    assert!(!feeder.sink.has_uncommitted());
+    assert!(feeder.sink.group.is_empty());
 }
 
 #[test]
@@ -478,9 +480,80 @@ fn an_abandoned_sink_takes_its_part_files_with_it() {
 }
 
 #[test]
+fn a_stopped_sink_does_nothing_more_and_cleans_up() {
+    type Act = fn(&mut Feeder, u64) -> Result<()>;
+    let acts: [Act; 6] = [
+        |feeder, _| feeder.sink.commit(&mut feeder.events),
+        |feeder, entry| feeder.write(entry, 2, b"c"),
+        |feeder, entry| feeder.finish(entry, b"ab"),
+        |feeder, entry| feeder.job(Job::Drop { entry, failure: Failure::new(Reason::Changed, "") }),
+        |feeder, entry| {
+            let pieces = vec![Piece::Zeros { entry, offset: 2, length: 1 }];
+            feeder.job(Job::Write { pieces, payload: Bytes::new(), cost: 0 })
+        },
+        |feeder, _| {
+            let link = Item::Link { name: b"link", target: b"x", meta: META };
+            let entry = feeder.nesting.place(&link).unwrap();
+            feeder.job(Job::Prepare(entry))
+        },
+    ];
+    for (number, act) in acts.into_iter().enumerate() {
+        let mut feeder = Feeder::new(MemoryDisk::new());
+        let entry = feeder.file("coming", 3);
+        feeder.write(entry, 0, b"ab").unwrap();
+        feeder.send("complete", b"not committed");
+        let (told, done) = (feeder.events.len(), feeder.disk.ops().len());
+        feeder.stop.stop();
+        assert_eq!(act(&mut feeder, entry).unwrap_err().kind(), Kind::Interrupted, "{number}");
+        assert_eq!((feeder.events.len(), feeder.disk.ops().len()), (told, done), "{number}");
+        let disk = feeder.disk.clone();
+        drop(feeder);
+        assert!(disk.tree().is_empty(), "{number}");
+    }
+}
+
+/// Wherever in a commit the person cancels: each sync may take its time, and there may be a thousand.
+#[test]
+fn a_commit_that_is_stopped_names_no_more_files() {
+    for (verb, expected) in [("sync", [1, 0, 0]), ("rename", [3, 1, 0]), ("sync-dir", [3, 3, 1])] {
+        let mut feeder = Feeder::new(MemoryDisk::with(Spelling::Exact, false));
+        for name in ["a", "b", "c"] {
+            feeder.dir(name);
+            feeder.send("f", b"x");
+            feeder.end();
+        }
+        let stop = feeder.stop.clone();
+        feeder.disk.when(verb, move || stop.stop());
+        assert_eq!(feeder.sink.commit(&mut feeder.events).unwrap_err().kind(), Kind::Interrupted);
+        let count = |verb: &str| feeder.disk.ops().iter().filter(|op| op.verb == verb).count();
+        assert_eq!(["sync", "rename", "sync-dir"].map(count), expected);
+        let disk = feeder.disk.clone();
+        drop(feeder);
+        // Three directories, and in them what was renamed by then.
+        assert_eq!(disk.tree().len(), 3 + expected[1]);
+    }
+}
+
+#[test]
+fn a_stopped_stream_takes_nothing_more() {
+    let (mut out, stop) = (Vec::new(), Stop::new());
+    let mut sink = StreamSink::new(&mut out, ChunkSize::MIN, stop.clone());
+    let mut events = Vec::new();
+    let entry = Nesting::new().place(&Item::File { name: b"f", size: None, meta: META }).unwrap();
+    sink.handle(Job::Prepare(entry), &mut events).unwrap();
+    stop.stop();
+    let pieces = vec![Piece::Bytes { entry: 0, offset: 0, length: 1 }];
+    let job = Job::Write { pieces, payload: Bytes::from_static(b"x"), cost: 0 };
+    assert_eq!(sink.handle(job, &mut events).unwrap_err().kind(), Kind::Interrupted);
+    assert_eq!(sink.commit(&mut events).unwrap_err().kind(), Kind::Interrupted);
+    drop(sink);
+    assert!(out.is_empty());
+}
+
+#[test]
 fn a_stream_takes_one_file() {
     let mut out = Vec::new();
-    let mut sink = StreamSink::new(&mut out, ChunkSize::MIN);
+    let mut sink = StreamSink::new(&mut out, ChunkSize::MIN, Stop::new());
     let (mut events, mut nesting) = (Vec::new(), Nesting::new());
     let mut handle = |job| sink.handle(job, &mut events).unwrap();
     let items = [
@@ -514,7 +587,7 @@ fn a_stream_takes_one_file() {
 
 #[test]
 fn a_damaged_stream_is_told() {
-    let mut sink = StreamSink::new(Vec::new(), ChunkSize::MIN);
+    let mut sink = StreamSink::new(Vec::new(), ChunkSize::MIN, Stop::new());
     let mut events = Vec::new();
     let entry = Nesting::new().place(&Item::File { name: b"f", size: Some(2), meta: META }).unwrap();
     sink.handle(Job::Prepare(entry), &mut events).unwrap();

@@ -34,35 +34,48 @@ pub(super) struct Ready {
     /// The item that ended it.
     pub(super) entry: u64,
     pub(super) path: RelPath,
-    pub(super) meta: Meta,
+    /// What it gets; `None` if it existed and keeps its own.
+    pub(super) meta: Option<Meta>,
 }
 
 #[derive(Debug)]
 struct Node {
     path: RelPath,
     parent: Parent,
-    /// Why it could not be made.
-    failure: Option<Failure>,
+    begun: Begun,
     /// What is in it, or the directory itself, without an outcome.
     pending: usize,
     end: Option<(u64, Meta)>,
+}
+
+/// What came of the beginning of a directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Begun {
+    /// It was made.
+    Made,
+    /// It existed and was entered.
+    Entered,
+    /// Neither was possible.
+    Failed(Failure),
 }
 
 impl Tree {
     /// The innermost directory the manifest stands in; `Err` if it could not be made.
     pub(super) fn innermost(&self) -> Result<Parent, ()> {
         let innermost = self.open.last().copied();
-        let is_made = innermost.and_then(|id| self.nodes.get(&id)).is_none_or(|node| node.failure.is_none());
+        let is_made = innermost
+            .and_then(|id| self.nodes.get(&id))
+            .is_none_or(|node| !matches!(node.begun, Begun::Failed(_)));
         if is_made { Ok(innermost) } else { Err(()) }
     }
 
     /// Begins a directory in the innermost one.
-    pub(super) fn begin(&mut self, id: u64, path: RelPath, failure: Option<Failure>) {
+    pub(super) fn begin(&mut self, id: u64, path: RelPath, begun: Begun) {
         let parent = self.open.last().copied();
-        if failure.is_none() {
+        if !matches!(begun, Begun::Failed(_)) {
             self.wait_for_one(parent);
         }
-        self.nodes.insert(id, Node { path, parent, failure, pending: 0, end: None });
+        self.nodes.insert(id, Node { path, parent, begun, pending: 0, end: None });
         self.open.push(id);
     }
 
@@ -70,7 +83,8 @@ impl Tree {
     pub(super) fn end(&mut self, entry: u64, meta: Meta, ready: &mut Vec<Ready>) -> Option<Told> {
         let id = self.open.pop()?;
         let node = self.nodes.get_mut(&id)?;
-        if let Some(failure) = node.failure.take() {
+        if let Begun::Failed(failure) = &node.begun {
+            let failure = failure.clone();
             self.nodes.remove(&id);
             return Some(Told::Now(Some(failure)));
         }
@@ -102,6 +116,7 @@ impl Tree {
                 return;
             };
             let Some(node) = self.nodes.remove(&id) else { return };
+            let meta = (node.begun == Begun::Made).then_some(meta);
             ready.push(Ready { entry, path: node.path, meta });
             if let Some(parent) = node.parent.and_then(|id| self.nodes.get_mut(&id)) {
                 parent.pending -= 1;
@@ -121,8 +136,8 @@ mod tests {
         let outer = RelPath::root().join(&Name::new(b"a").unwrap()).unwrap();
         let inner = outer.join(&Name::new(b"b").unwrap()).unwrap();
         let (mut tree, mut ready) = (Tree::default(), Vec::new());
-        tree.begin(0, outer.clone(), None);
-        tree.begin(1, inner.clone(), None);
+        tree.begin(0, outer.clone(), Begun::Entered);
+        tree.begin(1, inner.clone(), Begun::Made);
         let parent = tree.innermost().unwrap();
         tree.wait_for_one(parent);
         assert_eq!(tree.end(3, Meta::default(), &mut ready), Some(Told::Later));
@@ -130,8 +145,8 @@ mod tests {
         assert_eq!(tree.end(5, Meta::default(), &mut ready), None);
         assert!(ready.is_empty());
         tree.done(parent, &mut ready);
-        let paths: Vec<_> = ready.iter().map(|ready| (ready.entry, ready.path.clone())).collect();
-        assert_eq!(paths, [(3, inner), (4, outer)]);
+        let ready: Vec<_> = ready.into_iter().map(|ready| (ready.entry, ready.path, ready.meta)).collect();
+        assert_eq!(ready, [(3, inner, Some(Meta::default())), (4, outer, None)]);
         assert!(tree.nodes.is_empty());
     }
 }

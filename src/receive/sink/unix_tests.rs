@@ -20,7 +20,11 @@ struct Feeder {
 impl Feeder {
     fn new(out: &Path) -> Feeder {
         let root = crate::disk::create_output(out).unwrap();
-        Feeder { sink: Sink::new(root, ChunkSize::MIN), nesting: Nesting::new(), events: Vec::new() }
+        Feeder {
+            sink: Sink::new(root, ChunkSize::MIN, Stop::new()),
+            nesting: Nesting::new(),
+            events: Vec::new(),
+        }
     }
 
     fn prepare(&mut self, item: &Item<'_>) -> Result<u64> {
@@ -85,6 +89,45 @@ fn modes_and_times_arrive_and_read_only_directories_hold_files() {
     let file = std::fs::metadata(out.join("d/none").join(name)).unwrap();
     // Set-id and sticky bits are dropped.
     assert_eq!((file.mode() & 0o7777, file.mtime()), (0o444, 1_234_567_890));
+}
+
+/// Whatever mode is sent: a sender must neither open nor lock what is the receiver's own.
+#[test]
+fn directories_that_existed_keep_their_mode_and_time() {
+    let temp = tempfile::tempdir().unwrap();
+    let ssh = temp.path().join(".ssh");
+    std::fs::create_dir(&ssh).unwrap();
+    std::fs::set_permissions(&ssh, std::fs::Permissions::from_mode(0o700)).unwrap();
+    for mode in [0, 0o777] {
+        let meta = Meta { mode: Some(mode), ..META };
+        let mut feeder = Feeder::new(temp.path());
+        feeder.prepare(&Item::Directory { name: b".ssh" }).unwrap();
+        let file = feeder.send(format!("f{mode}").as_bytes(), META, b"x").unwrap();
+        let end = feeder.prepare(&Item::DirectoryEnd { meta }).unwrap();
+        feeder.commit();
+        assert_eq!((feeder.outcome(0), feeder.outcome(file), feeder.outcome(end)), (None, None, None));
+        let there = std::fs::metadata(&ssh).unwrap();
+        assert_eq!(there.mode() & 0o7777, 0o700);
+        assert_ne!(there.mtime(), META.mtime_s);
+    }
+}
+
+#[test]
+fn directories_of_an_interrupted_transfer_stay_closed() {
+    let temp = tempfile::tempdir().unwrap();
+    let meta = Meta { mode: Some(0o755), ..META };
+    for is_interrupted in [true, false] {
+        let mut feeder = Feeder::new(temp.path());
+        feeder.prepare(&Item::Directory { name: b"d" }).unwrap();
+        if !is_interrupted {
+            feeder.prepare(&Item::DirectoryEnd { meta }).unwrap();
+            feeder.commit();
+        }
+        drop(feeder);
+        let there = std::fs::metadata(temp.path().join("d")).unwrap();
+        assert_eq!(there.mode() & 0o7777, 0o700);
+        assert_ne!(there.mtime(), META.mtime_s);
+    }
 }
 
 #[test]
@@ -220,6 +263,28 @@ fn links_that_stood_there_before_are_not_followed() {
     assert_eq!(feeder.outcome(behind), Some(Reason::Unwritable));
     assert!(out.join(&part).is_symlink());
     assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 0);
+}
+
+#[test]
+fn a_link_through_one_that_was_there_is_not_written_through() {
+    let temp = tempfile::tempdir().unwrap();
+    let (out, outside) = (temp.path().join("out"), temp.path().join("outside"));
+    std::fs::create_dir(&out).unwrap();
+    std::fs::create_dir_all(outside.join("sub")).unwrap();
+    symlink(&outside, out.join("own")).unwrap();
+    let mut feeder = Feeder::new(&out);
+    let link = feeder.prepare(&Item::Link { name: b"new", target: b"own/sub", meta: META }).unwrap();
+    let dir = feeder.prepare(&Item::Directory { name: b"new" }).unwrap();
+    let inside = feeder.prepare(&Item::File { name: b"f", size: Some(1), meta: META }).unwrap();
+    feeder.prepare(&Item::DirectoryEnd { meta: META }).unwrap();
+    feeder.commit();
+    assert_eq!(feeder.outcome(link), None);
+    assert_eq!(
+        (feeder.outcome(dir), feeder.outcome(inside)),
+        (Some(Reason::Exists), Some(Reason::NoDirectory))
+    );
+    assert_eq!(std::fs::read_dir(outside.join("sub")).unwrap().count(), 0);
+    assert_ne!(std::fs::metadata(outside.join("sub")).unwrap().mtime(), META.mtime_s);
 }
 
 #[test]
