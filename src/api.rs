@@ -28,6 +28,9 @@ use crate::send::SendOptions;
 /// [`Error`] with the [`Kind`] that says whose fault it was. A report with failed entries is no error.
 pub async fn send(options: SendOptions, handler: &dyn Handler, cancel: Cancel) -> Result<Report> {
     let walk = crate::send::source::Walk::new(&options.paths)?;
+    for renamed in walk.roots().renamed() {
+        handler.event(Event::Renamed { path: renamed.path.clone(), name: renamed.name.clone() });
+    }
     let meeting = Meeting {
         role: Role::Send,
         code: options.code,
@@ -38,7 +41,9 @@ pub async fn send(options: SendOptions, handler: &dyn Handler, cancel: Cancel) -
     };
     let chunk = options.chunk_size;
     let stop = cancel.clone();
-    meeting.hold(handler, &cancel, async |paired| crate::send::run(paired, walk, chunk, handler, stop).await).await
+    meeting
+        .hold(handler, &cancel, async |paired| crate::send::run(paired, walk, chunk, handler, stop).await)
+        .await
 }
 
 /// Receives what the other side sends and returns once every entry has its outcome.
@@ -59,7 +64,9 @@ pub async fn receive(options: ReceiveOptions, handler: &dyn Handler, cancel: Can
     };
     let stop = cancel.clone();
     let yes = options.yes;
-    meeting.hold(handler, &cancel, async |paired| crate::receive::run(paired, output, yes, handler, stop).await).await
+    meeting
+        .hold(handler, &cancel, async |paired| crate::receive::run(paired, output, yes, handler, stop).await)
+        .await
 }
 
 /// Where and how the two sides find each other.
@@ -89,8 +96,11 @@ impl Meeting {
             return self.hold_here(code, made, handler, cancel, session).await;
         };
         if self.listen.is_some() {
-            return Err(Error::new(Kind::Usage, "an address to listen on makes no sense with a relay elsewhere")
-                .hint("Leave out either --listen or the relay."));
+            return Err(Error::new(
+                Kind::Usage,
+                "an address to listen on makes no sense with a relay elsewhere",
+            )
+            .hint("Leave out either --listen or the relay."));
         }
         if !relay.tls() && !relay.is_private() {
             handler.event(Event::PlainRelay(relay.clone()));
@@ -124,14 +134,15 @@ impl Meeting {
         session: impl AsyncFnOnce(Paired) -> Result<Report>,
     ) -> Result<Report> {
         if self.role == Role::Receive && !made {
-            return Err(Error::new(Kind::Usage, "the code says nothing of a relay, and none is given")
-                .hint("Type the code with what follows its @, or give the relay with --relay or P2PC_RELAY."));
+            return Err(Error::new(Kind::Usage, "the code says nothing of a relay, and none is given").hint(
+                "Type the code with what follows its @, or give the relay with --relay or P2PC_RELAY.",
+            ));
         }
         let derived = {
             let code = code.clone();
             smol::unblock(move || code.derive()).await?
         };
-        let listen = self.listen.clone().unwrap_or_else(|| ListenAddr::everywhere(0));
+        let listen = self.listen.unwrap_or_else(|| ListenAddr::everywhere(0));
         let options = RelayOptions { listen: vec![listen], tls: None, only_room: Some(derived.room) };
         let relay = Relay::bind(options).await?;
         let Some(bound) = relay.addresses().first().copied() else {
@@ -167,3 +178,6 @@ fn reachable_at(bound: SocketAddr) -> Vec<RelayUrl> {
     }
     local_addresses(bound.port()).into_iter().map(RelayUrl::plain).collect()
 }
+
+#[cfg(test)]
+mod tests;

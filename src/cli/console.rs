@@ -118,6 +118,18 @@ impl Console {
         self.setting.out.as_deref().is_some_and(|out| out.as_os_str() == "-")
     }
 
+    /// Who was given the code may still have to tell the other side; a receiver got it from there.
+    fn await_other(&self, code: &str, relay: &RelayUrl) {
+        let Setting { side, ref invite_options, private_ca, .. } = self.setting;
+        let relays = std::slice::from_ref(relay);
+        let invite =
+            Invite { from: side, code, relays, embedded: false, options: invite_options, private_ca };
+        match side {
+            Side::Send => self.notice(&invite.waiting(self.style)),
+            Side::Receive => self.notice(messages::WAITING),
+        }
+    }
+
     fn invite(&self, code: &str, relays: &[RelayUrl], embedded: bool) {
         let Setting { side, ref invite_options, private_ca, .. } = self.setting;
         let invite = Invite { from: side, code, relays, embedded, options: invite_options, private_ca };
@@ -209,7 +221,8 @@ impl Handler for Console {
     fn event(&self, event: Event) {
         match event {
             Event::CodeReady { code, relays, embedded } => self.invite(code.reveal(), &relays, embedded),
-            Event::Waiting => self.notice(messages::WAITING),
+            Event::Waiting { code, relay } => self.await_other(code.reveal(), &relay),
+            Event::Renamed { path, name } => self.screen.line(&messages::renamed(&path, &name)),
             Event::PlainRelay(relay) => self.notice(&messages::plain_relay(&relay)),
             // Somebody may be trying to get in: that is no matter of taste, so quiet does not hide it.
             Event::WrongGuess { left } => self.screen.line(&messages::wrong_guess(left)),

@@ -32,7 +32,7 @@ mod tests {
     }
 
     /// How a flag must stand at the head of its line.
-    fn head(flag: &argh::FlagInfo) -> String {
+    fn head(flag: &argh::FlagInfo<'_>) -> String {
         let short = flag.short.map_or("    ".into(), |letter| format!("-{letter}, "));
         match flag.kind {
             FlagInfoKind::Switch => format!("\n  {short}{} ", flag.long),

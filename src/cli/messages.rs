@@ -10,6 +10,7 @@ use crate::events::{EntryEnd, Offer, Progress, Report};
 use crate::net::RelayUrl;
 use crate::proto::frame::{Failure, Reason};
 use crate::proto::manifest::KindTag;
+use crate::proto::path::Name;
 use crate::term::clean::{clean, clean_short};
 use crate::term::human;
 use crate::term::meter::Meter;
@@ -83,6 +84,17 @@ impl Invite<'_> {
         text
     }
 
+    /// What a sender says that was given the code: the other side may have started already, or not.
+    pub fn waiting(&self, style: Style) -> String {
+        let command = self.relays.first().map_or_else(String::new, |relay| self.command(relay));
+        let mut text = format!("Waiting for the other side to run\n\n    {}\n", style.strong(&command));
+        if self.private_ca {
+            text.push_str("\nThe other side needs --ca with the same certificate authority.");
+        }
+        text.push_str("\nCtrl-C ends it.");
+        text
+    }
+
     fn command(&self, relay: &RelayUrl) -> String {
         let code = quoted(&self.addressed(relay));
         let mut command = match self.from {
@@ -106,6 +118,12 @@ impl Invite<'_> {
 
 /// The taker of a code waits.
 pub const WAITING: &str = "Waiting for the other side. Ctrl-C ends it.";
+
+/// An argument gets another name at the other end.
+pub fn renamed(path: &Path, name: &Name) -> String {
+    let path = clean(path.as_os_str().as_encoded_bytes());
+    format!("note: {path} is called {} at the other end: another one has its name", clean(name.as_bytes()))
+}
 
 /// The hop to the relay is readable on the way.
 pub fn plain_relay(relay: &RelayUrl) -> String {

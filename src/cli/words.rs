@@ -152,7 +152,12 @@ impl Split<'_> {
     }
 
     /// `--name`, `--name value` or `--name=value`.
-    fn long(&mut self, word: &OsStr, spelled: &[u16], rest: &mut std::slice::Iter<OsString>) -> Result<()> {
+    fn long(
+        &mut self,
+        word: &OsStr,
+        spelled: &[u16],
+        rest: &mut std::slice::Iter<'_, OsString>,
+    ) -> Result<()> {
         let (name, attached) = match spelled.iter().position(|unit| *unit == EQUALS) {
             Some(at) => (from_units(&spelled[..at]), Some(from_units(&spelled[at + 1..]))),
             None => (word.to_owned(), None),
@@ -172,7 +177,7 @@ impl Split<'_> {
     }
 
     /// `-o VALUE`, `-oVALUE`, `-o=VALUE`, or switches in one word: `-qy`.
-    fn short(&mut self, word: &OsStr, rest: &mut std::slice::Iter<OsString>) -> Result<()> {
+    fn short(&mut self, word: &OsStr, rest: &mut std::slice::Iter<'_, OsString>) -> Result<()> {
         let spelled = units(word);
         for (at, &unit) in spelled.iter().enumerate().skip(1) {
             let letter = char::from_u32(unit.into()).unwrap_or(char::REPLACEMENT_CHARACTER);
@@ -195,7 +200,7 @@ impl Split<'_> {
     /// The word after an option. One that is itself an option is a forgotten value far more often than a value.
     fn next_value<'w>(
         &self,
-        flag: &FlagInfo,
+        flag: &FlagInfo<'_>,
         rest: &mut std::slice::Iter<'w, OsString>,
     ) -> Result<&'w OsStr> {
         let is_option = |word: &&OsString| self.info.flags.iter().any(|flag| *word == flag.long);
@@ -208,7 +213,7 @@ impl Split<'_> {
         }
     }
 
-    fn push(&mut self, flag: &FlagInfo, value: Option<&OsStr>) -> Result<()> {
+    fn push(&mut self, flag: &FlagInfo<'_>, value: Option<&OsStr>) -> Result<()> {
         let repeatable = flag.optionality == Optionality::Repeating || value.is_none();
         if !repeatable && self.options.iter().any(|option| option == flag.long) {
             return Err(self.usage(format!("{} is given twice", flag.long)));

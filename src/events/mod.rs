@@ -6,11 +6,12 @@
 pub mod tally;
 
 use std::future::Future;
+use std::path::PathBuf;
 use std::pin::Pin;
 
 use crate::net::RelayUrl;
 use crate::proto::code::Code;
-use crate::proto::path::RelPath;
+use crate::proto::path::{Name, RelPath};
 
 /// Something that happened. More may be added: match with a wildcard.
 #[derive(Clone, Debug)]
@@ -26,8 +27,20 @@ pub enum Event {
         /// True when this process itself runs the relay.
         embedded: bool,
     },
+    /// An argument is called something else at the other end, because another one has its name.
+    Renamed {
+        /// The argument.
+        path: PathBuf,
+        /// What it is called there.
+        name: Name,
+    },
     /// This side was given the code; the relay has the room, the other side is awaited.
-    Waiting,
+    Waiting {
+        /// The code, for whoever has yet to tell the other side.
+        code: Code,
+        /// The relay of the room.
+        relay: RelayUrl,
+    },
     /// The hop to the relay is not encrypted (the content is).
     PlainRelay(RelayUrl),
     /// Somebody came with a wrong code; this side waits on. After `left` more the code is burnt.

@@ -2,7 +2,8 @@
 //!
 //! Below TLS it turns many small reads into few system calls: rustls asks for 4 KiB at a time. Above it lets a layer read
 //! exactly what is its own, such as the head of an HTTP response. Unlike the usual buffered reader it passes vectored
-//! writes on, without which TLS would need a system call for every 16 KiB record.
+//! writes on, without which TLS would need a system call for every 16 KiB record. And its buffer is as large as what comes
+//! needs: a relay has thousands of streams on which next to nothing does.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -14,23 +15,34 @@ use futures_lite::io::{AsyncBufRead, AsyncRead, AsyncWrite};
 #[derive(Debug)]
 pub struct Buffered<S> {
     stream: S,
-    buffer: Box<[u8]>,
+    buffer: Vec<u8>,
+    capacity: usize,
     /// What is read and not yet taken is `buffer[start..end]`.
     start: usize,
     end: usize,
 }
 
 impl<S> Buffered<S> {
-    /// Reads up to `capacity` bytes ahead.
+    /// Reads up to `capacity` bytes ahead. They are taken from memory only when as much comes.
     #[must_use]
     pub fn new(capacity: usize, stream: S) -> Buffered<S> {
-        Buffered { stream, buffer: vec![0; capacity].into(), start: 0, end: 0 }
+        Buffered { stream, buffer: Vec::new(), capacity, start: 0, end: 0 }
+    }
+
+    /// Makes the buffer twice as large if the last read filled it: then there probably is more.
+    fn grow_if_filled(&mut self) {
+        let length = self.buffer.len();
+        if self.end == length && length < self.capacity {
+            let wanted = (length * 2).max(BUFFER_START).min(self.capacity);
+            // What was in it has been taken: nothing is to be copied.
+            self.buffer = vec![0; wanted];
+        }
     }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for Buffered<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
-        if self.start == self.end && into.len() >= self.buffer.len() {
+        if self.start == self.end && into.len() >= self.capacity {
             // A copy would gain nothing.
             return Pin::new(&mut self.stream).poll_read(cx, into);
         }
@@ -46,6 +58,7 @@ impl<S: AsyncRead + Unpin> AsyncBufRead for Buffered<S> {
     fn poll_fill_buf(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
         let this = self.get_mut();
         if this.start == this.end {
+            this.grow_if_filled();
             let length = ready!(Pin::new(&mut this.stream).poll_read(cx, &mut this.buffer))?;
             (this.start, this.end) = (0, length);
         }
@@ -79,6 +92,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Buffered<S> {
     }
 }
 
+/// The first buffer. The handshake of TLS fits, more or less.
+const BUFFER_START: usize = 2 << 10;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,12 +102,27 @@ mod tests {
     use futures_lite::io::{AsyncReadExt, Cursor};
     use proptest::prelude::*;
 
+    #[test]
+    fn a_buffer_is_as_large_as_what_comes_needs() {
+        let mut stream = Buffered::new(64 << 10, Cursor::new(vec![7; 1000]));
+        assert!(stream.buffer.is_empty(), "nothing was read yet");
+        block_on(stream.read_to_end(&mut Vec::new())).unwrap();
+        assert_eq!(stream.buffer.len(), BUFFER_START);
+        let mut stream = Buffered::new(64 << 10, Cursor::new(vec![7; 1 << 20]));
+        // As rustls reads.
+        block_on(async { while stream.read(&mut [0; 4096]).await.unwrap() > 0 {} });
+        assert_eq!(stream.buffer.len(), 64 << 10);
+    }
+
     proptest! {
         #[test]
         fn every_byte_comes_once_whatever_is_asked_for(
-            bytes in prop::collection::vec(any::<u8>(), 0..200),
-            capacity in 1usize..40,
-            asked in prop::collection::vec(1usize..60, 1..10),
+            bytes in prop::collection::vec(any::<u8>(), 0..20_000),
+            capacity in prop_oneof![1usize..40, 1usize..10_000],
+            asked in prop_oneof![
+                prop::collection::vec(1usize..60, 1..10),
+                prop::collection::vec(1usize..12_000, 1..10),
+            ],
         ) {
             let mut stream = Buffered::new(capacity, Cursor::new(bytes.clone()));
             let (mut came, mut asked) = (Vec::new(), asked.iter().cycle());

@@ -6,11 +6,11 @@
 
 mod buffered;
 pub mod dial;
+mod http;
 pub mod lane;
 pub mod link;
-pub mod pair;
-mod http;
 mod listen;
+pub mod pair;
 mod portable;
 pub mod proxy;
 mod tcp;

@@ -9,14 +9,16 @@ use std::time::{Duration, Instant};
 use futures_lite::future;
 use smol::Timer;
 
+use super::RelayUrl;
 use super::dial::{DialError, Dialer, RoomRequest};
 use super::lane::{Lane, LaneIo, lane};
 use super::ws::{Closed, Connection};
-use super::RelayUrl;
 use crate::error::{Error, Kind, Result};
 use crate::events::{Cancel, Event, Handler};
 use crate::proto::code::{Code, Derived};
-use crate::proto::handshake::{Established, Fault, Guesses, GuessesLeft, Handshake, Options, Params, Role, Verdict};
+use crate::proto::handshake::{
+    Established, Fault, Guesses, GuessesLeft, Handshake, Options, Params, Role, Verdict,
+};
 use crate::proto::seal::Ciphers;
 
 /// What this side brings to the pairing.
@@ -102,15 +104,20 @@ impl Pairing<'_> {
         self.announce();
         loop {
             match self.attempt(connection, &derived, until).await? {
-                Attempt::Established(established, connection) => return Ok(self.paired(&established, connection)),
+                Attempt::Established(established, connection) => {
+                    return Ok(self.paired(&established, connection));
+                }
                 Attempt::GuessedWrong => match guesses.count_wrong() {
                     GuessesLeft::Left(left) => {
                         self.handler.event(Event::WrongGuess { left });
                         pause = Pause::new();
                     }
                     GuessesLeft::Burnt => {
-                        return Err(Error::new(Kind::Authentication, "the code was guessed wrong three times and is burnt")
-                            .hint("Start again: a new code is made. Somebody may be guessing, or mistyping."));
+                        return Err(Error::new(
+                            Kind::Authentication,
+                            "the code was guessed wrong three times and is burnt",
+                        )
+                        .hint("Start again: a new code is made. Somebody may be guessing, or mistyping."));
                     }
                 },
                 Attempt::Nothing => {}
@@ -138,7 +145,8 @@ impl Pairing<'_> {
                 }
                 Err(taken @ DialError::RoomTaken(_)) => {
                     if began.elapsed() >= GHOST {
-                        return Err(Error::from(taken).hint("Somebody else uses this code on the same side right now."));
+                        return Err(Error::from(taken)
+                            .hint("Somebody else uses this code on the same side right now."));
                     }
                     pause.rest(until).await?;
                 }
@@ -148,7 +156,12 @@ impl Pairing<'_> {
     }
 
     /// A later connection: the relay has worked before, so whatever keeps us out now may pass.
-    async fn another_seat(&self, derived: &Derived, until: Option<Instant>, pause: &mut Pause) -> Result<Connection> {
+    async fn another_seat(
+        &self,
+        derived: &Derived,
+        until: Option<Instant>,
+        pause: &mut Pause,
+    ) -> Result<Connection> {
         loop {
             pause.rest(until).await?;
             match self.dial(&derived.room, false).await {
@@ -165,10 +178,12 @@ impl Pairing<'_> {
 
     fn announce(&self) {
         let event = match &self.origin {
-            Origin::Given => Event::Waiting,
-            Origin::Made => {
-                Event::CodeReady { code: self.code.clone(), relays: vec![self.relay.clone()], embedded: false }
-            }
+            Origin::Given => Event::Waiting { code: self.code.clone(), relay: self.relay.clone() },
+            Origin::Made => Event::CodeReady {
+                code: self.code.clone(),
+                relays: vec![self.relay.clone()],
+                embedded: false,
+            },
             Origin::Embedded { relays, .. } => {
                 Event::CodeReady { code: self.code.clone(), relays: relays.clone(), embedded: true }
             }
@@ -177,19 +192,13 @@ impl Pairing<'_> {
     }
 
     /// One run of the handshake.
-    async fn attempt(&self, mut connection: Connection, derived: &Derived, until: Option<Instant>) -> Result<Attempt> {
-        let params = Params {
-            room: &derived.room,
-            password: &derived.password,
-            role: self.role,
-            made: matches!(self.origin, Origin::Made | Origin::Embedded { made: true, .. }),
-            options: self.options,
-            ciphers: Ciphers::here(),
-            app: env!("CARGO_PKG_VERSION"),
-            nonce: random()?,
-            pake_seed: &random()?,
-        };
-        let (mut handshake, first) = Handshake::new(&params);
+    async fn attempt(
+        &self,
+        mut connection: Connection,
+        derived: &Derived,
+        until: Option<Instant>,
+    ) -> Result<Attempt> {
+        let (mut handshake, first) = self.handshake(derived)?;
         if say(&mut connection, first).await.is_err() {
             return Ok(Attempt::Nothing);
         }
@@ -197,21 +206,11 @@ impl Pairing<'_> {
         let mut message = before(until, connection.reader.next()).await?;
         let answered_by = Instant::now() + HANDSHAKE;
         let mut confirmed = false;
-        loop {
-            let outcome = match &message {
-                Ok(message) => handshake.handle(message),
-                Err(_) => break,
-            };
-            let step = match outcome {
+        while let Ok(received) = &message {
+            let step = match handshake.handle(received) {
                 Ok(step) => step,
                 Err(fault) => {
-                    if let Some(refusal) = fault.refusal() {
-                        let _ = say(&mut connection, refusal).await;
-                    }
-                    let _ = connection.writer.close(CLOSE_POLICY, "").await;
-                    if let Some(error) = fatal(fault, matches!(self.origin, Origin::Given)) {
-                        return Err(error);
-                    }
+                    self.refuse(&mut connection, fault).await?;
                     break;
                 }
             };
@@ -235,6 +234,31 @@ impl Pairing<'_> {
             Verdict::WrongGuess if confirmed => Err(wrong_code()),
             Verdict::WrongGuess => Ok(Attempt::GuessedWrong),
         }
+    }
+
+    /// A new run of the handshake on this side, and its first message.
+    fn handshake(&self, derived: &Derived) -> Result<(Handshake, Vec<u8>)> {
+        Ok(Handshake::new(&Params {
+            room: &derived.room,
+            password: &derived.password,
+            role: self.role,
+            made: matches!(self.origin, Origin::Made | Origin::Embedded { made: true, .. }),
+            options: self.options,
+            ciphers: Ciphers::here(),
+            app: env!("CARGO_PKG_VERSION"),
+            nonce: random()?,
+            pake_seed: &random()?,
+        }))
+    }
+
+    /// Tells the other side what is wrong with it and hangs up. Fails where the fault ends the pairing too.
+    async fn refuse(&self, connection: &mut Connection, fault: Fault) -> Result<()> {
+        if let Some(refusal) = fault.refusal() {
+            // Whoever has gone already cannot be told.
+            let _ = say(connection, refusal).await;
+        }
+        let _ = connection.writer.close(CLOSE_POLICY, "").await;
+        fatal(fault, matches!(self.origin, Origin::Given)).map_or(Ok(()), Err)
     }
 
     fn paired(&self, established: &Established, connection: Connection) -> Paired {
@@ -284,6 +308,10 @@ fn nobody_came() -> Error {
         .hint("Start both sides within the time to wait, or give it with --wait.")
 }
 
+/// 32 random bytes from the system.
+///
+/// # Errors
+/// Kind `Internal` when the system gives none.
 pub fn random() -> Result<[u8; 32]> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes)

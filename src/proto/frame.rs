@@ -14,10 +14,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::limits::{
-    FRAME_BYTES_MAX, FRAME_COST_MIN, HEADER_BYTES_MAX, LIST_MAX, PAYLOAD_BYTES_MAX, PIECE_HEADER_BYTES_MAX,
-    PIECES_MAX, TEXT_BYTES_MAX, ZEROS_BYTES_MAX,
+    FRAME_BYTES_MAX, FRAME_COST_MIN, HEADER_BYTES_MAX, LIST_MAX, PAYLOAD_BYTES_MAX, PIECES_MAX, TEXT_BYTES_MAX,
+    ZEROS_BYTES_MAX, ZEROS_PER_COST,
 };
 use super::manifest::Item;
+use super::seal::TAG_BYTES;
 
 /// The first two bytes of every frame: a mark and the version of this format.
 pub const MAGIC: [u8; 2] = [b'p', 1];
@@ -65,7 +66,7 @@ pub enum Piece {
         entry: u64,
         /// Where in the file, in bytes.
         offset: u64,
-        /// How many zeros, at most 1 GiB in a frame.
+        /// How many zeros; of all holes in a frame at most [`ZEROS_BYTES_MAX`].
         length: u32,
     },
 }
@@ -215,7 +216,7 @@ pub enum CancelReason {
     Declined,
     /// The person interrupted it.
     Interrupted,
-    /// The strings to compare were not the same, or a record came that this side did not seal.
+    /// The strings to compare were not the same.
     VerifyFailed,
     /// The disk: full, read-only, gone.
     Disk,
@@ -298,10 +299,15 @@ pub fn bounded_text(mut text: String) -> String {
     text
 }
 
-/// What a data frame of `frame_bytes` counts for in the window.
+/// What a data frame of `frame_bytes` that names `pieces` counts for in the window.
 #[must_use]
-pub fn cost(frame_bytes: usize) -> u64 {
-    (frame_bytes as u64).max(FRAME_COST_MIN)
+pub fn cost(frame_bytes: usize, pieces: &[Piece]) -> u64 {
+    (frame_bytes as u64).max(FRAME_COST_MIN) + zeros(pieces) / ZEROS_PER_COST
+}
+
+/// The zeros of all holes among the pieces. Cannot overflow: a frame has few pieces of 32 bits each.
+fn zeros(pieces: &[Piece]) -> u64 {
+    pieces.iter().map(|piece| if let Piece::Zeros { length, .. } = piece { u64::from(*length) } else { 0 }).sum()
 }
 
 /// A data frame being filled: file bytes go where they will be sealed, behind room for the header, and are never moved.
@@ -309,17 +315,17 @@ pub fn cost(frame_bytes: usize) -> u64 {
 pub struct Block {
     buffer: Vec<u8>,
     pieces: Vec<Piece>,
-    /// In all its holes together.
-    zeros: u32,
 }
 
-/// A complete data frame in its buffer: `buffer[start..]` is the frame.
+/// A complete frame in its buffer: `buffer[start..]` is the frame.
 #[derive(Debug)]
 pub struct PackedBlock {
     /// Room, then the frame.
     pub buffer: Vec<u8>,
     /// Where the frame begins.
     pub start: usize,
+    /// Whether it is a data frame, which may be left out once the session is over.
+    pub is_data: bool,
 }
 
 impl Block {
@@ -327,9 +333,9 @@ impl Block {
     #[must_use]
     pub fn new(payload_bytes: usize) -> Block {
         let mut buffer =
-            Vec::with_capacity(HEADER_BYTES_MAX + payload_bytes.min(PAYLOAD_BYTES_MAX) + TAG_ROOM);
+            Vec::with_capacity(HEADER_BYTES_MAX + payload_bytes.min(PAYLOAD_BYTES_MAX) + TAG_BYTES);
         buffer.resize(HEADER_BYTES_MAX, 0);
-        Block { buffer, pieces: Vec::new(), zeros: 0 }
+        Block { buffer, pieces: Vec::new() }
     }
 
     /// Whether it holds nothing.
@@ -376,13 +382,11 @@ impl Block {
         Ok(added)
     }
 
-    /// Adds a hole of `length` bytes. Returns false when no further piece fits, or not so many zeros: [`ZEROS_BYTES_MAX`] fit into
-    /// an empty one.
+    /// Adds a hole of `length` bytes, at most [`ZEROS_BYTES_MAX`]. Returns false when it does not fit any more; in an empty block it does.
     #[must_use]
     pub fn zeros(&mut self, entry: u64, offset: u64, length: u32) -> bool {
-        let fits = self.room() > 0 && length <= ZEROS_BYTES_MAX - self.zeros;
+        let fits = self.room() > 0 && zeros(&self.pieces) + u64::from(length) <= u64::from(ZEROS_BYTES_MAX);
         if fits {
-            self.zeros += length;
             self.pieces.push(Piece::Zeros { entry, offset, length });
         }
         fits
@@ -394,22 +398,16 @@ impl Block {
         &self.pieces
     }
 
-    /// What the frame will count for in the window; a little more than it does in the end, because the header is not written yet.
-    #[must_use]
-    pub fn cost_bound(&self) -> u64 {
-        cost(HEADER_FIXED_BYTES + self.pieces.len() * PIECE_HEADER_BYTES_MAX + self.payload_bytes())
-    }
-
     /// Writes the header into its room, right before the payload.
     ///
     /// # Errors
     /// [`FrameError::TooMany`], if the header had no room; the limits are such that it always has.
     pub fn pack(self) -> Result<PackedBlock, FrameError> {
-        let Block { mut buffer, pieces, .. } = self;
+        let Block { mut buffer, pieces } = self;
         let header = encode(&Header::Data(pieces))?;
         let start = HEADER_BYTES_MAX.checked_sub(header.len()).ok_or(FrameError::TooMany)?;
         buffer[start..HEADER_BYTES_MAX].copy_from_slice(&header);
-        Ok(PackedBlock { buffer, start })
+        Ok(PackedBlock { buffer, start, is_data: true })
     }
 }
 
@@ -431,20 +429,19 @@ impl<'a> Data<'a> {
             return Err(FrameError::TooMany);
         }
         let mut in_payload = 0;
-        let mut zeros = 0;
         for piece in &pieces {
             let (_, offset, length) = piece.place();
             let is_sound =
                 length > 0 && offset.checked_add(u64::from(length)).is_some_and(|end| end <= FILE_BYTES_MAX);
             match piece {
                 Piece::Bytes { .. } => in_payload += length as usize,
-                Piece::Zeros { .. } => zeros += u64::from(length),
+                Piece::Zeros { .. } => {}
             }
-            if !is_sound || zeros > u64::from(ZEROS_BYTES_MAX) {
+            if !is_sound {
                 return Err(FrameError::Pieces);
             }
         }
-        if pieces.is_empty() || in_payload != payload.len() {
+        if pieces.is_empty() || in_payload != payload.len() || zeros(&pieces) > u64::from(ZEROS_BYTES_MAX) {
             return Err(FrameError::Pieces);
         }
         Ok(Data { pieces, payload })
@@ -544,12 +541,6 @@ impl std::error::Error for FrameError {}
 fn encode(header: &Header<'_>) -> Result<Vec<u8>, FrameError> {
     postcard::to_extend(header, MAGIC.to_vec()).map_err(|_| FrameError::Header)
 }
-
-/// Room behind the payload for the tag of the seal, in bytes.
-const TAG_ROOM: usize = 16;
-
-/// Magic, variant and number of pieces, in bytes.
-const HEADER_FIXED_BYTES: usize = 2 + 1 + 2;
 
 /// No file is longer: the largest offset the systems can express.
 const FILE_BYTES_MAX: u64 = i64::MAX as u64;

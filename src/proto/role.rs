@@ -21,6 +21,12 @@ impl Role {
         }
     }
 
+    /// The role of this word.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Role> {
+        [Role::Send, Role::Receive].into_iter().find(|role| role.as_str() == word)
+    }
+
     /// `send` or `receive`: the word for it in keys and addresses.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -3,7 +3,7 @@
 //! ```text
 //! session secret ──HKDF(mode, lane, direction, both nonces)──► key 0 ──► key 1 ──► …   one chain per lane and direction
 //!
-//! record = ciphertext (1..=RECORD_PLAINTEXT_MAX bytes) ‖ tag (16 bytes)
+//! record = ciphertext (1..=FRAME_BYTES_MAX bytes) ‖ tag (16 bytes)
 //! ```
 //!
 //! The number of a record is nowhere in it: both sides count, and the number is the nonce. So a record that is
@@ -21,21 +21,13 @@ use serde::{Deserialize, Serialize};
 pub use record::{OpenError, Opener, SealError, Sealer};
 pub use schedule::{LaneContext, SessionSecret};
 
-/// The most a record holds, once opened: 256 KiB of content, and headers. So a record takes well under a second even
-/// on a slow lane, and a control frame never waits longer than that behind data.
-pub const RECORD_PLAINTEXT_MAX: usize = RECORD_CONTENT_MAX + RECORD_HEADER_MAX;
-
-/// The most content (raw bytes of files) in one record.
-pub const RECORD_CONTENT_MAX: usize = 256 * 1024;
-
-/// What is left beside the content for the frame's header.
-pub const RECORD_HEADER_MAX: usize = 8 * 1024;
+use super::limits::FRAME_BYTES_MAX;
 
 /// What sealing adds to a record.
 pub const TAG_BYTES: usize = 16;
 
-/// The longest record on the wire. Anything longer is refused unread.
-pub const RECORD_MAX: usize = RECORD_PLAINTEXT_MAX + TAG_BYTES;
+/// The longest record on the wire: the longest frame, sealed. Anything longer is refused unread.
+pub const RECORD_MAX: usize = FRAME_BYTES_MAX + TAG_BYTES;
 
 /// The shortest record on the wire: a tag and one byte. Nobody has nothing to say.
 pub const RECORD_MIN: usize = TAG_BYTES + 1;

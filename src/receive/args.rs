@@ -17,7 +17,7 @@ pub struct ReceiveArgs {
     /// take what is offered without asking
     #[argh(switch, short = 'y')]
     pub yes: bool,
-    /// the relay: HOST[:PORT], wss://… or ws://…
+    /// the relay: `HOST[:PORT]`, `wss://…` or `ws://…`
     #[argh(option, arg_name = "RELAY")]
     pub relay: Option<Word>,
     /// make the code here and give it to the sender

@@ -4,10 +4,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use futures_lite::future;
+use smol::Timer;
 use smol::channel::{Receiver as Out, Sender as Queue, unbounded};
 
-use super::machine::{Beginning, Effect, Receiver};
 use super::Destination;
+use super::machine::{Beginning, Effect, Receiver};
 use super::sink::{Job, SinkEvent};
 use crate::error::{Error, Kind, Result};
 use crate::events::{Cancel, Event, Handler, Report};
@@ -30,8 +31,13 @@ pub async fn run(
 ) -> Result<Report> {
     let beginning = Beginning { verify: paired.verify, must_confirm: paired.must_confirm, yes };
     let link = Link::new(paired.lane, handler, cancel);
-    let driver =
-        Driver { machine: Receiver::new(beginning), link, destination: Some(destination), disk: None, moving_since: None };
+    let driver = Driver {
+        machine: Receiver::new(beginning),
+        link,
+        destination: Some(destination),
+        disk: None,
+        moving_since: None,
+    };
     beside(paired.io, driver.run()).await
 }
 
@@ -87,7 +93,11 @@ impl Driver<'_> {
     fn carry_out(&mut self) -> Option<Result<Report>> {
         while let Some(effect) = self.machine.poll() {
             match effect {
-                Effect::Frame(frame) => self.link.lane.send(frame),
+                Effect::Frame(frame) => {
+                    if let Err(error) = self.link.lane.send(frame) {
+                        self.machine.fail(error);
+                    }
+                }
                 Effect::Open(chunk) => match self.destination.take().map(|place| Disk::start(place, chunk)) {
                     Some(Ok(disk)) => self.disk = Some(disk),
                     Some(Err(error)) => self.machine.fail(error),
@@ -119,28 +129,26 @@ impl Driver<'_> {
         let Driver { link, disk, .. } = self;
         let happened = async { Input::Happened(link.next().await) };
         let sunk = async {
-            let events = match disk {
-                Some(disk) => disk.events.recv().await.ok(),
-                None => None,
-            };
-            match events {
-                Some(events) => Input::Sunk(events),
-                None => future::pending().await,
-            }
+            let Some(disk) = disk else { return future::pending().await };
+            Input::Sunk(disk.events.recv().await.unwrap_or_else(|_| {
+                Err(Error::new(Kind::Internal, "the writing of files ended by itself"))
+            }))
         };
-        future::or(happened, sunk).await
+        // By turns: an endless stream of frames must not hold back the credit that keeps it flowing.
+        future::race(happened, sunk).await
     }
 
     fn feed(&mut self, input: Input) {
         let now_ms = self.link.now_ms();
         match input {
             Input::Sunk(Ok(events)) => events.into_iter().for_each(|event| self.machine.sink(event, now_ms)),
-            Input::Sunk(Err(error)) => self.machine.fail(error),
             Input::Happened(Happening::Frame(Ok(bytes))) => self.machine.frame(bytes, now_ms),
             Input::Happened(Happening::Frame(Err(error))) if error.kind() == Kind::ConnectionLost => {
                 self.machine.connection_lost(error);
             }
-            Input::Happened(Happening::Frame(Err(error))) => self.machine.fail(error),
+            Input::Sunk(Err(error)) | Input::Happened(Happening::Frame(Err(error))) => {
+                self.machine.fail(error);
+            }
             Input::Happened(Happening::Answer(Asked::Verify, same)) => self.machine.verified(same, now_ms),
             Input::Happened(Happening::Answer(Asked::Accept, yes)) => self.machine.accepted(yes, now_ms),
             Input::Happened(Happening::Drained) => {}
@@ -166,10 +174,6 @@ impl Disk {
                 Err(error) => return drop(events_in.try_send(Err(error))),
             };
             loop {
-                if jobs_out.is_closed() {
-                    // The session is over: whatever is still queued is for nothing, and may be holes without end.
-                    return;
-                }
                 let mut said = Vec::new();
                 let result = match jobs_out.try_recv() {
                     Ok(job) => output.handle(job, &mut said),
@@ -196,9 +200,17 @@ impl Disk {
         Ok(Disk { jobs, events })
     }
 
-    /// Lets the thread end and waits until it has cleaned up behind itself.
+    /// Lets the thread end and waits until it has cleaned up behind itself; not for ever, because a disk or a reader of standard
+    /// output that takes nothing any more must not keep a person from leaving.
     async fn end(self) {
         self.jobs.close();
-        while self.events.recv().await.is_ok() {}
+        let ended = async { while self.events.recv().await.is_ok() {} };
+        let late = async {
+            Timer::after(CLEANING).await;
+        };
+        future::or(ended, late).await;
     }
 }
+
+/// How long the disk may take to clean up at the end: a few syncs of a slow one.
+const CLEANING: Duration = Duration::from_secs(10);

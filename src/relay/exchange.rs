@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::desk::{Desk, Order};
 use super::limits::ROOMS_MAX;
-use super::room::{Role, RoomName};
+use super::room::RoomName;
 use super::switchboard::{Effect, Input, Refusal, SeatId, Switchboard};
+use crate::proto::role::Role;
 
 /// What all connections of one relay share.
 pub struct Exchange<S> {

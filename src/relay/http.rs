@@ -13,8 +13,9 @@ use async_tungstenite::tungstenite::handshake::derive_accept_key;
 use httparse::{EMPTY_HEADER, Request, Status};
 
 use super::limits::HEADERS_MAX;
-use super::room::{Role, RoomName};
+use super::room::RoomName;
 use super::switchboard::Refusal;
+use crate::proto::role::Role;
 
 /// What a client asks for.
 #[derive(Debug, PartialEq, Eq)]

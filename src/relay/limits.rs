@@ -1,7 +1,7 @@
 //! The relay's limits, each beside its reason. Times are milliseconds on the relay's own clock.
 
-/// How many rooms exist at once. At about 5 KiB for a waiting side (more with TLS) and 150 KiB for a running pair, a server of 1 GiB holds
-/// this many waiting rooms and some thousand running sessions.
+/// How many rooms exist at once. At about 5 KiB for a waiting side (16 KiB with TLS) and 150 KiB for a running pair (twice that with TLS), a
+/// server of 1 GiB holds this many waiting rooms and some thousand running sessions.
 pub const ROOMS_MAX: usize = 16_384;
 
 /// How many sockets are open at once: both sides of every room, and some that are still asking.
@@ -26,6 +26,9 @@ pub const EARLY_BYTES_MAX: usize = FRAGMENT_ROOM;
 /// The buffer of one direction of a running pair, so also the largest fragment: the relay's own frames never wait for
 /// more than this. Its payloads stay below 65,536 bytes, which keeps their headers at four.
 pub const FRAGMENT_ROOM: usize = 64 * 1024;
+
+/// What is read ahead below TLS, which asks for 4 KiB at a time: one fragment. It grows with what comes, so a waiting side has little.
+pub const TLS_BUFFER_MAX: usize = FRAGMENT_ROOM;
 
 /// The first buffer of a waiting side. Most say a few hundred bytes and wait; ten thousand of them must stay small.
 pub const BUFFER_START: usize = 1024;

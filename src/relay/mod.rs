@@ -27,7 +27,7 @@ mod server;
 mod session;
 mod socket;
 #[cfg(test)]
-mod stage;
+pub(crate) mod stage;
 pub mod switchboard;
 
 pub use server::{Relay, RelayOptions, TlsFiles};

@@ -1,4 +1,4 @@
-//! What a client asks for: a seat of a role in a room.
+//! The names of rooms.
 
 use std::fmt;
 
@@ -21,36 +21,6 @@ impl RoomName {
 impl fmt::Debug for RoomName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("RoomName(..)")
-    }
-}
-
-/// Which of a room's two seats.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// The sender's.
-    Send,
-    /// The receiver's.
-    Receive,
-}
-
-impl Role {
-    /// The role, as the query says it.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Role> {
-        match text {
-            "send" => Some(Role::Send),
-            "receive" => Some(Role::Receive),
-            _ => None,
-        }
-    }
-
-    /// The other seat.
-    #[must_use]
-    pub fn other(self) -> Role {
-        match self {
-            Role::Send => Role::Receive,
-            Role::Receive => Role::Send,
-        }
     }
 }
 

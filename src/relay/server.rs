@@ -15,11 +15,11 @@ use smol::net::{TcpListener, TcpStream};
 use super::crew::Crew;
 use super::door::{House, serve};
 use super::exchange::Exchange;
-use super::limits::{ACCEPT_PAUSE_MS, CONNECTIONS_MAX, HANDSHAKE_MS, PING_MS, SHUTDOWN_MS};
+use super::limits::{ACCEPT_PAUSE_MS, CONNECTIONS_MAX, HANDSHAKE_MS, PING_MS, SHUTDOWN_MS, TLS_BUFFER_MAX};
 use super::room::RoomName;
 use super::socket::Socket;
 use crate::events::Cancel;
-use crate::net::{self, ListenAddr};
+use crate::net::{self, Buffered, ListenAddr};
 use crate::{Error, Kind, Result};
 
 /// What a relay is to be.
@@ -191,7 +191,7 @@ async fn prepare(stream: TcpStream, acceptor: Option<TlsAcceptor>) -> Option<Soc
         pause(HANDSHAKE_MS).await;
         Err(std::io::ErrorKind::TimedOut.into())
     };
-    match or(acceptor.accept(stream), late).await {
+    match or(acceptor.accept(Buffered::new(TLS_BUFFER_MAX, stream)), late).await {
         Ok(stream) => Some(Socket::Tls(Box::new(stream))),
         Err(error) => {
             tracing::debug!(%error, "no TLS came about");

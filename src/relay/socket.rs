@@ -8,13 +8,15 @@ use futures_lite::{AsyncRead, AsyncWrite};
 use futures_rustls::server::TlsStream;
 use smol::net::TcpStream;
 
+use crate::net::Buffered;
+
 /// One type for both, so that either kind can be paired with either.
 #[derive(Debug)]
 pub enum Socket {
     /// Somebody else does TLS in front of us, or nobody.
     Plain(TcpStream),
     /// We do.
-    Tls(Box<TlsStream<TcpStream>>),
+    Tls(Box<TlsStream<Buffered<TcpStream>>>),
 }
 
 impl AsyncRead for Socket {

@@ -51,7 +51,7 @@ impl Stage {
     }
 
     /// The upgrade by hand: a client library takes a server that speaks byte by byte for an attacker.
-    pub async fn try_join(&self, query: &str, capacity: usize) -> Result<Client, (u16, String)> {
+    pub async fn upgrade(&self, query: &str, capacity: usize) -> Result<Pipe, (u16, String)> {
         let mut stream = self.connect(capacity);
         let request = format!(
             "GET /v1/room/{query} HTTP/1.1\r\nHost: relay\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -69,12 +69,18 @@ impl Stage {
         let status: u16 = head["HTTP/1.1 ".len()..][..3].parse().unwrap();
         if status == 101 {
             assert!(head.contains("Sec-WebSocket-Protocol: p2pc.v1\r\n"), "{head}");
-            return Ok(Client::from_raw_socket(stream, protocol::Role::Client, None).await);
+            return Ok(stream);
         }
         let mut body = String::new();
         stream.close().await.unwrap();
         stream.read_to_string(&mut body).await.unwrap();
         Err((status, body))
+    }
+
+    /// A client on a seat, or the status and the text it was refused with.
+    pub async fn try_join(&self, query: &str, capacity: usize) -> Result<Client, (u16, String)> {
+        let stream = self.upgrade(query, capacity).await?;
+        Ok(Client::from_raw_socket(stream, protocol::Role::Client, None).await)
     }
 
     pub async fn join(&self, query: &str) -> Client {

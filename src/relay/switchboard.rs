@@ -14,7 +14,8 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::limits::{DEAD_MS, PING_MS, YIELD_MS};
-use super::room::{Role, RoomName};
+use super::room::RoomName;
+use crate::proto::role::Role;
 
 /// One connection that asked for a seat. Never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

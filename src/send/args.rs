@@ -11,7 +11,7 @@ pub struct SendArgs {
     /// the code to use instead of a new one, with or without @RELAY
     #[argh(option, arg_name = "CODE")]
     pub code: Option<Word>,
-    /// the relay: HOST[:PORT], wss://… or ws://…
+    /// the relay: `HOST[:PORT]`, `wss://…` or `ws://…`
     #[argh(option, arg_name = "RELAY")]
     pub relay: Option<Word>,
     /// let the relay read the content, if the other side asks for it too

@@ -34,8 +34,17 @@ impl Meter {
     /// Bytes a second over the last seconds; `None` before the first measurement.
     #[must_use]
     pub fn bytes_per_second(&self) -> Option<u64> {
+        if self.weight <= 0.0 {
+            return None;
+        }
         // Dividing by the weight removes the pull of the zero that the average began with.
-        (self.weight > 0.0).then(|| (self.rate / self.weight).round() as u64)
+        let rate = (self.rate / self.weight).round();
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a quotient of counted bytes and time is not negative, and the cast saturates"
+        )]
+        Some(rate as u64)
     }
 
     /// How long `bytes_left` take at this rate; `None` while nobody can say.

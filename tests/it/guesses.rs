@@ -164,7 +164,9 @@ fn strangers_who_give_nothing_away_cost_no_guess() {
 
 #[test]
 fn a_taker_tells_attackers_apart() {
-    for (attack, kind) in [("reflects", Kind::Authentication), ("wrong role", Kind::Protocol), ("garbage", Kind::Protocol)] {
+    for (attack, kind) in
+        [("reflects", Kind::Authentication), ("wrong role", Kind::Protocol), ("garbage", Kind::Protocol)]
+    {
         let (relay, dir) = (TestRelay::start(), tempfile::tempdir().unwrap());
         let right = code("48213-acid-crane-otter");
         let taker = Side::receive(receiving(&right, &dir.path().join("out"), &relay.url));

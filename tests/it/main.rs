@@ -12,6 +12,7 @@
 
 mod cmd;
 mod docs;
+mod examples;
 mod guesses;
 mod hostile_relay;
 mod house;

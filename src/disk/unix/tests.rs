@@ -27,11 +27,13 @@ fn nothing_is_reached_through_a_link() {
     assert!(!temp.path().join("nowhere").exists());
 }
 
+/// A way to rename.
+type Way = fn(&UnixDir, &OsStr, &OsStr) -> Result<()>;
+
 #[test]
 fn renaming_never_replaces_by_any_way() {
     let temp = tempfile::tempdir().unwrap();
     let dir = UnixDir::open_path(temp.path()).unwrap();
-    type Way = fn(&UnixDir, &OsStr, &OsStr) -> Result<()>;
     let ways: [Way; 3] = [
         |dir, from, to| rename::without_replacing(&dir.fd, from, to),
         |dir, from, to| Ok(rename::by_link(&dir.fd, from, to)?),

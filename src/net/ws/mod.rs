@@ -23,11 +23,12 @@ use futures_lite::io::{AsyncRead, AsyncWrite};
 pub use reader::Reader;
 pub use writer::Writer;
 
+use crate::proto::seal::RECORD_MAX;
 use crate::{Error, Kind};
 use tap::Tap;
 
-/// The largest message: the largest record of data (1 MiB) and 64 KiB for headers and tags around it.
-pub const MESSAGE_BYTES_MAX: usize = (1 << 20) + (64 << 10);
+/// The largest message: the largest record. What is said before there are records is far shorter.
+pub const MESSAGE_BYTES_MAX: usize = RECORD_MAX;
 
 /// An upgraded connection. The halves can be used from two tasks at once.
 #[derive(Debug)]

@@ -60,7 +60,7 @@ fn the_largest_message_passes_without_a_flush_of_its_own() {
             connection.writer.send(large.clone()).await.unwrap();
             connection.writer.flush().await.unwrap();
         };
-        let (_, received) = future::zip(sending, server.next()).await;
+        let ((), received) = future::zip(sending, server.next()).await;
         assert_eq!(received.unwrap().unwrap(), Message::Binary(large.clone()));
         let too_large = Bytes::from(vec![7; MESSAGE_BYTES_MAX + 1]);
         assert!(matches!(connection.writer.send(too_large).await, Err(Closed::Broken(_))));

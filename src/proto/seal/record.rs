@@ -4,8 +4,9 @@ use std::fmt;
 
 use super::cipher::{Cipher, Key, Tag};
 use super::schedule::next_key;
-use super::{Mode, RECORD_MAX, RECORD_MIN, RECORD_PLAINTEXT_MAX, TAG_BYTES};
+use super::{Mode, RECORD_MAX, RECORD_MIN, TAG_BYTES};
 use crate::error::{Error, Kind};
+use crate::proto::limits::FRAME_BYTES_MAX;
 
 /// Seals the records that this end sends on one lane.
 pub struct Sealer(Chain);
@@ -22,7 +23,7 @@ pub struct Opener {
 pub enum SealError {
     /// There is nothing to seal.
     Empty,
-    /// More than [`RECORD_PLAINTEXT_MAX`] bytes.
+    /// More than [`FRAME_BYTES_MAX`] bytes.
     TooLong,
     /// The numbers are used up; no lane lives that long.
     Exhausted,
@@ -51,11 +52,11 @@ impl Sealer {
     /// Seals `content` in place and gives the tag, which goes on the wire right behind it.
     ///
     /// # Errors
-    /// When `content` is empty or longer than [`RECORD_PLAINTEXT_MAX`]. No number is used then.
+    /// When `content` is empty or longer than [`FRAME_BYTES_MAX`]. No number is used then.
     pub fn seal(&mut self, content: &mut [u8]) -> Result<[u8; TAG_BYTES], SealError> {
         match content.len() {
             0 => return Err(SealError::Empty),
-            length if length > RECORD_PLAINTEXT_MAX => return Err(SealError::TooLong),
+            length if length > FRAME_BYTES_MAX => return Err(SealError::TooLong),
             _ => {}
         }
         let (cipher, number) = self.0.advance().ok_or(SealError::Exhausted)?;

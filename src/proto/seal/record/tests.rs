@@ -131,11 +131,11 @@ fn lengths_are_bounded_on_both_sides() {
     for mode in MODES {
         let (mut sealer, mut opener) = forth(mode);
         assert_eq!(sealer.seal(&mut []), Err(SealError::Empty));
-        assert_eq!(sealer.seal(&mut vec![0; RECORD_PLAINTEXT_MAX + 1]), Err(SealError::TooLong));
+        assert_eq!(sealer.seal(&mut vec![0; FRAME_BYTES_MAX + 1]), Err(SealError::TooLong));
         // Neither refusal used a number.
-        let record = sealed(&mut sealer, &vec![5; RECORD_PLAINTEXT_MAX]);
+        let record = sealed(&mut sealer, &vec![5; FRAME_BYTES_MAX]);
         assert_eq!(record.len(), RECORD_MAX);
-        assert_eq!(opened(&mut opener, &record), Ok(vec![5; RECORD_PLAINTEXT_MAX]));
+        assert_eq!(opened(&mut opener, &record), Ok(vec![5; FRAME_BYTES_MAX]));
         assert_eq!(opened(&mut opener, &vec![0; RECORD_MAX + 1]), Err(OpenError::TooLong));
     }
 }
