@@ -44,6 +44,18 @@ fn a_relay_that_dies_takes_the_connection_of_both_with_it() {
 }
 
 #[test]
+fn a_relay_that_is_told_to_end_says_goodbye_to_both() {
+    let Halfway { out, relay, sender, receiver, _dir } = Halfway::reach();
+    relay.program.signal(Signal::TERM);
+    relay.program.exits(143);
+    for side in [sender, receiver] {
+        let ended = side.exits(6);
+        assert!(ended.stderr.contains("going away"), "{}", ended.stderr);
+    }
+    assert_eq!(names(&out), ["small"]);
+}
+
+#[test]
 fn an_interrupted_sender_tells_the_receiver() {
     for (signal, status) in [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129)] {
         let Halfway { out, sender, receiver, relay: _relay, _dir } = Halfway::reach();
