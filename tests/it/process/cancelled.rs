@@ -24,7 +24,7 @@ impl Halfway {
         let mut sender =
             Program::start(relay.send().arg(file).args(["-", "--verbose"]).stdin(Stdio::piped()));
         let mut receiver = Program::start(relay.receive(&out).arg("--verbose"));
-        sender.stdin.as_mut().unwrap().write_all(&[7; 100_000]).unwrap();
+        sender.stdin.as_mut().unwrap().write_all(&vec![7; 100_000]).unwrap();
         sender.says("small  5 B");
         receiver.says("small  5 B");
         Halfway { _dir: dir, out, relay, sender, receiver }
@@ -35,12 +35,24 @@ impl Halfway {
 fn a_relay_that_dies_takes_the_connection_of_both_with_it() {
     let Halfway { out, relay, sender, receiver, _dir } = Halfway::reach();
     relay.program.signal(Signal::KILL);
-    relay.program.is_gone();
+    relay.program.was_killed();
     for side in [sender, receiver] {
         let ended = side.exits(6);
         assert!(ended.stderr.contains("hint: "), "{}", ended.stderr);
     }
     assert!(!out.join("stdin").exists());
+}
+
+#[test]
+fn a_relay_that_is_told_to_end_says_goodbye_to_both() {
+    let Halfway { out, relay, sender, receiver, _dir } = Halfway::reach();
+    relay.program.signal(Signal::TERM);
+    relay.program.exits(143);
+    for side in [sender, receiver] {
+        let ended = side.exits(6);
+        assert!(ended.stderr.contains("going away"), "{}", ended.stderr);
+    }
+    assert_eq!(names(&out), ["small"]);
 }
 
 #[test]
@@ -132,7 +144,7 @@ fn a_second_signal_ends_at_once() {
     let room = rustix::pipe::fcntl_setpipe_size(&writer, 4096).unwrap() as u64;
     let mut sender = Program::start(relay.send().arg("-").stdin(Stdio::piped()));
     let mut stdin = sender.stdin.take().unwrap();
-    let feeding = std::thread::spawn(move || while stdin.write_all(&[1; 60_000]).is_ok() {});
+    let feeding = std::thread::spawn(move || while stdin.write_all(&vec![1; 60_000]).is_ok() {});
     let receiver = Program::start(relay.receive("-".as_ref()).stdout(writer));
     // Nobody reads, so the receiver is soon stuck in writing, and an orderly end would have to wait for that.
     while rustix::io::ioctl_fionread(&reader).unwrap() < room {

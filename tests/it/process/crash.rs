@@ -18,7 +18,7 @@ fn a_killed_receiver_leaves_only_what_is_whole() {
     sender.stdin.as_mut().unwrap().write_all(&vec![7; 24 << 20]).unwrap();
     receiver.says("Offered");
     receiver.signal(Signal::KILL);
-    receiver.is_gone();
+    receiver.was_killed();
     sender.exits(6);
     let left = names(&out);
     assert!(left.len() == 1 && left[0].to_str().unwrap().starts_with(".p2pc-"), "{left:?}");

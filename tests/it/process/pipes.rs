@@ -56,7 +56,7 @@ fn more_than_one_file_does_not_fit_into_a_pipe() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_stream_passes_in_bounded_memory() {
-    const BLOCK: [u8; 1 << 16] = [0x5a; 1 << 16];
+    static BLOCK: [u8; 1 << 16] = [0x5a; 1 << 16];
     const BLOCKS: usize = 1024;
     let relay = Relay::start();
     let (mut end, writer) = std::io::pipe().unwrap();
@@ -94,7 +94,7 @@ fn a_reader_that_has_read_enough_ends_the_transfer_quietly() {
     let (mut end, writer) = std::io::pipe().unwrap();
     let mut sender = Program::start(relay.send().arg("-").stdin(Stdio::piped()));
     let mut stdin = sender.stdin.take().unwrap();
-    let feeding = std::thread::spawn(move || while stdin.write_all(&[1; 65536]).is_ok() {});
+    let feeding = std::thread::spawn(move || while stdin.write_all(&vec![1; 65536]).is_ok() {});
     let receiver = Program::start(relay.receive("-".as_ref()).arg("--quiet").stdout(writer));
     end.read_exact(&mut [0; 10]).unwrap();
     drop(end);

@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -94,7 +94,7 @@ impl Program {
     }
 
     /// Waits for the end of one that was killed.
-    pub fn is_gone(mut self) {
+    pub fn was_killed(mut self) {
         self.stderr.rest();
         assert_eq!(self.child.wait().unwrap().code(), None);
     }
@@ -147,8 +147,10 @@ impl Stream {
         loop {
             match self.lines.recv_timeout(PATIENCE) {
                 Ok(line) => self.heard.extend_from_slice(&line),
-                Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => return,
-                Err(_) => panic!("it does not end: {}", String::from_utf8_lossy(&self.heard)),
+                Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Timeout) => {
+                    panic!("it does not end: {}", String::from_utf8_lossy(&self.heard))
+                }
             }
         }
     }
@@ -197,10 +199,10 @@ impl Terminal {
     pub fn sees(&mut self, text: &str) -> String {
         let mut seen = Vec::new();
         while !seen.ends_with(text.as_bytes()) {
-            match self.keys.recv_timeout(PATIENCE) {
-                Ok(byte) => seen.push(byte),
-                Err(_) => panic!("no {text:?} in {:?}", String::from_utf8_lossy(&seen)),
-            }
+            let Ok(byte) = self.keys.recv_timeout(PATIENCE) else {
+                panic!("no {text:?} in {:?}", String::from_utf8_lossy(&seen));
+            };
+            seen.push(byte);
         }
         String::from_utf8_lossy(&seen).into_owned()
     }
