@@ -142,6 +142,16 @@ pub fn wrong_guess(left: u8) -> String {
     )
 }
 
+/// The transfer stands still because this side has lost the relay.
+pub fn relay_lost(what: &str) -> String {
+    format!("The relay cannot be reached any more: {}. Trying again.", clean(what.as_bytes()))
+}
+
+/// The transfer goes on after [`relay_lost`].
+pub fn relay_back() -> &'static str {
+    "The relay can be reached again."
+}
+
 /// Both sides are there.
 pub fn paired(side: Side) -> &'static str {
     match side {
@@ -243,6 +253,11 @@ pub fn undelivered(entry: &EntryEnd) -> String {
         Some(failure) => format!("{name}: {}", why(failure)),
         None => name,
     }
+}
+
+/// Stands for lines that came faster than they were read.
+pub fn left_out(lines: u64) -> String {
+    format!("… {} left out", human::count(lines, "line", "lines"))
 }
 
 /// The end of a transfer that ended in order.
