@@ -26,7 +26,7 @@ LINK_FLAGS := -C relocation-model=static
 NEXTEST := $(shell cargo nextest --version >/dev/null 2>&1 && echo yes)
 
 # The modules of tests that need root or packages of Debian, separated by |.
-SYSTEM := proxies
+SYSTEM := proxies|full_disk
 
 .PHONY: help
 help: ## this list

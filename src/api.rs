@@ -90,7 +90,7 @@ impl Meeting {
         let made = self.code.is_none();
         let code = match &self.code {
             Some(code) => code.clone(),
-            None => Code::generate(&random()?),
+            None => Code::generate(&*random()?),
         };
         let Some(relay) = self.dial.relay.clone() else {
             return self.hold_here(code, made, handler, cancel, session).await;

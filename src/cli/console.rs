@@ -38,6 +38,8 @@ pub struct Setting {
     pub side: Side,
     /// How much to print.
     pub volume: Volume,
+    /// Whether this side's person is asked to compare the string.
+    pub verify: bool,
     /// Where the entries go, on the receiving side.
     pub out: Option<PathBuf>,
     /// What the other side's command needs besides the code.
@@ -234,6 +236,11 @@ impl Handler for Console {
         match event {
             Event::CodeReady { code, relays, embedded } => self.invite(code.reveal(), &relays, embedded),
             Event::Waiting { code, relay } => self.await_other(code.reveal(), &relay),
+            // A relay may come and go for as long as it likes, so these two are not kept at any price.
+            Event::RelayLost { what } => self.queue.passing_line(messages::relay_lost(&what)),
+            Event::RelayBack if self.setting.volume != Volume::Quiet => {
+                self.queue.passing_line(messages::RELAY_BACK);
+            }
             Event::Renamed { path, name } => self.queue.line(messages::renamed(&path, &name)),
             Event::PlainRelay(relay) => self.notice(messages::plain_relay(&relay)),
             // Somebody may be trying to get in: that is no matter of taste, so quiet does not hide it.
@@ -247,8 +254,8 @@ impl Handler for Console {
                     self.queue.line(messages::READABLE);
                 }
             }
-            // Where there is a terminal, the question that follows shows it.
-            Event::Verify(_) if self.tty.is_some() => {}
+            // The question that follows shows it. A person who is not asked reads it out to the one who is.
+            Event::Verify(_) if self.setting.verify => {}
             Event::Verify(string) => self.queue.line(messages::verify(&string)),
             Event::Offer(offer) => self.offered(offer),
             Event::Accepted => self.accepted(),
@@ -257,7 +264,7 @@ impl Handler for Console {
                 None => self.queue.passing_line(messages::delivered(&entry)),
                 Some(_) => self.queue.passing_line(messages::undelivered(&entry)),
             },
-            Event::Entry(_) => {}
+            Event::RelayBack | Event::Entry(_) => {}
         }
     }
 
@@ -357,6 +364,7 @@ mod tests {
         let setting = Setting {
             side: Side::Receive,
             volume,
+            verify: false,
             out: Some(".".into()),
             invite_options: Vec::new(),
             private_ca: false,

@@ -101,7 +101,9 @@ pub fn send(args: &SendArgs, environment: &Environment) -> Result<Job<SendOption
     };
     let invite_options = invite_options(args.no_encrypt, args.allow_weak_code);
     let private_ca = args.ca.is_some();
-    Ok(Job { options, setting: Setting { side: Side::Send, volume, out: None, invite_options, private_ca } })
+    let verify = args.verify;
+    let setting = Setting { side: Side::Send, volume, verify, out: None, invite_options, private_ca };
+    Ok(Job { options, setting })
 }
 
 /// Where the code for `p2pc receive …` comes from. Asks nobody yet.
@@ -185,7 +187,8 @@ pub fn receive(
     };
     let invite_options = invite_options(args.no_encrypt, false);
     let private_ca = args.ca.is_some();
-    let setting = Setting { side: Side::Receive, volume, out: Some(out), invite_options, private_ca };
+    let verify = args.verify;
+    let setting = Setting { side: Side::Receive, volume, verify, out: Some(out), invite_options, private_ca };
     Ok(Job { options, setting })
 }
 

@@ -119,6 +119,14 @@ impl Invite<'_> {
 /// The taker of a code waits.
 pub const WAITING: &str = "Waiting for the other side. Ctrl-C ends it.";
 
+/// While this side waits, the relay is out of reach.
+pub fn relay_lost(what: &str) -> String {
+    format!("note: {}; trying again", clean(what.as_bytes()))
+}
+
+/// The relay is back.
+pub const RELAY_BACK: &str = "The relay is back. Waiting for the other side.";
+
 /// An argument gets another name at the other end.
 pub fn renamed(path: &Path, name: &Name) -> String {
     let path = clean(path.as_os_str().as_encoded_bytes());
@@ -140,16 +148,6 @@ pub fn wrong_guess(left: u8) -> String {
         "warning: somebody came with a wrong code. {more} this transfer. If it was the right person, let them try \
          again."
     )
-}
-
-/// The transfer stands still because this side has lost the relay.
-pub fn relay_lost(what: &str) -> String {
-    format!("The relay cannot be reached any more: {}. Trying again.", clean(what.as_bytes()))
-}
-
-/// The transfer goes on after [`relay_lost`].
-pub fn relay_back() -> &'static str {
-    "The relay can be reached again."
 }
 
 /// Both sides are there.

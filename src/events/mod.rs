@@ -43,6 +43,13 @@ pub enum Event {
     },
     /// The hop to the relay is not encrypted (the content is).
     PlainRelay(RelayUrl),
+    /// While this side waits, the relay can no longer be reached, or keeps it out; it is tried again and again.
+    RelayLost {
+        /// What happened.
+        what: String,
+    },
+    /// The relay is back, and this side waits on.
+    RelayBack,
     /// Somebody came with a wrong code; this side waits on. After `left` more the code is burnt.
     WrongGuess {
         /// How many wrong guesses are left before the code is burnt: 2 or 1.

@@ -8,6 +8,9 @@ use crate::proto::path::RelPath;
 /// The counts of one transfer. Its size does not depend on how many entries there are.
 #[derive(Debug, Default)]
 pub struct Tally {
+    // Streams, whose size nobody knows before their end.
+    open_ended: u64,
+    manifest_ended: bool,
     offer: Offer,
     progress: Progress,
     report: Report,
@@ -20,14 +23,19 @@ pub struct Counted {
     pub path: RelPath,
     /// What it counts as; `None` for the beginning of a directory.
     pub tag: Option<KindTag>,
-    /// Its size in bytes, as announced.
+    /// Its size in bytes, as announced; 0 while only its end will tell.
     pub bytes: u64,
+    /// Whether its end has yet to tell the size.
+    pub is_open_ended: bool,
 }
 
 impl Tally {
     /// Counts an entry of the manifest.
     pub fn offered(&mut self, entry: &Entry) -> Counted {
-        let counted = Counted { path: entry.path.clone(), tag: entry.tag(), bytes: entry.bytes() };
+        let is_open_ended = matches!(entry.kind, EntryKind::File { size: None, .. });
+        let counted =
+            Counted { path: entry.path.clone(), tag: entry.tag(), bytes: entry.bytes(), is_open_ended };
+        self.open_ended += u64::from(is_open_ended);
         match counted.tag {
             Some(KindTag::File | KindTag::Link | KindTag::Other) => self.offer.files += 1,
             Some(KindTag::Directory) => self.offer.directories += 1,
@@ -45,10 +53,21 @@ impl Tally {
         counted
     }
 
-    /// The manifest has ended: the totals are exact now.
-    pub fn complete(&mut self) {
-        self.offer.complete = true;
-        self.progress.complete = true;
+    /// The manifest has ended: the totals are exact now, but for streams that go on.
+    pub fn manifest_ended(&mut self) {
+        self.manifest_ended = true;
+        self.settle();
+    }
+
+    /// The end of a file has told its size.
+    pub fn measured(&mut self, counted: &mut Counted, bytes: u64) {
+        if std::mem::take(&mut counted.is_open_ended) {
+            counted.bytes = bytes;
+            self.offer.bytes = self.offer.bytes.saturating_add(bytes);
+            self.progress.bytes_total = self.offer.bytes;
+            self.open_ended -= 1;
+            self.settle();
+        }
     }
 
     /// Counts bytes of file contents, holes included, that the receiver has taken.
@@ -58,6 +77,8 @@ impl Tally {
 
     /// Counts the end of an entry. Returns what to tell, unless it is the beginning of a directory, which is told of with its end.
     pub fn resolved(&mut self, counted: Counted, failure: Option<Failure>) -> Option<EntryEnd> {
+        self.open_ended -= u64::from(counted.is_open_ended);
+        self.settle();
         let kind = counted.tag?;
         let end = EntryEnd { path: counted.path, kind, bytes: counted.bytes, failure };
         self.progress.entries_done += 1;
@@ -71,6 +92,11 @@ impl Tally {
             }
         }
         Some(end)
+    }
+
+    fn settle(&mut self) {
+        let is_exact = self.manifest_ended && self.open_ended == 0;
+        (self.offer.complete, self.progress.complete) = (is_exact, is_exact);
     }
 
     /// What is offered so far.

@@ -102,6 +102,18 @@ mod tests {
     use futures_lite::io::{AsyncReadExt, Cursor};
     use proptest::prelude::*;
 
+    #[test]
+    fn a_buffer_is_as_large_as_what_comes_needs() {
+        let mut stream = Buffered::new(64 << 10, Cursor::new(vec![7; 1000]));
+        assert!(stream.buffer.is_empty(), "nothing was read yet");
+        block_on(stream.read_to_end(&mut Vec::new())).unwrap();
+        assert_eq!(stream.buffer.len(), BUFFER_START);
+        let mut stream = Buffered::new(64 << 10, Cursor::new(vec![7; 1 << 20]));
+        // As rustls reads.
+        block_on(async { while stream.read(&mut [0; 4096]).await.unwrap() > 0 {} });
+        assert_eq!(stream.buffer.len(), 64 << 10);
+    }
+
     proptest! {
         #[test]
         fn every_byte_comes_once_whatever_is_asked_for(

@@ -3,17 +3,20 @@
 //! [`Lane`] is what a session holds: opened frames come out, frames to be sealed go in. [`LaneIo`] moves the bytes; both run side by
 //! side, and reading never waits for writing. The lane keeps itself alive and notices when the other side is gone.
 
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use futures_lite::future;
 use smol::Timer;
-use smol::channel::{Receiver, Sender, bounded, unbounded};
+use smol::channel::{Receiver, Sender, bounded};
 
 use super::ws::{Alive, Closed, Connection, Reader, Writer};
 use crate::error::{Error, Kind, Result};
+use crate::proto::conversation::broken;
 use crate::proto::frame::{PackedBlock, encode_keep_alive};
-use crate::proto::limits::KEEPALIVE_MS;
+use crate::proto::limits::{CONTROL_BYTES_QUEUED_MAX, KEEPALIVE_MS};
 use crate::proto::liveness::{Belief, Liveness};
 use crate::proto::seal::{Opener, Sealer};
 
@@ -21,7 +24,7 @@ use crate::proto::seal::{Opener, Sealer};
 #[derive(Debug)]
 pub struct Lane {
     incoming: Receiver<Result<BytesMut>>,
-    outgoing: Sender<PackedBlock>,
+    outgoing: Arc<Outgoing>,
     drained: Receiver<()>,
 }
 
@@ -32,23 +35,41 @@ pub struct LaneIo {
     sealer: Sealer,
     opener: Opener,
     incoming: Sender<Result<BytesMut>>,
-    outgoing: Receiver<PackedBlock>,
+    outgoing: Arc<Outgoing>,
     drained: Sender<()>,
+    // Ends when the session lets go of the lane.
+    more: Receiver<()>,
+}
+
+/// Frames that wait to be sealed. They get their numbers only then, so that some may still be left out.
+#[derive(Debug)]
+struct Outgoing {
+    queue: Mutex<Queue>,
+    more: Sender<()>,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    frames: VecDeque<PackedBlock>,
+    data_frames: usize,
+    control_bytes: usize,
 }
 
 /// Makes a lane of a connection whose keys are known.
 #[must_use]
 pub fn lane(connection: Connection, sealer: Sealer, opener: Opener) -> (Lane, LaneIo) {
     let (incoming_in, incoming) = bounded(INCOMING_FRAMES);
-    let (outgoing, outgoing_out) = unbounded();
+    let (more_in, more) = bounded(1);
     let (drained_in, drained) = bounded(1);
+    let outgoing = Arc::new(Outgoing { queue: Mutex::default(), more: more_in });
     let io = LaneIo {
         connection,
         sealer,
         opener,
         incoming: incoming_in,
-        outgoing: outgoing_out,
+        outgoing: Arc::clone(&outgoing),
         drained: drained_in,
+        more,
     };
     (Lane { incoming, outgoing, drained }, io)
 }
@@ -57,7 +78,7 @@ impl Lane {
     /// The next frame, or why there will be none. Cancel safe.
     ///
     /// # Errors
-    /// Kind `ConnectionLost` when the connection is gone or silent, `Protocol` when a record does not open.
+    /// Kind `ConnectionLost` when the connection is gone or silent, `Authentication` when a record does not open.
     pub async fn next(&self) -> Result<BytesMut> {
         match self.incoming.recv().await {
             Ok(frame) => frame,
@@ -66,17 +87,30 @@ impl Lane {
         }
     }
 
-    /// Queues a frame. What is queued is bounded by the session's windows and by the caller, who adds data only while
-    /// [`Lane::has_room`].
-    pub fn send(&self, frame: PackedBlock) {
-        // A lane that is gone says so by `next`.
-        let _ = self.outgoing.try_send(frame);
+    /// Queues a frame. Data is to be queued only while [`Lane::has_room`]; of control frames the session's windows bound how
+    /// many there are.
+    ///
+    /// # Errors
+    /// Kind `Protocol`, when the other side makes us speak and does not listen. A lane that is gone says so by [`Lane::next`].
+    pub fn send(&self, frame: PackedBlock) -> Result<()> {
+        let mut queue = self.outgoing.lock();
+        if frame.is_data {
+            queue.data_frames += 1;
+        } else {
+            queue.control_bytes += frame.buffer.len();
+        }
+        let is_too_much = queue.control_bytes > CONTROL_BYTES_QUEUED_MAX;
+        queue.frames.push_back(frame);
+        drop(queue);
+        // One notice is enough, however many frames there are.
+        let _ = self.outgoing.more.try_send(());
+        if is_too_much { Err(broken("it speaks and does not listen")) } else { Ok(()) }
     }
 
     /// Whether another data frame should be queued.
     #[must_use]
     pub fn has_room(&self) -> bool {
-        self.outgoing.len() < OUTGOING_FRAMES
+        self.outgoing.lock().data_frames < OUTGOING_FRAMES
     }
 
     /// Resolves after a queued frame went out. Cancel safe.
@@ -86,29 +120,52 @@ impl Lane {
         }
     }
 
-    /// Nothing more will be queued: what is queued goes out, then the connection closes.
+    /// The session is over: what it said last goes out without the data that was to go before, then the connection closes.
     pub fn finish(self) {
-        self.outgoing.close();
+        let mut queue = self.outgoing.lock();
+        queue.frames.retain(|frame| !frame.is_data);
+        drop(queue);
+        self.outgoing.more.close();
+    }
+}
+
+impl Outgoing {
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        // Nothing panics while it holds the lock.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn pop(&self) -> Option<PackedBlock> {
+        let mut queue = self.lock();
+        let frame = queue.frames.pop_front()?;
+        if frame.is_data {
+            queue.data_frames = queue.data_frames.saturating_sub(1);
+        } else {
+            queue.control_bytes = queue.control_bytes.saturating_sub(frame.buffer.len());
+        }
+        Some(frame)
     }
 }
 
 impl LaneIo {
     /// Moves records both ways until the lane is finished or lost. Not to be run again after it was dropped halfway.
     pub async fn run(self) {
-        let LaneIo { connection, sealer, opener, incoming, outgoing, drained } = self;
-        let Connection { reader, writer, alive } = connection;
-        let writing = write(writer, sealer, outgoing, drained);
+        let LaneIo { connection, sealer, opener, incoming, outgoing, drained, more } = self;
+        let Connection { mut reader, writer, alive } = connection;
+        let writing = write(writer, sealer, &outgoing, &more, &drained);
         let reading = async {
-            let error = future::or(read(reader, opener, &incoming), watch(&alive)).await;
+            let error = future::or(read(&mut reader, opener, &incoming), watch(&alive)).await;
             // The session may be gone already; then nobody needs to know.
             let _ = incoming.send(Err(error)).await;
+            // Closing a socket with unread bytes in it resets it, and what was said last would be lost: so it is read to its end.
+            while reader.next().await.is_ok() {}
         };
         future::zip(writing, reading).await;
     }
 }
 
-/// Opens records and hands them on until there are no more. Returns why.
-async fn read(mut reader: Reader, mut opener: Opener, incoming: &Sender<Result<BytesMut>>) -> Error {
+/// Opens records and hands them on until there are no more, or nobody to take them. Returns why.
+async fn read(reader: &mut Reader, mut opener: Opener, incoming: &Sender<Result<BytesMut>>) -> Error {
     loop {
         let mut record = match reader.next().await {
             Ok(record) => record,
@@ -125,33 +182,44 @@ async fn read(mut reader: Reader, mut opener: Opener, incoming: &Sender<Result<B
     }
 }
 
-/// Seals what is queued and sends it, with a sign of life when nothing was. Ends when the queue is closed and empty, or when the
-/// connection takes no more.
-async fn write(mut writer: Writer, mut sealer: Sealer, outgoing: Receiver<PackedBlock>, drained: Sender<()>) {
+/// Seals what is queued and sends it, with a sign of life when nothing was. Ends when the session has let go of the lane and
+/// everything is out, or when the connection takes no more.
+async fn write(
+    mut writer: Writer,
+    mut sealer: Sealer,
+    outgoing: &Outgoing,
+    more: &Receiver<()>,
+    drained: &Sender<()>,
+) {
+    let mut is_over = false;
     loop {
-        let queued = async { outgoing.recv().await.ok().map(Some) };
-        let idle = async {
-            Timer::after(Duration::from_millis(KEEPALIVE_MS)).await;
-            Some(None)
+        let packed = match outgoing.pop() {
+            Some(packed) => packed,
+            None if is_over => break,
+            None => {
+                if writer.flush().await.is_err() {
+                    return;
+                }
+                let queued = async { more.recv().await.is_err() };
+                let idle = async {
+                    Timer::after(Duration::from_millis(KEEPALIVE_MS)).await;
+                    let Ok(buffer) = encode_keep_alive() else { return true };
+                    let mut queue = outgoing.lock();
+                    queue.control_bytes += buffer.len();
+                    queue.frames.push_back(PackedBlock { buffer, start: 0, is_data: false });
+                    false
+                };
+                is_over = future::or(queued, idle).await;
+                continue;
+            }
         };
-        let Some(next) = future::or(queued, idle).await else { break };
         // One notice is enough, however many frames went out.
         let _ = drained.try_send(());
-        let packed = match next {
-            Some(packed) => packed,
-            None => match encode_keep_alive() {
-                Ok(buffer) => PackedBlock { buffer, start: 0 },
-                Err(_) => continue,
-            },
-        };
-        let PackedBlock { mut buffer, start } = packed;
+        let PackedBlock { mut buffer, start, .. } = packed;
         if sealer.seal_in_place(&mut buffer, start).is_err() {
             return;
         }
         if writer.send(Bytes::from(buffer).slice(start..)).await.is_err() {
-            return;
-        }
-        if outgoing.is_empty() && writer.flush().await.is_err() {
             return;
         }
     }

@@ -142,5 +142,6 @@ pub async fn beside<T>(io: LaneIo, session: impl Future<Output = (T, Lane)>) -> 
 /// How often progress is looked at.
 const TICK: Duration = Duration::from_millis(100);
 
-/// How long the last words may take to go out before the connection is dropped.
-const CLOSING: Duration = Duration::from_secs(5);
+/// How long the last words may take to go out before the connection is dropped: on a slow line some data is still before them. A
+/// person who does not want to wait interrupts a second time.
+const CLOSING: Duration = Duration::from_secs(20);

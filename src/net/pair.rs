@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use futures_lite::future;
 use smol::Timer;
+use zeroize::Zeroizing;
 
 use super::RelayUrl;
 use super::dial::{DialError, Dialer, RoomRequest};
@@ -103,15 +104,13 @@ impl Pairing<'_> {
         let mut connection = self.first_seat(&mut derived, until).await?;
         self.announce();
         loop {
+            let began = Instant::now();
             match self.attempt(connection, &derived, until).await? {
                 Attempt::Established(established, connection) => {
                     return Ok(self.paired(&established, connection));
                 }
                 Attempt::GuessedWrong => match guesses.count_wrong() {
-                    GuessesLeft::Left(left) => {
-                        self.handler.event(Event::WrongGuess { left });
-                        pause = Pause::new();
-                    }
+                    GuessesLeft::Left(left) => self.handler.event(Event::WrongGuess { left }),
                     GuessesLeft::Burnt => {
                         return Err(Error::new(
                             Kind::Authentication,
@@ -121,6 +120,9 @@ impl Pairing<'_> {
                     }
                 },
                 Attempt::Nothing => {}
+            }
+            if began.elapsed() >= PAUSE_MAX {
+                pause = Pause::new();
             }
             connection = self.another_seat(&derived, until, &mut pause).await?;
         }
@@ -138,7 +140,7 @@ impl Pairing<'_> {
                 Ok(connection) => return Ok(connection),
                 Err(DialError::RoomTaken(_)) if fresh && rooms < ROOMS_MAX => {
                     rooms += 1;
-                    if let Some(code) = self.code.with_new_room(&random()?) {
+                    if let Some(code) = self.code.with_new_room(&*random()?) {
                         self.code = code;
                         *derived = derive(&self.code).await?;
                     }
@@ -155,18 +157,36 @@ impl Pairing<'_> {
         }
     }
 
-    /// A later connection: the relay has worked before, so whatever keeps us out now may pass.
+    /// A later connection: the relay has worked before, so what keeps us out now may pass. The person is told when it does not at
+    /// once, and it is given up after a while.
     async fn another_seat(
         &self,
         derived: &Derived,
         until: Option<Instant>,
         pause: &mut Pause,
     ) -> Result<Connection> {
+        let began = Instant::now();
+        let mut is_told = false;
         loop {
             pause.rest(until).await?;
-            match self.dial(&derived.room, false).await {
-                Ok(connection) => return Ok(connection),
-                Err(error) => tracing::debug!(%error, "cannot take the seat again"),
+            let error = match self.dial(&derived.room, false).await {
+                Ok(connection) => {
+                    if is_told {
+                        self.handler.event(Event::RelayBack);
+                    }
+                    return Ok(connection);
+                }
+                Err(DialError::RoomTaken(_)) if began.elapsed() < GHOST => continue,
+                Err(error) => error,
+            };
+            let is_final = matches!(error, DialError::Refused { status: 400..=499, .. });
+            let error = Error::from(error);
+            if is_final || began.elapsed() >= RELAY_LOST_MAX {
+                return Err(error);
+            }
+            if !is_told {
+                is_told = true;
+                self.handler.event(Event::RelayLost { what: error.to_string() });
             }
         }
     }
@@ -202,8 +222,19 @@ impl Pairing<'_> {
         if say(&mut connection, first).await.is_err() {
             return Ok(Attempt::Nothing);
         }
-        // The first message may take as long as a person does; the rest is up to machines.
-        let mut message = before(until, connection.reader.next()).await?;
+        // The first message may take as long as a person does; the rest is up to machines. But no seat is kept for long: whoever
+        // sits opposite and says nothing would keep the other side out, and a dead relay would not be noticed.
+        let seat_until = Instant::now() + jittered(SEAT, 0.5)?;
+        let first = future::or(async { Some(before(until, connection.reader.next()).await) }, async {
+            Timer::at(seat_until).await;
+            None
+        });
+        let Some(first) = first.await else {
+            // It is given up politely, so that the relay knows at once.
+            let _ = connection.writer.close(CLOSE_NORMAL, "").await;
+            return Ok(Attempt::Nothing);
+        };
+        let mut message = first?;
         let answered_by = Instant::now() + HANDSHAKE;
         let mut confirmed = false;
         while let Ok(received) = &message {
@@ -246,8 +277,8 @@ impl Pairing<'_> {
             options: self.options,
             ciphers: Ciphers::here(),
             app: env!("CARGO_PKG_VERSION"),
-            nonce: random()?,
-            pake_seed: &random()?,
+            nonce: *random()?,
+            pake_seed: &*random()?,
         }))
     }
 
@@ -258,7 +289,15 @@ impl Pairing<'_> {
             let _ = say(connection, refusal).await;
         }
         let _ = connection.writer.close(CLOSE_POLICY, "").await;
-        fatal(fault, matches!(self.origin, Origin::Given)).map_or(Ok(()), Err)
+        if self.ends_with(fault) { Err(fault.into()) } else { Ok(()) }
+    }
+
+    /// Whether a fault, which is no guess, ends this side. A stranger in the room shall not be able to: the other side's person reads
+    /// why, and this one waits on. Only a receiver that was given its code has nobody to wait for but the one it found, and
+    /// stops when that one speaks another version or does what no stranger would.
+    fn ends_with(&self, fault: Fault) -> bool {
+        let is_pure_taker = matches!(self.origin, Origin::Given) && self.role == Role::Receive;
+        is_pure_taker && !matches!(fault, Fault::WrongCode | Fault::Malformed(_))
     }
 
     fn paired(&self, established: &Established, connection: Connection) -> Paired {
@@ -293,14 +332,9 @@ async fn before<T>(until: Option<Instant>, what: impl Future<Output = T>) -> Res
     future::or(async { Ok(what.await) }, late).await
 }
 
-/// A fault ends a side that was given the code. The maker of a code lets no stranger end it: the other side's person reads why.
-fn fatal(fault: Fault, was_given: bool) -> Option<Error> {
-    (was_given && fault != Fault::WrongCode).then(|| fault.into())
-}
-
 fn wrong_code() -> Error {
     Error::new(Kind::Authentication, "the code is wrong, or the other side vanished while it was checked")
-        .hint("Ask for the code again and type it exactly; the other side still waits.")
+        .hint("Ask for the code again and type it exactly. After three wrong ones the other side has to make a new one.")
 }
 
 fn nobody_came() -> Error {
@@ -308,13 +342,13 @@ fn nobody_came() -> Error {
         .hint("Start both sides within the time to wait, or give it with --wait.")
 }
 
-/// 32 random bytes from the system.
+/// 32 random bytes from the system, wiped when they are dropped.
 ///
 /// # Errors
 /// Kind `Internal` when the system gives none.
-pub fn random() -> Result<[u8; 32]> {
-    let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes)
+pub fn random() -> Result<Zeroizing<[u8; 32]>> {
+    let mut bytes = Zeroizing::new([0; 32]);
+    getrandom::fill(&mut *bytes)
         .map_err(|error| Error::new(Kind::Internal, "the system gives no random numbers").caused_by(error))?;
     Ok(bytes)
 }
@@ -331,11 +365,17 @@ impl Pause {
     }
 
     async fn rest(&mut self, until: Option<Instant>) -> Result<()> {
-        let jitter = f64::from(u16::from_le_bytes([random()?[0], random()?[1]])) / f64::from(u16::MAX);
-        let pause = self.next.mul_f64(1.0 - jitter / 2.0);
+        let pause = jittered(self.next, 0.5)?;
         self.next = (self.next * 2).min(PAUSE_MAX);
         before(until, Timer::after(pause)).await.map(drop)
     }
+}
+
+/// A time that is shorter by a random part of it, `share` at most.
+fn jittered(time: Duration, share: f64) -> Result<Duration> {
+    let drawn = random()?;
+    let random = f64::from(u16::from_le_bytes([drawn[0], drawn[1]])) / f64::from(u16::MAX);
+    Ok(time.mul_f64(1.0 - share * random))
 }
 
 const PAUSE_MIN: Duration = Duration::from_millis(50);
@@ -349,6 +389,15 @@ const GHOST: Duration = Duration::from_secs(20);
 
 /// How long a peer that has begun the handshake may take to finish it. A slow line and a slow machine need a few seconds.
 const HANDSHAKE: Duration = Duration::from_secs(30);
+
+/// How long a seat is kept without a word from opposite, at most; half of that at least.
+const SEAT: Duration = Duration::from_secs(120);
+
+/// How long a relay that has worked before may be out of reach while this side waits: a restart or a network that comes back.
+const RELAY_LOST_MAX: Duration = Duration::from_secs(600);
+
+/// RFC 6455, section 7.4.1: the purpose of the connection is fulfilled.
+const CLOSE_NORMAL: u16 = 1000;
 
 /// RFC 6455, section 7.4.1: a message violates the policy.
 const CLOSE_POLICY: u16 = 1008;

@@ -20,7 +20,7 @@ impl Conversation {
             Error::new(Kind::Internal, "a control frame was built too long").caused_by(error)
         })?;
         self.sent += 1;
-        Ok(PackedBlock { buffer, start: 0 })
+        Ok(PackedBlock { buffer, start: 0, is_data: false })
     }
 
     /// Checks the number of a control frame that arrived: each comes in order and once.
@@ -50,7 +50,7 @@ pub fn cancelled_by_peer(cancelled: &Cancelled<'_>) -> Error {
     let what = match cancelled.reason {
         CancelReason::Declined => "the other side declined",
         CancelReason::Interrupted => "the other side interrupted the transfer",
-        CancelReason::VerifyFailed => "the other side says that the strings to compare differ",
+        CancelReason::VerifyFailed => "the other side does not trust the connection",
         CancelReason::Disk => "the other side stopped because of its disk",
         CancelReason::Protocol => "the other side says that the protocol was broken",
         CancelReason::Internal => "the other side stopped because of a defect",

@@ -14,8 +14,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::limits::{
-    FRAME_BYTES_MAX, FRAME_COST_MIN, HEADER_BYTES_MAX, LIST_MAX, PAYLOAD_BYTES_MAX, PIECE_HEADER_BYTES_MAX,
-    PIECES_MAX, TEXT_BYTES_MAX, ZEROS_BYTES_MAX,
+    FRAME_BYTES_MAX, FRAME_COST_MIN, HEADER_BYTES_MAX, LIST_MAX, PAYLOAD_BYTES_MAX, PIECES_MAX,
+    TEXT_BYTES_MAX, ZEROS_BYTES_MAX, ZEROS_PER_COST,
 };
 use super::manifest::Item;
 use super::seal::TAG_BYTES;
@@ -66,7 +66,7 @@ pub enum Piece {
         entry: u64,
         /// Where in the file, in bytes.
         offset: u64,
-        /// How many zeros, at most 1 GiB.
+        /// How many zeros; of all holes in a frame at most [`ZEROS_BYTES_MAX`].
         length: u32,
     },
 }
@@ -299,10 +299,18 @@ pub fn bounded_text(mut text: String) -> String {
     text
 }
 
-/// What a data frame of `frame_bytes` counts for in the window.
+/// What a data frame of `frame_bytes` that names `pieces` counts for in the window.
 #[must_use]
-pub fn cost(frame_bytes: usize) -> u64 {
-    (frame_bytes as u64).max(FRAME_COST_MIN)
+pub fn cost(frame_bytes: usize, pieces: &[Piece]) -> u64 {
+    (frame_bytes as u64).max(FRAME_COST_MIN) + zeros(pieces) / ZEROS_PER_COST
+}
+
+/// The zeros of all holes among the pieces. Cannot overflow: a frame has few pieces of 32 bits each.
+fn zeros(pieces: &[Piece]) -> u64 {
+    pieces
+        .iter()
+        .map(|piece| if let Piece::Zeros { length, .. } = piece { u64::from(*length) } else { 0 })
+        .sum()
 }
 
 /// A data frame being filled: file bytes go where they will be sealed, behind room for the header, and are never moved.
@@ -312,13 +320,15 @@ pub struct Block {
     pieces: Vec<Piece>,
 }
 
-/// A complete data frame in its buffer: `buffer[start..]` is the frame.
+/// A complete frame in its buffer: `buffer[start..]` is the frame.
 #[derive(Debug)]
 pub struct PackedBlock {
     /// Room, then the frame.
     pub buffer: Vec<u8>,
     /// Where the frame begins.
     pub start: usize,
+    /// Whether it is a data frame, which may be left out once the session is over.
+    pub is_data: bool,
 }
 
 impl Block {
@@ -375,10 +385,10 @@ impl Block {
         Ok(added)
     }
 
-    /// Adds a hole of `length` bytes, at most [`ZEROS_BYTES_MAX`]. Returns false when no further piece fits.
+    /// Adds a hole of `length` bytes, at most [`ZEROS_BYTES_MAX`]. Returns false when it does not fit any more; in an empty block it does.
     #[must_use]
     pub fn zeros(&mut self, entry: u64, offset: u64, length: u32) -> bool {
-        let fits = self.room() > 0 && length <= ZEROS_BYTES_MAX;
+        let fits = self.room() > 0 && zeros(&self.pieces) + u64::from(length) <= u64::from(ZEROS_BYTES_MAX);
         if fits {
             self.pieces.push(Piece::Zeros { entry, offset, length });
         }
@@ -391,12 +401,6 @@ impl Block {
         &self.pieces
     }
 
-    /// What the frame will count for in the window; a little more than it does in the end, because the header is not written yet.
-    #[must_use]
-    pub fn cost_bound(&self) -> u64 {
-        cost(HEADER_FIXED_BYTES + self.pieces.len() * PIECE_HEADER_BYTES_MAX + self.payload_bytes())
-    }
-
     /// Writes the header into its room, right before the payload.
     ///
     /// # Errors
@@ -406,7 +410,7 @@ impl Block {
         let header = encode(&Header::Data(pieces))?;
         let start = HEADER_BYTES_MAX.checked_sub(header.len()).ok_or(FrameError::TooMany)?;
         buffer[start..HEADER_BYTES_MAX].copy_from_slice(&header);
-        Ok(PackedBlock { buffer, start })
+        Ok(PackedBlock { buffer, start, is_data: true })
     }
 }
 
@@ -434,14 +438,13 @@ impl<'a> Data<'a> {
                 length > 0 && offset.checked_add(u64::from(length)).is_some_and(|end| end <= FILE_BYTES_MAX);
             match piece {
                 Piece::Bytes { .. } => in_payload += length as usize,
-                Piece::Zeros { .. } if length > ZEROS_BYTES_MAX => return Err(FrameError::Pieces),
                 Piece::Zeros { .. } => {}
             }
             if !is_sound {
                 return Err(FrameError::Pieces);
             }
         }
-        if pieces.is_empty() || in_payload != payload.len() {
+        if pieces.is_empty() || in_payload != payload.len() || zeros(&pieces) > u64::from(ZEROS_BYTES_MAX) {
             return Err(FrameError::Pieces);
         }
         Ok(Data { pieces, payload })
@@ -541,9 +544,6 @@ impl std::error::Error for FrameError {}
 fn encode(header: &Header<'_>) -> Result<Vec<u8>, FrameError> {
     postcard::to_extend(header, MAGIC.to_vec()).map_err(|_| FrameError::Header)
 }
-
-/// Magic, variant and number of pieces, in bytes.
-const HEADER_FIXED_BYTES: usize = 2 + 1 + 2;
 
 /// No file is longer: the largest offset the systems can express.
 const FILE_BYTES_MAX: u64 = i64::MAX as u64;

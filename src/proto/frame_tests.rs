@@ -99,11 +99,10 @@ fn a_data_frame_has_its_golden_bytes() {
     assert!(block.zeros(2, 4096, 300));
     assert_eq!(block.piece(3, 200, 9, fill(b"p2pc")), Ok(&b"p2pc"[..]));
     assert_eq!(block.piece(4, 0, 9, fill(b"")), Ok(&b""[..]));
-    let bound = block.cost_bound();
     let packed = block.pack().unwrap();
     let bytes = &packed.buffer[packed.start..];
     assert_eq!(hex(bytes), golden("Data"));
-    assert!(cost(bytes.len()) <= bound);
+    assert_eq!(cost(bytes.len(), block_pieces(bytes).as_slice()), FRAME_COST_MIN + 300 / 64);
     let pieces = vec![
         Piece::Bytes { entry: 1, offset: 0, length: 5 },
         Piece::Zeros { entry: 2, offset: 4096, length: 300 },
@@ -152,8 +151,8 @@ fn broken_frames_are_told_apart() {
         ("7001000100010002ff".into(), FrameError::Pieces),
         // An offset at the end of 64 bits.
         ("700100010001ffffffffffffffffff0101ff".into(), FrameError::Pieces),
-        // A hole of more than 1 GiB.
-        ("7001000101010081808080 04".replace(' ', ""), FrameError::Pieces),
+        // A hole of more than 32 MiB.
+        ("70010001010100 81808010".replace(' ', ""), FrameError::Pieces),
     ] {
         assert_eq!(Frame::decode(&bytes(&broken)), Err(error), "{broken}");
     }
@@ -191,4 +190,26 @@ proptest! {
             prop_assert_eq!(Frame::decode(&again), Ok(Frame::Control { seq, control }));
         }
     }
+}
+
+fn block_pieces(frame: &[u8]) -> Vec<Piece> {
+    match Frame::decode(frame) {
+        Ok(Frame::Data(data)) => data.pieces,
+        other => panic!("no data frame: {other:?}"),
+    }
+}
+
+#[test]
+fn holes_are_charged_and_bounded() {
+    let mut block = Block::new(0);
+    assert!(block.zeros(0, 0, ZEROS_BYTES_MAX - 1));
+    assert!(block.zeros(0, 1 << 40, 1));
+    assert!(!block.zeros(0, 1 << 41, 1));
+    let packed = block.pack().unwrap();
+    let frame = &packed.buffer[packed.start..];
+    let cost = cost(frame.len(), &block_pieces(frame));
+    assert_eq!(cost, FRAME_COST_MIN + u64::from(ZEROS_BYTES_MAX) / ZEROS_PER_COST);
+    assert!(cost <= crate::proto::limits::FRAME_COST_MAX);
+    let too_many = [0x70, 1, 0, 2, 1, 0, 0, 0x80, 0x80, 0x80, 0x10, 1, 0, 0, 1];
+    assert_eq!(Frame::decode(&too_many), Err(FrameError::Pieces));
 }

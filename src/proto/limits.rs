@@ -27,8 +27,12 @@ pub const PIECES_MAX: usize = 256;
 /// What the header of one piece takes at most: a one-byte variant, two 64-bit varints and a 32-bit one.
 pub const PIECE_HEADER_BYTES_MAX: usize = 26;
 
-/// The longest stretch of zeros one piece names, in bytes, so that no piece keeps the receiver busy for long.
-pub const ZEROS_BYTES_MAX: u32 = 1 << 30;
+/// Zeros that one data frame names, in bytes. They take no room in it, but the receiver hashes them: some 10 ms.
+pub const ZEROS_BYTES_MAX: u32 = 32 << 20;
+
+/// So many zeros count for one byte of the window, so that a window full of holes keeps the receiver busy for half a second and
+/// not for days.
+pub const ZEROS_PER_COST: u64 = 64;
 
 /// Bytes of frames that may be under way and not yet taken by the receiver's disk: 80 ms of a 1.6 Gbit/s line, and the
 /// bound on the receiver's queue.
@@ -36,6 +40,17 @@ pub const WINDOW_BYTES: u64 = 16 << 20;
 
 /// What any data frame costs of the window at least, in bytes, so that tiny frames cannot pile up in millions.
 pub const FRAME_COST_MIN: u64 = 4 * 1024;
+
+/// What a data frame costs of the window at most, in bytes.
+pub const FRAME_COST_MAX: u64 = FRAME_BYTES_MAX as u64 + ZEROS_BYTES_MAX as u64 / ZEROS_PER_COST;
+
+/// The widest window a sender believes in. Ours is [`WINDOW_BYTES`]; a later version's may grow. Bounds what the sender remembers of
+/// the frames under way.
+pub const WINDOW_BYTES_MAX: u64 = 256 << 20;
+
+/// Control frames that wait to be sent, in bytes. An honest other side reads on, so the session's own windows keep far below;
+/// whoever does not read while it makes us speak is cut off.
+pub const CONTROL_BYTES_QUEUED_MAX: usize = 16 << 20;
 
 /// Manifest items without an outcome. The sender walks no further ahead than this; it bounds the memory of both sides
 /// whatever the size of the tree. Enough to fill commit groups of a thousand files many times over.

@@ -93,7 +93,11 @@ impl Driver<'_> {
     fn carry_out(&mut self) -> Option<Result<Report>> {
         while let Some(effect) = self.machine.poll() {
             match effect {
-                Effect::Frame(frame) => self.link.lane.send(frame),
+                Effect::Frame(frame) => {
+                    if let Err(error) = self.link.lane.send(frame) {
+                        self.machine.fail(error);
+                    }
+                }
                 Effect::Open(chunk) => match self.destination.take().map(|place| Disk::start(place, chunk)) {
                     Some(Ok(disk)) => self.disk = Some(disk),
                     Some(Err(error)) => self.machine.fail(error),
@@ -124,16 +128,13 @@ impl Driver<'_> {
     async fn next(&mut self) -> Input {
         let Driver { link, disk, .. } = self;
         let happened = async { Input::Happened(link.next().await) };
-        let sunk = async {
-            let events = match disk {
-                Some(disk) => disk.events.recv().await.ok(),
-                None => None,
+        let sunk =
+            async {
+                let Some(disk) = disk else { return future::pending().await };
+                Input::Sunk(disk.events.recv().await.unwrap_or_else(|_| {
+                    Err(Error::new(Kind::Internal, "the writing of files ended by itself"))
+                }))
             };
-            match events {
-                Some(events) => Input::Sunk(events),
-                None => future::pending().await,
-            }
-        };
         // By turns: an endless stream of frames must not hold back the credit that keeps it flowing.
         future::race(happened, sunk).await
     }
@@ -174,6 +175,10 @@ impl Disk {
                 Err(error) => return drop(events_in.try_send(Err(error))),
             };
             loop {
+                if jobs_out.is_closed() {
+                    // The session is over: whatever is still queued is for nothing, and may be holes without end.
+                    return;
+                }
                 let mut said = Vec::new();
                 let result = match jobs_out.try_recv() {
                     Ok(job) => output.handle(job, &mut said),

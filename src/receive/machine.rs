@@ -155,12 +155,6 @@ impl Receiver {
         self.effects.pop_front()
     }
 
-    /// When [`Receiver::tick`] wants to be called, in milliseconds of the clock that `now_ms` comes from.
-    #[must_use]
-    pub fn deadline_ms(&self) -> Option<u64> {
-        self.receipt_due_ms
-    }
-
     /// How far it is.
     #[must_use]
     pub fn progress(&self) -> &Progress {
@@ -232,27 +226,29 @@ impl Receiver {
         }
     }
 
-    /// The time may have come, see [`Receiver::deadline_ms`]; also gives small credit back now and then, so that the sender's
-    /// person sees progress on a slow line.
+    /// To be called several times a second: gives small credit back now and then, so that the sender's person sees progress on a
+    /// slow line, and ends the wait for the receipt.
     pub fn tick(&mut self, now_ms: u64) {
         if self.stage == Stage::Running && self.taken + WINDOW_BYTES > self.granted && self.granted > 0 {
             self.say_credit();
         }
-        if self.receipt_due_ms.is_some_and(|due| now_ms >= due) {
-            self.connection_lost(Error::new(Kind::ConnectionLost, "no receipt"));
+        if self.stage == Stage::Ending && self.receipt_due_ms.is_some_and(|due| now_ms >= due) {
+            self.end_by_report();
         }
     }
 
     /// The connection is gone. Once everything is committed that is no failure of this side.
     pub fn connection_lost(&mut self, error: Error) {
-        let result = if self.stage == Stage::Ending { Ok(self.tally.report().clone()) } else { Err(error) };
-        self.done(result);
+        if self.stage == Stage::Ending { self.end_by_report() } else { self.done(Err(error)) }
     }
 
-    /// Ends the session because of an error on this side, telling the other.
+    /// Ends the session because of an error on this side, telling the other. Once everything is committed there is nothing to fail
+    /// any more: whatever happens to the receipt, this side knows what it has.
     pub fn fail(&mut self, error: Error) {
-        if self.stage == Stage::Done {
-            return;
+        match self.stage {
+            Stage::Done => return,
+            Stage::Ending => return self.end_by_report(),
+            Stage::Running => {}
         }
         let text = bounded_text(error.to_string());
         let text = if matches!(error.kind(), Kind::Interrupted | Kind::Refused) { "" } else { &text };
@@ -269,7 +265,7 @@ impl Receiver {
             }
             Frame::Data(data) => (data.pieces, data.payload.len()),
         };
-        let cost = cost(bytes.len());
+        let cost = cost(bytes.len(), &pieces);
         let payload = bytes.split_off(bytes.len() - payload_bytes);
         self.data(pieces, payload, cost)
     }
@@ -294,16 +290,15 @@ impl Receiver {
                     return Err(broken("the manifest ended too early"));
                 }
                 self.manifest_ended = true;
-                self.tally.complete();
+                self.tally.manifest_ended();
                 self.offered();
                 self.complete_if_all_resolved(now_ms);
                 Ok(())
             }
             Control::Ended(ends) => ends.into_iter().try_for_each(|end| self.ended(end)),
             Control::Dropped { entry, failure } => self.dropped(entry, Failure::from(&failure)),
-            Control::Receipt if self.stage == Stage::Ending => {
-                let report = self.tally.report().clone();
-                self.done(Ok(report));
+            Control::Receipt | Control::Cancel(_) if self.stage == Stage::Ending => {
+                self.end_by_report();
                 Ok(())
             }
             Control::Cancel(cancelled) => {
@@ -402,12 +397,13 @@ impl Receiver {
     fn ended(&mut self, end: FileEnd) -> Result<()> {
         match self.window.get(end.entry) {
             Standing::Resolved => Ok(()),
-            Standing::Open(Receiving { contents: contents @ Contents::Coming { .. }, .. }) => {
+            Standing::Open(Receiving { contents: contents @ Contents::Coming { .. }, counted }) => {
                 let Contents::Coming { next, size } = *contents else { return Ok(()) };
                 if end.size != next || size.is_some_and(|size| size != next) {
                     return Err(broken("a file ended where it has no end"));
                 }
                 *contents = Contents::Over;
+                self.tally.measured(counted, end.size);
                 self.effects.push_back(Effect::Job(Job::Finish(end)));
                 Ok(())
             }
@@ -494,6 +490,11 @@ impl Receiver {
 
     fn tell(&mut self, event: Event) {
         self.effects.push_back(Effect::Event(event));
+    }
+
+    fn end_by_report(&mut self) {
+        let report = self.tally.report().clone();
+        self.done(Ok(report));
     }
 
     fn done(&mut self, result: Result<Report>) {

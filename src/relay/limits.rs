@@ -1,7 +1,7 @@
 //! The relay's limits, each beside its reason. Times are milliseconds on the relay's own clock.
 
-/// How many rooms exist at once. At about 5 KiB for a waiting side (more with TLS) and 150 KiB for a running pair, a server of 1 GiB holds
-/// this many waiting rooms and some thousand running sessions.
+/// How many rooms exist at once. At about 5 KiB for a waiting side (16 KiB with TLS) and 150 KiB for a running pair (twice that with TLS), a
+/// server of 1 GiB holds this many waiting rooms and some thousand running sessions.
 pub const ROOMS_MAX: usize = 16_384;
 
 /// How many sockets are open at once: both sides of every room, and some that are still asking.

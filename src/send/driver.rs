@@ -45,15 +45,22 @@ struct Driver<'h> {
 
 /// The walker and the reader. Both end when their channels do.
 struct Threads {
-    entries: Receiver<Result<Entry>>,
+    entries: Receiver<Walked>,
     fetches: Queue<Fetch>,
     read: Receiver<SourceEvent>,
 }
 
+/// What the walker says. Its end is said too: a channel that closes without is a thread that died.
+enum Walked {
+    Entry(Result<Entry>),
+    End,
+}
+
 enum Input {
     Happened(Happening),
-    Entry(Option<Result<Entry>>),
+    Walked(Walked),
     Read(SourceEvent),
+    ThreadDied,
 }
 
 impl Driver<'_> {
@@ -80,7 +87,11 @@ impl Driver<'_> {
     fn carry_out(&mut self) -> Option<Result<Report>> {
         while let Some(effect) = self.machine.poll() {
             match effect {
-                Effect::Frame(frame) => self.link.lane.send(frame),
+                Effect::Frame(frame) => {
+                    if let Err(error) = self.link.lane.send(frame) {
+                        self.machine.fail(error);
+                    }
+                }
                 // A reader that has gone says so by its silence at the other end.
                 Effect::Fetch(fetch) => drop(self.threads.fetches.try_send(fetch)),
                 Effect::Event(event) => {
@@ -104,26 +115,32 @@ impl Driver<'_> {
         let wants_data = self.machine.wants_data() && self.link.lane.has_room();
         let Threads { entries, read, .. } = &self.threads;
         let entry = async {
-            if wants_entries { Input::Entry(entries.recv().await.ok()) } else { future::pending().await }
+            if !wants_entries {
+                return future::pending().await;
+            }
+            entries.recv().await.map_or(Input::ThreadDied, Input::Walked)
         };
         let data = async {
-            match read.recv().await {
-                Ok(event) if wants_data => Input::Read(event),
-                _ => future::pending().await,
+            if !wants_data {
+                return future::pending().await;
             }
+            read.recv().await.map_or(Input::ThreadDied, Input::Read)
         };
-        let data = async { if wants_data { data.await } else { future::pending().await } };
         let happened = async { Input::Happened(self.link.next().await) };
         future::or(happened, future::or(data, entry)).await
     }
 
     fn feed(&mut self, input: Input) {
         match input {
-            Input::Entry(Some(Ok(entry))) => self.machine.entry(entry),
-            Input::Entry(None) => self.machine.walk_ended(),
+            Input::Walked(Walked::Entry(Ok(entry))) => self.machine.entry(entry),
+            Input::Walked(Walked::End) => self.machine.walk_ended(),
+            Input::ThreadDied => {
+                self.machine
+                    .fail(Error::new(Kind::Internal, "the walk or the reading of files ended by itself"));
+            }
             Input::Read(event) => self.machine.source(event),
             Input::Happened(Happening::Frame(Ok(bytes))) => self.machine.frame(&bytes),
-            Input::Entry(Some(Err(error))) | Input::Happened(Happening::Frame(Err(error))) => {
+            Input::Walked(Walked::Entry(Err(error))) | Input::Happened(Happening::Frame(Err(error))) => {
                 self.machine.fail(error);
             }
             Input::Happened(Happening::Answer(Asked::Verify, same)) => self.machine.verified(same),
@@ -148,8 +165,9 @@ impl Threads {
         let (read_in, read) = bounded(READ_AHEAD);
         let mut reader = Reader::new(walk.roots().clone(), chunk);
         spawn("walk", move || {
-            for entry in walk {
-                if entries_in.send_blocking(entry).is_err() {
+            // Once the session is over nothing more is looked for.
+            for said in walk.map(Walked::Entry).chain([Walked::End]) {
+                if entries_in.send_blocking(said).is_err() {
                     return;
                 }
             }

@@ -22,7 +22,7 @@ use crate::proto::frame::{
     Block, Cancelled, Control, Failure, FileEnd, Frame, PackedBlock, Piece, Verdict, WireFailure,
     bounded_text, cost,
 };
-use crate::proto::limits::{CONTROL_BYTES_TARGET, FRAME_BYTES_MAX, LIST_MAX};
+use crate::proto::limits::{CONTROL_BYTES_TARGET, FRAME_COST_MAX, LIST_MAX, WINDOW_BYTES_MAX};
 use crate::proto::manifest::{Entry, EntryKind, Item};
 use crate::proto::window::{Standing, Window};
 
@@ -154,7 +154,7 @@ impl Sender {
     pub fn wants_data(&self) -> bool {
         self.stage == Stage::Running
             && self.accepted
-            && self.credit.saturating_sub(self.spent) >= cost(FRAME_BYTES_MAX)
+            && self.credit.saturating_sub(self.spent) >= FRAME_COST_MAX
     }
 
     /// How far it is.
@@ -217,14 +217,19 @@ impl Sender {
         match event {
             SourceEvent::Block(block) => self.block(block),
             SourceEvent::Ended(end) => {
-                self.mark_read(end.entry);
+                if let Standing::Open(item) = self.window.get(end.entry) {
+                    item.is_read = true;
+                    self.tally.measured(&mut item.counted, end.size);
+                }
                 self.ends.push(end);
                 if self.ends.len() >= ENDS_MAX {
                     self.say_ends();
                 }
             }
             SourceEvent::Dropped { entry, failure } => {
-                self.mark_read(entry);
+                if let Standing::Open(item) = self.window.get(entry) {
+                    item.is_read = true;
+                }
                 self.say_ends();
                 self.say(Control::Dropped { entry, failure: failure.as_wire() });
             }
@@ -269,10 +274,11 @@ impl Sender {
     }
 
     fn block(&mut self, block: Block) {
-        let bytes = block.pieces().iter().map(|piece: &Piece| u64::from(piece.place().2)).sum();
+        let pieces = block.pieces().to_vec();
+        let bytes = pieces.iter().map(|piece: &Piece| u64::from(piece.place().2)).sum();
         match block.pack() {
             Ok(packed) => {
-                self.spent += cost(packed.buffer.len() - packed.start);
+                self.spent += cost(packed.buffer.len() - packed.start, &pieces);
                 self.in_flight.push_back(InFlight { spent: self.spent, bytes });
                 self.effects.push_back(Effect::Frame(packed));
             }
@@ -284,7 +290,7 @@ impl Sender {
 
     fn control(&mut self, control: Control<'_>) -> Result<()> {
         match control {
-            Control::Accept { window } if !self.accepted => {
+            Control::Accept { window } if !self.accepted && window <= WINDOW_BYTES_MAX => {
                 self.accepted = true;
                 self.window_bytes = window;
                 self.credit = window;
@@ -294,7 +300,9 @@ impl Sender {
             Control::Plan(verdicts) if self.accepted => {
                 verdicts.into_iter().try_for_each(|verdict| self.plan(verdict))
             }
-            Control::Credit { total } if self.accepted && total >= self.credit => {
+            Control::Credit { total }
+                if self.accepted && total >= self.credit && total <= self.spent + self.window_bytes =>
+            {
                 self.credit = total;
                 self.taken();
                 Ok(())
@@ -326,8 +334,9 @@ impl Sender {
                 item.is_read = true;
                 Ok(())
             }
-            (Standing::Resolved, _) => Ok(()),
-            (Standing::Unknown, _) => Err(broken("the receiver planned what was not offered")),
+            (Standing::Resolved | Standing::Unknown, _) => {
+                Err(broken("the receiver planned what was not offered, or twice"))
+            }
         }
     }
 
@@ -374,12 +383,6 @@ impl Sender {
         }
     }
 
-    fn mark_read(&mut self, id: u64) {
-        if let Standing::Open(item) = self.window.get(id) {
-            item.is_read = true;
-        }
-    }
-
     fn say_manifest(&mut self) {
         let entries = std::mem::take(&mut self.gathered);
         self.gathered_bytes = 0;
@@ -390,7 +393,7 @@ impl Sender {
         }
         if self.walk == Walking::Ended {
             self.walk = Walking::Said;
-            self.tally.complete();
+            self.tally.manifest_ended();
             self.say(Control::ManifestEnd { items: self.window.next_id() });
             self.tell(Event::Offer(self.tally.offer().clone()));
         }

@@ -17,6 +17,8 @@ mod guesses;
 mod hostile_relay;
 mod house;
 mod net;
+#[cfg(unix)]
+mod process;
 mod proxies;
 mod relay;
 mod relay_stub;

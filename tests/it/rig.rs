@@ -134,6 +134,12 @@ pub fn code(text: &str) -> Code {
     Code::parse(text, false).unwrap().0
 }
 
+/// A directory in memory where the system has one: thousands of syncs take their time on a busy disk.
+#[cfg(unix)]
+pub fn quickly_synced() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}
+
 /// A directory with a few files, one of them of several records.
 pub fn some_files(parent: &Path) -> PathBuf {
     let root = parent.join("things");

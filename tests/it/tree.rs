@@ -17,6 +17,8 @@ use p2pc::receive::sink::{Job, Output, Sink, SinkEvent};
 use p2pc::send::source::{Fetch, Reader, SourceEvent, Walk};
 use proptest::prelude::*;
 
+use crate::rig::quickly_synced;
+
 /// A tree to be made: what stands in a directory, by name.
 #[derive(Clone, Debug)]
 enum Node {
@@ -200,7 +202,7 @@ proptest! {
 /// More files than one commit takes, twice: the second time everything is there and stays.
 #[test]
 fn thousands_of_small_files_arrive_once() {
-    let temp = tempfile::tempdir().unwrap();
+    let temp = quickly_synced();
     let source = temp.path().join("top");
     for directory in 0..25 {
         let path = source.join(directory.to_string());

@@ -75,7 +75,7 @@ impl Tree {
                 }
                 kind => {
                     // Seldom one of several blocks: what passes through the test is what takes its time.
-                    let is_large = kind == 4 && dice.roll(6) == 0;
+                    let is_large = kind == 4 && dice.roll(10) == 0;
                     let length = dice.roll(if is_large { 900_000 } else { 3000 });
                     let mut contents = vec![at as u8; length as usize];
                     contents.iter_mut().step_by(997).for_each(|byte| *byte = dice.roll(256) as u8);

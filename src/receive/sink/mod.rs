@@ -257,6 +257,28 @@ impl<D: Dir> Drop for Sink<D> {
     }
 }
 
+/// One piece of a data frame, with its bytes; zeros have none.
+struct Portion<'a> {
+    entry: u64,
+    offset: u64,
+    length: u32,
+    bytes: Option<&'a [u8]>,
+}
+
+/// The pieces of a data frame, each with what is its own of the payload.
+fn portions<'a>(pieces: &'a [Piece], mut payload: &'a [u8]) -> impl Iterator<Item = Result<Portion<'a>>> {
+    pieces.iter().map(move |piece| {
+        let (entry, offset, length) = piece.place();
+        let mut bytes = None;
+        if let Piece::Bytes { .. } = piece {
+            let parts = usize::try_from(length).ok().and_then(|length| payload.split_at_checked(length));
+            let (own, later) = parts.ok_or_else(|| breach("a data frame shorter than its pieces"))?;
+            (bytes, payload) = (Some(own), later);
+        }
+        Ok(Portion { entry, offset, length, bytes })
+    })
+}
+
 /// The sender contradicts itself, which an honest one never does.
 fn breach(what: &str) -> Error {
     Error::new(Kind::Protocol, format!("the sender broke the protocol: {what}"))

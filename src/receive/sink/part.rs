@@ -9,7 +9,7 @@ use crate::proto::path::{Name, RelPath};
 
 use super::commit::Finished;
 use super::tree::Parent;
-use super::{Attempt, Refusal, Sink, SinkEvent, breach, fatal};
+use super::{Attempt, Portion, Refusal, Sink, SinkEvent, breach, fatal, portions};
 
 /// A file of which not everything has come.
 #[derive(Debug)]
@@ -93,20 +93,8 @@ impl<D: Dir> Sink<D> {
         payload: &[u8],
         events: &mut Vec<SinkEvent>,
     ) -> Result<()> {
-        let mut rest = payload;
-        for piece in pieces {
-            let (entry, offset, length) = piece.place();
-            let bytes = match piece {
-                Piece::Zeros { .. } => None,
-                Piece::Bytes { .. } => {
-                    let (bytes, later) = usize::try_from(length)
-                        .ok()
-                        .and_then(|length| rest.split_at_checked(length))
-                        .ok_or_else(|| breach("a data frame shorter than its pieces"))?;
-                    rest = later;
-                    Some(bytes)
-                }
-            };
+        for portion in portions(pieces, payload) {
+            let Portion { entry, offset, length, bytes } = portion?;
             match self.parts.get(&entry) {
                 Some(part) => part.expect(offset, length)?,
                 None if entry < self.next => continue,

@@ -7,7 +7,7 @@ use crate::proto::chunk::{ChunkSize, FileHasher};
 use crate::proto::frame::{Failure, Piece, Reason, Verdict};
 use crate::proto::manifest::{Entry, EntryKind};
 
-use super::{Job, Output, SinkEvent, breach};
+use super::{Job, Output, Portion, SinkEvent, breach, portions};
 
 /// Writes the first file on the top level of the manifest to a stream, in order. Every other item fails.
 ///
@@ -57,20 +57,9 @@ impl<W: Write + Send> StreamSink<W> {
         Ok(())
     }
 
-    fn write(&mut self, pieces: &[Piece], mut payload: &[u8]) -> Result<()> {
-        for piece in pieces {
-            let (entry, offset, length) = piece.place();
-            let bytes = match piece {
-                Piece::Zeros { .. } => None,
-                Piece::Bytes { .. } => {
-                    let (bytes, later) = usize::try_from(length)
-                        .ok()
-                        .and_then(|length| payload.split_at_checked(length))
-                        .ok_or_else(|| breach("a data frame shorter than its pieces"))?;
-                    payload = later;
-                    Some(bytes)
-                }
-            };
+    fn write(&mut self, pieces: &[Piece], payload: &[u8]) -> Result<()> {
+        for portion in portions(pieces, payload) {
+            let Portion { entry, offset, length, bytes } = portion?;
             let current = match &mut self.current {
                 Some(current) if current.entry == entry => current,
                 _ if entry < self.next => continue,
