@@ -1,9 +1,11 @@
 //! The person at the terminal, as the handler of a transfer.
+//!
+//! Nothing here waits for a reader: what is to be printed is put into a [`Queue`].
 
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use smol::Timer;
@@ -12,7 +14,7 @@ use crate::Error;
 use crate::events::{Answer, Cancel, Event, Handler, Offer, Progress, Question, Report};
 use crate::net::RelayUrl;
 use crate::term::meter::Meter;
-use crate::term::screen::{Screen, write_stdout};
+use crate::term::queue::Queue;
 use crate::term::style::Style;
 use crate::term::tty::Tty;
 
@@ -51,12 +53,12 @@ pub struct Setting {
 pub struct Console {
     setting: Setting,
     style: Style,
-    screen: Screen,
+    queue: Arc<Queue>,
     tty: Option<Tty>,
     cancel: Cancel,
     started: Instant,
     state: Mutex<State>,
-    stdout_closed: AtomicBool,
+    stdout_closed: Arc<AtomicBool>,
 }
 
 #[derive(Debug, Default)]
@@ -73,16 +75,16 @@ struct State {
 
 impl Console {
     /// A console; `cancel` is pulled where nobody reads the code.
-    pub fn new(setting: Setting, tty: Option<Tty>, cancel: Cancel) -> Console {
+    pub fn new(setting: Setting, queue: Arc<Queue>, tty: Option<Tty>, cancel: Cancel) -> Console {
         Console {
             style: Style::for_stderr(),
-            screen: Screen::new(setting.volume != Volume::Quiet),
             setting,
+            queue,
             tty,
             cancel,
             started: Instant::now(),
             state: Mutex::default(),
-            stdout_closed: AtomicBool::new(false),
+            stdout_closed: Arc::default(),
         }
     }
 
@@ -96,16 +98,22 @@ impl Console {
 
     /// Takes the status line away and tells the end.
     pub fn conclude(&self, report: &Report) {
-        self.screen.clear();
+        self.queue.clear();
         if report.failed > 0 {
-            self.screen.line(&messages::failures(report));
+            self.queue.line(messages::failures(report));
         }
-        self.notice(&messages::summary(self.setting.side, report, self.setting.out.as_deref()));
+        self.notice(messages::summary(self.setting.side, report, self.setting.out.as_deref()));
+    }
+
+    /// Takes the status line away and tells why there is no report.
+    pub fn fail(&self, error: &Error) {
+        self.queue.clear();
+        self.queue.line(messages::error(self.style, error));
     }
 
     /// Takes the status line away.
     pub fn finish(&self) {
-        self.screen.clear();
+        self.queue.clear();
     }
 
     /// Whether `error` came of nobody reading standard output any more.
@@ -125,7 +133,7 @@ impl Console {
         let invite =
             Invite { from: side, code, relays, embedded: false, options: invite_options, private_ca };
         match side {
-            Side::Send => self.notice(&invite.waiting(self.style)),
+            Side::Send => self.notice(invite.waiting(self.style)),
             Side::Receive => self.notice(messages::WAITING),
         }
     }
@@ -134,14 +142,20 @@ impl Console {
         let Setting { side, ref invite_options, private_ca, .. } = self.setting;
         let invite = Invite { from: side, code, relays, embedded, options: invite_options, private_ca };
         self.notice(messages::GIVE_CODE);
+        let after = (self.setting.volume != Volume::Quiet).then(|| invite.after(self.style));
         if self.stdout_is_data() {
-            self.screen.line(&invite.code_line());
-        } else if write_stdout(&invite.code_line()).is_err() {
-            self.stdout_closed.store(true, Ordering::SeqCst);
-            self.cancel.cancel();
+            self.queue.line(invite.code_line());
+            if let Some(after) = after {
+                self.queue.line(after);
+            }
             return;
         }
-        self.notice(&invite.after(self.style));
+        let (closed, cancel) = (Arc::clone(&self.stdout_closed), self.cancel.clone());
+        let unread = move || {
+            closed.store(true, Ordering::SeqCst);
+            cancel.cancel();
+        };
+        self.queue.print(invite.code_line(), after, Box::new(unread));
     }
 
     fn offered(&self, offer: Offer) {
@@ -164,7 +178,7 @@ impl Console {
     fn accepted(&self) {
         let state = self.state();
         if self.setting.side == Side::Receive && !state.offer_seen {
-            self.notice(&messages::offer(&state.offer));
+            self.notice(messages::offer(&state.offer));
         }
     }
 
@@ -177,7 +191,7 @@ impl Console {
     }
 
     fn paint(&self) {
-        if !self.screen.has_status() {
+        if self.setting.volume == Volume::Quiet || !self.queue.has_status() {
             return;
         }
         let mut state = self.state();
@@ -185,7 +199,7 @@ impl Console {
         state.meter.observe(self.started.elapsed(), progress.bytes_done);
         let line = messages::status(&progress, &state.meter);
         drop(state);
-        self.screen.paint(&line);
+        self.queue.paint(line);
     }
 
     /// Whether to take what is offered. Where nobody can be asked, nobody agrees.
@@ -206,9 +220,9 @@ impl Console {
         Asking::begin(self, tty).until_answered(messages::VERIFY_QUESTION, || tty.line(&shown)).await
     }
 
-    fn notice(&self, text: &str) {
+    fn notice(&self, text: impl Into<String>) {
         if self.setting.volume != Volume::Quiet {
-            self.screen.line(text);
+            self.queue.line(text);
         }
     }
 
@@ -222,32 +236,35 @@ impl Handler for Console {
         match event {
             Event::CodeReady { code, relays, embedded } => self.invite(code.reveal(), &relays, embedded),
             Event::Waiting { code, relay } => self.await_other(code.reveal(), &relay),
-            Event::RelayLost { what } => self.screen.line(&messages::relay_lost(&what)),
-            Event::RelayBack => self.notice(messages::RELAY_BACK),
-            Event::Renamed { path, name } => self.screen.line(&messages::renamed(&path, &name)),
-            Event::PlainRelay(relay) => self.notice(&messages::plain_relay(&relay)),
+            // A relay may come and go for as long as it likes, so these two are not kept at any price.
+            Event::RelayLost { what } => self.queue.passing_line(messages::relay_lost(&what)),
+            Event::RelayBack if self.setting.volume != Volume::Quiet => {
+                self.queue.passing_line(messages::RELAY_BACK);
+            }
+            Event::Renamed { path, name } => self.queue.line(messages::renamed(&path, &name)),
+            Event::PlainRelay(relay) => self.notice(messages::plain_relay(&relay)),
             // Somebody may be trying to get in: that is no matter of taste, so quiet does not hide it.
-            Event::WrongGuess { left } => self.screen.line(&messages::wrong_guess(left)),
+            Event::WrongGuess { left } => self.queue.line(messages::wrong_guess(left)),
             Event::Paired { cipher, encryption_kept } => {
                 self.notice(messages::paired(self.setting.side));
                 if encryption_kept {
                     self.notice(messages::ENCRYPTION_KEPT);
                 }
                 if cipher == crate::proto::seal::Mode::Tagged {
-                    self.screen.line(messages::READABLE);
+                    self.queue.line(messages::READABLE);
                 }
             }
             // The question that follows shows it. A person who is not asked reads it out to the one who is.
             Event::Verify(_) if self.setting.verify => {}
-            Event::Verify(string) => self.screen.line(&messages::verify(&string)),
+            Event::Verify(string) => self.queue.line(messages::verify(&string)),
             Event::Offer(offer) => self.offered(offer),
             Event::Accepted => self.accepted(),
             Event::Progress(progress) => self.progressed(progress),
             Event::Entry(entry) if self.setting.volume == Volume::Verbose => match entry.failure {
-                None => self.screen.line(&messages::delivered(&entry)),
-                Some(_) => self.screen.line(&messages::undelivered(&entry)),
+                None => self.queue.passing_line(messages::delivered(&entry)),
+                Some(_) => self.queue.passing_line(messages::undelivered(&entry)),
             },
-            Event::Entry(_) => {}
+            Event::RelayBack | Event::Entry(_) => {}
         }
     }
 
@@ -269,7 +286,7 @@ struct Asking<'a> {
 
 impl<'a> Asking<'a> {
     fn begin(console: &'a Console, tty: &'a Tty) -> Asking<'a> {
-        console.screen.hold();
+        console.queue.hold();
         Asking { console, tty, answered: false }
     }
 
@@ -292,7 +309,7 @@ impl Drop for Asking<'_> {
             // The cursor still stands behind the question.
             self.tty.line("");
         }
-        self.console.screen.release();
+        self.console.queue.release();
     }
 }
 
@@ -322,8 +339,17 @@ const REPAINT: Duration = Duration::from_millis(500);
 
 #[cfg(test)]
 mod tests {
+    use std::io::{PipeReader, Read as _};
+
     use super::*;
     use crate::Kind;
+    use crate::events::EntryEnd;
+    use crate::proto::code::Code;
+    use crate::proto::manifest::KindTag;
+    use crate::proto::path::{Name, RelPath};
+    use crate::term::queue::PASSING_BYTES_MAX;
+    use crate::term::screen::Screen;
+    use crate::term::writer::Writer;
 
     #[test]
     fn only_yes_is_yes() {
@@ -334,22 +360,91 @@ mod tests {
         assert_eq!(yes_or_no(None), Some(false));
     }
 
-    fn console(tty: Option<Tty>) -> Console {
+    fn console(volume: Volume, queue: Arc<Queue>, tty: Option<Tty>) -> Console {
         let setting = Setting {
             side: Side::Receive,
-            volume: Volume::Quiet,
+            volume,
             verify: false,
             out: Some(".".into()),
             invite_options: Vec::new(),
             private_ca: false,
         };
-        Console::new(setting, tty, Cancel::new())
+        Console::new(setting, queue, tty, Cancel::new())
+    }
+
+    /// Writes what the console says into a pipe, until it is dropped.
+    fn writer() -> (Writer, PipeReader) {
+        let (reader, err) = io::pipe().unwrap();
+        let out = err.try_clone().unwrap();
+        (Writer::start(Screen::on(err, out, messages::left_out)).unwrap(), reader)
+    }
+
+    fn entry(name: &str) -> EntryEnd {
+        let path = RelPath::root().join(&Name::new(name.as_bytes()).unwrap()).unwrap();
+        EntryEnd { path, kind: KindTag::File, bytes: 1, failure: None }
+    }
+
+    #[test]
+    fn nothing_waits_for_a_pipe_that_nobody_reads_and_no_warning_is_lost() {
+        let (writer, mut pipe) = writer();
+        let console = console(Volume::Verbose, writer.queue(), None);
+        let name = "x".repeat(200);
+        let entry = entry(&name);
+        console.event(Event::WrongGuess { left: 2 });
+        // More than the pipe, the writer and the queue hold together.
+        for _ in 0..3 * PASSING_BYTES_MAX / name.len() {
+            console.event(Event::Entry(entry.clone()));
+        }
+        console.event(Event::WrongGuess { left: 1 });
+        console.conclude(&Report { failed: 1, failures: vec![entry], ..Report::default() });
+        let seen = std::thread::spawn(move || {
+            let mut seen = String::new();
+            pipe.read_to_string(&mut seen).map(|_| seen)
+        });
+        drop((console, writer));
+        let seen = seen.join().unwrap().unwrap();
+        assert!(seen.starts_with(&messages::wrong_guess(2)));
+        let (_, end) = seen.split_once("… ").unwrap();
+        let (_, end) = end.split_once(" lines left out\n").unwrap();
+        assert!(
+            end.starts_with(&messages::wrong_guess(1)) && end.contains("1 entry was not delivered"),
+            "{end}"
+        );
+    }
+
+    #[test]
+    fn a_reader_that_is_slow_gets_every_line() {
+        let (writer, mut pipe) = writer();
+        let console = console(Volume::Verbose, writer.queue(), None);
+        let entry = entry("name");
+        for _ in 0..10_000 {
+            console.event(Event::Entry(entry.clone()));
+        }
+        let seen = std::thread::spawn(move || {
+            let mut seen = String::new();
+            pipe.read_to_string(&mut seen).map(|_| seen)
+        });
+        drop((console, writer));
+        assert_eq!(seen.join().unwrap().unwrap(), "name  1 B\n".repeat(10_000));
+    }
+
+    #[test]
+    fn a_code_that_nobody_can_read_ends_the_transfer() {
+        let (reader, out) = io::pipe().unwrap();
+        drop(reader);
+        let writer = Writer::start(Screen::on(io::sink(), out, messages::left_out)).unwrap();
+        let console = console(Volume::Normal, writer.queue(), None);
+        let (code, _) = Code::parse("48213-acid-crane-otter", false).unwrap();
+        console.event(Event::CodeReady { code, relays: Vec::new(), embedded: false });
+        smol::block_on(console.cancel.cancelled());
+        assert!(console.stdout_closed(&Error::new(Kind::Interrupted, "interrupted")));
     }
 
     #[test]
     fn a_reader_that_went_away_is_told_from_other_trouble() {
         let error = |kind| Error::new(Kind::Disk, "cannot write").caused_by(io::Error::from(kind));
-        let mut console = console(None);
+        let (writer, _pipe) = writer();
+        let mut console = console(Volume::Quiet, writer.queue(), None);
         assert!(!console.stdout_closed(&error(io::ErrorKind::BrokenPipe)), "entries go into a directory");
         console.setting.out = Some("-".into());
         assert!(console.stdout_closed(&error(io::ErrorKind::BrokenPipe)));
@@ -358,7 +453,8 @@ mod tests {
 
     #[test]
     fn without_a_terminal_nobody_agrees() {
-        let console = console(None);
+        let (writer, _pipe) = writer();
+        let console = console(Volume::Quiet, writer.queue(), None);
         smol::block_on(async {
             assert!(!console.ask(Question::Accept(Offer::default())).await);
             assert!(!console.ask(Question::Verify("x".into())).await);
@@ -379,7 +475,7 @@ mod tests {
         #[test]
         fn an_offer_grows_above_the_question_until_it_is_answered() {
             let (tty, mut person) = pair();
-            let console = console(Some(tty));
+            let console = console(Volume::Quiet, person.queue(), Some(tty));
             std::thread::scope(|scope| {
                 let asked = scope.spawn(|| smol::block_on(console.ask(Question::Accept(offer(1)))));
                 person.sees("at least 1 file, 0 B");
@@ -401,7 +497,7 @@ mod tests {
         #[test]
         fn enter_alone_is_no() {
             let (tty, mut person) = pair();
-            let console = console(Some(tty));
+            let console = console(Volume::Quiet, person.queue(), Some(tty));
             std::thread::scope(|scope| {
                 let asked = scope.spawn(|| smol::block_on(console.ask(Question::Verify("13-07".into()))));
                 person.sees("13-07");
@@ -414,7 +510,7 @@ mod tests {
         #[test]
         fn a_question_that_is_given_up_leaves_the_line() {
             let (tty, mut person) = pair();
-            let console = console(Some(tty));
+            let console = console(Volume::Quiet, person.queue(), Some(tty));
             let asked = async {
                 console.ask(Question::Accept(offer(1))).await;
                 panic!("nobody answered");

@@ -253,6 +253,11 @@ pub fn undelivered(entry: &EntryEnd) -> String {
     }
 }
 
+/// Stands for lines that came faster than they were read.
+pub fn left_out(lines: u64) -> String {
+    format!("… {} left out", human::count(lines, "line", "lines"))
+}
+
 /// The end of a transfer that ended in order.
 pub fn summary(side: Side, report: &Report, out: Option<&Path>) -> String {
     let done = match side {

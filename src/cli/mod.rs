@@ -21,9 +21,10 @@ use crate::receive::args::ReceiveArgs;
 use crate::relay::Relay;
 use crate::relay::args::RelayArgs;
 use crate::send::args::SendArgs;
-use crate::term::screen::{write_stderr, write_stdout};
+use crate::term::screen::{Screen, write_stderr, write_stdout};
 use crate::term::style::Style;
 use crate::term::tty::Tty;
+use crate::term::writer::Writer;
 use crate::{Error, Kind, Result, api};
 
 use code::Obtained;
@@ -53,18 +54,20 @@ fn run(typed: Typed) -> Result<u8> {
 }
 
 fn send(args: &SendArgs) -> Result<u8> {
-    let tty = Tty::open();
+    let writer = start_writer()?;
+    let tty = Tty::open(writer.queue());
     let job = meaning::send(args, &Environment::of_process(tty.is_some()))?;
     let cancel = Cancel::new();
     let watch = Watch::start(&cancel)?;
-    let console = Console::new(job.setting, tty, cancel.clone());
+    let console = Console::new(job.setting, writer.queue(), tty, cancel.clone());
     let transfer = api::send(job.options, &console, cancel);
     let ended = smol::block_on(or(transfer, console.keep_painting()));
     Ok(conclude(&console, &watch, ended))
 }
 
 fn receive(args: &ReceiveArgs) -> Result<u8> {
-    let tty = Tty::open();
+    let writer = start_writer()?;
+    let tty = Tty::open(writer.queue());
     let environment = Environment::of_process(tty.is_some());
     let source = meaning::receive_code(args, &environment)?;
     let cancel = Cancel::new();
@@ -75,7 +78,7 @@ fn receive(args: &ReceiveArgs) -> Result<u8> {
         Obtained::Cancelled => return Ok(watch.exit_status().unwrap_or(Kind::Interrupted.exit_status())),
     };
     let job = meaning::receive(args, code, &environment)?;
-    let console = Console::new(job.setting, tty, cancel.clone());
+    let console = Console::new(job.setting, writer.queue(), tty, cancel.clone());
     let transfer = api::receive(job.options, &console, cancel);
     let ended = smol::block_on(or(transfer, console.keep_painting()));
     Ok(conclude(&console, &watch, ended))
@@ -98,6 +101,12 @@ fn relay(args: &RelayArgs) -> Result<u8> {
     Ok(watch.exit_status().unwrap_or(0))
 }
 
+/// What a transfer says is written from here on, and when this is dropped, all of it has been, if anybody reads.
+fn start_writer() -> Result<Writer> {
+    let cannot = |error| Error::new(Kind::Internal, "cannot start the writing thread").caused_by(error);
+    Writer::start(Screen::of_process(messages::left_out)).map_err(cannot)
+}
+
 /// Says how a transfer ended, and turns it into the exit status.
 fn conclude(console: &Console, watch: &Watch, ended: Result<Report>) -> u8 {
     match ended {
@@ -110,8 +119,7 @@ fn conclude(console: &Console, watch: &Watch, ended: Result<Report>) -> u8 {
             STDOUT_CLOSED
         }
         Err(error) => {
-            console.finish();
-            write_stderr(&messages::error(Style::for_stderr(), &error));
+            console.fail(&error);
             let signal = watch.exit_status().filter(|_| error.kind() == Kind::Interrupted);
             signal.unwrap_or(error.kind().exit_status())
         }

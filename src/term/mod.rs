@@ -3,7 +3,9 @@
 pub mod clean;
 pub mod human;
 pub mod meter;
+pub mod queue;
 pub mod screen;
 pub mod style;
 pub mod tty;
 pub mod word;
+pub mod writer;

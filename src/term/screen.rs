@@ -3,24 +3,30 @@
 //! On a terminal the last line of standard error may be a status line that is painted again and again; messages go
 //! above it. A closed pipe is nobody reading: writing to it is no failure of ours, and never a panic.
 
+use std::fmt;
 use std::io::{self, IsTerminal as _, Write};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::clean::cut;
+use zeroize::Zeroizing;
 
-/// Standard error with its status line.
-#[derive(Debug)]
+use super::clean::cut;
+use super::queue::{Item, Text};
+
+/// Standard error with its status line, and standard output. Writing blocks for as long as nobody reads, so a
+/// [`Writer`](super::writer::Writer) does it.
 pub struct Screen {
+    err: Box<dyn Write + Send>,
+    out: Box<dyn Write + Send>,
     /// `None` where there is no status line.
-    status: Option<Mutex<Status>>,
+    status: Option<Status>,
+    left_out: fn(u64) -> String,
 }
 
 /// A line that is written over itself. It needs nothing of the terminal but the carriage return, so that it works on
 /// an old Windows console as well.
 #[derive(Debug, Default)]
 struct Status {
-    text: String,
+    text: Text,
     /// How many columns stand painted.
     painted: usize,
     painted_at: Option<Instant>,
@@ -29,63 +35,88 @@ struct Status {
 }
 
 impl Screen {
-    /// A screen; the status line is there only if standard error is a terminal and it is wanted.
+    /// The streams of the process, with a status line if standard error is a terminal. `left_out` says how many lines
+    /// were not written.
     #[must_use]
-    pub fn new(with_status: bool) -> Screen {
-        let status = with_status && io::stderr().is_terminal();
-        Screen { status: status.then(Mutex::default) }
+    pub fn of_process(left_out: fn(u64) -> String) -> Screen {
+        let status = io::stderr().is_terminal().then(Status::default);
+        Screen { status, ..Screen::on(io::stderr(), io::stdout(), left_out) }
+    }
+
+    /// Other streams than those of the process, without a status line.
+    pub(crate) fn on(
+        err: impl Write + Send + 'static,
+        out: impl Write + Send + 'static,
+        left_out: fn(u64) -> String,
+    ) -> Screen {
+        Screen { err: Box::new(err), out: Box::new(out), status: None, left_out }
     }
 
     /// Whether there is a status line to paint.
-    #[must_use]
-    pub fn has_status(&self) -> bool {
+    pub(super) fn has_status(&self) -> bool {
         self.status.is_some()
     }
 
-    /// Writes a message, one or more whole lines, above the status line.
-    pub fn line(&self, text: &str) {
-        let Some(mut status) = self.status() else { return write_stderr(text) };
-        let wiped = status.wipe();
-        let painted = status.paint(columns());
-        write(&format!("{wiped}{text}\n{painted}"));
+    /// Writes one thing.
+    pub(super) fn write(&mut self, item: Item) {
+        match item {
+            Item::Line(text) => self.line(&text),
+            Item::LeftOut(lines) => self.line(&(self.left_out)(lines)),
+            Item::Printed { line, after, unread } => match write_line(&mut self.out, &line) {
+                Ok(()) => after.iter().for_each(|text| self.line(text)),
+                Err(_) => unread(),
+            },
+            Item::Paint(text) => self.paint(text),
+            Item::Hold => {
+                self.wipe();
+                self.status.iter_mut().for_each(|status| status.held = true);
+            }
+            Item::Release => self.status.iter_mut().for_each(|status| status.held = false),
+            Item::Clear => {
+                self.status.iter_mut().for_each(|status| status.text = Text::default());
+                self.wipe();
+            }
+            Item::Terminal(terminal, part) => part.write(&terminal),
+        }
+    }
+
+    /// Writes whole lines above the status line. One write, so that the status line does not flicker.
+    fn line(&mut self, text: &str) {
+        let (wiped, painted) = match &mut self.status {
+            None => (String::new(), String::new()),
+            Some(status) => (status.wipe(), status.paint(columns())),
+        };
+        self.error(&Zeroizing::new(format!("{wiped}{text}\n{painted}")));
     }
 
     /// Paints the status line, though not so often that nobody could read it.
-    pub fn paint(&self, text: &str) {
-        let Some(mut status) = self.status() else { return };
-        text.clone_into(&mut status.text);
+    fn paint(&mut self, text: Text) {
+        let Some(status) = &mut self.status else { return };
+        status.text = text;
         if status.painted_at.is_some_and(|then| then.elapsed() < REPAINT_MIN) {
             return;
         }
         status.painted_at = Some(Instant::now());
-        write(&status.paint(columns()));
+        let painted = status.paint(columns());
+        self.error(&painted);
     }
 
-    /// Removes the status line until [`Screen::release`]: a question stands on the same terminal.
-    pub fn hold(&self) {
-        if let Some(mut status) = self.status() {
-            write(&status.wipe());
-            status.held = true;
+    fn wipe(&mut self) {
+        if let Some(status) = &mut self.status {
+            let wiped = status.wipe();
+            self.error(&wiped);
         }
     }
 
-    /// Lets the status line return.
-    pub fn release(&self) {
-        if let Some(mut status) = self.status() {
-            status.held = false;
-        }
+    /// Nobody reads a closed one: there is nothing to report.
+    fn error(&mut self, text: &str) {
+        let _ = self.err.write_all(text.as_bytes());
     }
+}
 
-    /// Removes the status line until it is painted again.
-    pub fn clear(&self) {
-        if let Some(mut status) = self.status() {
-            status.text.clear();
-            write(&status.wipe());
-        }
-    }
-
-    fn status(&self) -> Option<MutexGuard<'_, Status>> {
-        self.status.as_ref().map(|status| status.lock().unwrap_or_else(PoisonError::into_inner))
+impl fmt::Debug for Screen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Screen").finish_non_exhaustive()
     }
 }
 
@@ -112,26 +143,26 @@ impl Status {
     }
 }
 
-/// Writes whole lines to standard error.
+/// Writes whole lines to standard error, and waits until they are out: for where there is no transfer to hold up.
+///
+/// One write, so that lines of several threads do not mix. Nobody reads a closed one: there is nothing to report.
 pub fn write_stderr(text: &str) {
-    write(&format!("{text}\n"));
+    let _ = io::stderr().lock().write_all(format!("{text}\n").as_bytes());
 }
 
-/// Writes one line to standard output, at once.
+/// Writes one line to standard output, and waits until it is out.
 ///
 /// # Errors
 ///
 /// Whatever the system says; [`io::ErrorKind::BrokenPipe`] where nobody reads any more.
 pub fn write_stdout(text: &str) -> io::Result<()> {
-    let mut out = io::stdout().lock();
+    write_line(&mut io::stdout().lock(), text)
+}
+
+fn write_line(out: &mut dyn Write, text: &str) -> io::Result<()> {
     out.write_all(text.as_bytes())?;
     out.write_all(b"\n")?;
     out.flush()
-}
-
-/// One write, so that lines of several threads do not mix. Nobody reads a closed one: there is nothing to report.
-fn write(text: &str) {
-    let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 
 #[cfg(unix)]
@@ -154,11 +185,15 @@ pub(super) const COLUMNS_DEFAULT: usize = 80;
 mod tests {
     use super::*;
 
+    fn text(text: &str) -> Text {
+        Zeroizing::new(text.into())
+    }
+
     #[test]
     fn a_shorter_status_leaves_nothing_of_a_longer_one() {
-        let mut status = Status { text: "abcdef".into(), ..Status::default() };
+        let mut status = Status { text: text("abcdef"), ..Status::default() };
         assert_eq!(status.paint(80), "\rabcdef");
-        status.text = "xyz".into();
+        status.text = text("xyz");
         assert_eq!(status.paint(80), "\rxyz   \x08\x08\x08");
         assert_eq!(status.wipe(), "\r   \r");
         assert_eq!(status.wipe(), "");
@@ -166,7 +201,7 @@ mod tests {
 
     #[test]
     fn a_status_stays_in_its_line_and_out_of_a_question() {
-        let mut status = Status { text: "0123456789".into(), ..Status::default() };
+        let mut status = Status { text: text("0123456789"), ..Status::default() };
         assert_eq!(status.paint(6), "\r01234");
         status.held = true;
         assert_eq!(status.paint(80), "");

@@ -1,105 +1,143 @@
 //! Questions on the controlling terminal.
 //!
 //! Never on standard input: that may be the data. Reading a terminal blocks, so a thread of its own does it and the
-//! transfer goes on meanwhile. A question that is given up leaves its thread behind in the read, which keeps nobody
+//! transfer goes on meanwhile; so does writing, which a [`Queue`] takes over. A question that is given up leaves its thread behind in the read, which keeps nobody
 //! from leaving: the process ends when `main` returns. The next line then answers the question that was given up,
 //! and nothing else.
 
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Arc;
 
 use smol::channel::{Receiver, Sender};
+use zeroize::Zeroizing;
 
 use super::clean::cut;
+use super::queue::{Queue, Text};
 use super::screen::COLUMNS_DEFAULT;
 
 /// The terminal that the process belongs to.
 #[derive(Debug)]
 pub struct Tty {
-    output: Mutex<File>,
-    /// Each message asks the reading thread for one line, and says where to put it.
-    reads: Sender<Sender<Line>>,
+    output: Arc<File>,
+    queue: Arc<Queue>,
+    /// To the reading thread.
+    reads: Sender<Wanted>,
     rewrites: bool,
 }
 
 /// A line as it was typed, or `None` at the end of the input.
 type Line = Option<String>;
 
+/// Asks the reading thread for one line.
+struct Wanted {
+    /// Closed once the question stands on the terminal: what was typed before does not answer it.
+    asked: Receiver<()>,
+    answer: Sender<Line>,
+}
+
+/// Something to write on the terminal.
+pub(super) enum Part {
+    /// Whole lines.
+    Lines(Text),
+    /// One line, cut to the width, so that it takes one row and [`Part::Above`] can replace it.
+    Row(Text),
+    /// A question, which leaves the cursor behind it. What is attached is dropped when it stands there.
+    Question(Text, Sender<()>),
+    /// In place of the line above the one that a question stands on; what is being typed is left alone.
+    Above(Text),
+}
+
 impl Tty {
     /// The controlling terminal; `None` where there is none.
     #[must_use]
-    pub fn open() -> Option<Tty> {
+    pub fn open(queue: Arc<Queue>) -> Option<Tty> {
         let (input, output) = open_pair().ok()?;
-        Tty::on(input, output).ok()
+        Tty::on(input, output, queue).ok()
     }
 
     /// A terminal on given files.
-    fn on(input: File, output: File) -> io::Result<Tty> {
+    fn on(input: File, output: File, queue: Arc<Queue>) -> io::Result<Tty> {
         let (reads, wanted) = smol::channel::bounded(1);
         std::thread::Builder::new().name("terminal".into()).spawn(move || read_lines(input, &wanted))?;
         let rewrites = cfg!(unix) && !super::style::dumb();
-        Ok(Tty { output: Mutex::new(output), reads, rewrites })
+        Ok(Tty { output: Arc::new(output), queue, reads, rewrites })
     }
 
     /// Shows `text` without ending the line, and waits for one line of answer. `None`: the input has ended.
     ///
     /// What was typed before the question was there does not answer it. May be dropped.
     pub async fn ask(&self, text: &str) -> Line {
+        let (asking, asked) = smol::channel::bounded(1);
         let (answer, answered) = smol::channel::bounded(1);
-        self.forget_typed_ahead();
-        self.write(text);
-        self.reads.send(answer).await.ok()?;
+        self.put(Part::Question(Zeroizing::new(text.to_owned()), asking));
+        self.reads.send(Wanted { asked, answer }).await.ok()?;
         let line = answered.recv().await.ok()?;
         if line.is_none() {
             // Ctrl-D leaves the cursor behind the question.
-            self.write("\n");
+            self.line("");
         }
         line
     }
 
     /// Writes lines, whole.
     pub fn line(&self, text: &str) {
-        self.write(&format!("{text}\n"));
+        self.put(Part::Lines(Zeroizing::new(text.to_owned())));
     }
 
     /// Writes a line that [`Tty::replace_above`] can replace: cut to the width, so that it takes one row.
     pub fn line_cut(&self, text: &str) {
-        self.line(cut(text, self.columns().saturating_sub(1)));
+        self.put(Part::Row(Zeroizing::new(text.to_owned())));
     }
 
     /// Replaces the line above the one that a question stands on, and leaves what is being typed alone.
     pub fn replace_above(&self, text: &str) {
         if self.rewrites {
-            let text = cut(text, self.columns().saturating_sub(1));
-            // Save the cursor, go one line up and to its start, clear it, write, and go back.
-            self.write(&format!("\x1b7\x1b[1A\r\x1b[2K{text}\x1b8"));
+            self.queue.above(&self.output, Zeroizing::new(text.to_owned()));
         }
     }
 
-    fn write(&self, text: &str) {
-        let mut output = self.output.lock().unwrap_or_else(PoisonError::into_inner);
-        // A terminal that hung up also ends the input, and that is what the asker sees.
-        let _ = output.write_all(text.as_bytes()).and_then(|()| output.flush());
+    fn put(&self, part: Part) {
+        self.queue.terminal(&self.output, part);
     }
+}
 
-    fn columns(&self) -> usize {
-        let output = self.output.lock().unwrap_or_else(PoisonError::into_inner);
-        columns(&output).filter(|columns| *columns > 0).unwrap_or(COLUMNS_DEFAULT)
-    }
-
-    fn forget_typed_ahead(&self) {
-        #[cfg(unix)]
-        {
-            let output = self.output.lock().unwrap_or_else(PoisonError::into_inner);
-            // Where it fails the answer may come early, from the same person.
-            let _ = rustix::termios::tcflush(&*output, rustix::termios::QueueSelector::IFlush);
+impl Part {
+    /// Writes it, and waits until it is out.
+    pub(super) fn write(self, terminal: &File) {
+        let row = |text| cut(text, columns(terminal).unwrap_or(COLUMNS_DEFAULT).saturating_sub(1));
+        match self {
+            Part::Lines(text) => write(terminal, &format!("{}\n", *text)),
+            Part::Row(text) => write(terminal, &format!("{}\n", row(&text))),
+            Part::Question(text, asking) => {
+                forget_typed_ahead(terminal);
+                write(terminal, &text);
+                drop(asking);
+            }
+            // Save the cursor, go one line up and to its start, clear it, write, and go back.
+            Part::Above(text) => write(terminal, &format!("\x1b7\x1b[1A\r\x1b[2K{}\x1b8", row(&text))),
         }
     }
 }
 
-fn read_lines(mut input: File, wanted: &Receiver<Sender<Line>>) {
-    while let Ok(answer) = wanted.recv_blocking() {
+fn write(mut terminal: &File, text: &str) {
+    // A terminal that hung up also ends the input, and that is what the asker sees.
+    let _ = terminal.write_all(text.as_bytes()).and_then(|()| terminal.flush());
+}
+
+#[cfg(unix)]
+fn forget_typed_ahead(terminal: &File) {
+    // Where it fails the answer may come early, from the same person.
+    let _ = rustix::termios::tcflush(terminal, rustix::termios::QueueSelector::IFlush);
+}
+
+#[cfg(not(unix))]
+fn forget_typed_ahead(_: &File) {}
+
+fn read_lines(mut input: File, wanted: &Receiver<Wanted>) {
+    while let Ok(Wanted { asked, answer }) = wanted.recv_blocking() {
+        // Nothing is ever sent: it ends with the close.
+        let _ = asked.recv_blocking();
         let line = read_line(&mut input);
         // The asker may be gone; its line is lost with it.
         let _ = answer.send_blocking(line);
@@ -141,7 +179,8 @@ fn open_pair() -> io::Result<(File, File)> {
 
 #[cfg(unix)]
 fn columns(output: &File) -> Option<usize> {
-    rustix::termios::tcgetwinsize(output).ok().map(|size| size.ws_col.into())
+    let size = rustix::termios::tcgetwinsize(output);
+    size.ok().map(|size| size.ws_col.into()).filter(|columns| *columns > 0)
 }
 
 #[cfg(windows)]
@@ -159,8 +198,13 @@ pub(crate) mod testing {
     use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
     use super::*;
+    use crate::term::screen::Screen;
+    use crate::term::writer::Writer;
 
-    pub(crate) struct Person(pub(super) File);
+    pub(crate) struct Person {
+        pub(super) terminal: File,
+        writer: Writer,
+    }
 
     pub(crate) fn pair() -> (Tty, Person) {
         let person = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
@@ -170,23 +214,30 @@ pub(crate) mod testing {
         let terminal =
             rustix::fs::open(name.as_c_str(), OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).unwrap();
         let terminal = File::from(terminal);
-        (Tty::on(terminal.try_clone().unwrap(), terminal).unwrap(), Person(File::from(person)))
+        let writer = Writer::start(Screen::on(io::sink(), io::sink(), |_| String::new())).unwrap();
+        let tty = Tty::on(terminal.try_clone().unwrap(), terminal, writer.queue()).unwrap();
+        (tty, Person { terminal: File::from(person), writer })
     }
 
     impl Person {
+        /// What writes on the terminal.
+        pub(crate) fn queue(&self) -> Arc<Queue> {
+            self.writer.queue()
+        }
+
         /// Reads the screen until it has shown `end`, and returns what was read.
         pub(crate) fn sees(&mut self, end: &str) -> String {
             let mut seen = Vec::new();
             let mut byte = [0];
             while !seen.ends_with(end.as_bytes()) {
-                self.0.read_exact(&mut byte).unwrap();
+                self.terminal.read_exact(&mut byte).unwrap();
                 seen.push(byte[0]);
             }
             String::from_utf8(seen).unwrap()
         }
 
         pub(crate) fn types(&mut self, keys: &str) {
-            self.0.write_all(keys.as_bytes()).unwrap();
+            self.terminal.write_all(keys.as_bytes()).unwrap();
         }
     }
 }
@@ -242,7 +293,7 @@ mod tests {
     fn the_line_above_is_replaced_and_cut_to_the_width() {
         let (tty, mut person) = pair();
         let size = rustix::termios::Winsize { ws_row: 24, ws_col: 10, ws_xpixel: 0, ws_ypixel: 0 };
-        rustix::termios::tcsetwinsize(&person.0, size).unwrap();
+        rustix::termios::tcsetwinsize(&person.terminal, size).unwrap();
         tty.replace_above("0123456789abc");
         assert!(person.sees("\x1b8").contains("\x1b[2K012345678\x1b8"));
     }

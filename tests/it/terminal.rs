@@ -2,6 +2,8 @@
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -64,6 +66,41 @@ fn a_hangup_that_is_ignored_from_the_start_stays_ignored() {
     assert_eq!(u64::from_str_radix(ignored.trim(), 16).unwrap() & 1, 1);
     kill_process(Pid::from_child(&relay), Signal::TERM).unwrap();
     assert_eq!(relay.wait().unwrap().code(), Some(143));
+}
+
+/// Ctrl-S, a pager that is not scrolled, `2>` into a pipe that nobody empties.
+#[test]
+fn a_standard_error_that_nobody_reads_holds_up_no_transfer() {
+    let mut relay = command().args(["relay", "--quiet", "--listen", "127.0.0.1:0"]).spawn().unwrap();
+    let code = format!("48213-acid-crane-otter@ws://127.0.0.1:{}", listening(&mut relay));
+    let home = tempfile::tempdir().unwrap();
+    let (file, out) = (home.path().join("file"), home.path().join("out"));
+    std::fs::write(&file, "content").unwrap();
+    std::fs::create_dir(&out).unwrap();
+
+    let (_reader, stuck) = full();
+    let verbose = |side| {
+        let mut command = command();
+        command.args([side, "--verbose", "--code", &code]).stderr(stuck.try_clone().unwrap());
+        command
+    };
+    let mut receiver = verbose("receive").arg("--yes").arg("--out").arg(&out).spawn().unwrap();
+    let mut sender = verbose("send").arg(&file).spawn().unwrap();
+    assert_eq!(sender.wait().unwrap().code(), Some(0));
+    assert_eq!(receiver.wait().unwrap().code(), Some(0));
+    assert_eq!(std::fs::read(out.join("file")).unwrap(), b"content");
+    kill_process(Pid::from_child(&relay), Signal::TERM).unwrap();
+    relay.wait().unwrap();
+}
+
+/// Something to write to in which there is no room, and the end that could be read.
+fn full() -> (UnixStream, OwnedFd) {
+    let (reader, mut writer) = UnixStream::pair().unwrap();
+    writer.set_nonblocking(true).unwrap();
+    while writer.write(&[b'x'; 4096]).is_ok() {}
+    while writer.write(b"x").is_ok() {}
+    writer.set_nonblocking(false).unwrap();
+    (reader, writer.into())
 }
 
 fn command() -> Command {
