@@ -169,7 +169,7 @@ impl Pairing<'_> {
         let mut is_told = false;
         loop {
             pause.rest(until).await?;
-            let error = match self.dial(&derived.room, false).await {
+            let error = match before(until, self.dial(&derived.room, false)).await? {
                 Ok(connection) => {
                     if is_told {
                         self.handler.event(Event::RelayBack);
