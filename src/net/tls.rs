@@ -173,7 +173,8 @@ fn explain_certificate(reason: &CertificateError, who: &str) -> Error {
             Error::new(Kind::Relay, format!("the certificate of {who} is not valid yet"))
                 .hint("Check the clock of this machine.")
         }
-        CertificateError::UnknownIssuer => Error::new(
+        // A bad signature is what a self-signed certificate gives when another one of the same name is trusted.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => Error::new(
             Kind::Relay,
             format!("the certificate of {who} was issued by nobody this machine trusts"),
         )
@@ -204,11 +205,17 @@ fn is_authority(error: &rustls::OtherError) -> bool {
     matches!(error.0.downcast_ref::<webpki::Error>(), Some(webpki::Error::CaUsedAsEndEntity))
 }
 
+/// The name itself, without the library's words about its kind: `DnsName("localhost")`.
+fn bare_name(presented: &str) -> &str {
+    let quoted = presented.split_once('"').and_then(|(_, rest)| rest.rsplit_once('"'));
+    quoted.map_or(presented, |(name, _)| name)
+}
+
 /// Names from a stranger's certificate: a few, and none that could steer a terminal.
 fn shown_names(presented: &[String]) -> String {
     let clean =
-        |name: &String| name.chars().filter(|c| !c.is_control()).take(NAME_CHARS_SHOWN).collect::<String>();
-    let names: Vec<String> = presented.iter().take(NAMES_SHOWN).map(clean).collect();
+        |name: &str| name.chars().filter(|c| !c.is_control()).take(NAME_CHARS_SHOWN).collect::<String>();
+    let names: Vec<String> = presented.iter().take(NAMES_SHOWN).map(|name| clean(bare_name(name))).collect();
     if names.is_empty() { "no name at all".to_owned() } else { names.join(", ") }
 }
 

@@ -35,6 +35,10 @@ impl Destination {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 Err(Error::new(Kind::Disk, format!("cannot use {}", out.display())).caused_by(error))
             }
+            Ok(_) if !is_writable(out) => {
+                Err(Error::new(Kind::Disk, format!("nothing can be written into {}", out.display()))
+                    .hint("Change its permissions, or choose another directory with --out."))
+            }
             _ => Ok(Destination::Directory(out.to_path_buf())),
         }
     }
@@ -49,4 +53,17 @@ impl Destination {
             Destination::Stdout => Ok(Box::new(StreamSink::new(io::stdout(), chunk, stop))),
         }
     }
+}
+
+/// Whether this process may make things in a directory, as far as the system tells beforehand.
+#[cfg(unix)]
+fn is_writable(directory: &Path) -> bool {
+    use rustix::fs::{Access, access};
+    access(directory, Access::WRITE_OK | Access::EXEC_OK).is_ok()
+}
+
+/// Windows tells only when it is tried.
+#[cfg(not(unix))]
+fn is_writable(_: &Path) -> bool {
+    true
 }
