@@ -165,7 +165,8 @@ impl<D: Dir> Sink<D> {
     }
 
     /// Sets modes and times of the directories that were made and are done, inner ones first, and makes durable everything that
-    /// changed: the names in the directories of `outcomes`, and the finished directories. Few are synced for themselves, many with their file system.
+    /// changed: the names in the directories of `outcomes`, and the finished directories. Few are synced for themselves, many with
+    /// their file system.
     fn finish_directories(&mut self, ready: Vec<Ready>, outcomes: &mut Vec<Outcome>) -> Result<()> {
         let delivered = outcomes.iter().filter(|outcome| outcome.failure.is_none());
         // In order, so that each one is opened from a neighbour and not from the top.
