@@ -42,7 +42,7 @@ where
     let refusal = match head.and_then(|(asked, said)| admit(&house, asked, said)) {
         Ok((request, place, said)) => {
             let paired = place.paired;
-            let conn = Box::new(Conn::new(stream, place, request.accept(), &said));
+            let conn = Box::new(Conn::new(stream, place, request.accept(), &said, &house.exchange));
             return attend(conn, paired, Arc::clone(&house.exchange)).await;
         }
         Err(refusal) => refusal,

@@ -6,8 +6,8 @@ use futures_lite::AsyncWriteExt;
 use futures_util::{SinkExt, StreamExt};
 
 use super::*;
-use crate::relay::limits::{DEAD_MS, EARLY_BYTES_MAX, PING_MS, YIELD_MS};
-use crate::relay::stage::{Stage, binary, expect_binary, expect_close};
+use crate::relay::limits::{DEAD_MS, EARLY_BYTES_MAX, FIRST_WORD_MS, PING_MS, YIELD_MS};
+use crate::relay::stage::{Client, Stage, binary, expect_binary, expect_close};
 
 #[test]
 fn two_sides_talk_through_pipes_of_any_size() {
@@ -221,6 +221,8 @@ fn one_that_was_held_back_and_then_dies_is_noticed() {
     let stage = Stage::new(None);
     stage.run(async {
         let (mut sender, mut receiver) = stage.pair().await;
+        receiver.send(binary(b"hello")).await.unwrap();
+        expect_binary(&mut sender, b"hello").await;
         // The receiver takes nothing for a while, so that its partner is not heard; then everything, and lives on.
         let long = vec![9; 4096];
         let mut saying = Box::pin(sender.send(binary(&long)));
@@ -241,6 +243,55 @@ fn one_that_was_held_back_and_then_dies_is_noticed() {
             },
         );
         assert!(closed.await);
+    });
+}
+
+/// Answers pings for so long; whether the relay let it.
+async fn answer_pings(stage: &Stage, mut clients: [&mut Client; 2], ms: u64) -> bool {
+    for _ in 0..ms / PING_MS {
+        stage.pass(PING_MS).await;
+        for client in &mut clients {
+            if !matches!(client.next().await, Some(Ok(Message::Ping(_)))) || client.flush().await.is_err() {
+                return false;
+            }
+        }
+        stage.settle().await;
+    }
+    true
+}
+
+#[test]
+fn who_only_answers_pings_does_not_keep_the_room() {
+    let stage = Stage::new(None);
+    stage.run(async {
+        let mut sender = stage.try_join("r?role=send", 500).await.unwrap();
+        let mut mute = stage.try_join("r?role=receive", 500).await.unwrap();
+        sender.send(binary(b"hello")).await.unwrap();
+        expect_binary(&mut mute, b"hello").await;
+        assert!(answer_pings(&stage, [&mut sender, &mut mute], FIRST_WORD_MS - PING_MS).await);
+        stage.pass(PING_MS).await;
+        expect_close(&mut mute, CloseCode::Policy, "said nothing to the other side in 30 s").await;
+        expect_close(&mut sender, CloseCode::Normal, "the other side has left").await;
+        let _ = stage.try_join("r?role=receive&new=1", 500).await.unwrap();
+    });
+}
+
+#[test]
+fn the_first_byte_of_a_message_is_a_first_word_and_so_is_one_said_while_waiting() {
+    let stage = Stage::new(None);
+    stage.run(async {
+        let mut sender = stage.try_join("r?role=send", 500).await.unwrap();
+        sender.send(binary(b"early")).await.unwrap();
+        stage.settle().await;
+        let mut receiver = stage.try_join("r?role=receive", 500).await.unwrap();
+        expect_binary(&mut receiver, b"early").await;
+        // Half a message of two bytes.
+        receiver.get_mut().write_all(&[0x82, 0x82, 0, 0, 0, 0, b'o']).await.unwrap();
+        stage.settle().await;
+        stage.pass(FIRST_WORD_MS - PING_MS).await;
+        stage.pass(PING_MS).await;
+        receiver.get_mut().write_all(b"k").await.unwrap();
+        expect_binary(&mut sender, b"ok").await;
     });
 }
 
