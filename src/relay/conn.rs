@@ -89,6 +89,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
         self.ended.is_some() || self.dismissed.is_some()
     }
 
+    /// Whether it ends only because the relay does. It has done nothing wrong, so what it said before is heard out.
+    #[must_use]
+    pub fn is_sent_home(&self) -> bool {
+        self.ended.is_none() && self.dismissed == Some(Reason::GoingAway)
+    }
+
     /// The switchboard wants it to end.
     pub fn dismiss(&mut self, reason: Reason) {
         self.dismissed.get_or_insert(reason);

@@ -55,8 +55,13 @@ pub const HEARD_STEP_MS: u64 = 1000;
 /// When one side ends: the time to deliver what was said before and to say goodbye.
 pub const FAREWELL_MS: u64 = 5000;
 
-/// When the relay itself ends: the time for the same on all connections.
-pub const SHUTDOWN_MS: u64 = 2000;
+/// When the relay itself ends and nothing is left to deliver: the time for a goodbye to somebody who waits alone. A client
+/// answers it within a round trip.
+pub const GOODBYE_MS: u64 = 1000;
+
+/// When the relay itself ends: the time for all connections together. Pairs first hear out and deliver what was said
+/// before, and then still have the time for a goodbye.
+pub const SHUTDOWN_MS: u64 = FAREWELL_MS + GOODBYE_MS;
 
 /// The pause after the system refused a new socket (mostly: too many open files), so that the relay does not spin until
 /// some are closed.

@@ -199,6 +199,45 @@ fn the_end_of_the_relay_is_told_to_everybody() {
 }
 
 #[test]
+fn what_was_said_before_the_end_of_the_relay_is_delivered_before_it() {
+    let stage = Stage::new(None);
+    stage.run(async {
+        let mut sender = stage.try_join("r?role=send", 1000).await.unwrap();
+        let mut receiver = stage.join("r?role=receive").await;
+        // The receiver has not read a byte: the first of these is in the relay, the last still on its way there.
+        for part in 0..3 {
+            sender.send(binary(&[part; 400])).await.unwrap();
+            stage.settle().await;
+        }
+        stage.house.exchange.shut_down();
+        stage.settle().await;
+        for part in 0..3 {
+            expect_binary(&mut receiver, &[part; 400]).await;
+        }
+        expect_close(&mut receiver, CloseCode::Away, "the relay is going away").await;
+        expect_close(&mut sender, CloseCode::Away, "the relay is going away").await;
+    });
+}
+
+#[test]
+fn a_goodbye_that_crosses_the_end_of_the_relay_is_answered() {
+    let stage = Stage::new(None);
+    stage.run(async {
+        let mut sender = stage.try_join("r?role=send", 500).await.unwrap();
+        let mut receiver = stage.join("r?role=receive").await;
+        sender.send(binary(&[1; 400])).await.unwrap();
+        stage.settle().await;
+        sender.send(binary(b"done")).await.unwrap();
+        sender.close(None).await.unwrap();
+        stage.house.exchange.shut_down();
+        expect_binary(&mut receiver, &[1; 400]).await;
+        expect_binary(&mut receiver, b"done").await;
+        expect_close(&mut receiver, CloseCode::Away, "the relay is going away").await;
+        while let Some(Ok(_)) = sender.next().await {}
+    });
+}
+
+#[test]
 fn a_listener_that_takes_nothing_stops_the_speaker() {
     let stage = Stage::new(None);
     stage.run(async {
