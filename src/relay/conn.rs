@@ -32,6 +32,8 @@ pub struct Conn<S> {
     dismissed: Option<Reason>,
     ear: Ear,
     unflushed: bool,
+    /// The switchboard knows that it has begun to speak.
+    spoke: bool,
     /// The switchboard believes that we do not listen to it.
     held: bool,
     heard_ms: u64,
@@ -61,7 +63,7 @@ enum Ending {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
     /// A client that has just been given its seat. `answer` accepts the upgrade; `said` is what came behind the request.
-    pub fn new(stream: S, place: Place<S>, answer: Vec<u8>, said: &[u8]) -> Conn<S> {
+    pub fn new(stream: S, place: Place<S>, answer: Vec<u8>, said: &[u8], exchange: &Exchange<S>) -> Conn<S> {
         let mut conn = Conn {
             seat: place.seat,
             desk: place.desk,
@@ -73,10 +75,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
             dismissed: None,
             ear: Ear::Open,
             unflushed: false,
+            spoke: false,
             held: false,
             heard_ms: 0,
         };
-        conn.take_in(said);
+        conn.take_in(said, exchange);
         conn
     }
 
@@ -84,6 +87,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.ended.is_some() || self.dismissed.is_some()
+    }
+
+    /// Whether it ends only because the relay does. It has done nothing wrong, so what it said before is heard out.
+    #[must_use]
+    pub fn is_sent_home(&self) -> bool {
+        self.ended.is_none() && self.dismissed == Some(Reason::GoingAway)
     }
 
     /// The switchboard wants it to end.
@@ -115,7 +124,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
         match Pin::new(&mut self.stream).poll_read(cx, space) {
             Poll::Ready(Ok(read)) if read > 0 => {
                 self.report(exchange);
-                self.absorb(read);
+                self.absorb(read, exchange);
             }
             // Whoever cannot be told anything is only heard out.
             Poll::Pending if self.ear != Ear::Deaf => return Poll::Pending,
@@ -204,6 +213,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
                 Parting { code: CODE_POLICY, reason: "silent, and somebody else asked for this place" }
             }
             (None, Some(Reason::Silent)) => Parting { code: CODE_POLICY, reason: "silent for too long" },
+            (None, Some(Reason::Wordless)) => {
+                Parting { code: CODE_POLICY, reason: "said nothing to the other side in 30 s" }
+            }
             (None, Some(Reason::PartnerLeft) | None) => {
                 Parting { code: CODE_NORMAL, reason: "the other side has left" }
             }
@@ -222,7 +234,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
         }
     }
 
-    fn take_in(&mut self, mut said: &[u8]) {
+    fn take_in(&mut self, mut said: &[u8], exchange: &Exchange<S>) {
         while !said.is_empty()
             && self.ended.is_none()
             && let Some(space) = self.store.space(Size::Waiting)
@@ -230,11 +242,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
             let taken = said.len().min(space.len());
             space[..taken].copy_from_slice(&said[..taken]);
             said = &said[taken..];
-            self.absorb(taken);
+            self.absorb(taken, exchange);
         }
     }
 
-    fn absorb(&mut self, read: usize) {
+    fn absorb(&mut self, read: usize, exchange: &Exchange<S>) {
         let Conn { store, decoder, outbox, ended, .. } = self;
         let absorbed = store.absorb(read, decoder, |control| match control {
             Control::Ping(body) => outbox.pong(body),
@@ -244,6 +256,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
         if let Err(violation) = absorbed {
             tracing::debug!(%violation, "a client broke the protocol");
             *ended = Some(Ending::Broke(violation));
+        }
+        // Only what is for the partner is ever stored, and nothing was taken from it since.
+        if !self.spoke && !self.store.ready().is_empty() {
+            self.spoke = true;
+            exchange.spoke(self.seat);
         }
     }
 

@@ -14,6 +14,7 @@ use super::http::{self, Answer, Asked, RoomRequest};
 use super::limits::{FAREWELL_MS, HEAD_BYTES_MAX};
 use super::room::RoomName;
 use super::session::attend;
+use crate::events::Cancel;
 
 /// What every connection to one relay meets.
 #[derive(Debug)]
@@ -24,10 +25,26 @@ pub struct House<S> {
     pub only_room: Option<RoomName>,
     /// How long a client may take for its request.
     pub patience: Duration,
+    /// The relay ends: whoever has no seat yet is let go at once.
+    pub closing: Cancel,
 }
 
 /// Serves one connection to its end, or to its partner's task. Bounded in time until it has a seat.
-pub async fn serve<S>(mut stream: S, house: Arc<House<S>>)
+pub async fn serve<S>(stream: S, house: Arc<House<S>>)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let closing = async {
+        house.closing.cancelled().await;
+        None
+    };
+    if let Some((conn, paired)) = or(receive(stream, &house), closing).await {
+        attend(conn, paired, Arc::clone(&house.exchange)).await;
+    }
+}
+
+/// Hears what the client asks for. It gets a seat, and whether its partner is there already, or an ordinary answer.
+async fn receive<S>(mut stream: S, house: &House<S>) -> Option<(Box<Conn<S>>, bool)>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -36,14 +53,12 @@ where
         Ok(Err(http::TOO_SLOW))
     };
     // A stream that breaks off here has nobody left to answer to.
-    let Ok(head) = or(read_head(&mut stream), late).await else {
-        return;
-    };
-    let refusal = match head.and_then(|(asked, said)| admit(&house, asked, said)) {
+    let head = or(read_head(&mut stream), late).await.ok()?;
+    let refusal = match head.and_then(|(asked, said)| admit(house, asked, said)) {
         Ok((request, place, said)) => {
             let paired = place.paired;
-            let conn = Box::new(Conn::new(stream, place, request.accept(), &said));
-            return attend(conn, paired, Arc::clone(&house.exchange)).await;
+            let conn = Conn::new(stream, place, request.accept(), &said, &house.exchange);
+            return Some((Box::new(conn), paired));
         }
         Err(refusal) => refusal,
     };
@@ -54,6 +69,7 @@ where
     };
     // Whether it was read is not ours to know.
     let _ = or(say(&mut stream, refusal), late).await;
+    None
 }
 
 type Head = (Asked, Vec<u8>);

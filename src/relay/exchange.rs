@@ -75,6 +75,11 @@ impl<S> Exchange<S> {
         self.tell(Input::Heard(seat));
     }
 
+    /// The seat's client has begun its first message.
+    pub fn spoke(&self, seat: SeatId) {
+        self.tell(Input::Spoke(seat));
+    }
+
     /// The seat's client is not being read, since its partner takes nothing; or is again.
     pub fn held(&self, seat: SeatId, held: bool) {
         self.tell(Input::Held(seat, held));

@@ -44,14 +44,24 @@ pub const YIELD_MS: u64 = 15_000;
 /// A seat that has been silent for this long is closed: four pings went unanswered.
 pub const DEAD_MS: u64 = 45_000;
 
+/// Once paired, a side has this long to begin its first message. An honest one says its first words as soon as it has its
+/// seat; one that only holds the seat would keep both people out of their room for as long as it answers pings. A handshake
+/// over a very slow link takes a tenth of this.
+pub const FIRST_WORD_MS: u64 = 30_000;
+
 /// How exactly the switchboard knows when a seat was last heard. Once a second keeps it off the data path.
 pub const HEARD_STEP_MS: u64 = 1000;
 
 /// When one side ends: the time to deliver what was said before and to say goodbye.
 pub const FAREWELL_MS: u64 = 5000;
 
-/// When the relay itself ends: the time for the same on all connections.
-pub const SHUTDOWN_MS: u64 = 2000;
+/// When the relay itself ends and nothing is left to deliver: the time for a goodbye to somebody who waits alone. A client
+/// answers it within a round trip.
+pub const GOODBYE_MS: u64 = 1000;
+
+/// When the relay itself ends: the time for all connections together. Pairs first hear out and deliver what was said
+/// before, and then still have the time for a goodbye.
+pub const SHUTDOWN_MS: u64 = FAREWELL_MS + GOODBYE_MS;
 
 /// The pause after the system refused a new socket (mostly: too many open files), so that the relay does not spin until
 /// some are closed.
@@ -61,3 +71,5 @@ pub const ACCEPT_PAUSE_MS: u64 = 100;
 pub const MOVES_MAX: usize = 32;
 
 const _: () = assert!(PING_MS < YIELD_MS && YIELD_MS < DEAD_MS);
+// A seat is looked at with every ping, so being paired need not bring its next look forward.
+const _: () = assert!(PING_MS < FIRST_WORD_MS);

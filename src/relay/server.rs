@@ -86,6 +86,7 @@ impl Relay {
             exchange: Arc::new(Exchange::new(clock)),
             only_room,
             patience: Duration::from_millis(HANDSHAKE_MS),
+            closing: Cancel::new(),
         });
         Ok(Relay { listeners, addresses, acceptor, house })
     }
@@ -96,7 +97,8 @@ impl Relay {
         &self.addresses
     }
 
-    /// Serves until cancelled; then tells every client that it is going away, and returns within two seconds.
+    /// Serves until cancelled. Then it delivers what was said before, tells every client that it is going away, and returns:
+    /// within six seconds, and at once when the clients are quick or gone.
     ///
     /// Dropping the future ends the relay at once, without goodbyes.
     ///
@@ -130,6 +132,7 @@ impl Relay {
         }
         drop(present);
         house.exchange.shut_down();
+        house.closing.cancel();
         let left = async {
             // Nothing is ever sent: this is the end of the last sender.
             let _ = everybody_left.recv().await;
@@ -172,7 +175,7 @@ async fn accept(listener: TcpListener, door: Door, present: Sender<()>) {
         }
         let (house, acceptor, present) = (Arc::clone(&door.house), door.acceptor.clone(), present.clone());
         door.crew.spawn(async move {
-            if let Some(socket) = prepare(stream, acceptor).await {
+            if let Some(socket) = prepare(stream, acceptor, &house.closing).await {
                 serve(socket, house).await;
             }
             drop(present);
@@ -181,7 +184,7 @@ async fn accept(listener: TcpListener, door: Door, present: Sender<()>) {
 }
 
 /// The socket as the house wants it, if TLS comes about in time.
-async fn prepare(stream: TcpStream, acceptor: Option<TlsAcceptor>) -> Option<Socket> {
+async fn prepare(stream: TcpStream, acceptor: Option<TlsAcceptor>, closing: &Cancel) -> Option<Socket> {
     // Small records go out at once: the sides wait for each other's words. Without it everything is slower, not wrong.
     let _ = stream.set_nodelay(true);
     let Some(acceptor) = acceptor else {
@@ -191,7 +194,11 @@ async fn prepare(stream: TcpStream, acceptor: Option<TlsAcceptor>) -> Option<Soc
         pause(HANDSHAKE_MS).await;
         Err(std::io::ErrorKind::TimedOut.into())
     };
-    match or(acceptor.accept(Buffered::new(TLS_BUFFER_MAX, stream)), late).await {
+    let closed = async {
+        closing.cancelled().await;
+        Err(std::io::ErrorKind::ConnectionAborted.into())
+    };
+    match or(acceptor.accept(Buffered::new(TLS_BUFFER_MAX, stream)), or(late, closed)).await {
         Ok(stream) => Some(Socket::Tls(Box::new(stream))),
         Err(error) => {
             tracing::debug!(%error, "no TLS came about");

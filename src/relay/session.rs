@@ -15,7 +15,7 @@ use super::conn::Conn;
 use super::desk::{Desk, Order};
 use super::exchange::Exchange;
 use super::forward::store::{Size, Store};
-use super::limits::{FAREWELL_MS, FRAGMENT_ROOM, MOVES_MAX};
+use super::limits::{FAREWELL_MS, FRAGMENT_ROOM, GOODBYE_MS, MOVES_MAX};
 
 /// Sees a connection through to its end, or to its partner's task. `paired` says that the partner was there before.
 pub async fn attend<S>(mut conn: Box<Conn<S>>, paired: bool, exchange: Arc<Exchange<S>>)
@@ -30,7 +30,10 @@ where
             // Somebody may have come in this very moment: then what was said before is theirs.
             match conn.desk.take_newcomer() {
                 Some(newcomer) => newcomer.post(Order::Partner(conn)),
-                None => see_off(conn, Store::default()).await,
+                None => {
+                    let patience_ms = if conn.is_sent_home() { GOODBYE_MS } else { FAREWELL_MS };
+                    see_off(conn, Store::default(), patience_ms).await;
+                }
             }
         }
     }
@@ -78,19 +81,34 @@ async fn run_pair<S>(mut one: Box<Conn<S>>, mut two: Box<Conn<S>>, exchange: &Ex
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    poll_fn(|cx| poll_pair(&mut one, &mut two, exchange, cx)).await;
+    poll_fn(|cx| poll_pair(&mut one, &mut two, exchange, Until::OneIsOver, cx)).await;
+    if one.is_sent_home() && two.is_sent_home() {
+        let last_words = poll_fn(|cx| poll_pair(&mut one, &mut two, exchange, Until::AllIsSaid, cx));
+        or(last_words, pause(FAREWELL_MS)).await;
+    }
     exchange.leave(one.seat);
     exchange.leave(two.seat);
     let (from_one, from_two) = (std::mem::take(&mut one.store), std::mem::take(&mut two.store));
-    zip(see_off(one, from_two), see_off(two, from_one)).await;
+    zip(see_off(one, from_two, FAREWELL_MS), see_off(two, from_one, FAREWELL_MS)).await;
     tracing::info!("a pair has ended");
 }
 
-/// Forwards both ways until one of the two is over.
+/// How long a pair is forwarded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Until {
+    /// Until one of the two ends, or is to end.
+    OneIsOver,
+    /// The relay ends, and both with it: until everything that either has said is with the other. It lies in the sockets
+    /// still, where nobody tells what came before the end from what came after: the first moment of quiet is taken for it.
+    AllIsSaid,
+}
+
+/// Forwards both ways.
 fn poll_pair<S>(
     one: &mut Conn<S>,
     two: &mut Conn<S>,
     exchange: &Exchange<S>,
+    until: Until,
     cx: &mut Context<'_>,
 ) -> Poll<()>
 where
@@ -101,10 +119,18 @@ where
     for _ in 0..MOVES_MAX {
         let there = poll_forward(one, two, exchange, cx);
         let back = poll_forward(two, one, exchange, cx);
-        if one.is_over() || two.is_over() {
+        let is_quiet = there.is_pending() && back.is_pending();
+        let is_done = match until {
+            Until::OneIsOver => one.is_over() || two.is_over(),
+            Until::AllIsSaid => {
+                let is_told = one.store.ready().is_empty() && two.store.ready().is_empty();
+                !one.is_sent_home() || !two.is_sent_home() || (is_quiet && is_told)
+            }
+        };
+        if is_done {
             return Poll::Ready(());
         }
-        if there.is_pending() && back.is_pending() {
+        if is_quiet {
             return Poll::Pending;
         }
     }
@@ -144,7 +170,6 @@ where
     let mut moved = told;
     while from.store.ready().len() < FRAGMENT_ROOM / 2
         && from.poll_hear(cx, Size::Forwarding, exchange).is_ready()
-        && !from.is_over()
     {
         moved = Poll::Ready(());
     }
@@ -152,16 +177,17 @@ where
 }
 
 /// Delivers what is left for a client and says goodbye to it, within the time for that.
-async fn see_off<S>(mut conn: Box<Conn<S>>, mut rest: Store)
+async fn see_off<S>(mut conn: Box<Conn<S>>, mut rest: Store, patience_ms: u64)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let parting = conn.parting();
     conn.outbox.close(parting);
-    let late = async {
-        Timer::after(Duration::from_millis(FAREWELL_MS)).await;
-    };
-    or(poll_fn(|cx| conn.poll_farewell(cx, &mut rest)), late).await;
+    or(poll_fn(|cx| conn.poll_farewell(cx, &mut rest)), pause(patience_ms)).await;
+}
+
+async fn pause(ms: u64) {
+    Timer::after(Duration::from_millis(ms)).await;
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use super::door::{House, serve};
 use super::exchange::Exchange;
 use super::pipe::{Pipe, pipe};
 use super::room::RoomName;
+use crate::events::Cancel;
 
 pub type Client = WebSocketStream<Pipe>;
 
@@ -36,7 +37,7 @@ impl Stage {
         let clock = Arc::clone(&now_ms);
         let exchange = Arc::new(Exchange::new(Box::new(move || clock.load(Ordering::Relaxed))));
         let only_room = only_room.and_then(RoomName::parse);
-        let house = Arc::new(House { exchange, only_room, patience });
+        let house = Arc::new(House { exchange, only_room, patience, closing: Cancel::new() });
         Stage { executor: LocalExecutor::new(), house, now_ms }
     }
 

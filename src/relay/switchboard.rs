@@ -2,18 +2,19 @@
 //!
 //! It knows no socket, no clock and no randomness. Inputs go in with the time, effects come out of
 //! [`Switchboard::poll_effect`]; [`Switchboard::next_deadline`] says when to come back with a [`Input::Tick`] at the latest.
-//! Bytes never pass here: once two seats are paired, their connections are joined and only their silence is told.
+//! Bytes never pass here: once two seats are paired, their connections are joined, and only their first word and their
+//! silence are told.
 //!
 //! ```text
 //!            Join                 Join (other role)
 //!   (free) ───────▶ one waits ───────────────────────▶ paired
-//!      ▲                │ Left, silent, yielded            │ one ends in any way: both leave
+//!      ▲                │ Left, silent, yielded            │ one ends in any way, or says nothing: both leave
 //!      └────────────────┴──────────────────────────────────┘
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::limits::{DEAD_MS, PING_MS, YIELD_MS};
+use super::limits::{DEAD_MS, FIRST_WORD_MS, PING_MS, YIELD_MS};
 use super::room::RoomName;
 use crate::proto::role::Role;
 
@@ -37,6 +38,8 @@ pub enum Input {
     },
     /// The seat's client said something, be it a pong.
     Heard(SeatId),
+    /// The seat's client has begun its first message, maybe while it was still waiting.
+    Spoke(SeatId),
     /// The relay has stopped reading from the seat since its partner takes nothing, or reads again. A seat that is not
     /// being read cannot be heard, so its silence says nothing.
     Held(SeatId, bool),
@@ -90,6 +93,8 @@ pub enum Reason {
     Yielded,
     /// It was silent for too long.
     Silent,
+    /// It was paired, and answered pings at most.
+    Wordless,
     /// The relay ends.
     GoingAway,
 }
@@ -118,8 +123,20 @@ struct Seat {
     role: Role,
     heard_ms: u64,
     held: bool,
+    first_word: FirstWord,
     ping_ms: u64,
     due_ms: u64,
+}
+
+/// The beginning of what a seat's client has for its partner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum FirstWord {
+    /// There is nobody to say it to yet.
+    NotAskedFor,
+    /// It must come before this time.
+    Due(u64),
+    /// It came.
+    Said,
 }
 
 impl Switchboard {
@@ -141,6 +158,7 @@ impl Switchboard {
         match input {
             Input::Join { seat, room, role, fresh } => self.join(seat, room, role, fresh, now_ms),
             Input::Heard(seat) => self.touch(seat, now_ms),
+            Input::Spoke(seat) => self.spoke(seat),
             Input::Held(seat, held) => self.hold(seat, held, now_ms),
             Input::Left(seat) => self.leave(seat, None),
             Input::Tick => self.tick(now_ms),
@@ -182,8 +200,34 @@ impl Switchboard {
         });
         let ping_ms = now_ms.saturating_add(PING_MS);
         self.due.insert((ping_ms, id));
-        let seat = Seat { room: name, role, heard_ms: now_ms, held: false, ping_ms, due_ms: ping_ms };
+        let seat = Seat {
+            room: name,
+            role,
+            heard_ms: now_ms,
+            held: false,
+            first_word: FirstWord::NotAskedFor,
+            ping_ms,
+            due_ms: ping_ms,
+        };
         self.seats.insert(id, seat);
+        if let Some(waiting) = self.partner(id) {
+            self.expect_first_word(waiting, now_ms);
+            self.expect_first_word(id, now_ms);
+        }
+    }
+
+    fn expect_first_word(&mut self, id: SeatId, now_ms: u64) {
+        if let Some(seat) = self.seats.get_mut(&id)
+            && seat.first_word == FirstWord::NotAskedFor
+        {
+            seat.first_word = FirstWord::Due(now_ms.saturating_add(FIRST_WORD_MS));
+        }
+    }
+
+    fn spoke(&mut self, id: SeatId) {
+        if let Some(seat) = self.seats.get_mut(&id) {
+            seat.first_word = FirstWord::Said;
+        }
     }
 
     /// Whether there is a seat; one whose owner has fallen silent is cleared for the newcomer.
@@ -251,6 +295,11 @@ impl Switchboard {
                 self.leave(id, Some(Reason::Silent));
                 continue;
             }
+            if self.first_word_due(id).is_some_and(|due_ms| due_ms <= now_ms) {
+                self.leave(id, Some(Reason::Wordless));
+                continue;
+            }
+            let first_word_ms = self.first_word_due(id).unwrap_or(u64::MAX);
             self.due.pop_first();
             let Some(seat) = self.seats.get_mut(&id) else {
                 continue;
@@ -259,7 +308,7 @@ impl Switchboard {
                 self.effects.push_back(Effect::Ping(id));
                 seat.ping_ms = now_ms.saturating_add(PING_MS);
             }
-            seat.due_ms = seat.ping_ms.min(seat.heard_ms.saturating_add(DEAD_MS));
+            seat.due_ms = seat.ping_ms.min(seat.heard_ms.saturating_add(DEAD_MS)).min(first_word_ms);
             self.due.insert((seat.due_ms, id));
         }
     }
@@ -297,6 +346,13 @@ impl Switchboard {
     fn is_excused(&self, id: SeatId) -> bool {
         let held = |id: SeatId| self.seats.get(&id).is_some_and(|seat| seat.held);
         held(id) && self.partner(id).is_some_and(|partner| !held(partner))
+    }
+
+    fn first_word_due(&self, id: SeatId) -> Option<u64> {
+        match self.seats.get(&id)?.first_word {
+            FirstWord::Due(due_ms) => Some(due_ms),
+            FirstWord::NotAskedFor | FirstWord::Said => None,
+        }
     }
 
     fn silent_ms(&self, id: SeatId, now_ms: u64) -> u64 {

@@ -92,32 +92,50 @@ struct Proxy {
 
 impl Proxy {
     fn tinyproxy(more: &str) -> Proxy {
-        let port = free_port();
-        let mut config = tempfile::NamedTempFile::new().unwrap();
-        write!(config, "Port {port}\nListen 127.0.0.1\nTimeout 30\n{more}").unwrap();
-        let mut command = Command::new("tinyproxy");
-        command.arg("-d").arg("-c").arg(config.path());
-        Proxy::start(command, port, Some(config))
+        Proxy::start(|port| {
+            let mut config = tempfile::NamedTempFile::new().unwrap();
+            write!(config, "Port {port}\nListen 127.0.0.1\nTimeout 30\n{more}").unwrap();
+            let mut command = Command::new("tinyproxy");
+            command.arg("-d").arg("-c").arg(config.path());
+            (command, Some(config))
+        })
     }
 
     fn microsocks(more: &[&str]) -> Proxy {
-        let port = free_port();
-        let mut command = Command::new("microsocks");
-        command.args(["-i", "127.0.0.1", "-p", &port.to_string()]).args(more);
-        Proxy::start(command, port, None)
+        Proxy::start(|port| {
+            let mut command = Command::new("microsocks");
+            command.args(["-i", "127.0.0.1", "-p", &port.to_string()]).args(more);
+            (command, None)
+        })
     }
 
-    fn start(mut command: Command, port: u16, config: Option<tempfile::NamedTempFile>) -> Proxy {
-        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let mut proxy = Proxy { child, port, _config: config };
-        // Neither says when it is ready: it is when it accepts a connection.
+    /// Starts it on a free port, and on another where somebody else was quicker to take that.
+    fn start(command_for: impl Fn(u16) -> (Command, Option<tempfile::NamedTempFile>)) -> Proxy {
+        let mut proxies = (0..PORTS_MAX).filter_map(|_| {
+            let port = free_port();
+            let (mut command, config) = command_for(port);
+            let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+            let mut proxy = Proxy { child, port, _config: config };
+            proxy.comes_up().then_some(proxy)
+        });
+        proxies.next().expect("the proxy ends on every port")
+    }
+
+    /// Waits until it accepts a connection: neither says when it is ready. False when it ends instead.
+    fn comes_up(&mut self) -> bool {
         let started = Instant::now();
-        while std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
-            assert!(proxy.child.try_wait().unwrap().is_none(), "the proxy has ended");
+        loop {
+            // Who answers on the port of one that has ended is somebody else, so its end is looked for after the connection.
+            let accepts = std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_ok();
+            if self.child.try_wait().unwrap().is_some() {
+                return false;
+            }
+            if accepts {
+                return true;
+            }
             assert!(started.elapsed() < START_TIMEOUT, "the proxy does not listen");
             std::thread::yield_now();
         }
-        proxy
     }
 
     fn url(&self, front: &str) -> String {
@@ -178,6 +196,9 @@ fn refused(outcome: Result<(), DialError>) -> String {
     assert_eq!(error.kind(), Kind::Relay);
     error.to_string()
 }
+
+/// A port is lost to somebody else once in a while; this often in a row, the proxy itself does not work.
+const PORTS_MAX: usize = 10;
 
 /// Far more than either needs, even on a busy machine.
 const START_TIMEOUT: Duration = Duration::from_secs(20);

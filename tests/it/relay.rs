@@ -192,6 +192,29 @@ fn a_relay_that_ends_says_so_to_everybody() {
 }
 
 #[test]
+fn what_was_said_before_a_relay_ends_still_arrives() {
+    smol::block_on(async {
+        let relay = Relay::bind(plain()).await.unwrap();
+        let (cancel, address) = (Cancel::new(), relay.addresses()[0]);
+        let story = async {
+            let mut sender = join(address, "r?role=send").await.unwrap();
+            let mut receiver = join(address, "r?role=receive").await.unwrap();
+            // More than the relay holds: the rest lies in the sockets when it is told to end.
+            let long = vec![7; 1 << 20];
+            sender.send(Message::binary(long.clone())).await.unwrap();
+            sender.send(Message::binary("last")).await.unwrap();
+            cancel.cancel();
+            assert_eq!(next_binary(&mut receiver).await, long);
+            assert_eq!(next_binary(&mut receiver).await, "last");
+            zip(next_close(&mut sender), next_close(&mut receiver)).await
+        };
+        let (closed, ended) = zip(story, relay.run(cancel.clone())).await;
+        ended.unwrap();
+        assert_eq!(closed, (CloseCode::Away, CloseCode::Away));
+    });
+}
+
+#[test]
 fn an_embedded_relay_knows_one_room() {
     let options = RelayOptions { only_room: Some("mine".into()), ..plain() };
     with_relay(options, |addresses| async move {

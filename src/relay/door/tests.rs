@@ -80,6 +80,26 @@ fn who_takes_too_long_for_the_request_is_told_so() {
 }
 
 #[test]
+fn who_has_no_seat_yet_does_not_hold_up_the_end() {
+    let stage = Stage::new(None);
+    stage.run(async {
+        let mut asking = stage.connect(500);
+        asking.write_all(b"GET /v1/room/").await.unwrap();
+        // Has its answer, and does not hang up.
+        let mut answered = stage.connect(500);
+        answered.write_all(b"GET /healthz HTTP/1.1\r\n\r\n").await.unwrap();
+        stage.settle().await;
+        stage.house.closing.cancel();
+        for client in [&mut asking, &mut answered] {
+            // Not even the writing end is left: the relay has let the connection go.
+            client.read_to_end(&mut Vec::new()).await.unwrap();
+            stage.settle().await;
+            assert!(client.write_all(b"still there?").await.is_err());
+        }
+    });
+}
+
+#[test]
 fn what_came_with_the_request_is_not_lost() {
     let stage = Stage::new(None);
     stage.run(async {

@@ -6,8 +6,8 @@ use futures_lite::AsyncWriteExt;
 use futures_util::{SinkExt, StreamExt};
 
 use super::*;
-use crate::relay::limits::{DEAD_MS, EARLY_BYTES_MAX, PING_MS, YIELD_MS};
-use crate::relay::stage::{Stage, binary, expect_binary, expect_close};
+use crate::relay::limits::{DEAD_MS, EARLY_BYTES_MAX, FIRST_WORD_MS, PING_MS, YIELD_MS};
+use crate::relay::stage::{Client, Stage, binary, expect_binary, expect_close};
 
 #[test]
 fn two_sides_talk_through_pipes_of_any_size() {
@@ -199,6 +199,45 @@ fn the_end_of_the_relay_is_told_to_everybody() {
 }
 
 #[test]
+fn what_was_said_before_the_end_of_the_relay_is_delivered_before_it() {
+    let stage = Stage::new(None);
+    stage.run(async {
+        let mut sender = stage.try_join("r?role=send", 1000).await.unwrap();
+        let mut receiver = stage.join("r?role=receive").await;
+        // The receiver has not read a byte: the first of these is in the relay, the last still on its way there.
+        for part in 0..3 {
+            sender.send(binary(&[part; 400])).await.unwrap();
+            stage.settle().await;
+        }
+        stage.house.exchange.shut_down();
+        stage.settle().await;
+        for part in 0..3 {
+            expect_binary(&mut receiver, &[part; 400]).await;
+        }
+        expect_close(&mut receiver, CloseCode::Away, "the relay is going away").await;
+        expect_close(&mut sender, CloseCode::Away, "the relay is going away").await;
+    });
+}
+
+#[test]
+fn a_goodbye_that_crosses_the_end_of_the_relay_is_answered() {
+    let stage = Stage::new(None);
+    stage.run(async {
+        let mut sender = stage.try_join("r?role=send", 500).await.unwrap();
+        let mut receiver = stage.join("r?role=receive").await;
+        sender.send(binary(&[1; 400])).await.unwrap();
+        stage.settle().await;
+        sender.send(binary(b"done")).await.unwrap();
+        sender.close(None).await.unwrap();
+        stage.house.exchange.shut_down();
+        expect_binary(&mut receiver, &[1; 400]).await;
+        expect_binary(&mut receiver, b"done").await;
+        expect_close(&mut receiver, CloseCode::Away, "the relay is going away").await;
+        while let Some(Ok(_)) = sender.next().await {}
+    });
+}
+
+#[test]
 fn a_listener_that_takes_nothing_stops_the_speaker() {
     let stage = Stage::new(None);
     stage.run(async {
@@ -221,6 +260,8 @@ fn one_that_was_held_back_and_then_dies_is_noticed() {
     let stage = Stage::new(None);
     stage.run(async {
         let (mut sender, mut receiver) = stage.pair().await;
+        receiver.send(binary(b"hello")).await.unwrap();
+        expect_binary(&mut sender, b"hello").await;
         // The receiver takes nothing for a while, so that its partner is not heard; then everything, and lives on.
         let long = vec![9; 4096];
         let mut saying = Box::pin(sender.send(binary(&long)));
@@ -241,6 +282,55 @@ fn one_that_was_held_back_and_then_dies_is_noticed() {
             },
         );
         assert!(closed.await);
+    });
+}
+
+/// Answers pings for so long; whether the relay let it.
+async fn answer_pings(stage: &Stage, mut clients: [&mut Client; 2], ms: u64) -> bool {
+    for _ in 0..ms / PING_MS {
+        stage.pass(PING_MS).await;
+        for client in &mut clients {
+            if !matches!(client.next().await, Some(Ok(Message::Ping(_)))) || client.flush().await.is_err() {
+                return false;
+            }
+        }
+        stage.settle().await;
+    }
+    true
+}
+
+#[test]
+fn who_only_answers_pings_does_not_keep_the_room() {
+    let stage = Stage::new(None);
+    stage.run(async {
+        let mut sender = stage.try_join("r?role=send", 500).await.unwrap();
+        let mut mute = stage.try_join("r?role=receive", 500).await.unwrap();
+        sender.send(binary(b"hello")).await.unwrap();
+        expect_binary(&mut mute, b"hello").await;
+        assert!(answer_pings(&stage, [&mut sender, &mut mute], FIRST_WORD_MS - PING_MS).await);
+        stage.pass(PING_MS).await;
+        expect_close(&mut mute, CloseCode::Policy, "said nothing to the other side in 30 s").await;
+        expect_close(&mut sender, CloseCode::Normal, "the other side has left").await;
+        let _ = stage.try_join("r?role=receive&new=1", 500).await.unwrap();
+    });
+}
+
+#[test]
+fn the_first_byte_of_a_message_is_a_first_word_and_so_is_one_said_while_waiting() {
+    let stage = Stage::new(None);
+    stage.run(async {
+        let mut sender = stage.try_join("r?role=send", 500).await.unwrap();
+        sender.send(binary(b"early")).await.unwrap();
+        stage.settle().await;
+        let mut receiver = stage.try_join("r?role=receive", 500).await.unwrap();
+        expect_binary(&mut receiver, b"early").await;
+        // Half a message of two bytes.
+        receiver.get_mut().write_all(&[0x82, 0x82, 0, 0, 0, 0, b'o']).await.unwrap();
+        stage.settle().await;
+        stage.pass(FIRST_WORD_MS - PING_MS).await;
+        stage.pass(PING_MS).await;
+        receiver.get_mut().write_all(b"k").await.unwrap();
+        expect_binary(&mut sender, b"ok").await;
     });
 }
 

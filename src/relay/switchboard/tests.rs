@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::relay::limits::{DEAD_MS, PING_MS, YIELD_MS};
+use crate::relay::limits::{DEAD_MS, FIRST_WORD_MS, PING_MS, YIELD_MS};
 
 fn join(seat: u64, room: &str, role: Role, fresh: bool) -> Input {
     Input::Join { seat: SeatId(seat), room: RoomName::parse(room).unwrap(), role, fresh }
@@ -16,8 +16,16 @@ fn effects(switchboard: &mut Switchboard, input: Input, now_ms: u64) -> Vec<Effe
     std::iter::from_fn(|| switchboard.poll_effect()).collect()
 }
 
-/// Two seats, 0 sends and 1 receives, paired at time 0.
+/// Two seats, 0 sends and 1 receives, paired at time 0, who have spoken.
 fn paired() -> Switchboard {
+    let mut switchboard = paired_without_a_word();
+    for seat in [0, 1] {
+        assert!(effects(&mut switchboard, Input::Spoke(SeatId(seat)), 0).is_empty());
+    }
+    switchboard
+}
+
+fn paired_without_a_word() -> Switchboard {
     let mut switchboard = Switchboard::new(1);
     let first = effects(&mut switchboard, join(0, "r", Role::Send, false), 0);
     assert_eq!(first, [Effect::Seated(SeatId(0))]);
@@ -87,6 +95,59 @@ fn everybody_is_pinged_and_the_dead_are_closed() {
     assert_eq!((switchboard.next_deadline(), switchboard.rooms()), (None, 0));
 }
 
+/// Lets both answer every ping until just before `end_ms`; nobody may be closed.
+fn both_answer_pings(switchboard: &mut Switchboard, begin_ms: u64, end_ms: u64) {
+    for now_ms in (begin_ms..end_ms).step_by(1000).chain([end_ms - 1]) {
+        for seat in [0, 1] {
+            effects(switchboard, Input::Heard(SeatId(seat)), now_ms);
+        }
+        let done = effects(switchboard, Input::Tick, now_ms);
+        assert!(done.iter().all(|effect| matches!(effect, Effect::Ping(_))), "{done:?} at {now_ms} ms");
+    }
+}
+
+#[test]
+fn a_side_that_says_nothing_once_paired_gives_the_room_back() {
+    for (speaker, mute) in [(0, 1), (1, 0)] {
+        let mut switchboard = paired_without_a_word();
+        effects(&mut switchboard, Input::Spoke(SeatId(speaker)), 1000);
+        both_answer_pings(&mut switchboard, 0, FIRST_WORD_MS);
+        assert_eq!(switchboard.next_deadline(), Some(FIRST_WORD_MS));
+        let closed = effects(&mut switchboard, Input::Tick, FIRST_WORD_MS);
+        let expected = [
+            Effect::Close(SeatId(mute), Reason::Wordless),
+            Effect::Close(SeatId(speaker), Reason::PartnerLeft),
+        ];
+        assert!(closed.ends_with(&expected), "{closed:?}");
+        let welcome = effects(&mut switchboard, join(2, "r", Role::Send, true), FIRST_WORD_MS);
+        assert_eq!(welcome, [Effect::Seated(SeatId(2))]);
+    }
+}
+
+#[test]
+fn the_time_for_the_first_word_begins_when_there_is_somebody_to_hear_it() {
+    let mut switchboard = Switchboard::new(1);
+    effects(&mut switchboard, join(0, "r", Role::Send, false), 0);
+    // It waits for longer than it has to speak later, within a ping and at odd times.
+    let met_ms = 2 * FIRST_WORD_MS + 1234;
+    both_answer_pings(&mut switchboard, 0, met_ms);
+    effects(&mut switchboard, join(1, "r", Role::Receive, false), met_ms);
+    effects(&mut switchboard, Input::Spoke(SeatId(1)), met_ms);
+    both_answer_pings(&mut switchboard, met_ms, met_ms + FIRST_WORD_MS);
+    let closed = effects(&mut switchboard, Input::Tick, met_ms + FIRST_WORD_MS);
+    assert!(closed.contains(&Effect::Close(SeatId(0), Reason::Wordless)), "{closed:?}");
+}
+
+#[test]
+fn a_word_said_while_waiting_is_a_first_word() {
+    let mut switchboard = Switchboard::new(1);
+    effects(&mut switchboard, join(0, "r", Role::Send, false), 0);
+    effects(&mut switchboard, Input::Spoke(SeatId(0)), 0);
+    effects(&mut switchboard, join(1, "r", Role::Receive, false), 1000);
+    effects(&mut switchboard, Input::Spoke(SeatId(1)), 1000 + FIRST_WORD_MS - 1);
+    both_answer_pings(&mut switchboard, 1000, 10 * FIRST_WORD_MS);
+}
+
 #[test]
 fn silence_of_a_seat_that_is_not_read_says_nothing() {
     let mut switchboard = paired();
@@ -134,6 +195,8 @@ struct ModelSeat {
     role: Role,
     heard_ms: u64,
     held: bool,
+    paired_ms: Option<u64>,
+    spoke: bool,
 }
 
 impl Model {
@@ -189,7 +252,15 @@ impl Model {
             Some(waiting) => Effect::Paired { waiting: SeatId(waiting), newcomer: SeatId(id) },
             None => Effect::Seated(SeatId(id)),
         };
-        self.seats.insert(id, ModelSeat { room, role, heard_ms: now_ms, held: false });
+        let seat = ModelSeat { room, role, heard_ms: now_ms, held: false, paired_ms: None, spoke: false };
+        self.seats.insert(id, seat);
+        if let Some(partner) = self.partner(id) {
+            for id in [id, partner] {
+                self.seats.entry(id).and_modify(|seat| {
+                    seat.paired_ms.get_or_insert(now_ms);
+                });
+            }
+        }
         (answer, closed)
     }
 }
@@ -200,6 +271,7 @@ const ROOMS: usize = 2;
 enum Step {
     Join { room: u8, role: bool, fresh: bool },
     Heard(usize),
+    Spoke(usize),
     Held(usize, bool),
     Left(usize),
     Wait(u64),
@@ -210,6 +282,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         4 => (0..3_u8, any::<bool>(), any::<bool>(), any::<bool>())
             .prop_map(|(room, role, fresh, too)| Step::Join { room, role, fresh: fresh && too }),
         2 => any::<usize>().prop_map(Step::Heard),
+        2 => any::<usize>().prop_map(Step::Spoke),
         2 => (any::<usize>(), any::<bool>()).prop_map(|(at, held)| Step::Held(at, held)),
         1 => any::<usize>().prop_map(Step::Left),
         4 => (0..20_000_u64).prop_map(Step::Wait),
@@ -240,6 +313,11 @@ proptest! {
                     if let Some(known) = model.seats.get_mut(&seat.0) { known.heard_ms = now_ms; }
                     (effects(&mut switchboard, Input::Heard(seat), now_ms), Vec::new())
                 }
+                Step::Spoke(at) => {
+                    let seat = pick(at);
+                    if let Some(known) = model.seats.get_mut(&seat.0) { known.spoke = true; }
+                    (effects(&mut switchboard, Input::Spoke(seat), now_ms), Vec::new())
+                }
                 Step::Held(at, held) => {
                     let seat = pick(at);
                     if let Some(known) = model.seats.get_mut(&seat.0) { known.held = held; }
@@ -254,7 +332,10 @@ proptest! {
                 Step::Wait(ms) => {
                     now_ms += ms;
                     model.excuse(now_ms);
-                    let dead = |seat: &ModelSeat| now_ms - seat.heard_ms >= DEAD_MS;
+                    let wordless = |seat: &ModelSeat| {
+                        !seat.spoke && seat.paired_ms.is_some_and(|ms| now_ms - ms >= FIRST_WORD_MS)
+                    };
+                    let dead = |seat: &ModelSeat| now_ms - seat.heard_ms >= DEAD_MS || wordless(seat);
                     let dead: Vec<u64> =
                         model.seats.iter().filter(|(_, seat)| dead(seat)).map(|(id, _)| *id).collect();
                     let closed = dead.into_iter().flat_map(|id| model.leave(id)).collect();
