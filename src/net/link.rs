@@ -14,19 +14,20 @@ use smol::Timer;
 
 use super::lane::{Lane, LaneIo};
 use crate::error::Result;
-use crate::events::{Answer, Cancel, Event, Handler, Progress, Question};
+use crate::events::{Answer, Cancel, Event, Handler, Progress, Question, Report};
 
 /// One lane, one person, one clock.
 pub struct Link<'h> {
     /// Where frames go out.
     pub lane: Lane,
-    /// Who listens.
-    pub handler: &'h dyn Handler,
+    handler: &'h dyn Handler,
     cancel: Cancel,
     cancelled: bool,
     question: Option<(Asked, Answer<'h>)>,
     ticks: Timer,
     started: Instant,
+    // Since the person accepted.
+    moving_since: Option<Instant>,
     shown: Progress,
 }
 
@@ -65,6 +66,7 @@ impl<'h> Link<'h> {
             question: None,
             ticks: Timer::interval(TICK),
             started: Instant::now(),
+            moving_since: None,
             shown: Progress::default(),
         }
     }
@@ -82,6 +84,20 @@ impl<'h> Link<'h> {
             Question::Verify(_) => Asked::Verify,
         };
         self.question = Some((asked, self.handler.ask(question)));
+    }
+
+    /// Tells the person what happened.
+    pub fn tell(&mut self, event: Event) {
+        if matches!(event, Event::Accepted) {
+            self.moving_since = Some(Instant::now());
+        }
+        self.handler.event(event);
+    }
+
+    /// Adds how long it took since the person accepted.
+    #[must_use]
+    pub fn timed(&self, report: Report) -> Report {
+        Report { elapsed: self.moving_since.map_or(Duration::ZERO, |since| since.elapsed()), ..report }
     }
 
     /// Shows progress, if there was any.

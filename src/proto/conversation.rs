@@ -50,13 +50,13 @@ pub fn cancelled_by_peer(cancelled: &Cancelled<'_>) -> Error {
     let what = match cancelled.reason {
         CancelReason::Declined => "the other side declined",
         CancelReason::Interrupted => "the other side interrupted the transfer",
-        CancelReason::VerifyFailed => "the other side does not trust the connection",
+        CancelReason::Untrusted => "the other side does not trust the connection",
         CancelReason::Disk => "the other side stopped because of its disk",
         CancelReason::Protocol => "the other side says that the protocol was broken",
         CancelReason::Internal => "the other side stopped because of a defect",
     };
     let kind = match cancelled.reason {
-        CancelReason::VerifyFailed => Kind::Authentication,
+        CancelReason::Untrusted => Kind::Authentication,
         CancelReason::Protocol => Kind::Protocol,
         _ => Kind::Refused,
     };
@@ -73,7 +73,7 @@ pub fn cancel_reason(error: &Error) -> CancelReason {
     match error.kind() {
         Kind::Refused => CancelReason::Declined,
         Kind::Interrupted => CancelReason::Interrupted,
-        Kind::Authentication => CancelReason::VerifyFailed,
+        Kind::Authentication => CancelReason::Untrusted,
         Kind::Disk => CancelReason::Disk,
         Kind::Protocol => CancelReason::Protocol,
         _ => CancelReason::Internal,

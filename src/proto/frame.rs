@@ -216,8 +216,8 @@ pub enum CancelReason {
     Declined,
     /// The person interrupted it.
     Interrupted,
-    /// The strings to compare were not the same.
-    VerifyFailed,
+    /// The strings to compare were not the same, or a record was altered on the way.
+    Untrusted,
     /// The disk: full, read-only, gone.
     Disk,
     /// The other side broke the protocol.

@@ -1,7 +1,7 @@
 //! Drives the receiving machine: a thread for the disk, one lane.
 
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_lite::future;
 use smol::Timer;
@@ -11,7 +11,7 @@ use super::Destination;
 use super::machine::{Beginning, Effect, Receiver};
 use super::sink::{Job, SinkEvent, Stop};
 use crate::error::{Error, Kind, Result};
-use crate::events::{Cancel, Event, Handler, Report};
+use crate::events::{Cancel, Handler, Report};
 use crate::net::lane::Lane;
 use crate::net::link::{Asked, Happening, Link, beside};
 use crate::net::pair::Paired;
@@ -31,13 +31,8 @@ pub async fn run(
 ) -> Result<Report> {
     let beginning = Beginning { verify: paired.verify, must_confirm: paired.must_confirm, yes };
     let link = Link::new(paired.lane, handler, cancel);
-    let driver = Driver {
-        machine: Receiver::new(beginning),
-        link,
-        destination: Some(destination),
-        disk: None,
-        moving_since: None,
-    };
+    let driver =
+        Driver { machine: Receiver::new(beginning), link, destination: Some(destination), disk: None };
     beside(paired.io, driver.run()).await
 }
 
@@ -47,7 +42,6 @@ struct Driver<'h> {
     // Until the person accepts, the disk is not touched.
     destination: Option<Destination>,
     disk: Option<Disk>,
-    moving_since: Option<Instant>,
 }
 
 /// The thread of the disk. What waits in its queue is bounded by the windows of the session.
@@ -80,10 +74,7 @@ impl Driver<'_> {
             };
             self.feed(input);
         };
-        let result = result.map(|mut report| {
-            report.elapsed = self.moving_since.map_or(Duration::ZERO, |since| since.elapsed());
-            report
-        });
+        let result = result.map(|report| self.link.timed(report));
         if let Some(disk) = self.disk {
             disk.end().await;
         }
@@ -110,12 +101,7 @@ impl Driver<'_> {
                         let _ = disk.jobs.try_send(job);
                     }
                 }
-                Effect::Event(event) => {
-                    if matches!(event, Event::Accepted) {
-                        self.moving_since = Some(Instant::now());
-                    }
-                    self.link.handler.event(event);
-                }
+                Effect::Event(event) => self.link.tell(event),
                 Effect::Ask(question) => self.link.ask(question),
                 Effect::Done(result) => {
                     self.link.show(self.machine.progress());

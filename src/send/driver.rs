@@ -3,7 +3,6 @@
 use std::convert::Infallible;
 use std::ops::ControlFlow;
 use std::thread;
-use std::time::{Duration, Instant};
 
 use futures_lite::future;
 use smol::channel::{Receiver, Sender as Queue, bounded, unbounded};
@@ -11,7 +10,8 @@ use smol::channel::{Receiver, Sender as Queue, bounded, unbounded};
 use super::machine::{Beginning, Effect, Sender};
 use super::source::{Fetch, Reader, SourceEvent, Walk};
 use crate::error::{Error, Kind, Result};
-use crate::events::{Cancel, Event, Handler, Report};
+use crate::events::{Cancel, Handler, Report};
+use crate::net::lane::Lane;
 use crate::net::link::{Asked, Happening, Link, beside};
 use crate::net::pair::Paired;
 use crate::proto::chunk::ChunkSize;
@@ -32,7 +32,7 @@ pub async fn run(
     let beginning = Beginning { chunk, verify: paired.verify, must_confirm: paired.must_confirm };
     let threads = Threads::start(walk, chunk)?;
     let link = Link::new(paired.lane, handler, cancel);
-    let driver = Driver { machine: Sender::new(beginning), link, threads, moving_since: None };
+    let driver = Driver { machine: Sender::new(beginning), link, threads };
     beside(paired.io, driver.run()).await
 }
 
@@ -40,7 +40,6 @@ struct Driver<'h> {
     machine: Sender,
     link: Link<'h>,
     threads: Threads,
-    moving_since: Option<Instant>,
 }
 
 /// The walker and the reader. Both end when their channels do.
@@ -64,23 +63,24 @@ enum Input {
 }
 
 impl Driver<'_> {
-    async fn run(mut self) -> (Result<Report>, crate::net::lane::Lane) {
-        loop {
+    async fn run(mut self) -> (Result<Report>, Lane) {
+        let result = loop {
             if let Some(result) = self.carry_out() {
-                return (result.map(|report| self.timed(report)), self.link.lane);
+                break result;
             }
             let input = match future::poll_once(self.next()).await {
                 Some(input) => input,
                 None => {
                     self.machine.idle();
                     if let Some(result) = self.carry_out() {
-                        return (result.map(|report| self.timed(report)), self.link.lane);
+                        break result;
                     }
                     self.next().await
                 }
             };
             self.feed(input);
-        }
+        };
+        (result.map(|report| self.link.timed(report)), self.link.lane)
     }
 
     /// Carries out what the machine asks for; returns what the session came to, once it did.
@@ -94,12 +94,7 @@ impl Driver<'_> {
                 }
                 // A reader that has gone says so by its silence at the other end.
                 Effect::Fetch(fetch) => drop(self.threads.fetches.try_send(fetch)),
-                Effect::Event(event) => {
-                    if matches!(event, Event::Accepted) {
-                        self.moving_since = Some(Instant::now());
-                    }
-                    self.link.handler.event(event);
-                }
+                Effect::Event(event) => self.link.tell(event),
                 Effect::Ask(question) => self.link.ask(question),
                 Effect::Done(result) => {
                     self.link.show(self.machine.progress());
@@ -150,11 +145,6 @@ impl Driver<'_> {
             }
             Input::Happened(Happening::Tick) => self.link.show(self.machine.progress()),
         }
-    }
-
-    fn timed(&self, mut report: Report) -> Report {
-        report.elapsed = self.moving_since.map_or(Duration::ZERO, |since| since.elapsed());
-        report
     }
 }
 

@@ -551,7 +551,7 @@ fn what_the_other_side_says_at_the_end_decides_the_kind_of_error() {
         (CancelReason::Declined, Kind::Refused),
         (CancelReason::Interrupted, Kind::Refused),
         (CancelReason::Disk, Kind::Refused),
-        (CancelReason::VerifyFailed, Kind::Authentication),
+        (CancelReason::Untrusted, Kind::Authentication),
         (CancelReason::Protocol, Kind::Protocol),
     ] {
         let (mut sender, mut seq) = offering();
