@@ -101,6 +101,11 @@ impl<S> Exchange<S> {
         self.tell(Input::Shutdown);
     }
 
+    /// Returns once what is being told to several at this moment has reached all of them.
+    pub fn catch_up(&self) {
+        drop(self.lock());
+    }
+
     fn tell(&self, input: Input) {
         // What a task told has no answer.
         let _ = self.lock().apply(input, self.now_ms());

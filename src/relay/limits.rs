@@ -52,6 +52,10 @@ pub const FIRST_WORD_MS: u64 = 30_000;
 /// How exactly the switchboard knows when a seat was last heard. Once a second keeps it off the data path.
 pub const HEARD_STEP_MS: u64 = 1000;
 
+/// How long both sides of a pair must have been quiet before the relay, which ends, takes it that nothing is under way any more, in
+/// milliseconds: a busy machine moves bytes between two sockets within this, and nobody minds it at the end.
+pub const QUIET_MS: u64 = 200;
+
 /// When one side ends: the time to deliver what was said before and to say goodbye.
 pub const FAREWELL_MS: u64 = 5000;
 

@@ -15,7 +15,7 @@ use super::conn::Conn;
 use super::desk::{Desk, Order};
 use super::exchange::Exchange;
 use super::forward::store::{Size, Store};
-use super::limits::{FAREWELL_MS, FRAGMENT_ROOM, GOODBYE_MS, MOVES_MAX};
+use super::limits::{FAREWELL_MS, FRAGMENT_ROOM, GOODBYE_MS, MOVES_MAX, QUIET_MS};
 
 /// Sees a connection through to its end, or to its partner's task. `paired` says that the partner was there before.
 pub async fn attend<S>(mut conn: Box<Conn<S>>, paired: bool, exchange: Arc<Exchange<S>>)
@@ -82,9 +82,18 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     poll_fn(|cx| poll_pair(&mut one, &mut two, exchange, Until::OneIsOver, cx)).await;
+    if one.is_sent_home() != two.is_sent_home() {
+        // The end of the relay is told to one after the other, and we were woken in between.
+        exchange.catch_up();
+        poll_fn(|cx| {
+            obey(&mut one, exchange, cx);
+            obey(&mut two, exchange, cx);
+            Poll::Ready(())
+        })
+        .await;
+    }
     if one.is_sent_home() && two.is_sent_home() {
-        let last_words = poll_fn(|cx| poll_pair(&mut one, &mut two, exchange, Until::AllIsSaid, cx));
-        or(last_words, pause(FAREWELL_MS)).await;
+        or(hear_out(&mut one, &mut two, exchange), pause(FAREWELL_MS)).await;
     }
     exchange.leave(one.seat);
     exchange.leave(two.seat);
@@ -93,14 +102,38 @@ where
     tracing::info!("a pair has ended");
 }
 
+/// Forwards until both have been quiet for a while: what they said before the end may still be on its way through their sockets.
+async fn hear_out<S>(one: &mut Conn<S>, two: &mut Conn<S>, exchange: &Exchange<S>)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    loop {
+        poll_fn(|cx| poll_pair(one, two, exchange, Until::AllIsSaid, cx)).await;
+        let still_here = one.is_sent_home() && two.is_sent_home();
+        let more = async {
+            poll_fn(|cx| poll_pair(one, two, exchange, Until::SomethingMoves, cx)).await;
+            true
+        };
+        let quiet = async {
+            pause(QUIET_MS).await;
+            false
+        };
+        if !still_here || !or(more, quiet).await {
+            return;
+        }
+    }
+}
+
 /// How long a pair is forwarded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Until {
     /// Until one of the two ends, or is to end.
     OneIsOver,
     /// The relay ends, and both with it: until everything that either has said is with the other. It lies in the sockets
-    /// still, where nobody tells what came before the end from what came after: the first moment of quiet is taken for it.
+    /// still, where nobody tells what came before the end from what came after: a moment of quiet is taken for it.
     AllIsSaid,
+    /// Until the quiet is over.
+    SomethingMoves,
 }
 
 /// Forwards both ways.
@@ -122,10 +155,9 @@ where
         let is_quiet = there.is_pending() && back.is_pending();
         let is_done = match until {
             Until::OneIsOver => one.is_over() || two.is_over(),
-            Until::AllIsSaid => {
-                let is_told = one.store.ready().is_empty() && two.store.ready().is_empty();
-                !one.is_sent_home() || !two.is_sent_home() || (is_quiet && is_told)
-            }
+            _ if !one.is_sent_home() || !two.is_sent_home() => true,
+            Until::AllIsSaid => is_quiet && one.store.ready().is_empty() && two.store.ready().is_empty(),
+            Until::SomethingMoves => !is_quiet,
         };
         if is_done {
             return Poll::Ready(());
