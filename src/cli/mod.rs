@@ -122,11 +122,16 @@ fn conclude(console: &Console, watch: &Watch, ended: Result<Report>) -> u8 {
             console.finish();
             STDOUT_CLOSED
         }
-        Err(error) => {
-            console.fail(&error);
-            let signal = watch.exit_status().filter(|_| error.kind() == Kind::Interrupted);
-            signal.unwrap_or(error.kind().exit_status())
-        }
+        Err(error) => match watch.exit_status().filter(|_| error.kind() == Kind::Interrupted) {
+            Some(status) => {
+                console.fail(&Error::new(Kind::Interrupted, signals::described(status)));
+                status
+            }
+            None => {
+                console.fail(&error);
+                error.kind().exit_status()
+            }
+        },
     }
 }
 
