@@ -2,7 +2,7 @@
 //!
 //! Nothing here waits for a reader: what is to be printed is put into a [`Queue`].
 
-use std::io;
+use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,6 +13,7 @@ use smol::Timer;
 use crate::Error;
 use crate::events::{Answer, Cancel, Event, Handler, Offer, Progress, Question, Report};
 use crate::net::RelayUrl;
+use crate::proto::code::Code;
 use crate::term::meter::Meter;
 use crate::term::queue::Queue;
 use crate::term::style::Style;
@@ -71,6 +72,8 @@ struct State {
     offer_seen: bool,
     /// Whether it stands on the terminal now, above the question.
     offer_shown: bool,
+    /// The person on the receiving side agreed.
+    accepted: bool,
 }
 
 impl Console {
@@ -93,6 +96,14 @@ impl Console {
         loop {
             Timer::after(REPAINT).await;
             self.paint();
+        }
+    }
+
+    /// Points at what may be mistyped in a code that nobody was asked about.
+    pub fn doubt(&self, code: &Code) {
+        let unknown = code.unknown_words();
+        if !unknown.is_empty() {
+            self.notice(messages::unknown_words(&unknown));
         }
     }
 
@@ -141,7 +152,10 @@ impl Console {
     fn invite(&self, code: &str, relays: &[RelayUrl], embedded: bool) {
         let Setting { side, ref invite_options, private_ca, .. } = self.setting;
         let invite = Invite { from: side, code, relays, embedded, options: invite_options, private_ca };
-        self.notice(messages::GIVE_CODE);
+        // A code that goes elsewhere leaves nothing for the heading to stand above.
+        if self.stdout_is_data() || io::stdout().is_terminal() {
+            self.notice(messages::GIVE_CODE);
+        }
         let after = (self.setting.volume != Volume::Quiet).then(|| invite.after(self.style));
         if self.stdout_is_data() {
             self.queue.line(invite.code_line());
@@ -160,8 +174,9 @@ impl Console {
 
     fn offered(&self, offer: Offer) {
         let mut state = self.state();
-        if let Some(tty) = self.tty.as_ref().filter(|_| state.offer_shown) {
-            tty.replace_above(&messages::offer(&offer));
+        let shown = self.tty.as_ref().filter(|_| state.offer_shown);
+        if let (Some(tty), Some(out)) = (shown, &self.setting.out) {
+            tty.replace_about(&messages::offer(&offer), &messages::accept_question(out));
         }
         state.offer = offer;
     }
@@ -176,7 +191,10 @@ impl Console {
 
     /// Whoever was asked has seen the offer; with `--yes` nobody was.
     fn accepted(&self) {
-        let state = self.state();
+        let mut state = self.state();
+        state.accepted = true;
+        // The time that the person took says nothing about the network.
+        state.meter = Meter::default();
         if self.setting.side == Side::Receive && !state.offer_seen {
             self.notice(messages::offer(&state.offer));
         }
@@ -195,7 +213,8 @@ impl Console {
             return;
         }
         let mut state = self.state();
-        let Some(progress) = state.progress.clone() else { return };
+        // Until the other person has agreed nothing moves, and a line above says so.
+        let Some(progress) = state.progress.clone().filter(|_| state.accepted) else { return };
         state.meter.observe(self.started.elapsed(), progress.bytes_done);
         let line = messages::status(&progress, &state.meter);
         drop(state);
@@ -209,7 +228,7 @@ impl Console {
         self.show(offer);
         asking
             .until_answered(&messages::accept_question(out), || {
-                tty.line_cut(&messages::offer(&self.state().offer));
+                tty.about(&messages::offer(&self.state().offer));
             })
             .await
     }
@@ -344,7 +363,6 @@ mod tests {
     use super::*;
     use crate::Kind;
     use crate::events::EntryEnd;
-    use crate::proto::code::Code;
     use crate::proto::manifest::KindTag;
     use crate::proto::path::{Name, RelPath};
     use crate::term::queue::PASSING_BYTES_MAX;
@@ -478,12 +496,12 @@ mod tests {
             let console = console(Volume::Quiet, person.queue(), Some(tty));
             std::thread::scope(|scope| {
                 let asked = scope.spawn(|| smol::block_on(console.ask(Question::Accept(offer(1)))));
-                person.sees("at least 1 file, 0 B");
+                person.sees("at least 1 file, size unknown");
                 person.sees("[y/N] ");
                 console.event(Event::Offer(offer(7)));
-                person.sees("at least 7 files, 0 B");
+                person.sees("at least 7 files, size unknown");
                 person.types("perhaps\n");
-                person.sees("at least 7 files, 0 B");
+                person.sees("at least 7 files, size unknown");
                 person.sees("[y/N] ");
                 person.types("y\n");
                 assert!(asked.join().unwrap());

@@ -99,7 +99,7 @@ pub fn send(args: &SendArgs, environment: &Environment) -> Result<Job<SendOption
         chunk_size: value(args.chunk_size.as_ref(), "--chunk-size", values::chunk_size)?.unwrap_or_default(),
         wait: value(args.wait.as_ref(), "--wait", values::time)?,
     };
-    let invite_options = invite_options(args.no_encrypt, args.allow_weak_code);
+    let invite_options = invite_options(args.no_encrypt, args.verify, args.allow_weak_code);
     let private_ca = args.ca.is_some();
     let verify = args.verify;
     let setting = Setting { side: Side::Send, volume, verify, out: None, invite_options, private_ca };
@@ -185,7 +185,7 @@ pub fn receive(
         verify: args.verify,
         wait: value(args.wait.as_ref(), "--wait", values::time)?,
     };
-    let invite_options = invite_options(args.no_encrypt, false);
+    let invite_options = invite_options(args.no_encrypt, args.verify, false);
     let private_ca = args.ca.is_some();
     let verify = args.verify;
     let setting = Setting { side: Side::Receive, volume, verify, out: Some(out), invite_options, private_ca };
@@ -321,9 +321,9 @@ fn need_terminal_to_verify(verify: bool, environment: &Environment) -> Result<()
     Ok(())
 }
 
-/// What the printed command needs so that it means the same on the other side.
-fn invite_options(no_encrypt: bool, allow_weak_code: bool) -> Vec<&'static str> {
-    let wanted = [("--no-encrypt", no_encrypt), ("--allow-weak-code", allow_weak_code)];
+/// What the printed command needs so that it means the same on the other side, and both people compare.
+fn invite_options(no_encrypt: bool, verify: bool, allow_weak_code: bool) -> Vec<&'static str> {
+    let wanted = [("--no-encrypt", no_encrypt), ("--verify", verify), ("--allow-weak-code", allow_weak_code)];
     wanted.into_iter().filter(|(_, wanted)| *wanted).map(|(option, _)| option).collect()
 }
 

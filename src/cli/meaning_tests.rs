@@ -63,6 +63,8 @@ fn options_of_send_arrive() {
     assert!(job.options.no_encrypt);
     assert_eq!(job.setting.volume, Volume::Quiet);
     assert_eq!(job.setting.invite_options, ["--no-encrypt"]);
+    let job = sent(&["--verify", "a"], &at_terminal()).unwrap();
+    assert_eq!(job.setting.invite_options, ["--verify"]);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::Error;
-use crate::events::{EntryEnd, Offer, Progress, Report};
+use crate::events::{EntryEnd, OFFER_NAMES_MAX, Offer, Progress, Report};
 use crate::net::RelayUrl;
 use crate::proto::frame::{Failure, Reason};
 use crate::proto::manifest::KindTag;
@@ -14,6 +14,7 @@ use crate::proto::path::Name;
 use crate::term::clean::{clean, clean_short};
 use crate::term::human;
 use crate::term::meter::Meter;
+use crate::term::screen::FIELD_GAP;
 use crate::term::style::Style;
 
 /// Which end this is.
@@ -116,6 +117,16 @@ impl Invite<'_> {
     }
 }
 
+/// Words of a code that was given as an argument, where nobody was asked whether they are meant.
+pub fn unknown_words(words: &[String]) -> String {
+    let words: Vec<_> = words.iter().map(|word| format!("`{}`", clean(word.as_bytes()))).collect();
+    let are = if words.len() == 1 { "is not a word" } else { "are not words" };
+    format!(
+        "note: {} {are} that p2pc makes codes of. If that is a slip, end this with Ctrl-C.",
+        words.join(", ")
+    )
+}
+
 /// The taker of a code waits.
 pub const WAITING: &str = "Waiting for the other side. Ctrl-C ends it.";
 
@@ -173,26 +184,40 @@ pub fn verify(string: &str) -> String {
 /// Do both sides show the same?
 pub const VERIFY_QUESTION: &str = "Does the other side show exactly the same? [y/N] ";
 
-/// What is offered so far, in one line: counts, bytes, first names.
+/// What is offered so far: counts, bytes, first names. `…` stands for names that are not shown, and for nothing else.
 pub fn offer(offer: &Offer) -> String {
-    let mut parts = vec![human::count(offer.files, "file", "files")];
-    if offer.directories > 0 {
-        parts.push(human::count(offer.directories, "directory", "directories"));
-    }
-    parts.push(human::bytes(offer.bytes));
     let at_least = if offer.complete { "" } else { "at least " };
-    let mut text = format!("Offered: {at_least}{}", parts.join(", "));
+    let mut text = format!("Offered: {at_least}{}", counts(offer));
     let names: Vec<_> =
         offer.names.iter().map(|name| clean_short(name.as_bytes(), NAME_COLUMNS_MAX)).collect();
     if !names.is_empty() {
         text.push_str(": ");
         text.push_str(&names.join(", "));
         let named = u64::try_from(names.len()).unwrap_or(u64::MAX);
-        if !offer.complete || offer.files.saturating_add(offer.directories) > named {
+        if names.len() >= OFFER_NAMES_MAX && offer.files.saturating_add(offer.directories) > named {
             text.push_str(", …");
         }
     }
     text
+}
+
+fn counts(offer: &Offer) -> String {
+    let directories = |number| human::count(number, "directory", "directories");
+    if offer.files == 0 && !offer.complete {
+        // A directory counts from its end on, and is named from its beginning.
+        let named = u64::try_from(offer.names.len()).unwrap_or(u64::MAX);
+        return directories(offer.directories.max(named));
+    }
+    let mut parts = vec![human::count(offer.files, "file", "files")];
+    if offer.directories > 0 {
+        parts.push(directories(offer.directories));
+    }
+    parts.push(match offer.bytes {
+        // A stream, whose end will tell.
+        0 if !offer.complete => "size unknown".to_owned(),
+        bytes => human::bytes(bytes),
+    });
+    parts.join(", ")
 }
 
 /// Take it?
@@ -200,22 +225,21 @@ pub fn accept_question(out: &Path) -> String {
     format!("Receive into {}? [y/N] ", place(out))
 }
 
-/// The status line.
+/// The status line, what tells most first: a narrow terminal shows as many fields as fit.
 pub fn status(progress: &Progress, meter: &Meter) -> String {
     let left = progress.bytes_total.saturating_sub(progress.bytes_done);
+    let at_least = if progress.complete { "" } else { "at least " };
+    let done = human::bytes(progress.bytes_done);
     let mut parts = Vec::new();
-    if progress.complete {
-        let percent = (u128::from(progress.bytes_done) * 100)
-            .checked_div(progress.bytes_total.into())
-            .map_or(100, |percent| percent.min(100));
+    if let Some(percent) = percent(progress) {
         parts.push(format!("{percent:3}%"));
     }
-    let at_least = if progress.complete { "" } else { "at least " };
-    parts.push(format!(
-        "{} of {at_least}{}",
-        human::bytes(progress.bytes_done),
-        human::bytes(progress.bytes_total)
-    ));
+    // A stream counts in the total from its end on: until then the total may be behind what is done.
+    parts.push(match progress.bytes_total {
+        0 => done,
+        total if total < progress.bytes_done => done,
+        total => format!("{done} of {at_least}{}", human::bytes(total)),
+    });
     if let Some(rate) = meter.bytes_per_second() {
         parts.push(human::rate(rate));
     }
@@ -230,7 +254,13 @@ pub fn status(progress: &Progress, meter: &Meter) -> String {
         progress.entries_done,
         human::count(progress.entries_total, "entry", "entries")
     ));
-    parts.join("  ")
+    parts.join(FIELD_GAP)
+}
+
+/// Of a total that is known, and is not nothing.
+fn percent(progress: &Progress) -> Option<u128> {
+    let total = progress.complete.then_some(u128::from(progress.bytes_total))?;
+    (u128::from(progress.bytes_done) * 100).checked_div(total).map(|percent| percent.min(100))
 }
 
 /// One line for an entry that was delivered.

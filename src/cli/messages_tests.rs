@@ -71,6 +71,13 @@ fn the_receivers_invitation_names_every_address() {
 }
 
 #[test]
+fn a_slip_in_a_code_is_pointed_at() {
+    let told = unknown_words(&["ottr".into()]);
+    assert!(told.starts_with("note: `ottr` is not a word that p2pc makes codes of."), "{told}");
+    assert!(unknown_words(&["a".into(), "b\x1b".into()]).starts_with("note: `a`, `b\\x1b` are not words"));
+}
+
+#[test]
 fn words_for_a_shell() {
     for (word, shown) in [
         ("48213-acid-crane-otter@relay", "48213-acid-crane-otter@relay"),
@@ -95,10 +102,23 @@ fn offers_are_counted_and_named() {
     };
     assert_eq!(
         offer(&offered),
-        "Offered: at least 3 files, 2 directories, 1.2 GiB: photos, evil\\u{202e}gpj, …"
+        "Offered: at least 3 files, 2 directories, 1.2 GiB: photos, evil\\u{202e}gpj"
     );
     offered = Offer { files: 1, directories: 0, bytes: 0, names: vec![at("a")], complete: true };
     assert_eq!(offer(&offered), "Offered: 1 file, 0 B: a");
+    offered.complete = false;
+    assert_eq!(offer(&offered), "Offered: at least 1 file, size unknown: a");
+    offered.files = 0;
+    assert_eq!(offer(&offered), "Offered: at least 1 directory: a");
+}
+
+#[test]
+fn an_offer_says_when_it_does_not_name_everything() {
+    let names: Vec<_> = ["a", "b", "c", "d", "e"].map(at).into();
+    let mut offered = Offer { files: 5, directories: 0, bytes: 5, names, complete: true };
+    assert_eq!(offer(&offered), "Offered: 5 files, 5 B: a, b, c, d, e");
+    offered.files = 6;
+    assert_eq!(offer(&offered), "Offered: 6 files, 5 B: a, b, c, d, e, …");
 }
 
 #[test]
@@ -127,7 +147,9 @@ fn the_status_is_exact_only_when_it_can_be() {
         " 50%  512 MiB of 1.0 GiB  128 MiB/s  4 s left  12 of 1,040 entries"
     );
     progress = Progress { complete: true, ..Progress::default() };
-    assert!(status(&progress, &Meter::default()).starts_with("100%  0 B of 0 B"));
+    assert_eq!(status(&progress, &Meter::default()), "0 B  0 of 0 entries");
+    progress = Progress { entries_total: 1, bytes_done: 3 << 20, ..Progress::default() };
+    assert_eq!(status(&progress, &Meter::default()), "3.0 MiB  0 of at least 1 entry", "a stream");
 }
 
 #[test]

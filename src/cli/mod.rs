@@ -29,7 +29,7 @@ use crate::{Error, Kind, Result, api};
 
 use code::Obtained;
 use console::Console;
-use meaning::Environment;
+use meaning::{CodeSource, Environment};
 use signals::Watch;
 use words::Typed;
 
@@ -60,6 +60,7 @@ fn send(args: &SendArgs) -> Result<u8> {
     let cancel = Cancel::new();
     let watch = Watch::start(&cancel)?;
     let console = Console::new(job.setting, writer.queue(), tty, cancel.clone());
+    job.options.code.iter().for_each(|code| console.doubt(code));
     let transfer = api::send(job.options, &console, cancel);
     let ended = smol::block_on(or(transfer, console.keep_painting()));
     Ok(conclude(&console, &watch, ended))
@@ -70,6 +71,7 @@ fn receive(args: &ReceiveArgs) -> Result<u8> {
     let tty = Tty::open(writer.queue());
     let environment = Environment::of_process(tty.is_some());
     let source = meaning::receive_code(args, &environment)?;
+    let prompts = matches!(source, CodeSource::Prompt);
     let cancel = Cancel::new();
     let watch = Watch::start(&cancel)?;
     let code = match code::obtain(source, args.allow_weak_code, tty.as_ref(), &cancel)? {
@@ -79,6 +81,8 @@ fn receive(args: &ReceiveArgs) -> Result<u8> {
     };
     let job = meaning::receive(args, code, &environment)?;
     let console = Console::new(job.setting, writer.queue(), tty, cancel.clone());
+    // The prompt has asked about them.
+    job.options.code.iter().filter(|_| !prompts).for_each(|code| console.doubt(code));
     let transfer = api::receive(job.options, &console, cancel);
     let ended = smol::block_on(or(transfer, console.keep_painting()));
     Ok(conclude(&console, &watch, ended))
@@ -118,11 +122,16 @@ fn conclude(console: &Console, watch: &Watch, ended: Result<Report>) -> u8 {
             console.finish();
             STDOUT_CLOSED
         }
-        Err(error) => {
-            console.fail(&error);
-            let signal = watch.exit_status().filter(|_| error.kind() == Kind::Interrupted);
-            signal.unwrap_or(error.kind().exit_status())
-        }
+        Err(error) => match watch.exit_status().filter(|_| error.kind() == Kind::Interrupted) {
+            Some(status) => {
+                console.fail(&Error::new(Kind::Interrupted, signals::described(status)));
+                status
+            }
+            None => {
+                console.fail(&error);
+                error.kind().exit_status()
+            }
+        },
     }
 }
 

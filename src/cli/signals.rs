@@ -52,12 +52,22 @@ impl Watch {
     }
 }
 
+/// What an exit status of [`Watch::exit_status`] says happened.
+#[must_use]
+pub fn described(status: u8) -> &'static str {
+    match status {
+        HUNG_UP => "the terminal hung up",
+        TERMINATED => "terminated",
+        _ => "interrupted",
+    }
+}
+
 /// As shells count: 128 and the signal's number.
 fn exit_status(signal: Signal) -> u8 {
     match signal {
-        Signal::Hup => 129,
-        Signal::Term => 143,
-        _ => 130,
+        Signal::Hup => HUNG_UP,
+        Signal::Term => TERMINATED,
+        _ => INTERRUPTED,
     }
 }
 
@@ -84,6 +94,10 @@ fn parse_ignored(status: &str) -> Option<u64> {
     u64::from_str_radix(line.trim(), 16).ok()
 }
 
+const HUNG_UP: u8 = 128 + 1;
+const INTERRUPTED: u8 = 128 + 2;
+const TERMINATED: u8 = 128 + 15;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -97,6 +111,8 @@ mod tests {
 
     #[test]
     fn statuses_are_those_of_shells() {
-        assert_eq!([Signal::Hup, Signal::Int, Signal::Term].map(exit_status), [129, 130, 143]);
+        let statuses = [Signal::Hup, Signal::Int, Signal::Term].map(exit_status);
+        assert_eq!(statuses, [129, 130, 143]);
+        assert_eq!(statuses.map(described), ["the terminal hung up", "interrupted", "terminated"]);
     }
 }

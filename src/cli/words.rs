@@ -225,12 +225,33 @@ impl Split<'_> {
 
     fn unknown(&self, name: &OsStr) -> Error {
         let error = self.usage(format!("unknown option {}", shown(name)));
+        if let Some(other) = self.elsewhere(name) {
+            return error.hint(format!(
+                "It is an option of `{}`. {}",
+                other.command(),
+                help_hint(self.topic)
+            ));
+        }
         let known = self.info.flags.iter().map(|flag| flag.long).chain(["--help", "--version"]);
         match nearest(&name.to_string_lossy(), known) {
             Some(option) => error.hint(format!("Did you mean {option}? {}", help_hint(self.topic))),
             None if units(name).first() == Some(&DASH) && self.topic == Topic::Send => error
                 .hint(format!("A path that begins with a dash goes after `--`. {}", help_hint(self.topic))),
             None => error,
+        }
+    }
+
+    /// Which of the other two subcommands has an option.
+    fn elsewhere(&self, name: &OsStr) -> Option<Topic> {
+        let name = name.to_str()?;
+        let has = |info: CommandInfoWithArgs| {
+            let short = name.chars().nth(1);
+            info.flags.iter().any(|flag| flag.long == name || (flag.short.is_some() && flag.short == short))
+        };
+        match self.topic {
+            Topic::Send => has(ReceiveArgs::get_args_info()).then_some(Topic::Receive),
+            Topic::Receive => has(SendArgs::get_args_info()).then_some(Topic::Send),
+            Topic::Relay | Topic::Program => None,
         }
     }
 
@@ -341,6 +362,11 @@ mod tests {
     #[test]
     fn mistakes_name_the_word_and_say_what_to_do() {
         assert!(error(&["send", "--wat", "1m", "x"]).1.starts_with("Did you mean --wait?"));
+        for line in [["send", "-o", "x"].as_slice(), &["send", "-ox"], &["send", "--out=x"], &["send", "-y"]]
+        {
+            assert!(error(line).1.starts_with("It is an option of `p2pc receive`."), "{line:?}");
+        }
+        assert!(error(&["receive", "--chunk-size", "1MiB"]).1.starts_with("It is an option of `p2pc send`."));
         assert_eq!(error(&["send", "--wait"]).0, "--wait needs a value");
         assert_eq!(
             error(&["send", "--wait", "--verify", "x"]).0,

@@ -45,14 +45,33 @@ pub fn clean_short(bytes: &[u8], columns_max: usize) -> String {
 pub fn cut(text: &str, columns: usize) -> &str {
     let mut left = columns;
     for (at, letter) in text.char_indices() {
-        // Some of what is not ASCII is two columns wide. Cutting too early is better than a second line.
-        let width = if letter.is_ascii() { 1 } else { 2 };
+        let width = width(letter);
         if width > left {
             return &text[..at];
         }
         left -= width;
     }
     text
+}
+
+/// How many columns a text takes at most. Emphasis takes none.
+#[must_use]
+pub fn columns_of(text: &str) -> usize {
+    let mut columns = 0;
+    let mut letters = text.chars();
+    while let Some(letter) = letters.next() {
+        if letter == '\x1b' {
+            letters.by_ref().find(|letter| *letter == 'm');
+        } else {
+            columns += width(letter);
+        }
+    }
+    columns
+}
+
+/// Some of what is not ASCII is two columns wide. A line that breaks too early is better than one that is too long.
+fn width(letter: char) -> usize {
+    if letter.is_ascii() { 1 } else { 2 }
 }
 
 fn push(shown: &mut String, character: char) {

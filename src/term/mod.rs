@@ -8,4 +8,5 @@ pub mod screen;
 pub mod style;
 pub mod tty;
 pub mod word;
+pub mod wrap;
 pub mod writer;

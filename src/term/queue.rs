@@ -5,20 +5,19 @@
 //! and lose its connection. So it puts here what it has to say and goes on; the thread of a
 //! [`Writer`](super::writer::Writer) writes, in the same order, one stream or another.
 //!
-//! What waits is bounded. Of the status line and of the line above a question only the latest waits. Of lines that
+//! What waits is bounded. Of the status line and of what a question is about only the latest waits. Of lines that
 //! pass by, one an entry, [`PASSING_BYTES_MAX`] wait, and one line stands for those that had no room. Everything else is
 //! kept: a transfer has few such lines, however long it takes.
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::fs::File;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use super::tty::Part;
+use super::tty::{Output, Part};
 
 /// What is written. Some of it has the code in it, so all of it is overwritten once it is out.
 pub type Text = Zeroizing<String>;
@@ -43,7 +42,7 @@ pub(super) enum Item {
     /// The status line is over.
     Clear,
     /// Something on the controlling terminal.
-    Terminal(Arc<File>, Part),
+    Terminal(Arc<Output>, Part),
 }
 
 /// Takes what is to be written, and returns at once. Shared by everybody who has something to say.
@@ -109,7 +108,7 @@ impl Queue {
     }
 
     /// Something for the controlling terminal.
-    pub(super) fn terminal(&self, terminal: &Arc<File>, part: Part) {
+    pub(super) fn terminal(&self, terminal: &Arc<Output>, part: Part) {
         self.change(|waiting| {
             // It moves the line that would have been replaced.
             waiting.above = None;
@@ -117,9 +116,9 @@ impl Queue {
         });
     }
 
-    /// A new text for the line above the question; one that was not shown yet is forgotten.
-    pub(super) fn above(&self, terminal: &Arc<File>, text: Text) {
-        self.change(|waiting| waiting.above = Some((Arc::clone(terminal), text)));
+    /// A new text for what `question` is about; one that was not shown yet is forgotten.
+    pub(super) fn above(&self, terminal: &Arc<Output>, about: Text, question: Text) {
+        self.change(|waiting| waiting.above = Some((Arc::clone(terminal), Part::Above { about, question })));
     }
 
     /// What waits, for the writing thread, which waits here when nothing does. `None` at the end.
@@ -188,8 +187,8 @@ struct Waiting {
     passing_bytes: usize,
     /// The latest, if it is not painted.
     status: Option<Text>,
-    /// The latest for the line above the question, if it does not stand there.
-    above: Option<(Arc<File>, Text)>,
+    /// The latest of what the question is about, if it does not stand there.
+    above: Option<(Arc<Output>, Part)>,
     /// What was taken is being written.
     writing: bool,
     ended: bool,
@@ -212,7 +211,7 @@ impl Waiting {
     /// What repaints a line comes when nothing else waits, so that it is not old when it is seen.
     fn take(&mut self) -> VecDeque<Item> {
         if self.items.is_empty() {
-            let above = self.above.take().map(|(terminal, text)| Item::Terminal(terminal, Part::Above(text)));
+            let above = self.above.take().map(|(terminal, part)| Item::Terminal(terminal, part));
             return above.into_iter().chain(self.status.take().map(Item::Paint)).collect();
         }
         self.passing_bytes = 0;

@@ -11,6 +11,8 @@ use zeroize::Zeroizing;
 
 use super::clean::cut;
 use super::queue::{Item, Text};
+use super::style::dumb;
+use super::wrap::wrap;
 
 /// Standard error with its status line, and standard output. Writing blocks for as long as nobody reads, so a
 /// [`Writer`](super::writer::Writer) does it.
@@ -22,11 +24,13 @@ pub struct Screen {
     left_out: fn(u64) -> String,
 }
 
-/// A line that is written over itself. It needs nothing of the terminal but the carriage return, so that it works on
-/// an old Windows console as well.
+/// A line that is written over itself.
 #[derive(Debug, Default)]
 struct Status {
     text: Text,
+    /// Whether the terminal clears to the end of a line. It then takes along what is not ours: the `^C` of a key that
+    /// was pressed, and what a change of the width left behind. An old Windows console obeys the carriage return only.
+    erases: bool,
     /// How many columns stand painted.
     painted: usize,
     painted_at: Option<Instant>,
@@ -39,7 +43,8 @@ impl Screen {
     /// were not written.
     #[must_use]
     pub fn of_process(left_out: fn(u64) -> String) -> Screen {
-        let status = io::stderr().is_terminal().then(Status::default);
+        let erases = cfg!(unix) && !dumb();
+        let status = io::stderr().is_terminal().then(|| Status { erases, ..Status::default() });
         Screen { status, ..Screen::on(io::stderr(), io::stdout(), left_out) }
     }
 
@@ -82,11 +87,13 @@ impl Screen {
 
     /// Writes whole lines above the status line. One write, so that the status line does not flicker.
     fn line(&mut self, text: &str) {
-        let (wiped, painted) = match &mut self.status {
-            None => (String::new(), String::new()),
-            Some(status) => (status.wipe(), status.paint(columns())),
+        let Some(status) = &mut self.status else {
+            return self.error(&Zeroizing::new(format!("{text}\n")));
         };
-        self.error(&Zeroizing::new(format!("{wiped}{text}\n{painted}")));
+        let columns = columns();
+        let wrapped = Zeroizing::new(wrap(text, columns));
+        let (wiped, painted) = (status.wipe(), status.paint(columns));
+        self.error(&Zeroizing::new(format!("{wiped}{}\n{painted}", *wrapped)));
     }
 
     /// Paints the status line, though not so often that nobody could read it.
@@ -126,28 +133,46 @@ impl Status {
         if self.held || (self.text.is_empty() && self.painted == 0) {
             return String::new();
         }
-        // The last column stays free: a character there would make some terminals go on in the next line.
-        let text = cut(&self.text, columns.saturating_sub(1));
+        let text = fitting(&self.text, columns.saturating_sub(FREE_COLUMNS));
         let width = text.chars().count();
         let rest = self.painted.saturating_sub(width);
         self.painted = width;
-        format!("\r{text}{:rest$}{:\x08<rest$}", "", "")
+        if self.erases {
+            format!("\r{text}{ERASE}")
+        } else {
+            format!("\r{text}{:rest$}{:\x08<rest$}", "", "")
+        }
     }
 
     /// What to write to take it away.
     fn wipe(&mut self) -> String {
         match std::mem::take(&mut self.painted) {
             0 => String::new(),
+            _ if self.erases => format!("\r{ERASE}"),
             painted => format!("\r{:painted$}\r", ""),
         }
     }
+}
+
+/// As many whole fields of a status as fit; of a first one that does not, as much as does.
+fn fitting(text: &str, columns: usize) -> &str {
+    let mut fields = text;
+    while cut(fields, columns) != fields {
+        match fields.rsplit_once(FIELD_GAP) {
+            Some((before, _)) if !before.trim().is_empty() => fields = before,
+            _ => return cut(fields, columns),
+        }
+    }
+    fields
 }
 
 /// Writes whole lines to standard error, and waits until they are out: for where there is no transfer to hold up.
 ///
 /// One write, so that lines of several threads do not mix. Nobody reads a closed one: there is nothing to report.
 pub fn write_stderr(text: &str) {
-    let _ = io::stderr().lock().write_all(format!("{text}\n").as_bytes());
+    let mut err = io::stderr().lock();
+    let text = if err.is_terminal() { wrap(text, columns()) } else { text.to_owned() };
+    let _ = err.write_all(format!("{text}\n").as_bytes());
 }
 
 /// Writes one line to standard output, and waits until it is out.
@@ -176,6 +201,13 @@ fn columns() -> usize {
     COLUMNS_DEFAULT
 }
 
+/// What stands between the fields of a status line.
+pub const FIELD_GAP: &str = "  ";
+/// Clears from the cursor to the end of its line.
+const ERASE: &str = "\x1b[K";
+/// A character in the last column would make some terminals go on in the next line, and so would the `^C` that a
+/// terminal shows behind the status.
+const FREE_COLUMNS: usize = 3;
 /// Ten times a second is as often as a number can be read.
 const REPAINT_MIN: Duration = Duration::from_millis(100);
 /// Where the terminal does not say.
@@ -202,8 +234,26 @@ mod tests {
     #[test]
     fn a_status_stays_in_its_line_and_out_of_a_question() {
         let mut status = Status { text: text("0123456789"), ..Status::default() };
-        assert_eq!(status.paint(6), "\r01234");
+        assert_eq!(status.paint(8), "\r01234");
         status.held = true;
         assert_eq!(status.paint(80), "");
+    }
+
+    #[test]
+    fn a_status_that_can_erases_to_the_end_of_the_line() {
+        let mut status = Status { text: text("abc"), erases: true, ..Status::default() };
+        assert_eq!(status.paint(80), "\rabc\x1b[K");
+        assert_eq!(status.wipe(), "\r\x1b[K");
+        assert_eq!(status.wipe(), "");
+    }
+
+    #[test]
+    fn a_narrow_terminal_shows_whole_fields() {
+        let status = "  5%  12 MiB of 1.0 GiB  3 s left";
+        for (columns, shown) in
+            [(33, status), (32, "  5%  12 MiB of 1.0 GiB"), (22, "  5%"), (4, "  5%"), (3, "  5")]
+        {
+            assert_eq!(fitting(status, columns), shown);
+        }
     }
 }

@@ -8,22 +8,31 @@
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use smol::channel::{Receiver, Sender};
 use zeroize::Zeroizing;
 
-use super::clean::cut;
 use super::queue::{Queue, Text};
 use super::screen::COLUMNS_DEFAULT;
+use super::wrap::rows;
 
 /// The terminal that the process belongs to.
 #[derive(Debug)]
 pub struct Tty {
-    output: Arc<File>,
+    output: Arc<Output>,
     queue: Arc<Queue>,
     /// To the reading thread.
     reads: Sender<Wanted>,
     rewrites: bool,
+}
+
+/// Where a terminal is written.
+#[derive(Debug)]
+pub(super) struct Output {
+    file: File,
+    /// How many rows the text above the question takes.
+    rows: AtomicUsize,
 }
 
 /// A line as it was typed, or `None` at the end of the input.
@@ -40,12 +49,12 @@ struct Wanted {
 pub(super) enum Part {
     /// Whole lines.
     Lines(Text),
-    /// One line, cut to the width, so that it takes one row and [`Part::Above`] can replace it.
-    Row(Text),
+    /// What a question is about, in rows of its own, so that [`Part::Above`] can replace them.
+    About(Text),
     /// A question, which leaves the cursor behind it. What is attached is dropped when it stands there.
     Question(Text, Sender<()>),
-    /// In place of the line above the one that a question stands on; what is being typed is left alone.
-    Above(Text),
+    /// In place of the rows above a question, which comes along: more rows move it.
+    Above { about: Text, question: Text },
 }
 
 impl Tty {
@@ -61,7 +70,8 @@ impl Tty {
         let (reads, wanted) = smol::channel::bounded(1);
         std::thread::Builder::new().name("terminal".into()).spawn(move || read_lines(input, &wanted))?;
         let rewrites = cfg!(unix) && !super::style::dumb();
-        Ok(Tty { output: Arc::new(output), queue, reads, rewrites })
+        let output = Arc::new(Output { file: output, rows: AtomicUsize::new(0) });
+        Ok(Tty { output, queue, reads, rewrites })
     }
 
     /// Shows `text` without ending the line, and waits for one line of answer. `None`: the input has ended.
@@ -85,15 +95,16 @@ impl Tty {
         self.put(Part::Lines(Zeroizing::new(text.to_owned())));
     }
 
-    /// Writes a line that [`Tty::replace_above`] can replace: cut to the width, so that it takes one row.
-    pub fn line_cut(&self, text: &str) {
-        self.put(Part::Row(Zeroizing::new(text.to_owned())));
+    /// Writes what the next question is about. [`Tty::replace_about`] can replace it.
+    pub fn about(&self, text: &str) {
+        self.put(Part::About(Zeroizing::new(text.to_owned())));
     }
 
-    /// Replaces the line above the one that a question stands on, and leaves what is being typed alone.
-    pub fn replace_above(&self, text: &str) {
+    /// Replaces what `question`, which stands there, is about.
+    pub fn replace_about(&self, text: &str, question: &str) {
         if self.rewrites {
-            self.queue.above(&self.output, Zeroizing::new(text.to_owned()));
+            let [about, question] = [text, question].map(|text| Zeroizing::new(text.to_owned()));
+            self.queue.above(&self.output, about, question);
         }
     }
 
@@ -104,20 +115,39 @@ impl Tty {
 
 impl Part {
     /// Writes it, and waits until it is out.
-    pub(super) fn write(self, terminal: &File) {
-        let row = |text| cut(text, columns(terminal).unwrap_or(COLUMNS_DEFAULT).saturating_sub(1));
+    pub(super) fn write(self, output: &Output) {
+        let terminal = &output.file;
+        // The last column stays free: a character there would make some terminals go on in the next row.
+        let fitting = |text| rows(text, columns(terminal).unwrap_or(COLUMNS_DEFAULT).saturating_sub(1));
         match self {
             Part::Lines(text) => write(terminal, &format!("{}\n", *text)),
-            Part::Row(text) => write(terminal, &format!("{}\n", row(&text))),
+            Part::About(text) => {
+                let rows = fitting(&text);
+                output.rows.store(rows.len(), Ordering::Relaxed);
+                write(terminal, &format!("{}\n", rows.join("\n")));
+            }
             Part::Question(text, asking) => {
                 forget_typed_ahead(terminal);
                 write(terminal, &text);
                 drop(asking);
             }
-            // Save the cursor, go one line up and to its start, clear it, write, and go back.
-            Part::Above(text) => write(terminal, &format!("\x1b7\x1b[1A\r\x1b[2K{}\x1b8", row(&text))),
+            Part::Above { about, question } => {
+                let rows = fitting(&about);
+                let before = output.rows.swap(rows.len(), Ordering::Relaxed);
+                write(terminal, &replacement(&rows, before, &question));
+            }
         }
     }
+}
+
+/// What to write in place of the rows above a question.
+fn replacement(rows: &[String], before: usize, question: &str) -> String {
+    if rows.len() == before {
+        // Save the cursor, go to the first row, clear and write each, and go back: what is being typed stays.
+        return format!("\x1b7\x1b[{before}A\r\x1b[2K{}\x1b8", rows.join("\n\r\x1b[2K"));
+    }
+    // Go to the first row and clear all below. What was typed so far is not shown any more, but still counts.
+    format!("\r\x1b[{before}A\x1b[J{}\n{question}", rows.join("\n"))
 }
 
 fn write(mut terminal: &File, text: &str) {
@@ -290,11 +320,15 @@ mod tests {
     }
 
     #[test]
-    fn the_line_above_is_replaced_and_cut_to_the_width() {
+    fn what_a_question_is_about_is_replaced_row_by_row() {
         let (tty, mut person) = pair();
         let size = rustix::termios::Winsize { ws_row: 24, ws_col: 10, ws_xpixel: 0, ws_ypixel: 0 };
         rustix::termios::tcsetwinsize(&person.terminal, size).unwrap();
-        tty.replace_above("0123456789abc");
-        assert!(person.sees("\x1b8").contains("\x1b[2K012345678\x1b8"));
+        tty.about("Offered: a");
+        assert_eq!(person.sees("a\r\n"), "Offered:\r\na\r\n");
+        tty.replace_about("Offered: b", "Take? ");
+        assert_eq!(person.sees("\x1b8"), "\x1b7\x1b[2A\r\x1b[2KOffered:\r\n\r\x1b[2Kb\x1b8");
+        tty.replace_about("Offered: 0123456789", "Take? ");
+        assert_eq!(person.sees("? "), "\r\x1b[2A\x1b[JOffered:\r\n012345678\r\n9\r\nTake? ");
     }
 }

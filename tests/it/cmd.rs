@@ -37,6 +37,8 @@ fn unknown_words_get_suggestions() {
     check("unknown-option", &["send", "--chunksize=1MiB", "file"]);
     check("unknown-option-late", &["send", "--json", "file"]);
     check("unknown-short", &["receive", "-x"]);
+    check("option-of-receive", &["send", "-o", "directory", "file"]);
+    check("option-of-send", &["receive", "--chunk-size=1MiB"]);
 }
 
 #[test]
@@ -55,6 +57,13 @@ fn what_is_missing_is_named() {
     check("missing-listen", &["relay"]);
     check("missing-relay", &["receive", "--yes", "48213-acid-crane-otter"]);
     check("missing-code", &["receive", "--yes"]);
+}
+
+#[test]
+fn what_is_no_code_is_told_from_what_lacks_a_part() {
+    check("code-without-digits", &["receive", "--yes", "acid-crane-otter@relay.example"]);
+    check("address-for-code", &["receive", "--yes", "http://127.0.0.1:8080"]);
+    check("short-own-code", &["send", "--code", "hello", "file"]);
 }
 
 #[test]

@@ -6,16 +6,23 @@ use unicode_normalization::UnicodeNormalization as _;
 use zeroize::Zeroizing;
 
 use super::strength::{self, Weakness};
-use super::{Code, Form, ROOM_DIGITS};
+use super::{Code, Form, ROOM_DIGITS, WORDS_IN_CODE};
 use crate::error::{Error, Kind};
+use crate::proto::words;
 
 /// Why a text is no code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CodeError {
     /// Nothing was typed, or nothing before the `@`.
     Empty,
-    /// Fewer than [`CHARS_MIN`] characters, for a generated code after its room.
+    /// Fewer than [`CHARS_MIN`] characters after the room of a generated code.
     TooShort,
+    /// Fewer than [`CHARS_MIN`] characters, and no room: a code of one's own.
+    OwnTooShort,
+    /// Nothing but words of generated codes: the room got lost.
+    NoRoom,
+    /// The address of a relay, and no code before it.
+    Address,
     /// More than [`CHARS_MAX`] characters, or [`RELAY_BYTES_MAX`] bytes of relay.
     TooLong,
     /// A control character: what was pasted is not what was meant.
@@ -36,6 +43,9 @@ pub const CHARS_MAX: usize = 256;
 pub const RELAY_BYTES_MAX: usize = 1024;
 
 pub(super) fn parse(text: &str, allow_weak: bool) -> Result<(Code, Option<String>), CodeError> {
+    if text.split('@').next().is_some_and(|first| first.contains("://")) {
+        return Err(CodeError::Address);
+    }
     let (text, relay) = split_relay(text)?;
     if text.is_empty() {
         return Err(CodeError::Empty);
@@ -91,14 +101,25 @@ fn generated(room: &str, secret: &str) -> Result<Code, CodeError> {
 
 fn own(text: Zeroizing<String>, allow_weak: bool) -> Result<Code, CodeError> {
     match text.chars().count() {
-        count if count < CHARS_MIN => return Err(CodeError::TooShort),
+        count if count < CHARS_MIN => return Err(CodeError::OwnTooShort),
         count if count > CHARS_MAX => return Err(CodeError::TooLong),
         _ => {}
+    }
+    if !allow_weak && lacks_room(&text) {
+        return Err(CodeError::NoRoom);
     }
     match strength::weakness(&text) {
         Some(weakness) if !allow_weak => Err(CodeError::Weak(weakness)),
         _ => Ok(Code { text, form: Form::Own }),
     }
+}
+
+/// Whether a text looks like a generated code without its digits. One word more or less may have got lost or doubled.
+fn lacks_room(text: &str) -> bool {
+    let lower = Zeroizing::new(text.to_lowercase());
+    let count = lower.split(is_separator).filter(|word| !word.is_empty()).count();
+    (WORDS_IN_CODE - 1..=WORDS_IN_CODE + 1).contains(&count)
+        && lower.split(is_separator).filter(|word| !word.is_empty()).all(words::contains)
 }
 
 /// Spaces, the dash, and the dashes that telephones and word processors make of it.
@@ -119,7 +140,11 @@ impl fmt::Display for CodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             CodeError::Empty => f.write_str("no code was given"),
-            CodeError::TooShort => write!(f, "the code is shorter than {CHARS_MIN} characters"),
+            CodeError::NoRoom => write!(f, "the code lacks its {ROOM_DIGITS} digits"),
+            CodeError::Address => f.write_str("that is the address of a relay, without a code"),
+            CodeError::TooShort | CodeError::OwnTooShort => {
+                write!(f, "the code is shorter than {CHARS_MIN} characters")
+            }
             CodeError::TooLong => write!(f, "the code is longer than {CHARS_MAX} characters"),
             CodeError::ControlCharacter => f.write_str("the code contains a control character"),
             CodeError::NoRelay => f.write_str("the code ends in @ without a relay"),
@@ -136,6 +161,17 @@ impl From<CodeError> for Error {
             CodeError::Empty => "A code looks like 48213-acid-crane-otter.",
             CodeError::TooShort => {
                 "Check that the whole code was copied; it looks like 48213-acid-crane-otter."
+            }
+            CodeError::OwnTooShort => {
+                "A code of your own needs several unrelated words. One that p2pc made looks like \
+                 48213-acid-crane-otter."
+            }
+            CodeError::NoRoom => {
+                "One that p2pc made looks like 48213-acid-crane-otter. If these words are a code of your own, insist \
+                 with --allow-weak-code."
+            }
+            CodeError::Address => {
+                "Write the code before it, as in CODE@RELAY, or name the relay with --relay."
             }
             CodeError::TooLong | CodeError::ControlCharacter => "Check that nothing but the code was pasted.",
             CodeError::NoRelay => "Write the relay's address after the @, or leave the @ out.",
@@ -202,7 +238,7 @@ mod tests {
         assert_eq!(fails(" \n"), CodeError::Empty);
         assert_eq!(fails("48213-acid-cr"), CodeError::TooShort);
         assert_eq!(fails("48213-- -----------"), CodeError::TooShort);
-        assert_eq!(fails("Übermut"), CodeError::TooShort);
+        assert_eq!(fails("Übermut"), CodeError::OwnTooShort);
         assert_eq!(fails(&"x7! ".repeat(65)), CodeError::TooLong);
         assert_eq!(fails(&"x".repeat(1 << 20)), CodeError::TooLong);
         assert_eq!(fails(&format!("48213-{}", "x".repeat(256))), CodeError::TooLong);
@@ -216,6 +252,21 @@ mod tests {
     fn ones_own_code_keeps_its_case_and_is_composed() {
         assert_eq!(reads("Cafe\u{301} Über dem Fluss").0, "Caf\u{e9} Über dem Fluss");
         assert_ne!(reads("Cafe Uber dem Fluss").0, reads("cafe uber dem fluss").0);
+    }
+
+    #[test]
+    fn a_generated_code_without_its_room_is_seen() {
+        for text in ["acid-crane-otter@relay.example", "Acid crane otter", "acid-crane"] {
+            assert_eq!(fails(text), CodeError::NoRoom, "{text}");
+        }
+        assert_eq!(Code::parse("acid-crane-otter", true).unwrap().0.reveal(), "acid-crane-otter");
+        assert_eq!(reads("Acid crane otter Käsekuchen").0, "Acid crane otter Käsekuchen");
+    }
+
+    #[test]
+    fn an_address_is_no_code() {
+        assert_eq!(fails("http://127.0.0.1:8080"), CodeError::Address);
+        assert_eq!(fails("wss://user@relay.example"), CodeError::Address);
     }
 
     #[test]
