@@ -1,9 +1,9 @@
 //! Questions on the controlling terminal.
 //!
 //! Never on standard input: that may be the data. Reading a terminal blocks, so a thread of its own does it and the
-//! transfer goes on meanwhile; so does writing, which a [`Queue`] takes over. A question that is given up leaves its thread behind in the read, which keeps nobody
-//! from leaving: the process ends when `main` returns. The next line then answers the question that was given up,
-//! and nothing else.
+//! transfer goes on meanwhile; so does writing, which a [`Queue`] takes over. A question that is given up leaves its
+//! thread behind in the read, which keeps nobody from leaving: the process ends when `main` returns. The next line
+//! then answers the question that was given up, and nothing else.
 
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
