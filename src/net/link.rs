@@ -13,7 +13,7 @@ use futures_util::FutureExt;
 use smol::Timer;
 
 use super::lane::{Lane, LaneIo};
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::events::{Answer, Cancel, Event, Handler, Progress, Question, Report};
 
 /// One lane, one person, one clock.
@@ -137,6 +137,50 @@ impl<'h> Link<'h> {
         // What the person says comes first: an endless stream of frames must not keep them from ending it.
         future::or(cancel, future::or(answer, future::or(frame, future::or(drained, tick)))).await
     }
+}
+
+/// What differs between the two session drivers.
+pub(crate) trait Drive {
+    /// What may happen to this side.
+    type Input;
+
+    /// Carries out what the machine asks for; returns what the session came to, once it did.
+    fn carry_out(&mut self) -> Option<Result<Report>>;
+
+    /// Nothing else is at hand: the machine lets go of what it has gathered.
+    fn idle(&mut self);
+
+    /// The next thing that happens. Cancel safe.
+    fn next(&mut self) -> impl Future<Output = Self::Input>;
+
+    /// Tells the machine.
+    fn feed(&mut self, input: Self::Input);
+}
+
+/// Runs a session to its end.
+pub(crate) async fn drive(driver: &mut impl Drive) -> Result<Report> {
+    loop {
+        if let Some(result) = driver.carry_out() {
+            return result;
+        }
+        let input = match future::poll_once(driver.next()).await {
+            Some(input) => input,
+            None => {
+                driver.idle();
+                if let Some(result) = driver.carry_out() {
+                    return result;
+                }
+                driver.next().await
+            }
+        };
+        driver.feed(input);
+    }
+}
+
+/// Starts a thread for what may block: walking, reading, writing. It ends when its channels do.
+pub(crate) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<()> {
+    let spawned = std::thread::Builder::new().name(name.into()).spawn(work);
+    spawned.map(drop).map_err(|error| Error::new(Kind::Internal, "cannot start a thread").caused_by(error))
 }
 
 /// Runs a session beside the bytes of its lane. When the session is over, what it said last still goes out, within a bounded time.

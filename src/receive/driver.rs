@@ -1,6 +1,5 @@
 //! Drives the receiving machine: a thread for the disk, one lane.
 
-use std::thread;
 use std::time::Duration;
 
 use futures_lite::future;
@@ -13,7 +12,7 @@ use super::sink::{Job, SinkEvent, Stop};
 use crate::error::{Error, Kind, Result};
 use crate::events::{Cancel, Handler, Report};
 use crate::net::lane::Lane;
-use crate::net::link::{Asked, Happening, Link, beside};
+use crate::net::link::{Asked, Drive, Happening, Link, beside, drive, spawn};
 use crate::net::pair::Paired;
 use crate::proto::chunk::ChunkSize;
 
@@ -58,30 +57,17 @@ enum Input {
 
 impl Driver<'_> {
     async fn run(mut self) -> (Result<Report>, Lane) {
-        let result = loop {
-            if let Some(result) = self.carry_out() {
-                break result;
-            }
-            let input = match future::poll_once(self.next()).await {
-                Some(input) => input,
-                None => {
-                    self.machine.idle();
-                    if let Some(result) = self.carry_out() {
-                        break result;
-                    }
-                    self.next().await
-                }
-            };
-            self.feed(input);
-        };
-        let result = result.map(|report| self.link.timed(report));
+        let result = drive(&mut self).await.map(|report| self.link.timed(report));
         if let Some(disk) = self.disk {
             disk.end().await;
         }
         (result, self.link.lane)
     }
+}
 
-    /// Carries out what the machine asks for; returns what the session came to, once it did.
+impl Drive for Driver<'_> {
+    type Input = Input;
+
     fn carry_out(&mut self) -> Option<Result<Report>> {
         while let Some(effect) = self.machine.poll() {
             match effect {
@@ -110,6 +96,10 @@ impl Driver<'_> {
             }
         }
         None
+    }
+
+    fn idle(&mut self) {
+        self.machine.idle();
     }
 
     async fn next(&mut self) -> Input {
@@ -185,8 +175,7 @@ impl Disk {
                 }
             }
         };
-        let spawned = thread::Builder::new().name("disk".into()).spawn(work);
-        spawned.map_err(|error| Error::new(Kind::Internal, "cannot start a thread").caused_by(error))?;
+        spawn("disk", work)?;
         Ok(Disk { jobs, events, stop })
     }
 

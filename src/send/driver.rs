@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::ops::ControlFlow;
-use std::thread;
 
 use futures_lite::future;
 use smol::channel::{Receiver, Sender as Queue, bounded, unbounded};
@@ -12,7 +11,7 @@ use super::source::{Fetch, Reader, SourceEvent, Walk};
 use crate::error::{Error, Kind, Result};
 use crate::events::{Cancel, Handler, Report};
 use crate::net::lane::Lane;
-use crate::net::link::{Asked, Happening, Link, beside};
+use crate::net::link::{Asked, Drive, Happening, Link, beside, drive, spawn};
 use crate::net::pair::Paired;
 use crate::proto::chunk::ChunkSize;
 use crate::proto::manifest::Entry;
@@ -64,26 +63,14 @@ enum Input {
 
 impl Driver<'_> {
     async fn run(mut self) -> (Result<Report>, Lane) {
-        let result = loop {
-            if let Some(result) = self.carry_out() {
-                break result;
-            }
-            let input = match future::poll_once(self.next()).await {
-                Some(input) => input,
-                None => {
-                    self.machine.idle();
-                    if let Some(result) = self.carry_out() {
-                        break result;
-                    }
-                    self.next().await
-                }
-            };
-            self.feed(input);
-        };
+        let result = drive(&mut self).await;
         (result.map(|report| self.link.timed(report)), self.link.lane)
     }
+}
 
-    /// Carries out what the machine asks for; returns what the session came to, once it did.
+impl Drive for Driver<'_> {
+    type Input = Input;
+
     fn carry_out(&mut self) -> Option<Result<Report>> {
         while let Some(effect) = self.machine.poll() {
             match effect {
@@ -103,6 +90,10 @@ impl Driver<'_> {
             }
         }
         None
+    }
+
+    fn idle(&mut self) {
+        self.machine.idle();
     }
 
     async fn next(&mut self) -> Input {
@@ -185,11 +176,6 @@ impl Threads {
         })?;
         Ok(Threads { entries, fetches, read })
     }
-}
-
-fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<()> {
-    let spawned = thread::Builder::new().name(name.into()).spawn(work);
-    spawned.map(drop).map_err(|error| Error::new(Kind::Internal, "cannot start a thread").caused_by(error))
 }
 
 /// Entries the walker may be ahead of the manifest.
