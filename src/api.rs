@@ -11,9 +11,9 @@ use futures_lite::future;
 use crate::error::{Error, Kind, Result};
 use crate::events::{Cancel, Event, Handler, Report};
 use crate::net::dial::{DialOptions, Dialer};
-use crate::net::pair::{Origin, Paired, Pairing, random};
+use crate::net::pair::{Origin, Paired, Pairing, derive, random};
 use crate::net::{ListenAddr, RelayUrl, local_addresses};
-use crate::proto::code::Code;
+use crate::proto::code::{Code, Derived};
 use crate::proto::handshake::Options;
 use crate::proto::role::Role;
 use crate::receive::ReceiveOptions;
@@ -95,6 +95,7 @@ impl Meeting {
         let Some(relay) = self.dial.relay.clone() else {
             return self.hold_here(code, made, handler, cancel, session).await;
         };
+        let derived = derive(&code).await?;
         if self.listen.is_some() {
             return Err(Error::new(
                 Kind::Usage,
@@ -106,13 +107,13 @@ impl Meeting {
             handler.event(Event::PlainRelay(relay.clone()));
         }
         let origin = if made { Origin::Made } else { Origin::Given };
-        self.hold_at(relay, code, origin, handler, cancel, session).await
+        self.hold_at(relay, (code, derived), origin, handler, cancel, session).await
     }
 
     async fn hold_at(
         self,
         relay: RelayUrl,
-        code: Code,
+        (code, derived): (Code, Derived),
         origin: Origin,
         handler: &dyn Handler,
         cancel: &Cancel,
@@ -120,7 +121,8 @@ impl Meeting {
     ) -> Result<Report> {
         let dialer = Dialer::new(&self.dial)?;
         let Meeting { role, asks: options, wait, .. } = self;
-        let pairing = Pairing { dialer: &dialer, relay, role, code, origin, options, wait, handler, cancel };
+        let pairing =
+            Pairing { dialer: &dialer, relay, role, code, derived, origin, options, wait, handler, cancel };
         session(pairing.pair().await?).await
     }
 
@@ -138,12 +140,9 @@ impl Meeting {
                 "Type the code with what follows its @, or give the relay with --relay or P2PC_RELAY.",
             ));
         }
-        let derived = {
-            let code = code.clone();
-            smol::unblock(move || code.derive()).await?
-        };
+        let derived = derive(&code).await?;
         let listen = self.listen.unwrap_or_else(|| ListenAddr::everywhere(0));
-        let options = RelayOptions { listen: vec![listen], tls: None, only_room: Some(derived.room) };
+        let options = RelayOptions { listen: vec![listen], tls: None, only_room: Some(derived.room.clone()) };
         let relay = Relay::bind(options).await?;
         let Some(bound) = relay.addresses().first().copied() else {
             return Err(Error::new(Kind::Internal, "the embedded relay listens nowhere"));
@@ -152,7 +151,8 @@ impl Meeting {
         let stop = Cancel::new();
         let running = relay.run(stop.clone());
         let holding = async {
-            let result = self.hold_at(own_url(bound), code, origin, handler, cancel, session).await;
+            let result =
+                self.hold_at(own_url(bound), (code, derived), origin, handler, cancel, session).await;
             stop.cancel();
             result
         };

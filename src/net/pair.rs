@@ -32,6 +32,8 @@ pub struct Pairing<'a> {
     pub role: Role,
     /// The code.
     pub code: Code,
+    /// What follows from it, see [`derive()`].
+    pub derived: Derived,
     /// How the code came about on this side.
     pub origin: Origin,
     /// What this side's person asked for.
@@ -99,13 +101,12 @@ impl Pairing<'_> {
     async fn attempts(&mut self) -> Result<Paired> {
         let until = self.wait.map(|wait| Instant::now() + wait);
         let mut guesses = Guesses::new();
-        let mut derived = derive(&self.code).await?;
         let mut pause = Pause::new();
-        let mut connection = self.first_seat(&mut derived, until).await?;
+        let mut connection = self.first_seat(until).await?;
         self.announce();
         loop {
             let began = Instant::now();
-            match self.attempt(connection, &derived, until).await? {
+            match self.attempt(connection, until).await? {
                 Attempt::Established(established, connection) => {
                     return Ok(self.paired(&established, connection));
                 }
@@ -124,25 +125,25 @@ impl Pairing<'_> {
             if began.elapsed() >= PAUSE_MAX {
                 pause = Pause::new();
             }
-            connection = self.another_seat(&derived, until, &mut pause).await?;
+            connection = self.another_seat(until, &mut pause).await?;
         }
     }
 
     /// The first connection. A code made here takes another room while its own is taken, because nobody knows it yet. One that was
     /// given waits a little: a seat may be held by the ghost of this side, which the relay gives up after 15 s.
-    async fn first_seat(&mut self, derived: &mut Derived, until: Option<Instant>) -> Result<Connection> {
+    async fn first_seat(&mut self, until: Option<Instant>) -> Result<Connection> {
         let began = Instant::now();
         let mut rooms = 0;
         let mut pause = Pause::new();
         loop {
             let fresh = matches!(self.origin, Origin::Made) && self.code.is_generated();
-            match self.dial(&derived.room, fresh).await {
+            match self.dial(fresh).await {
                 Ok(connection) => return Ok(connection),
                 Err(DialError::RoomTaken(_)) if fresh && rooms < ROOMS_MAX => {
                     rooms += 1;
                     if let Some(code) = self.code.with_new_room(&*random()?) {
                         self.code = code;
-                        *derived = derive(&self.code).await?;
+                        self.derived = derive(&self.code).await?;
                     }
                 }
                 Err(taken @ DialError::RoomTaken(_)) => {
@@ -159,17 +160,12 @@ impl Pairing<'_> {
 
     /// A later connection: the relay has worked before, so what keeps us out now may pass. The person is told when it does not at
     /// once, and it is given up after a while.
-    async fn another_seat(
-        &self,
-        derived: &Derived,
-        until: Option<Instant>,
-        pause: &mut Pause,
-    ) -> Result<Connection> {
+    async fn another_seat(&self, until: Option<Instant>, pause: &mut Pause) -> Result<Connection> {
         let began = Instant::now();
         let mut is_told = false;
         loop {
             pause.rest(until).await?;
-            let error = match before(until, self.dial(&derived.room, false)).await? {
+            let error = match before(until, self.dial(false)).await? {
                 Ok(connection) => {
                     if is_told {
                         self.handler.event(Event::RelayBack);
@@ -191,8 +187,8 @@ impl Pairing<'_> {
         }
     }
 
-    async fn dial(&self, room: &str, fresh: bool) -> Result<Connection, DialError> {
-        let request = RoomRequest { room: room.to_owned(), role: self.role, fresh };
+    async fn dial(&self, fresh: bool) -> Result<Connection, DialError> {
+        let request = RoomRequest { room: self.derived.room.clone(), role: self.role, fresh };
         self.dialer.room(&self.relay, &request).await
     }
 
@@ -212,13 +208,8 @@ impl Pairing<'_> {
     }
 
     /// One run of the handshake.
-    async fn attempt(
-        &self,
-        mut connection: Connection,
-        derived: &Derived,
-        until: Option<Instant>,
-    ) -> Result<Attempt> {
-        let (mut handshake, first) = self.handshake(derived)?;
+    async fn attempt(&self, mut connection: Connection, until: Option<Instant>) -> Result<Attempt> {
+        let (mut handshake, first) = self.handshake()?;
         if say(&mut connection, first).await.is_err() {
             return Ok(Attempt::Nothing);
         }
@@ -268,10 +259,10 @@ impl Pairing<'_> {
     }
 
     /// A new run of the handshake on this side, and its first message.
-    fn handshake(&self, derived: &Derived) -> Result<(Handshake, Vec<u8>)> {
+    fn handshake(&self) -> Result<(Handshake, Vec<u8>)> {
         Ok(Handshake::new(&Params {
-            room: &derived.room,
-            password: &derived.password,
+            room: &self.derived.room,
+            password: &self.derived.password,
             role: self.role,
             made: matches!(self.origin, Origin::Made | Origin::Embedded { made: true, .. }),
             options: self.options,
@@ -309,8 +300,11 @@ impl Pairing<'_> {
     }
 }
 
-/// The slow part for a code of one's own (Argon2id), away from the executor.
-async fn derive(code: &Code) -> Result<Derived> {
+/// Room and password of a code; the slow part for a code of one's own (Argon2id) away from the executor.
+///
+/// # Errors
+/// When there is no memory for it.
+pub async fn derive(code: &Code) -> Result<Derived> {
     let code = code.clone();
     if code.is_generated() { code.derive() } else { smol::unblock(move || code.derive()).await }
 }
