@@ -94,7 +94,7 @@ impl Lane {
     /// Kind `Protocol`, when the other side makes us speak and does not listen. A lane that is gone says so by [`Lane::next`].
     pub fn send(&self, frame: PackedBlock) -> Result<()> {
         let mut queue = self.outgoing.lock();
-        if frame.is_data {
+        if frame.is_data() {
             queue.data_frames += 1;
         } else {
             queue.control_bytes += frame.buffer.len();
@@ -123,7 +123,7 @@ impl Lane {
     /// The session is over: what it said last goes out without the data that was to go before, then the connection closes.
     pub fn finish(self) {
         let mut queue = self.outgoing.lock();
-        queue.frames.retain(|frame| !frame.is_data);
+        queue.frames.retain(|frame| !frame.is_data());
         drop(queue);
         self.outgoing.more.close();
     }
@@ -138,7 +138,7 @@ impl Outgoing {
     fn pop(&self) -> Option<PackedBlock> {
         let mut queue = self.lock();
         let frame = queue.frames.pop_front()?;
-        if frame.is_data {
+        if frame.is_data() {
             queue.data_frames = queue.data_frames.saturating_sub(1);
         } else {
             queue.control_bytes = queue.control_bytes.saturating_sub(frame.buffer.len());
@@ -206,7 +206,7 @@ async fn write(
                     let Ok(buffer) = encode_keep_alive() else { return true };
                     let mut queue = outgoing.lock();
                     queue.control_bytes += buffer.len();
-                    queue.frames.push_back(PackedBlock { buffer, start: 0, is_data: false });
+                    queue.frames.push_back(PackedBlock { buffer, start: 0, cost: 0 });
                     false
                 };
                 is_over = future::or(queued, idle).await;

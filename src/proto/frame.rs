@@ -327,8 +327,8 @@ pub struct PackedBlock {
     pub buffer: Vec<u8>,
     /// Where the frame begins.
     pub start: usize,
-    /// Whether it is a data frame, which may be left out once the session is over.
-    pub is_data: bool,
+    /// What it counts for in the window: 0 for a control frame.
+    pub cost: u64,
 }
 
 impl Block {
@@ -407,10 +407,20 @@ impl Block {
     /// [`FrameError::TooMany`], if the header had no room; the limits are such that it always has.
     pub fn pack(self) -> Result<PackedBlock, FrameError> {
         let Block { mut buffer, pieces } = self;
+        let zeros_cost = zeros(&pieces) / ZEROS_PER_COST;
         let header = encode(&Header::Data(pieces))?;
         let start = HEADER_BYTES_MAX.checked_sub(header.len()).ok_or(FrameError::TooMany)?;
         buffer[start..HEADER_BYTES_MAX].copy_from_slice(&header);
-        Ok(PackedBlock { buffer, start, is_data: true })
+        let cost = zeros_cost + cost(buffer.len() - start, &[]);
+        Ok(PackedBlock { buffer, start, cost })
+    }
+}
+
+impl PackedBlock {
+    /// Whether it is a data frame, which may be left out once the session is over.
+    #[must_use]
+    pub fn is_data(&self) -> bool {
+        self.cost > 0
     }
 }
 

@@ -20,7 +20,7 @@ use crate::proto::chunk::ChunkSize;
 use crate::proto::conversation::{Conversation, broken, cancel_reason, cancelled_by_peer};
 use crate::proto::frame::{
     Block, Cancelled, Control, Failure, FileEnd, Frame, PackedBlock, Piece, Verdict, WireFailure,
-    bounded_text, cost,
+    bounded_text,
 };
 use crate::proto::limits::{CONTROL_BYTES_TARGET, FRAME_COST_MAX, LIST_MAX, WINDOW_BYTES_MAX};
 use crate::proto::manifest::{Entry, EntryKind, Item};
@@ -274,11 +274,10 @@ impl Sender {
     }
 
     fn block(&mut self, block: Block) {
-        let pieces = block.pieces().to_vec();
-        let bytes = pieces.iter().map(|piece: &Piece| u64::from(piece.place().2)).sum();
+        let bytes = block.pieces().iter().map(|piece: &Piece| u64::from(piece.place().2)).sum();
         match block.pack() {
             Ok(packed) => {
-                self.spent += cost(packed.buffer.len() - packed.start, &pieces);
+                self.spent += packed.cost;
                 self.in_flight.push_back(InFlight { spent: self.spent, bytes });
                 self.effects.push_back(Effect::Frame(packed));
             }
