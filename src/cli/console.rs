@@ -283,7 +283,12 @@ impl Handler for Console {
                 None => self.queue.passing_line(messages::delivered(&entry)),
                 Some(_) => self.queue.passing_line(messages::undelivered(&entry)),
             },
-            Event::RelayBack | Event::Entry(_) => {}
+            Event::RelayBack
+            | Event::Disconnected { .. }
+            | Event::Reconnected
+            | Event::Restarted
+            | Event::KeptBoth { .. }
+            | Event::Entry(_) => {}
         }
     }
 

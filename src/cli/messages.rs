@@ -346,6 +346,7 @@ fn why(failure: &Failure) -> String {
         Reason::NameUnusable => "its name cannot be sent",
         Reason::NameUnfit => "its name cannot exist on the receiving system",
         Reason::LinkOutside => "the link may point outside the output directory",
+        Reason::DirectoryThere => "a directory of that name is in the way",
         Reason::Exists => "something of that name is there already and was left alone",
         Reason::Collides => "the receiving file system takes its name for that of another entry",
         Reason::NoDirectory => "its directory could not be made",

@@ -159,6 +159,7 @@ fn the_end_is_told() {
         bytes: 20 << 20,
         failed: 3,
         failures: vec![failed("d/fifo", Reason::Special, ""), failed("x", Reason::Unwritable, "disk\r full")],
+        held: 0,
         elapsed: Duration::from_secs(10),
     };
     assert_eq!(summary(Side::Send, &report, None), "Sent 2 entries, 20.0 MiB in 10 s (2.0 MiB/s).");

@@ -68,6 +68,24 @@ pub enum Event {
     Offer(Offer),
     /// The receiving person (or `--yes`) accepted: data moves from here on.
     Accepted,
+    /// The connection was lost, and is looked for again; the transfer goes on where it was. Comes once for each loss.
+    Disconnected {
+        /// What happened.
+        what: String,
+        /// How long it is looked for at most.
+        retry: std::time::Duration,
+    },
+    /// The connection is back.
+    Reconnected,
+    /// The other side was started again with the same code; what is there already is kept.
+    Restarted,
+    /// An entry got another name, because the one it has is taken and both were to be kept.
+    KeptBoth {
+        /// Where it should have been.
+        path: RelPath,
+        /// What it is called there.
+        name: Name,
+    },
     /// How far the transfer is. Comes several times a second while something changes.
     Progress(Progress),
     /// An entry reached its end.
@@ -131,6 +149,8 @@ pub struct Report {
     pub failed: u64,
     /// The first of them, at most [`REPORT_FAILURES_MAX`]; each was also an [`Event::Entry`].
     pub failures: Vec<EntryEnd>,
+    /// Bytes of files that the receiver had already and that were compared instead of sent.
+    pub held: u64,
     /// From the first record to the last.
     pub elapsed: std::time::Duration,
 }
@@ -148,6 +168,49 @@ pub enum Question {
     Verify(String),
 }
 
+/// Something else stands where a file or link should be, and may be kept or not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conflict {
+    /// Where, below the output directory.
+    pub path: RelPath,
+    /// What stands there.
+    pub ours: Version,
+    /// What is offered.
+    pub theirs: Version,
+}
+
+/// What is known of one of two files of the same name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Version {
+    /// Its size in bytes, where that is known.
+    pub size: Option<u64>,
+    /// When it was last modified: seconds since 1970.
+    pub mtime_s: i64,
+}
+
+/// What to do about a [`Conflict`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resolution {
+    /// The new one takes the place of the old, once it is whole.
+    Overwrite,
+    /// The old one stays; the new one is not delivered.
+    Skip,
+    /// Both stay: the new one gets a number behind its name.
+    Rename,
+}
+
+/// An answer to a [`Conflict`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// What to do.
+    pub resolution: Resolution,
+    /// Whether it holds for all that come after it too.
+    pub for_all: bool,
+}
+
+/// The answer to a [`Conflict`], later.
+pub type Deciding<'a> = Pin<Box<dyn Future<Output = Decision> + Send + 'a>>;
+
 /// The answer to a [`Question`], later.
 pub type Answer<'a> = Pin<Box<dyn Future<Output = bool> + Send + 'a>>;
 
@@ -159,6 +222,13 @@ pub trait Handler: Send + Sync {
     /// Asked a question; the answer may take as long as the person does, and the connection is kept alive meanwhile. The
     /// future is dropped when the transfer ends before the answer.
     fn ask(&self, question: Question) -> Answer<'_>;
+
+    /// Asked what to do about a conflict, where the receiver was told to ask. One at a time; otherwise like [`Handler::ask`]. Without an
+    /// implementation of its own a handler leaves everything that exists alone.
+    fn decide(&self, conflict: Conflict) -> Deciding<'_> {
+        let _ = conflict;
+        Box::pin(std::future::ready(Decision { resolution: Resolution::Skip, for_all: true }))
+    }
 }
 
 /// Stops a transfer or a relay in order: the other side is told. Clones share one state.

@@ -75,6 +75,17 @@ impl Tally {
         self.progress.bytes_done = self.progress.bytes_done.saturating_add(bytes);
     }
 
+    /// Counts bytes that are compared and not sent.
+    pub fn held(&mut self, bytes: u64) {
+        self.report.held = self.report.held.saturating_add(bytes);
+    }
+
+    /// Bytes that were compared have to be sent after all.
+    pub fn again(&mut self, bytes: u64) {
+        self.report.held = self.report.held.saturating_sub(bytes);
+        self.progress.bytes_done = self.progress.bytes_done.saturating_sub(bytes);
+    }
+
     /// Counts the end of an entry. Returns what to tell, unless it is the beginning of a directory, which is told of with its end.
     pub fn resolved(&mut self, counted: Counted, failure: Option<Failure>) -> Option<EntryEnd> {
         self.open_ended -= u64::from(counted.is_open_ended);

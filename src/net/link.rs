@@ -14,7 +14,9 @@ use smol::Timer;
 
 use super::lane::{Lane, LaneIo};
 use crate::error::{Error, Kind, Result};
-use crate::events::{Answer, Cancel, Event, Handler, Progress, Question, Report};
+use crate::events::{
+    Answer, Cancel, Conflict, Deciding, Decision, Event, Handler, Progress, Question, Report,
+};
 
 /// One lane, one person, one clock.
 pub struct Link<'h> {
@@ -24,6 +26,7 @@ pub struct Link<'h> {
     cancel: Cancel,
     cancelled: bool,
     question: Option<(Asked, Answer<'h>)>,
+    deciding: Option<Deciding<'h>>,
     ticks: Timer,
     started: Instant,
     // Since the person accepted.
@@ -37,6 +40,8 @@ pub enum Happening {
     Frame(Result<BytesMut>),
     /// The person answered.
     Answer(Asked, bool),
+    /// The person decided about a conflict.
+    Decided(Decision),
     /// The person cancelled. Comes once.
     Cancelled,
     /// A tenth of a second has passed.
@@ -64,6 +69,7 @@ impl<'h> Link<'h> {
             cancel,
             cancelled: false,
             question: None,
+            deciding: None,
             ticks: Timer::interval(TICK),
             started: Instant::now(),
             moving_since: None,
@@ -84,6 +90,11 @@ impl<'h> Link<'h> {
             Question::Verify(_) => Asked::Verify,
         };
         self.question = Some((asked, self.handler.ask(question)));
+    }
+
+    /// Asks the person about a conflict. Only one is open at a time; a new one takes the place of the old.
+    pub fn decide(&mut self, conflict: Conflict) {
+        self.deciding = Some(self.handler.decide(conflict));
     }
 
     /// Tells the person what happened.
@@ -110,13 +121,19 @@ impl<'h> Link<'h> {
 
     /// The next thing that happens. Cancel safe.
     pub async fn next(&mut self) -> Happening {
-        let Link { lane, cancel, cancelled, question, ticks, .. } = self;
+        let Link { lane, cancel, cancelled, question, deciding, ticks, .. } = self;
         let frame = async { Happening::Frame(lane.next().await) };
         let answer = async {
             let Some((asked, answer)) = question.as_mut() else { return future::pending().await };
             let (asked, yes) = (*asked, poll_fn(|cx| answer.as_mut().poll(cx)).await);
             *question = None;
             Happening::Answer(asked, yes)
+        };
+        let decision = async {
+            let Some(answer) = deciding.as_mut() else { return future::pending().await };
+            let decision = poll_fn(|cx| answer.as_mut().poll(cx)).await;
+            *deciding = None;
+            Happening::Decided(decision)
         };
         let cancel = async {
             if *cancelled {
@@ -135,6 +152,7 @@ impl<'h> Link<'h> {
             Happening::Drained
         };
         // What the person says comes first: an endless stream of frames must not keep them from ending it.
+        let answer = future::or(answer, decision);
         future::or(cancel, future::or(answer, future::or(frame, future::or(drained, tick)))).await
     }
 }

@@ -5,6 +5,8 @@
 //! had without the rest of the file. The values of all chunks merge into the root, which is exactly what `b3sum` prints. A
 //! file of one chunk has no subtree: it is its own root.
 
+use std::collections::BTreeMap;
+
 use blake3::Hasher;
 use blake3::hazmat::{HasherExt, Mode, merge_subtrees_non_root, merge_subtrees_root};
 
@@ -142,6 +144,135 @@ impl FileHasher {
     }
 }
 
+/// The hash of one chunk, wherever in its file and in whatever order it comes.
+#[derive(Debug)]
+pub struct ChunkHasher {
+    hasher: Hasher,
+    length: u64,
+}
+
+impl ChunkHasher {
+    /// Begins the chunk that starts at `offset` of its file, a multiple of the chunk size.
+    #[must_use]
+    pub fn new(offset: u64) -> ChunkHasher {
+        let mut hasher = Hasher::new();
+        hasher.set_input_offset(offset);
+        ChunkHasher { hasher, length: 0 }
+    }
+
+    /// Takes the next bytes of the chunk, which must not go beyond its end.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.hasher.update(bytes);
+        self.length += bytes.len() as u64;
+    }
+
+    /// Takes `count` zeros.
+    pub fn update_zeros(&mut self, mut count: u64) {
+        while count > 0 {
+            let now = count.min(ZEROS.len() as u64);
+            self.update(&ZEROS[..usize::try_from(now).unwrap_or(ZEROS.len())]);
+            count -= now;
+        }
+    }
+
+    /// How many bytes were taken.
+    #[must_use]
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// The chunk's value: that of its subtree, or, where it `is_whole`, i.e. its file has no other chunk, the file's root.
+    #[must_use]
+    pub fn finish(self, is_whole: bool) -> ChunkValue {
+        if is_whole {
+            ChunkValue(*self.hasher.finalize().as_bytes())
+        } else {
+            ChunkValue(self.hasher.finalize_non_root())
+        }
+    }
+}
+
+/// How many chunks a file of `size` bytes has. An empty file has one, which is empty.
+#[must_use]
+pub fn chunk_count(size: u64, chunk: ChunkSize) -> u64 {
+    size.div_ceil(u64::from(chunk.bytes())).max(1)
+}
+
+/// How long the chunk number `index` of a file of `size` bytes is; 0 beyond its end.
+#[must_use]
+pub fn chunk_length(size: u64, chunk: ChunkSize, index: u64) -> u32 {
+    let begin = index.saturating_mul(u64::from(chunk.bytes()));
+    u32::try_from(size.saturating_sub(begin)).unwrap_or(u32::MAX).min(chunk.bytes())
+}
+
+/// A file's root from the values of its chunks, in whatever order they are known.
+///
+/// Subtrees that lie side by side are merged as soon as both are there, so what this takes follows from the number of gaps, not from the
+/// size of the file: at most 64 subtrees for each run of known chunks.
+#[derive(Debug)]
+pub struct Subtrees {
+    chunks: u64,
+    // By the chunks they hold, first and end. As in BLAKE3 itself a left subtree is the largest power of two of chunks, and the right one
+    // is what is left.
+    known: BTreeMap<(u64, u64), [u8; 32]>,
+}
+
+impl Subtrees {
+    /// Nothing known of a file of so many chunks, at least one.
+    #[must_use]
+    pub fn new(chunks: u64) -> Subtrees {
+        Subtrees { chunks: chunks.max(1), known: BTreeMap::new() }
+    }
+
+    /// Learns the value of a chunk. Each chunk is to be given once; one beyond the end is passed over.
+    pub fn insert(&mut self, index: u64, value: ChunkValue) {
+        if index >= self.chunks {
+            return;
+        }
+        // `first..end` are the chunks of the subtree at hand.
+        let (mut first, mut end, mut value) = (index, index + 1, value.0);
+        while let Some((left_first, middle, right_end)) = self.parent(first, end) {
+            let sibling = if first == left_first { (middle, right_end) } else { (left_first, middle) };
+            let Some(other) = self.known.remove(&sibling) else { break };
+            let (left, right) = if first == left_first { (value, other) } else { (other, value) };
+            let is_root = left_first == 0 && right_end == self.chunks;
+            value = if is_root {
+                *merge_subtrees_root(&left, &right, Mode::Hash).as_bytes()
+            } else {
+                merge_subtrees_non_root(&left, &right, Mode::Hash)
+            };
+            (first, end) = (left_first, right_end);
+        }
+        self.known.insert((first, end), value);
+    }
+
+    /// The root, once every chunk is known. Of a file of one chunk that is its value.
+    #[must_use]
+    pub fn root(&self) -> Option<Root> {
+        self.known.get(&(0, self.chunks)).copied().map(Root)
+    }
+
+    /// The subtree that holds `first..end` and its sibling: where it begins, where its two halves meet, where it ends. `None` for the whole.
+    fn parent(&self, first: u64, end: u64) -> Option<(u64, u64, u64)> {
+        let (mut low, mut high) = (0, self.chunks);
+        if (first, end) == (low, high) {
+            return None;
+        }
+        // From the top down, as BLAKE3 divides: the left half is the largest power of two that leaves something to the right.
+        loop {
+            let half = (high - low).next_power_of_two() / 2;
+            let middle = low + half;
+            if (first, end) == (low, middle) || (first, end) == (middle, high) {
+                return Some((low, middle, high));
+            }
+            (low, high) = if first < middle { (low, middle) } else { (middle, high) };
+            if high - low <= 1 {
+                return None;
+            }
+        }
+    }
+}
+
 static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
 
 #[cfg(test)]
@@ -180,6 +311,41 @@ mod tests {
                     assert_eq!(root(chunk, &[file]).0.0, *blake3::hash(file).as_bytes(), "{length}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn an_empty_file_is_one_empty_chunk() {
+        assert_eq!(chunk_count(0, ChunkSize::MIN), 1);
+        assert_eq!(chunk_length(0, ChunkSize::MIN, 0), 0);
+        assert_eq!(chunk_length(MIB + 1, ChunkSize::MIN, 2), 1);
+        assert_eq!(chunk_length(MIB + 1, ChunkSize::MIN, 3), 0);
+        let mut subtrees = Subtrees::new(1);
+        assert_eq!(subtrees.root(), None);
+        subtrees.insert(0, ChunkHasher::new(0).finish(true));
+        assert_eq!(subtrees.root().map(|root| root.0), Some(*blake3::hash(b"").as_bytes()));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+        /// Chunks in any order give what `b3sum` prints, and what is remembered follows from the gaps.
+        #[test]
+        fn the_root_comes_of_chunks_in_any_order(length in 1usize..6_000_000, seed in any::<u64>()) {
+            let file = bytes(length);
+            let chunk = ChunkSize::MIN;
+            let count = chunk_count(length as u64, chunk);
+            let mut order: Vec<u64> = (0..count).collect();
+            order.sort_by_key(|index| (index + 1).wrapping_mul(seed | 1).rotate_left(17));
+            let mut subtrees = Subtrees::new(count);
+            for index in order {
+                prop_assert_eq!(subtrees.root(), None);
+                let from = usize::try_from(index * u64::from(chunk.bytes())).unwrap();
+                let mut hasher = ChunkHasher::new(from as u64);
+                hasher.update(&file[from..from + chunk_length(length as u64, chunk, index) as usize]);
+                subtrees.insert(index, hasher.finish(count == 1));
+            }
+            prop_assert_eq!(subtrees.root().map(|root| root.0), Some(*blake3::hash(&file).as_bytes()));
+            prop_assert_eq!(subtrees.known.len(), 1);
         }
     }
 

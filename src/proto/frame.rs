@@ -2,9 +2,10 @@
 //!
 //! ```text
 //! frame   = magic 'p' | version 1 | header (postcard) | payload (raw bytes, data frames only)
-//! header  = Data [piece…]  |  Control seq body  |  KeepAlive
+//! header  = Data [piece…]  |  Control seq body  |  KeepAlive  |  Received frames
 //! piece   = Bytes entry offset length   the next `length` bytes of the payload, to stand at `offset` of that file
 //!         | Zeros entry offset length   as many zeros, without payload: a hole
+//!         | Same entry offset length value   a chunk the receiver holds, by its BLAKE3 value
 //! ```
 //!
 //! Enums only ever grow at their end, so an older program sees an unknown variant as an error and never as something
@@ -14,8 +15,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::limits::{
-    FRAME_BYTES_MAX, FRAME_COST_MIN, HEADER_BYTES_MAX, LIST_MAX, PAYLOAD_BYTES_MAX, PIECES_MAX,
-    TEXT_BYTES_MAX, ZEROS_BYTES_MAX, ZEROS_PER_COST,
+    FRAME_BYTES_MAX, FRAME_COST_MIN, HEADER_BYTES_MAX, LIST_MAX, NAMED_BYTES_MAX, NAMED_PER_COST,
+    PAYLOAD_BYTES_MAX, PIECE_HEADER_BYTES_MAX, PIECES_MAX, SAME_HEADER_BYTES_MAX, TEXT_BYTES_MAX,
 };
 use super::manifest::Item;
 use super::seal::TAG_BYTES;
@@ -37,6 +38,12 @@ pub enum Frame<'a> {
     },
     /// Nothing but a sign of life.
     KeepAlive,
+    /// How much has come on this lane. The first record of every connection, and from time to time later: what it counts need not be
+    /// kept any longer.
+    Received {
+        /// Data and control frames taken from this lane since the session began, over all its connections.
+        frames: u64,
+    },
 }
 
 /// File contents: pieces, and the bytes of those that have some, one after the other.
@@ -66,8 +73,19 @@ pub enum Piece {
         entry: u64,
         /// Where in the file, in bytes.
         offset: u64,
-        /// How many zeros; of all holes in a frame at most [`ZEROS_BYTES_MAX`].
+        /// How many zeros; of everything a frame names without carrying it at most [`NAMED_BYTES_MAX`].
         length: u32,
+    },
+    /// A chunk that the receiver said it holds, by its value: it reads its own and compares.
+    Same {
+        /// The file's number in the manifest.
+        entry: u64,
+        /// Where in the file, in bytes: where a chunk begins.
+        offset: u64,
+        /// How long this chunk is, in bytes.
+        length: u32,
+        /// Its value, see [`super::chunk::ChunkValue`]; of a file of one chunk its root.
+        value: [u8; 32],
     },
 }
 
@@ -121,6 +139,9 @@ pub enum Control<'a> {
     Receipt,
     /// Both: this side ends the transfer now.
     Cancel(#[serde(borrow)] Cancelled<'a>),
+    /// R→S: what to say of these files: some chunks as bytes, of others the values. Each is answered by those pieces and `Ended`, or
+    /// by `Dropped`; for one file the next comes after the answer to the one before.
+    Get(Vec<Get>),
 }
 
 /// What the receiver wants of an item.
@@ -130,6 +151,32 @@ pub enum Verdict {
     Send,
     /// Nothing needs to be sent; its outcome follows.
     Nothing,
+    /// Something stands there that may be the same: say the values of all its chunks, in the session's chunk size.
+    Compare,
+    /// A `Get` or an outcome follows, maybe only when a person has answered.
+    Wait,
+}
+
+/// What the receiver wants to be told of one file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Get {
+    /// Its number in the manifest.
+    pub entry: u64,
+    /// In what chunks `send` and `compare` count: a part file keeps the size it was begun with.
+    pub chunk_bytes: u32,
+    /// Chunks to be sent, first.
+    pub send: Vec<Run>,
+    /// Chunks to be named by their values, after those.
+    pub compare: Vec<Run>,
+}
+
+/// Neighbouring chunks of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    /// The first of them, from 0.
+    pub first: u64,
+    /// How many, at least 1.
+    pub count: u64,
 }
 
 /// The end of a file's contents.
@@ -198,6 +245,8 @@ pub enum Reason {
     Unwritable,
     /// What arrived is not what was sent.
     Corrupt,
+    /// A directory stands where a file or link should be.
+    DirectoryThere,
 }
 
 /// Why a side ends the transfer.
@@ -250,6 +299,9 @@ enum Header<'a> {
         control: Control<'a>,
     },
     KeepAlive,
+    Received {
+        frames: u64,
+    },
 }
 
 impl<'a> Frame<'a> {
@@ -265,12 +317,15 @@ impl<'a> Frame<'a> {
         let (header, rest) = postcard::take_from_bytes(header).map_err(|_| FrameError::Header)?;
         match header {
             Header::Data(pieces) => Ok(Frame::Data(Data::checked(pieces, rest)?)),
-            Header::Control { .. } | Header::KeepAlive if !rest.is_empty() => Err(FrameError::Header),
+            Header::Control { .. } | Header::KeepAlive | Header::Received { .. } if !rest.is_empty() => {
+                Err(FrameError::Header)
+            }
             Header::Control { seq, control } => {
                 control.check()?;
                 Ok(Frame::Control { seq, control })
             }
             Header::KeepAlive => Ok(Frame::KeepAlive),
+            Header::Received { frames } => Ok(Frame::Received { frames }),
         }
     }
 }
@@ -292,6 +347,14 @@ pub fn encode_keep_alive() -> Result<Vec<u8>, FrameError> {
     encode(&Header::KeepAlive)
 }
 
+/// The bytes of what tells how much has come on a lane.
+///
+/// # Errors
+/// Never in practice; the type is that of the encoder.
+pub fn encode_received(frames: u64) -> Result<Vec<u8>, FrameError> {
+    encode(&Header::Received { frames })
+}
+
 /// Cuts a text for people to what may travel, between characters.
 #[must_use]
 pub fn bounded_text(mut text: String) -> String {
@@ -302,14 +365,18 @@ pub fn bounded_text(mut text: String) -> String {
 /// What a data frame of `frame_bytes` that names `pieces` counts for in the window.
 #[must_use]
 pub fn cost(frame_bytes: usize, pieces: &[Piece]) -> u64 {
-    (frame_bytes as u64).max(FRAME_COST_MIN) + zeros(pieces) / ZEROS_PER_COST
+    (frame_bytes as u64).max(FRAME_COST_MIN) + named(pieces) / NAMED_PER_COST
 }
 
-/// The zeros of all holes among the pieces. Cannot overflow: a frame has few pieces of 32 bits each.
-fn zeros(pieces: &[Piece]) -> u64 {
+/// The bytes of all pieces that are named and not carried: they take no room, but the receiver hashes them. Cannot overflow: a frame has
+/// few pieces of 32 bits each.
+fn named(pieces: &[Piece]) -> u64 {
     pieces
         .iter()
-        .map(|piece| if let Piece::Zeros { length, .. } = piece { u64::from(*length) } else { 0 })
+        .map(|piece| match piece {
+            Piece::Zeros { length, .. } | Piece::Same { length, .. } => u64::from(*length),
+            Piece::Bytes { .. } => 0,
+        })
         .sum()
 }
 
@@ -318,6 +385,8 @@ fn zeros(pieces: &[Piece]) -> u64 {
 pub struct Block {
     buffer: Vec<u8>,
     pieces: Vec<Piece>,
+    // What the pieces take in the header at most.
+    header_bytes: usize,
 }
 
 /// A complete frame in its buffer: `buffer[start..]` is the frame.
@@ -338,7 +407,7 @@ impl Block {
         let mut buffer =
             Vec::with_capacity(HEADER_BYTES_MAX + payload_bytes.min(PAYLOAD_BYTES_MAX) + TAG_BYTES);
         buffer.resize(HEADER_BYTES_MAX, 0);
-        Block { buffer, pieces: Vec::new() }
+        Block { buffer, pieces: Vec::new(), header_bytes: HEADER_BYTES_OVERHEAD }
     }
 
     /// Whether it holds nothing.
@@ -350,7 +419,7 @@ impl Block {
     /// How many bytes of payload still fit; 0 as well when no further piece does.
     #[must_use]
     pub fn room(&self) -> usize {
-        if self.pieces.len() >= PIECES_MAX { 0 } else { PAYLOAD_BYTES_MAX - self.payload_bytes() }
+        if self.takes(PIECE_HEADER_BYTES_MAX) { PAYLOAD_BYTES_MAX - self.payload_bytes() } else { 0 }
     }
 
     /// Bytes of payload so far.
@@ -378,21 +447,47 @@ impl Block {
         let length = *filled.as_ref().unwrap_or(&0);
         self.buffer.truncate(begin + length.min(max));
         filled?;
-        let added = &self.buffer[begin..];
-        if let (false, Ok(length)) = (added.is_empty(), u32::try_from(added.len())) {
-            self.pieces.push(Piece::Bytes { entry, offset, length });
+        let added = self.buffer.len() - begin;
+        if let (true, Ok(length)) = (added > 0, u32::try_from(added)) {
+            self.add(Piece::Bytes { entry, offset, length });
         }
-        Ok(added)
+        Ok(&self.buffer[begin..])
     }
 
-    /// Adds a hole of `length` bytes, at most [`ZEROS_BYTES_MAX`]. Returns false when it does not fit any more; in an empty block it does.
+    /// Adds a hole of `length` bytes, at most [`NAMED_BYTES_MAX`]. Returns false when it does not fit any more; in an empty block it does.
     #[must_use]
     pub fn zeros(&mut self, entry: u64, offset: u64, length: u32) -> bool {
-        let fits = self.room() > 0 && zeros(&self.pieces) + u64::from(length) <= u64::from(ZEROS_BYTES_MAX);
+        let fits = self.takes(PIECE_HEADER_BYTES_MAX) && self.may_name(length);
         if fits {
-            self.pieces.push(Piece::Zeros { entry, offset, length });
+            self.add(Piece::Zeros { entry, offset, length });
         }
         fits
+    }
+
+    /// Adds the value of a chunk of `length` bytes, at most [`NAMED_BYTES_MAX`]. Returns false when it does not fit any more; in an empty
+    /// block it does.
+    #[must_use]
+    pub fn same(&mut self, entry: u64, offset: u64, length: u32, value: [u8; 32]) -> bool {
+        let fits = self.takes(SAME_HEADER_BYTES_MAX) && self.may_name(length);
+        if fits {
+            self.add(Piece::Same { entry, offset, length, value });
+        }
+        fits
+    }
+
+    /// Whether another piece with a header of so many bytes fits.
+    fn takes(&self, header_bytes: usize) -> bool {
+        self.pieces.len() < PIECES_MAX && self.header_bytes + header_bytes <= HEADER_BYTES_MAX
+    }
+
+    fn may_name(&self, length: u32) -> bool {
+        named(&self.pieces) + u64::from(length) <= u64::from(NAMED_BYTES_MAX)
+    }
+
+    fn add(&mut self, piece: Piece) {
+        self.header_bytes +=
+            if let Piece::Same { .. } = piece { SAME_HEADER_BYTES_MAX } else { PIECE_HEADER_BYTES_MAX };
+        self.pieces.push(piece);
     }
 
     /// The pieces so far.
@@ -406,12 +501,12 @@ impl Block {
     /// # Errors
     /// [`FrameError::TooMany`], if the header had no room; the limits are such that it always has.
     pub fn pack(self) -> Result<PackedBlock, FrameError> {
-        let Block { mut buffer, pieces } = self;
-        let zeros_cost = zeros(&pieces) / ZEROS_PER_COST;
+        let Block { mut buffer, pieces, .. } = self;
+        let named_cost = named(&pieces) / NAMED_PER_COST;
         let header = encode(&Header::Data(pieces))?;
         let start = HEADER_BYTES_MAX.checked_sub(header.len()).ok_or(FrameError::TooMany)?;
         buffer[start..HEADER_BYTES_MAX].copy_from_slice(&header);
-        let cost = zeros_cost + cost(buffer.len() - start, &[]);
+        let cost = named_cost + cost(buffer.len() - start, &[]);
         Ok(PackedBlock { buffer, start, cost })
     }
 }
@@ -425,13 +520,19 @@ impl PackedBlock {
 }
 
 impl Piece {
+    /// How many bytes it names that the receiver is believed to hold.
+    #[must_use]
+    pub fn held_bytes(&self) -> u64 {
+        if let Piece::Same { length, .. } = self { u64::from(*length) } else { 0 }
+    }
+
     /// The file's number, the offset and the length.
     #[must_use]
     pub fn place(&self) -> (u64, u64, u32) {
         match *self {
-            Piece::Bytes { entry, offset, length } | Piece::Zeros { entry, offset, length } => {
-                (entry, offset, length)
-            }
+            Piece::Bytes { entry, offset, length }
+            | Piece::Zeros { entry, offset, length }
+            | Piece::Same { entry, offset, length, .. } => (entry, offset, length),
         }
     }
 }
@@ -448,13 +549,13 @@ impl<'a> Data<'a> {
                 length > 0 && offset.checked_add(u64::from(length)).is_some_and(|end| end <= FILE_BYTES_MAX);
             match piece {
                 Piece::Bytes { .. } => in_payload += length as usize,
-                Piece::Zeros { .. } => {}
+                Piece::Zeros { .. } | Piece::Same { .. } => {}
             }
             if !is_sound {
                 return Err(FrameError::Pieces);
             }
         }
-        if pieces.is_empty() || in_payload != payload.len() || zeros(&pieces) > u64::from(ZEROS_BYTES_MAX) {
+        if pieces.is_empty() || in_payload != payload.len() || named(&pieces) > u64::from(NAMED_BYTES_MAX) {
             return Err(FrameError::Pieces);
         }
         Ok(Data { pieces, payload })
@@ -480,6 +581,10 @@ impl Control<'_> {
                         .all(|outcome| outcome.failure.as_ref().is_none_or(WireFailure::is_bounded))
             }
             Control::Cancel(cancelled) => cancelled.text.len() <= TEXT_BYTES_MAX,
+            Control::Get(gets) => {
+                let runs: usize = gets.iter().map(|get| get.send.len() + get.compare.len()).sum();
+                gets.len() <= LIST_MAX && runs <= LIST_MAX
+            }
             Control::Begin { .. }
             | Control::ManifestEnd { .. }
             | Control::Accept { .. }
@@ -532,6 +637,7 @@ impl std::fmt::Display for Failure {
             Reason::NoDirectory => "has no directory to be put in",
             Reason::Unwritable => "cannot be written",
             Reason::Corrupt => "arrived damaged",
+            Reason::DirectoryThere => "cannot be written where a directory stands",
         })?;
         if self.text.is_empty() { Ok(()) } else { write!(f, ": {}", self.text) }
     }
@@ -554,6 +660,9 @@ impl std::error::Error for FrameError {}
 fn encode(header: &Header<'_>) -> Result<Vec<u8>, FrameError> {
     postcard::to_extend(header, MAGIC.to_vec()).map_err(|_| FrameError::Header)
 }
+
+/// What a data frame's header takes beside its pieces: mark, variant and count.
+const HEADER_BYTES_OVERHEAD: usize = 8;
 
 /// No file is longer: the largest offset the systems can express.
 const FILE_BYTES_MAX: u64 = i64::MAX as u64;

@@ -26,8 +26,13 @@ fn controls() -> Vec<Control<'static>> {
         Control::Begin { chunk_bytes: 1 << 20 },
         Control::Manifest(vec![
             Item::Directory { name: b"d" },
-            Item::File { name: b"f", size: Some(300), meta: META },
-            Item::File { name: b"-", size: None, meta: Meta { mode: None, mtime_s: -1, mtime_ns: 0 } },
+            Item::File { name: b"f", size: Some(300), meta: META, holes: 0 },
+            Item::File {
+                name: b"-",
+                size: None,
+                meta: Meta { mode: None, mtime_s: -1, mtime_ns: 0 },
+                holes: 0,
+            },
             Item::Link { name: b"l", target: b"f", meta: META },
             Item::Unsent { name: b"p", failure: failure.clone() },
             Item::DirectoryEnd { meta: META },
@@ -45,6 +50,12 @@ fn controls() -> Vec<Control<'static>> {
         Control::Complete { delivered: 3, failed: 1 },
         Control::Receipt,
         Control::Cancel(Cancelled { reason: CancelReason::Interrupted, text: "" }),
+        Control::Get(vec![Get {
+            entry: 1,
+            chunk_bytes: 1 << 20,
+            send: vec![Run { first: 3, count: 2 }],
+            compare: vec![Run { first: 0, count: 3 }, Run { first: 300, count: 1 }],
+        }]),
     ]
 }
 
@@ -64,6 +75,7 @@ fn name(control: &Control<'_>) -> &'static str {
         Control::Complete { .. } => "Complete",
         Control::Receipt => "Receipt",
         Control::Cancel(_) => "Cancel",
+        Control::Get(_) => "Get",
     }
 }
 
@@ -77,13 +89,35 @@ fn every_control_frame_has_its_golden_bytes() {
     }
     assert_eq!(hex(&encode_keep_alive().unwrap()), golden("KeepAlive"));
     assert_eq!(Frame::decode(&encode_keep_alive().unwrap()), Ok(Frame::KeepAlive));
+    assert_eq!(hex(&encode_received(300).unwrap()), golden("Received"));
+    assert_eq!(Frame::decode(&encode_received(300).unwrap()), Ok(Frame::Received { frames: 300 }));
+}
+
+#[test]
+fn chunks_named_by_their_values_are_charged_and_bounded() {
+    let mut block = Block::new(0);
+    assert!(block.same(1, 1 << 20, 1 << 20, [0xab; 32]));
+    let packed = block.pack().unwrap();
+    let frame = &packed.buffer[packed.start..];
+    assert_eq!(hex(frame), golden("Same"));
+    assert_eq!(block_pieces(frame)[0].held_bytes(), 1 << 20);
+    assert_eq!(packed.cost, FRAME_COST_MIN + (1 << 20) / NAMED_PER_COST);
+    // As many as fit by their headers, and then by what they name.
+    let mut block = Block::new(0);
+    let small = std::iter::from_fn(|| block.same(0, 0, 1, [0; 32]).then_some(())).count();
+    assert_eq!(small, (HEADER_BYTES_MAX - 8) / crate::proto::limits::SAME_HEADER_BYTES_MAX);
+    assert!(block.pack().is_ok());
+    let mut block = Block::new(0);
+    let big = std::iter::from_fn(|| block.same(u64::MAX, 1 << 62, 4 << 20, [0; 32]).then_some(())).count();
+    assert_eq!(big, 8);
+    assert!(block.pack().unwrap().cost <= crate::proto::limits::FRAME_COST_MAX);
 }
 
 #[test]
 fn no_vector_is_without_its_frame() {
     let vectors = VECTORS.lines().filter(|line| !line.starts_with('#')).count();
-    // Besides the control frames: data and the sign of life.
-    assert_eq!(vectors, controls().len() + 2);
+    // Besides the control frames: data, a chunk by its value, the sign of life and what was received.
+    assert_eq!(vectors, controls().len() + 4);
 }
 
 #[test]
@@ -202,13 +236,13 @@ fn block_pieces(frame: &[u8]) -> Vec<Piece> {
 #[test]
 fn holes_are_charged_and_bounded() {
     let mut block = Block::new(0);
-    assert!(block.zeros(0, 0, ZEROS_BYTES_MAX - 1));
+    assert!(block.zeros(0, 0, NAMED_BYTES_MAX - 1));
     assert!(block.zeros(0, 1 << 40, 1));
     assert!(!block.zeros(0, 1 << 41, 1));
     let packed = block.pack().unwrap();
     let frame = &packed.buffer[packed.start..];
     let cost = cost(frame.len(), &block_pieces(frame));
-    assert_eq!(cost, FRAME_COST_MIN + u64::from(ZEROS_BYTES_MAX) / ZEROS_PER_COST);
+    assert_eq!(cost, FRAME_COST_MIN + u64::from(NAMED_BYTES_MAX) / NAMED_PER_COST);
     assert!(cost <= crate::proto::limits::FRAME_COST_MAX);
     let too_many = [0x70, 1, 0, 2, 1, 0, 0, 0x80, 0x80, 0x80, 0x10, 1, 0, 0, 1];
     assert_eq!(Frame::decode(&too_many), Err(FrameError::Pieces));

@@ -27,12 +27,16 @@ pub const PIECES_MAX: usize = 256;
 /// What the header of one piece takes at most: a one-byte variant, two 64-bit varints and a 32-bit one.
 pub const PIECE_HEADER_BYTES_MAX: usize = 26;
 
-/// Zeros that one data frame names, in bytes. They take no room in it, but the receiver hashes them: some 10 ms.
-pub const ZEROS_BYTES_MAX: u32 = 32 << 20;
+/// What the header of a piece that names a chunk by its value takes at most: as above, and the value.
+pub const SAME_HEADER_BYTES_MAX: usize = PIECE_HEADER_BYTES_MAX + 32;
 
-/// So many zeros count for one byte of the window, so that a window full of holes keeps the receiver busy for half a second and
-/// not for days.
-pub const ZEROS_PER_COST: u64 = 64;
+/// Zeros and chunks that one data frame names without carrying them, in bytes. They take no room in it, but the receiver hashes them:
+/// some 10 ms.
+pub const NAMED_BYTES_MAX: u32 = 32 << 20;
+
+/// So many bytes that are named and not carried count for one byte of the window, so that a window full of them keeps the receiver
+/// busy for half a second and not for days.
+pub const NAMED_PER_COST: u64 = 64;
 
 /// Bytes of frames that may be under way and not yet taken by the receiver's disk: 80 ms of a 1.6 Gbit/s line, and the
 /// bound on the receiver's queue.
@@ -42,7 +46,7 @@ pub const WINDOW_BYTES: u64 = 16 << 20;
 pub const FRAME_COST_MIN: u64 = 4 * 1024;
 
 /// What a data frame costs of the window at most, in bytes.
-pub const FRAME_COST_MAX: u64 = FRAME_BYTES_MAX as u64 + ZEROS_BYTES_MAX as u64 / ZEROS_PER_COST;
+pub const FRAME_COST_MAX: u64 = FRAME_BYTES_MAX as u64 + NAMED_BYTES_MAX as u64 / NAMED_PER_COST;
 
 /// The widest window a sender believes in. Ours is [`WINDOW_BYTES`]; a later version's may grow. Bounds what the sender remembers of
 /// the frames under way.
@@ -70,6 +74,18 @@ pub const CONTROL_BYTES_TARGET: usize = 32 * 1024;
 
 /// Elements in one control frame's list.
 pub const LIST_MAX: usize = 4 * 1024;
+
+/// Runs of chunks that one file is held in. Honest transfers leave a few; what is more scattered is not claimed but sent again.
+pub const RUNS_MAX: usize = 1024;
+
+/// How often the receiver may ask for parts of one file: it compares, then fetches what differs, and a person's answer may come in between.
+pub const GETS_MAX: u32 = 8;
+
+/// Frames after which the other side is told how many have come, and bytes of them: so much is kept beyond what is under way.
+pub const RECEIVED_FRAMES: u64 = 64;
+
+/// See [`RECEIVED_FRAMES`].
+pub const RECEIVED_BYTES: u64 = 1 << 20;
 
 /// The longest text of a failure or a cancellation, in bytes.
 pub const TEXT_BYTES_MAX: usize = 512;

@@ -53,6 +53,8 @@ pub enum Item<'a> {
         size: Option<u64>,
         /// Mode and time.
         meta: Meta,
+        /// Bytes of it that take no room on the sender's disk.
+        holes: u64,
     },
     /// Begins a directory in the innermost open one.
     Directory {
@@ -107,6 +109,8 @@ pub enum EntryKind {
         size: Option<u64>,
         /// Mode and time.
         meta: Meta,
+        /// Bytes of it that take no room on the sender's disk, so that they need not on the receiver's.
+        holes: u64,
     },
     /// The beginning of a directory.
     Directory,
@@ -189,8 +193,8 @@ impl Nesting {
     /// [`ManifestError`], when no honest sender would have sent it here.
     pub fn place(&mut self, item: &Item<'_>) -> Result<Entry, ManifestError> {
         let (path, kind) = match *item {
-            Item::File { name, size, meta } => {
-                (self.path_of(name)?, EntryKind::File { size, meta: checked(meta)? })
+            Item::File { name, size, meta, holes } => {
+                (self.path_of(name)?, EntryKind::File { size, meta: checked(meta)?, holes })
             }
             Item::Directory { name } => {
                 let path = self.path_of(name)?;
@@ -268,7 +272,9 @@ impl Entry {
         let path = self.path.as_bytes();
         let name = path.rsplit(|&b| b == b'/').next().unwrap_or(path);
         match &self.kind {
-            EntryKind::File { size, meta } => Item::File { name, size: *size, meta: *meta },
+            EntryKind::File { size, meta, holes } => {
+                Item::File { name, size: *size, meta: *meta, holes: *holes }
+            }
             EntryKind::Directory => Item::Directory { name },
             EntryKind::DirectoryEnd { meta } => Item::DirectoryEnd { meta: *meta },
             EntryKind::Link { target, meta } => Item::Link { name, target, meta: *meta },
@@ -306,7 +312,7 @@ mod tests {
     fn names_nest_into_paths_and_back() {
         let items = [
             Item::Directory { name: b"project" },
-            Item::File { name: b"a.txt", size: Some(5), meta: META },
+            Item::File { name: b"a.txt", size: Some(5), meta: META, holes: 0 },
             Item::Directory { name: b"sub" },
             Item::Link { name: b"l", target: b"../a.txt", meta: META },
             Item::DirectoryEnd { meta: META },
@@ -329,7 +335,7 @@ mod tests {
             let mut nesting = Nesting::new();
             items.iter().try_for_each(|item| nesting.place(item).map(drop))
         };
-        let file = |name| Item::File { name, size: None, meta: META };
+        let file = |name| Item::File { name, size: None, meta: META, holes: 0 };
         assert_eq!(place(&[file(b"..")]), Err(ManifestError::Name(NameError::Dots)));
         assert_eq!(place(&[file(b"/etc/passwd")]), Err(ManifestError::Name(NameError::Separator)));
         assert_eq!(place(&[file(b"a\0")]), Err(ManifestError::Name(NameError::Nul)));
@@ -340,7 +346,10 @@ mod tests {
         assert_eq!(place(&[link(b"a\0b")]), Err(ManifestError::LinkTarget));
         assert_eq!(place(&[link(&[b'a'; LINK_BYTES_MAX + 1])]), Err(ManifestError::LinkTarget));
         let late = Meta { mtime_ns: 1_000_000_000, ..META };
-        assert_eq!(place(&[Item::File { name: b"f", size: None, meta: late }]), Err(ManifestError::Time));
+        assert_eq!(
+            place(&[Item::File { name: b"f", size: None, meta: late, holes: 0 }]),
+            Err(ManifestError::Time)
+        );
         let deep: Vec<_> = std::iter::repeat_n(Item::Directory { name: b"d" }, DEPTH_MAX + 1).collect();
         assert_eq!(place(&deep), Err(ManifestError::Name(NameError::TooLong)));
         let failure = Failure::new(Reason::Special, "");

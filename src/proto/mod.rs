@@ -1,7 +1,7 @@
 //! What both ends must agree on. Nothing here knows a socket, a file, a clock or a source of randomness.
 //!
 //! From the code to a session: [`code`] → [`handshake`] → [`seal`]. Inside the session: [`frame`] and [`manifest`] are what is said,
-//! [`conversation`], [`window`] and [`liveness`] the rules of saying it, [`path`] and [`chunk`] what is said about, [`limits`] how
+//! [`conversation`], [`window`] and [`liveness`] the rules of saying it, [`path`], [`chunk`] and [`runs`] what is said about, [`limits`] how
 //! much of it.
 
 pub mod chunk;
@@ -15,6 +15,7 @@ pub mod liveness;
 pub mod manifest;
 pub mod path;
 pub mod role;
+pub mod runs;
 pub mod seal;
 pub mod window;
 pub mod words;

@@ -89,6 +89,7 @@ impl Drive for Driver<'_> {
                 }
                 Effect::Event(event) => self.link.tell(event),
                 Effect::Ask(question) => self.link.ask(question),
+                Effect::Decide(conflict) => self.link.decide(conflict),
                 Effect::Done(result) => {
                     self.link.show(self.machine.progress());
                     return Some(result);
@@ -129,6 +130,7 @@ impl Drive for Driver<'_> {
             }
             Input::Happened(Happening::Answer(Asked::Verify, same)) => self.machine.verified(same, now_ms),
             Input::Happened(Happening::Answer(Asked::Accept, yes)) => self.machine.accepted(yes, now_ms),
+            Input::Happened(Happening::Decided(decision)) => self.machine.decided(decision),
             Input::Happened(Happening::Drained) => {}
             Input::Happened(Happening::Cancelled) => {
                 self.machine.fail(Error::new(Kind::Interrupted, "interrupted"));

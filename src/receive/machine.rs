@@ -17,14 +17,16 @@ use bytes::BytesMut;
 use super::sink::{Job, SinkEvent};
 use crate::error::{Error, Kind, Result};
 use crate::events::tally::{Counted, Tally};
-use crate::events::{Event, Offer, Progress, Question, Report};
+use crate::events::{Conflict, Decision, Event, Offer, Progress, Question, Report, Resolution};
 use crate::proto::chunk::ChunkSize;
 use crate::proto::conversation::{Conversation, broken, cancel_reason, cancelled_by_peer};
 use crate::proto::frame::{
-    Cancelled, Control, Failure, FileEnd, Frame, Outcome, PackedBlock, Piece, Verdict, bounded_text, cost,
+    Cancelled, Control, Failure, FileEnd, Frame, Get, Outcome, PackedBlock, Piece, Verdict, bounded_text,
+    cost,
 };
 use crate::proto::limits::{CONTROL_BYTES_TARGET, LIST_MAX, RECEIPT_MS, WINDOW_BYTES};
 use crate::proto::manifest::{Entry, EntryKind, Item, Nesting};
+use crate::proto::runs::Runs;
 use crate::proto::window::{Standing, Window};
 
 /// The receiving side of one session.
@@ -46,8 +48,13 @@ pub struct Receiver {
     receipt_due_ms: Option<u64>,
     // Gathered for the next frames.
     verdicts: Vec<Verdict>,
+    gets: Vec<Get>,
+    gets_runs: usize,
     outcomes: Vec<(u64, Option<Failure>)>,
     outcome_bytes: usize,
+    // Questions about what exists already, the first of them asked.
+    conflicts: VecDeque<(u64, Conflict)>,
+    for_all: Option<Resolution>,
     // Credit.
     charged: u64,
     taken: u64,
@@ -67,6 +74,8 @@ pub enum Effect {
     Event(Event),
     /// Ask the person; the answer goes to [`Receiver::verified`] or [`Receiver::accepted`].
     Ask(Question),
+    /// Ask the person about this; the answer goes to [`Receiver::decided`].
+    Decide(Conflict),
     /// Nothing more will come: let what was said reach the other side, close, and return this.
     Done(Result<Report>),
 }
@@ -110,10 +119,12 @@ struct Receiving {
 enum Contents {
     // The sink has not said yet whether it wants any.
     Unplanned { size: Option<Option<u64>> },
-    // Bytes are coming; the next ones must start at `next`.
+    // Something will be asked for, or not.
+    Waiting { size: Option<u64> },
+    // It is coming. Of a stream in order, the next bytes at `next`; otherwise the sink knows what is still missing.
     Coming { next: u64, size: Option<u64> },
-    // The end was said, or there is nothing to come.
-    Over,
+    // The end was said, and the sink may ask for more; or there is nothing to come.
+    Over { size: Option<Option<u64>> },
 }
 
 impl Receiver {
@@ -134,8 +145,12 @@ impl Receiver {
             manifest_ended: false,
             receipt_due_ms: None,
             verdicts: Vec::new(),
+            gets: Vec::new(),
+            gets_runs: 0,
             outcomes: Vec::new(),
             outcome_bytes: 0,
+            conflicts: VecDeque::new(),
+            for_all: None,
             charged: 0,
             taken: 0,
             granted: 0,
@@ -208,6 +223,8 @@ impl Receiver {
         }
         match event {
             SinkEvent::Planned { entry, verdict } => self.planned(entry, verdict),
+            SinkEvent::Get(get) => self.get(get),
+            SinkEvent::Conflict { entry, conflict } => self.conflict(entry, conflict),
             SinkEvent::Taken { cost } => {
                 self.taken += cost;
                 if self.taken + WINDOW_BYTES - self.granted >= CREDIT_STEP_BYTES {
@@ -222,6 +239,7 @@ impl Receiver {
     pub fn idle(&mut self) {
         if self.stage == Stage::Running {
             self.say_plan();
+            self.say_gets();
             self.say_outcomes();
         }
     }
@@ -258,7 +276,8 @@ impl Receiver {
 
     fn read(&mut self, mut bytes: BytesMut, now_ms: u64) -> Result<()> {
         let (pieces, payload_bytes) = match Frame::decode(&bytes).map_err(broken)? {
-            Frame::KeepAlive => return Ok(()),
+            // What is counted there is the lane's.
+            Frame::KeepAlive | Frame::Received { .. } => return Ok(()),
             Frame::Control { seq, control } => {
                 self.conversation.heard(seq)?;
                 return self.control(control, now_ms);
@@ -363,15 +382,63 @@ impl Receiver {
     fn planned(&mut self, id: u64, verdict: Verdict) {
         if let Standing::Open(item) = self.window.get(id) {
             item.contents = match (item.contents, verdict) {
-                (Contents::Unplanned { size: Some(size) }, Verdict::Send) => {
+                (Contents::Unplanned { size: Some(size) }, Verdict::Send | Verdict::Compare) => {
                     Contents::Coming { next: 0, size }
                 }
-                _ => Contents::Over,
+                (Contents::Unplanned { size: Some(size) }, Verdict::Wait) => Contents::Waiting { size },
+                _ => Contents::Over { size: None },
             };
         }
         self.verdicts.push(verdict);
         if self.verdicts.len() >= LIST_MAX {
             self.say_plan();
+        }
+    }
+
+    /// The sink wants some chunks of a file, or the values of some.
+    fn get(&mut self, get: Get) {
+        let Standing::Open(item) = self.window.get(get.entry) else { return };
+        item.contents = match item.contents {
+            Contents::Waiting { size } => Contents::Coming { next: 0, size },
+            Contents::Over { size: Some(size) } => {
+                let chunk = ChunkSize::new(u64::from(get.chunk_bytes));
+                let runs = Runs::checked(get.send.clone(), u64::MAX);
+                if let (Some(chunk), Some(runs), Some(bytes)) = (chunk, runs, size) {
+                    self.tally.again(runs.bytes(bytes, chunk));
+                }
+                Contents::Coming { next: 0, size }
+            }
+            contents => contents,
+        };
+        self.gets_runs += 1 + get.send.len() + get.compare.len();
+        if self.gets_runs > LIST_MAX {
+            self.say_gets();
+            self.gets_runs = 1 + get.send.len() + get.compare.len();
+        }
+        self.gets.push(get);
+    }
+
+    /// Something else stands there: the person is asked, one thing after the other, unless one answer was for all.
+    fn conflict(&mut self, entry: u64, conflict: Conflict) {
+        if let Some(resolution) = self.for_all {
+            return self.effects.push_back(Effect::Job(Job::Decide { entry, resolution }));
+        }
+        if self.conflicts.is_empty() {
+            self.effects.push_back(Effect::Decide(conflict.clone()));
+        }
+        self.conflicts.push_back((entry, conflict));
+    }
+
+    /// The person's answer about the conflict that was asked last.
+    pub fn decided(&mut self, decision: Decision) {
+        let Decision { resolution, for_all } = decision;
+        self.for_all = for_all.then_some(resolution);
+        let count = if for_all { self.conflicts.len() } else { self.conflicts.len().min(1) };
+        for (entry, _) in self.conflicts.drain(..count) {
+            self.effects.push_back(Effect::Job(Job::Decide { entry, resolution }));
+        }
+        if let Some((_, next)) = self.conflicts.front() {
+            self.effects.push_back(Effect::Decide(next.clone()));
         }
     }
 
@@ -389,6 +456,7 @@ impl Receiver {
                 Standing::Open(item) => item.take(offset, length)?,
             }
             self.tally.taken(u64::from(length));
+            self.tally.held(piece.held_bytes());
         }
         self.effects.push_back(Effect::Job(Job::Write { pieces, payload: payload.freeze(), cost }));
         Ok(())
@@ -399,10 +467,10 @@ impl Receiver {
             Standing::Resolved => Ok(()),
             Standing::Open(Receiving { contents: contents @ Contents::Coming { .. }, counted }) => {
                 let Contents::Coming { next, size } = *contents else { return Ok(()) };
-                if end.size != next || size.is_some_and(|size| size != next) {
+                if end.size != size.unwrap_or(next) {
                     return Err(broken("a file ended where it has no end"));
                 }
-                *contents = Contents::Over;
+                *contents = Contents::Over { size: Some(size) };
                 self.tally.measured(counted, end.size);
                 self.effects.push_back(Effect::Job(Job::Finish(end)));
                 Ok(())
@@ -415,7 +483,7 @@ impl Receiver {
         match self.window.get(entry) {
             Standing::Resolved => Ok(()),
             Standing::Open(item) if matches!(item.contents, Contents::Coming { .. }) => {
-                item.contents = Contents::Over;
+                item.contents = Contents::Over { size: None };
                 self.effects.push_back(Effect::Job(Job::Drop { entry, failure }));
                 Ok(())
             }
@@ -458,7 +526,17 @@ impl Receiver {
         }
     }
 
-    /// Outcomes follow the plans of their items.
+    /// What is wanted follows the plans of its items.
+    fn say_gets(&mut self) {
+        let gets = std::mem::take(&mut self.gets);
+        self.gets_runs = 0;
+        if !gets.is_empty() {
+            self.say_plan();
+            self.say(Control::Get(gets));
+        }
+    }
+
+    /// Outcomes follow the plans of their items, and what was wanted of them.
     fn say_outcomes(&mut self) {
         let outcomes = std::mem::take(&mut self.outcomes);
         self.outcome_bytes = 0;
@@ -466,6 +544,7 @@ impl Receiver {
             return;
         }
         self.say_plan();
+        self.say_gets();
         let wire = outcomes
             .iter()
             .map(|(entry, failure)| Outcome {
@@ -506,19 +585,20 @@ impl Receiver {
 }
 
 impl Receiving {
-    /// Checks that a stretch of contents follows the one before it and stays within the size announced.
+    /// Checks that contents were asked for and stay within the size announced; those of a stream must follow each other.
     fn take(&mut self, offset: u64, length: u32) -> Result<()> {
         let Contents::Coming { next, size } = &mut self.contents else {
             return Err(broken("data of what was not asked for"));
         };
-        if offset != *next {
-            return Err(broken("data out of order"));
+        let end = offset.saturating_add(u64::from(length));
+        match size {
+            Some(size) if end > *size => Err(broken("more data than the file has")),
+            None if offset != *next => Err(broken("data out of order")),
+            _ => {
+                *next = end;
+                Ok(())
+            }
         }
-        *next = next.saturating_add(u64::from(length));
-        if size.is_some_and(|size| *next > size) {
-            return Err(broken("more data than the file has"));
-        }
-        Ok(())
     }
 }
 

@@ -81,6 +81,7 @@ impl Drive for Driver<'_> {
                 }
                 // A reader that has gone says so by its silence at the other end.
                 Effect::Fetch(fetch) => drop(self.threads.fetches.try_send(fetch)),
+                Effect::Abandon(_) => {}
                 Effect::Event(event) => self.link.tell(event),
                 Effect::Ask(question) => self.link.ask(question),
                 Effect::Done(result) => {
@@ -126,6 +127,9 @@ impl Drive for Driver<'_> {
             }
             Input::Read(event) => self.machine.source(event),
             Input::Happened(Happening::Frame(Ok(bytes))) => self.machine.frame(&bytes),
+            Input::Happened(Happening::Frame(Err(error))) if error.kind() == Kind::ConnectionLost => {
+                self.machine.connection_lost(error);
+            }
             Input::Walked(Walked::Entry(Err(error))) | Input::Happened(Happening::Frame(Err(error))) => {
                 self.machine.fail(error);
             }
@@ -134,7 +138,11 @@ impl Drive for Driver<'_> {
             Input::Happened(Happening::Cancelled) => {
                 self.machine.fail(Error::new(Kind::Interrupted, "interrupted"));
             }
-            Input::Happened(Happening::Tick) => self.link.show(self.machine.progress()),
+            Input::Happened(Happening::Tick) => {
+                self.machine.tick(self.link.now_ms());
+                self.link.show(self.machine.progress());
+            }
+            Input::Happened(Happening::Decided(_)) => {}
         }
     }
 }

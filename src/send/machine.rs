@@ -12,18 +12,21 @@
 
 use std::collections::VecDeque;
 
-use super::source::{Fetch, SourceEvent};
+use super::source::{Fetch, ReadEnd, SourceEvent, What};
 use crate::error::{Error, Kind, Result};
 use crate::events::tally::{Counted, Tally};
 use crate::events::{Event, Progress, Question, Report};
-use crate::proto::chunk::ChunkSize;
+use crate::proto::chunk::{ChunkSize, chunk_count};
 use crate::proto::conversation::{Conversation, broken, cancel_reason, cancelled_by_peer};
 use crate::proto::frame::{
-    Block, Cancelled, Control, Failure, FileEnd, Frame, PackedBlock, Piece, Verdict, WireFailure,
-    bounded_text,
+    Block, Cancelled, Control, Failure, FileEnd, Frame, Get, PackedBlock, Piece, Reason, Verdict,
+    WireFailure, bounded_text,
 };
-use crate::proto::limits::{CONTROL_BYTES_TARGET, FRAME_COST_MAX, LIST_MAX, WINDOW_BYTES_MAX};
+use crate::proto::limits::{
+    CONTROL_BYTES_TARGET, FRAME_COST_MAX, GETS_MAX, LIST_MAX, RECEIPT_MS, WINDOW_BYTES_MAX,
+};
 use crate::proto::manifest::{Entry, EntryKind, Item};
+use crate::proto::runs::Runs;
 use crate::proto::window::{Standing, Window};
 
 /// The sending side of one session.
@@ -34,6 +37,9 @@ pub struct Sender {
     tally: Tally,
     window: Window<Sending>,
     stage: Stage,
+    chunk: ChunkSize,
+    // Since everything has its outcome and only `Complete` is missing.
+    ending_since_ms: Option<u64>,
     // The manifest.
     gathered: Vec<Entry>,
     gathered_bytes: usize,
@@ -54,8 +60,10 @@ pub struct Sender {
 pub enum Effect {
     /// Seal this and send it on the lane.
     Frame(PackedBlock),
-    /// Read this file.
+    /// Read this file, or what is wanted of it.
     Fetch(Fetch),
+    /// Stop reading this file, if it is not read to its end yet: the receiver has given it up.
+    Abandon(u64),
     /// Tell the person.
     Event(Event),
     /// Ask the person whether both sides show this string; the answer goes to [`Sender::verified`].
@@ -94,9 +102,25 @@ enum Walking {
 #[derive(Debug)]
 struct Sending {
     counted: Counted,
+    // Of a file: how to read it.
     fetch: Option<Fetch>,
-    // The reader said that it is complete or dropped, or there is nothing to read.
-    is_read: bool,
+    reading: Reading,
+    gets: u32,
+    // Once it was read to its end.
+    root: Option<[u8; 32]>,
+}
+
+/// How far the receiver's wishes for one item are fulfilled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reading {
+    // It has not said any.
+    Unplanned,
+    // It will say more.
+    Waits,
+    // The reader has them.
+    Busy,
+    // Everything it asked for is said, or it asks for nothing.
+    Over,
 }
 
 /// A data frame the receiver may not have taken yet.
@@ -116,6 +140,8 @@ impl Sender {
             tally: Tally::default(),
             window: Window::new(),
             stage: Stage::Running,
+            chunk: beginning.chunk,
+            ending_since_ms: None,
             gathered: Vec::new(),
             gathered_bytes: 0,
             walk: Walking::Going,
@@ -183,15 +209,15 @@ impl Sender {
             return;
         }
         let fetch = match entry.kind {
-            EntryKind::File { size, meta } => {
-                Some(Fetch { entry: entry.id, path: entry.path.clone(), size, meta })
+            EntryKind::File { size, meta, .. } => {
+                Some(Fetch { entry: entry.id, path: entry.path.clone(), size, meta, what: What::All })
             }
             _ => None,
         };
-        let is_read = fetch.is_none();
         let counted = self.tally.offered(&entry);
         let cost = entry.cost();
-        if entry.id != self.window.next_id() || !self.window.push(cost, Sending { counted, fetch, is_read }) {
+        let kept = Sending { counted, fetch, reading: Reading::Unplanned, gets: 0, root: None };
+        if entry.id != self.window.next_id() || !self.window.push(cost, kept) {
             return self.fail(Error::new(Kind::Internal, "the walk went on without room for its entries"));
         }
         self.gathered_bytes += cost;
@@ -216,24 +242,65 @@ impl Sender {
         }
         match event {
             SourceEvent::Block(block) => self.block(block),
-            SourceEvent::Ended(end) => {
-                if let Standing::Open(item) = self.window.get(end.entry) {
-                    item.is_read = true;
-                    self.tally.measured(&mut item.counted, end.size);
-                }
-                self.ends.push(end);
-                if self.ends.len() >= ENDS_MAX {
-                    self.say_ends();
-                }
-            }
-            SourceEvent::Dropped { entry, failure } => {
-                if let Standing::Open(item) = self.window.get(entry) {
-                    item.is_read = true;
-                }
-                self.say_ends();
-                self.say(Control::Dropped { entry, failure: failure.as_wire() });
-            }
+            SourceEvent::Ended(end) => self.read(end),
+            SourceEvent::Dropped { entry, failure } => self.dropped(entry, &failure),
         }
+    }
+
+    fn read(&mut self, end: ReadEnd) {
+        // The receiver may have given it up meanwhile.
+        let Standing::Open(item) = self.window.get(end.entry) else { return };
+        // Where only a part was asked for again, the root is what it was before: the receiver compares the whole with it.
+        let root = match (item.root, end.root) {
+            (Some(before), Some(now)) if before != now => None,
+            (before, now) => now.or(before),
+        };
+        let Some(root) = root else {
+            return self.dropped(end.entry, &Failure::new(Reason::Changed, ""));
+        };
+        item.root = Some(root);
+        item.reading = Reading::Over;
+        self.tally.measured(&mut item.counted, end.size);
+        self.ends.push(FileEnd { entry: end.entry, size: end.size, root });
+        if self.ends.len() >= ENDS_MAX {
+            self.say_ends();
+        }
+    }
+
+    fn dropped(&mut self, entry: u64, failure: &Failure) {
+        let Standing::Open(item) = self.window.get(entry) else { return };
+        item.reading = Reading::Over;
+        self.say_ends();
+        self.say(Control::Dropped { entry, failure: failure.as_wire() });
+    }
+
+    /// To be called several times a second: once everything has its outcome, the last words of the receiver are waited for a bounded time.
+    pub fn tick(&mut self, now_ms: u64) {
+        if self.stage != Stage::Running || !self.is_all_resolved() {
+            return;
+        }
+        let since_ms = *self.ending_since_ms.get_or_insert(now_ms);
+        if now_ms >= since_ms.saturating_add(RECEIPT_MS) {
+            self.end_by_report();
+        }
+    }
+
+    /// The connection is gone for good. The outcome of every entry is all there is to know: whoever has them all has succeeded.
+    pub fn connection_lost(&mut self, error: Error) {
+        if self.stage == Stage::Running && self.is_all_resolved() {
+            self.end_by_report();
+        } else {
+            self.done(Err(error));
+        }
+    }
+
+    fn is_all_resolved(&self) -> bool {
+        self.walk == Walking::Said && self.accepted && self.window.is_empty()
+    }
+
+    fn end_by_report(&mut self) {
+        let report = self.tally.report().clone();
+        self.done(Ok(report));
     }
 
     /// A frame arrived: the opened bytes of a record.
@@ -245,7 +312,8 @@ impl Sender {
             Ok(Frame::Control { seq, control }) => {
                 self.conversation.heard(seq).and_then(|()| self.control(control))
             }
-            Ok(Frame::KeepAlive) => Ok(()),
+            // What is counted there is the lane's.
+            Ok(Frame::KeepAlive | Frame::Received { .. }) => Ok(()),
             Ok(Frame::Data(_)) => Err(broken("the receiver sent data")),
             Err(error) => Err(broken(error)),
         };
@@ -275,6 +343,8 @@ impl Sender {
 
     fn block(&mut self, block: Block) {
         let bytes = block.pieces().iter().map(|piece: &Piece| u64::from(piece.place().2)).sum();
+        let held = block.pieces().iter().map(Piece::held_bytes).sum();
+        self.tally.held(held);
         match block.pack() {
             Ok(packed) => {
                 self.spent += packed.cost;
@@ -309,6 +379,7 @@ impl Sender {
             Control::Outcomes(outcomes) if self.accepted => outcomes
                 .into_iter()
                 .try_for_each(|outcome| self.outcome(outcome.entry, outcome.failure.as_ref())),
+            Control::Get(gets) if self.accepted => gets.into_iter().try_for_each(|get| self.get(get)),
             Control::Complete { delivered, failed } => self.complete(delivered, failed),
             Control::Cancel(cancelled) => {
                 self.done(Err(cancelled_by_peer(&cancelled)));
@@ -321,22 +392,59 @@ impl Sender {
     fn plan(&mut self, verdict: Verdict) -> Result<()> {
         let id = self.planned;
         self.planned += 1;
-        match (self.window.get(id), verdict) {
-            (Standing::Open(item), Verdict::Send) => {
-                let fetch =
-                    item.fetch.take().ok_or_else(|| broken("the receiver asked for what has no contents"))?;
+        let chunk = self.chunk;
+        let Standing::Open(item) = self.window.get(id) else {
+            return Err(broken("the receiver planned what was not offered, or twice"));
+        };
+        match verdict {
+            Verdict::Send => {
+                let fetch = item.fetch(What::All)?;
                 self.effects.push_back(Effect::Fetch(fetch));
-                Ok(())
             }
-            (Standing::Open(item), Verdict::Nothing) => {
-                item.fetch = None;
-                item.is_read = true;
-                Ok(())
+            Verdict::Compare => {
+                let compare = Runs::all(item.chunks(chunk)?);
+                let fetch = item.fetch(What::Chunks { chunk, send: Runs::new(), compare })?;
+                self.effects.push_back(Effect::Fetch(fetch));
             }
-            (Standing::Resolved | Standing::Unknown, _) => {
-                Err(broken("the receiver planned what was not offered, or twice"))
-            }
+            Verdict::Nothing => item.reading = Reading::Over,
+            Verdict::Wait => item.reading = Reading::Waits,
         }
+        Ok(())
+    }
+
+    /// The receiver says what it wants of one file, for the first time or again.
+    fn get(&mut self, get: Get) -> Result<()> {
+        let chunk = ChunkSize::new(u64::from(get.chunk_bytes))
+            .ok_or_else(|| broken("the receiver counts in chunks of a size that is none"))?;
+        // Chunks of what was given up meanwhile are still asked for in good faith only by who has not given it up.
+        let Standing::Open(item) = self.window.get(get.entry) else {
+            return Err(broken("the receiver asked for what has its outcome"));
+        };
+        item.gets += 1;
+        let is_first = item.root.is_none();
+        if !matches!(item.reading, Reading::Waits | Reading::Over) || item.gets > GETS_MAX {
+            return Err(broken("the receiver asked for a file at a wrong time, or too often"));
+        }
+        let what = if get.send.is_empty() && get.compare.is_empty() {
+            What::All
+        } else {
+            let chunks = item.chunks(chunk)?;
+            let runs = |runs| {
+                Runs::checked(runs, chunks)
+                    .ok_or_else(|| broken("the receiver asked for chunks that there are not"))
+            };
+            let (send, compare) = (runs(get.send)?, runs(get.compare)?);
+            let all = send.union(&compare).ok_or_else(|| broken("the receiver asked for a chunk twice"))?;
+            if is_first && all != Runs::all(chunks) {
+                return Err(broken("the receiver left out a part of a file"));
+            }
+            What::Chunks { chunk, send, compare }
+        };
+        let again = if is_first { 0 } else { item.bytes_of(&what) };
+        let fetch = item.fetch(what)?;
+        self.tally.again(again);
+        self.effects.push_back(Effect::Fetch(fetch));
+        Ok(())
     }
 
     fn outcome(&mut self, id: u64, failure: Option<&WireFailure<'_>>) -> Result<()> {
@@ -345,15 +453,17 @@ impl Sender {
         }
         // A file cannot be delivered before its end was said; that it fails early is possible.
         match self.window.get(id) {
-            Standing::Open(item) if failure.is_none() && !item.is_read => {
+            Standing::Open(item) if failure.is_none() && item.reading != Reading::Over => {
                 return Err(broken("the receiver delivered a file before its end"));
             }
             Standing::Open(_) => {}
             Standing::Resolved | Standing::Unknown => return Err(broken("a second outcome of one item")),
         }
-        if let Standing::Open(item) = self.window.resolve(id)
-            && let Some(end) = self.tally.resolved(item.counted, failure.map(Failure::from))
-        {
+        let Standing::Open(item) = self.window.resolve(id) else { return Ok(()) };
+        if item.reading == Reading::Busy {
+            self.effects.push_back(Effect::Abandon(id));
+        }
+        if let Some(end) = self.tally.resolved(item.counted, failure.map(Failure::from)) {
             self.tell(Event::Entry(end));
         }
         Ok(())
@@ -420,6 +530,32 @@ impl Sender {
         if self.stage != Stage::Done {
             self.stage = Stage::Done;
             self.effects.push_back(Effect::Done(result));
+        }
+    }
+}
+
+impl Sending {
+    /// Hands a wish to the reader.
+    fn fetch(&mut self, what: What) -> Result<Fetch> {
+        let fetch =
+            self.fetch.as_ref().ok_or_else(|| broken("the receiver asked for what has no contents"))?;
+        self.reading = Reading::Busy;
+        Ok(Fetch { what, ..fetch.clone() })
+    }
+
+    /// How many chunks it has.
+    fn chunks(&self, chunk: ChunkSize) -> Result<u64> {
+        let size = self.fetch.as_ref().and_then(|fetch| fetch.size);
+        let size = size.ok_or_else(|| broken("the receiver asked for chunks of what has no known size"))?;
+        Ok(chunk_count(size, chunk))
+    }
+
+    /// How many bytes a wish sends.
+    fn bytes_of(&self, what: &What) -> u64 {
+        let size = self.fetch.as_ref().and_then(|fetch| fetch.size).unwrap_or(0);
+        match what {
+            What::All => size,
+            What::Chunks { chunk, send, .. } => send.bytes(size, *chunk),
         }
     }
 }

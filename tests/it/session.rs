@@ -13,7 +13,7 @@ use p2pc::proto::path::RelPath;
 use p2pc::receive::machine::{self as receiving, Receiver};
 use p2pc::receive::sink::{Job, SinkEvent};
 use p2pc::send::machine::{self as sending, Sender};
-use p2pc::send::source::SourceEvent;
+use p2pc::send::source::{ReadEnd, SourceEvent};
 
 use crate::world::{Dice, META, Tree, World};
 
@@ -219,8 +219,12 @@ impl Victim {
 
     /// One file of 10 bytes, planned and expected.
     fn expecting() -> Victim {
+        Victim::expecting_of(Some(10))
+    }
+
+    fn expecting_of(size: Option<u64>) -> Victim {
         let mut victim = Victim::new();
-        victim.hears(Control::Manifest(vec![Item::File { name: b"f", size: Some(10), meta: META }]));
+        victim.hears(Control::Manifest(vec![Item::File { name: b"f", size, meta: META, holes: 0 }]));
         victim.sink(SinkEvent::Planned { entry: 0, verdict: Verdict::Send });
         victim
     }
@@ -244,7 +248,9 @@ fn data(entry: u64, offset: u64, contents: &[u8]) -> Vec<u8> {
 #[test]
 fn a_lying_sender_is_found_out() {
     let end = |size| Control::Ended(vec![FileEnd { entry: 0, size, root: [0; 32] }]);
-    let file = |name: &'static [u8]| Control::Manifest(vec![Item::File { name, size: Some(10), meta: META }]);
+    let file = |name: &'static [u8]| {
+        Control::Manifest(vec![Item::File { name, size: Some(10), meta: META, holes: 0 }])
+    };
     let gone = WireFailure { reason: Reason::Vanished, text: "" };
     let lies: Vec<(&str, Victim)> = vec![
         ("garbage", {
@@ -298,12 +304,12 @@ fn a_lying_sender_is_found_out() {
             v
         }),
         ("data with a gap", {
-            let mut v = Victim::expecting();
+            let mut v = Victim::expecting_of(None);
             v.data(0, 1, b"x");
             v
         }),
         ("data twice", {
-            let mut v = Victim::expecting();
+            let mut v = Victim::expecting_of(None);
             v.data(0, 0, b"x").data(0, 0, b"x");
             v
         }),
@@ -313,7 +319,7 @@ fn a_lying_sender_is_found_out() {
             v
         }),
         ("an end beyond the data", {
-            let mut v = Victim::expecting();
+            let mut v = Victim::expecting_of(None);
             v.data(0, 0, b"x").hears(end(10));
             v
         }),
@@ -396,7 +402,7 @@ fn a_lying_sender_is_found_out() {
 #[test]
 fn a_sender_that_floods_is_stopped_at_the_window() {
     let mut victim = Victim::new();
-    victim.hears(Control::Manifest(vec![Item::File { name: b"f", size: None, meta: META }]));
+    victim.hears(Control::Manifest(vec![Item::File { name: b"f", size: None, meta: META, holes: 0 }]));
     victim.sink(SinkEvent::Planned { entry: 0, verdict: Verdict::Send });
     let mut offset = 0;
     while victim.result.is_none() {
@@ -464,7 +470,7 @@ fn once_everything_is_committed_nothing_makes_it_a_failure() {
 #[test]
 fn a_stream_is_counted_by_its_end() {
     let mut victim = Victim::new();
-    victim.hears(Control::Manifest(vec![Item::File { name: b"-", size: None, meta: META }]));
+    victim.hears(Control::Manifest(vec![Item::File { name: b"-", size: None, meta: META, holes: 0 }]));
     victim.hears(Control::ManifestEnd { items: 1 });
     victim.sink(SinkEvent::Planned { entry: 0, verdict: Verdict::Send });
     assert!(!victim.receiver.progress().complete);
@@ -478,7 +484,7 @@ fn a_stream_is_counted_by_its_end() {
 /// A sender that offered one file of one byte, and what it said.
 fn offering() -> (Sender, u64) {
     let mut sender = Sender::new(sending::Beginning::default());
-    let kind = EntryKind::File { size: Some(1), meta: META };
+    let kind = EntryKind::File { size: Some(1), meta: META, holes: 0 };
     let name = p2pc::proto::path::Name::new(b"f").unwrap();
     sender.entry(Entry { id: 0, path: RelPath::root().join(&name).unwrap(), kind });
     sender.walk_ended();
@@ -536,7 +542,7 @@ fn only_the_statement_of_the_receiver_is_success() {
     let (mut sender, mut seq) = offering();
     assert!(tell(&mut sender, &mut seq, Control::Accept { window: WINDOW_BYTES }).is_none());
     assert!(tell(&mut sender, &mut seq, Control::Plan(vec![Verdict::Send])).is_none());
-    sender.source(SourceEvent::Ended(FileEnd { entry: 0, size: 1, root: [0; 32] }));
+    sender.source(SourceEvent::Ended(ReadEnd { entry: 0, size: 1, root: Some([0; 32]) }));
     sender.idle();
     assert!(
         tell(&mut sender, &mut seq, Control::Outcomes(vec![Outcome { entry: 0, failure: None }])).is_none()

@@ -11,10 +11,11 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
 use p2pc::proto::chunk::ChunkSize;
+use p2pc::proto::frame::FileEnd;
 use p2pc::proto::frame::{Frame, Verdict};
 use p2pc::proto::manifest::{Entry, EntryKind, Nesting};
 use p2pc::receive::sink::{Job, Output, Sink, SinkEvent, Stop};
-use p2pc::send::source::{Fetch, Reader, SourceEvent, Walk};
+use p2pc::send::source::{Fetch, ReadEnd, Reader, SourceEvent, Walk, What};
 use proptest::prelude::*;
 
 use crate::rig::quickly_synced;
@@ -145,8 +146,8 @@ impl Transfer {
             match event {
                 SinkEvent::Planned { entry, verdict: Verdict::Send } => {
                     let entry = self.open.remove(&entry).unwrap();
-                    let EntryKind::File { size, meta } = entry.kind else { panic!("not a file") };
-                    let fetch = Fetch { entry: entry.id, path: entry.path, size, meta };
+                    let EntryKind::File { size, meta, .. } = entry.kind else { panic!("not a file") };
+                    let fetch = Fetch { entry: entry.id, path: entry.path, size, meta, what: What::All };
                     let Transfer { reader, sink, events, .. } = self;
                     let _ = reader.fetch(&fetch, &mut |event| {
                         sink.handle(job(event), events).unwrap();
@@ -166,7 +167,9 @@ impl Transfer {
 /// What the session makes of the reader's events, and what arrives of them.
 fn job(event: SourceEvent) -> Job {
     match event {
-        SourceEvent::Ended(end) => Job::Finish(end),
+        SourceEvent::Ended(ReadEnd { entry, size, root }) => {
+            Job::Finish(FileEnd { entry, size, root: root.unwrap() })
+        }
         SourceEvent::Dropped { entry, failure } => Job::Drop { entry, failure },
         SourceEvent::Block(block) => {
             let packed = block.pack().unwrap();

@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, VecDeque};
 
 use bytes::BytesMut;
 use p2pc::events::{Event, Question, Report};
-use p2pc::proto::frame::{Block, Failure, FileEnd, Piece, Reason, Verdict};
+use p2pc::proto::frame::{Block, Failure, Piece, Reason, Verdict};
 use p2pc::proto::manifest::{Entry, EntryKind, Item, Meta, Nesting};
 use p2pc::proto::path::RelPath;
 use p2pc::receive::machine::{self as receiving, Receiver};
 use p2pc::receive::sink::{Job, SinkEvent};
 use p2pc::send::machine::{self as sending, Sender};
-use p2pc::send::source::{Fetch, SourceEvent};
+use p2pc::send::source::{Fetch, ReadEnd, SourceEvent};
 
 pub const META: Meta = Meta { mode: Some(0o644), mtime_s: 0, mtime_ns: 0 };
 
@@ -49,7 +49,7 @@ impl Tree {
 
     pub fn file(&mut self, name: &str, contents: Vec<u8>) {
         let size = Some(contents.len() as u64);
-        let path = self.add(&Item::File { name: name.as_bytes(), size, meta: META });
+        let path = self.add(&Item::File { name: name.as_bytes(), size, meta: META, holes: 0 });
         self.contents.insert(path, contents);
     }
 
@@ -197,6 +197,7 @@ impl World {
                     self.to_receiver.push_back(packed.buffer[packed.start..].to_vec());
                 }
                 sending::Effect::Fetch(fetch) => self.fetch(&fetch),
+                sending::Effect::Abandon(_) => {}
                 sending::Effect::Event(event) => self.sender_events.push(event),
                 sending::Effect::Ask(question) => self.questions.push_back(question),
                 sending::Effect::Done(result) => assert!(self.sent.replace(result).is_none(), "done twice"),
@@ -211,6 +212,7 @@ impl World {
                 receiving::Effect::Job(job) => self.jobs.push_back(job),
                 receiving::Effect::Event(event) => self.receiver_events.push(event),
                 receiving::Effect::Ask(question) => self.questions.push_back(question),
+                receiving::Effect::Decide(_) => panic!("nothing is in the way here"),
                 receiving::Effect::Done(result) => {
                     assert!(self.received.replace(result).is_none(), "done twice");
                 }
@@ -237,7 +239,7 @@ impl World {
             SourceEvent::Dropped { entry: fetch.entry, failure: Failure::new(Reason::Vanished, "") }
         } else {
             let root = *blake3::hash(&contents).as_bytes();
-            SourceEvent::Ended(FileEnd { entry: fetch.entry, size: length as u64, root })
+            SourceEvent::Ended(ReadEnd { entry: fetch.entry, size: length as u64, root: Some(root) })
         });
     }
 
@@ -273,6 +275,7 @@ impl World {
                     self.resolve(end.entry, None);
                 }
             }
+            Job::Decide { .. } => panic!("nothing was asked"),
             Job::Drop { entry, failure } => {
                 if self.parts.remove(&entry).is_some() {
                     self.resolve(entry, Some(failure));

@@ -45,8 +45,9 @@ use bytes::Bytes;
 use crate::disk::dirs::Dirs;
 use crate::disk::{Dir, DiskError, Fault};
 use crate::error::{Error, Kind, Result};
+use crate::events::{Conflict, Resolution};
 use crate::proto::chunk::ChunkSize;
-use crate::proto::frame::{Failure, FileEnd, Piece, Verdict};
+use crate::proto::frame::{Failure, FileEnd, Get, Piece, Verdict};
 use crate::proto::manifest::{Entry, EntryKind};
 use crate::proto::path::RelPath;
 
@@ -82,6 +83,13 @@ pub enum Job {
         /// Why.
         failure: Failure,
     },
+    /// What to do about a conflict that [`SinkEvent::Conflict`] told of.
+    Decide {
+        /// Its number in the manifest.
+        entry: u64,
+        /// What the person wants.
+        resolution: Resolution,
+    },
 }
 
 /// What the sink has to say.
@@ -93,6 +101,15 @@ pub enum SinkEvent {
         entry: u64,
         /// What is wanted.
         verdict: Verdict,
+    },
+    /// What is wanted of a file that was planned with `Wait`, or, after its end, again because it differs.
+    Get(Get),
+    /// Something stands where a file or link should be, and the person is to be asked. [`Job::Decide`] answers.
+    Conflict {
+        /// Its number in the manifest.
+        entry: u64,
+        /// Both of them.
+        conflict: Conflict,
     },
     /// A write was taken from the queue.
     Taken {
@@ -176,7 +193,7 @@ impl<D: Dir> Sink<D> {
         self.next += 1;
         let mut verdict = Verdict::Nothing;
         let told = match kind {
-            EntryKind::File { size, meta } => match fatal(self.announce_file(id, path, size, meta))? {
+            EntryKind::File { size, meta, .. } => match fatal(self.announce_file(id, path, size, meta))? {
                 Ok(()) => {
                     verdict = Verdict::Send;
                     Told::Later
@@ -234,6 +251,7 @@ impl<D: Dir> Output for Sink<D> {
             }
             Job::Finish(end) => self.finish(&end, events)?,
             Job::Drop { entry, failure } => self.give_up(entry, failure, events)?,
+            Job::Decide { .. } => {}
         }
         if self.group.is_full() { self.commit(events) } else { Ok(()) }
     }
@@ -271,6 +289,9 @@ fn portions<'a>(pieces: &'a [Piece], mut payload: &'a [u8]) -> impl Iterator<Ite
     pieces.iter().map(move |piece| {
         let (entry, offset, length) = piece.place();
         let mut bytes = None;
+        if let Piece::Same { .. } = piece {
+            return Err(breach("a value of a chunk nobody asked for"));
+        }
         if let Piece::Bytes { .. } = piece {
             let parts = usize::try_from(length).ok().and_then(|length| payload.split_at_checked(length));
             let (own, later) = parts.ok_or_else(|| breach("a data frame shorter than its pieces"))?;

@@ -108,6 +108,8 @@ impl<W: Write + Send> Output for StreamSink<W> {
                     events.push(SinkEvent::Resolved { entry: end.entry, failure });
                 }
             }
+            // A stream is never in the way of anything.
+            Job::Decide { .. } => {}
             Job::Drop { entry, failure } => {
                 if self.current.take_if(|current| current.entry == entry).is_some() {
                     events.push(SinkEvent::Resolved { entry, failure: Some(failure) });

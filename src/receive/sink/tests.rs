@@ -39,7 +39,7 @@ impl Feeder {
     }
 
     fn file(&mut self, name: &str, size: usize) -> u64 {
-        self.prepare(&Item::File { name: name.as_bytes(), size: Some(size as u64), meta: META })
+        self.prepare(&Item::File { name: name.as_bytes(), size: Some(size as u64), meta: META, holes: 0 })
     }
 
     fn dir(&mut self, name: &str) -> u64 {
@@ -437,7 +437,7 @@ fn a_disk_that_fills_at_any_moment_leaves_only_whole_files() {
                 };
                 item(&Item::Directory { name: b"d" })?;
                 for name in [b"f1", b"f2"] {
-                    item(&Item::File { name, size: Some(4), meta: META })?;
+                    item(&Item::File { name, size: Some(4), meta: META, holes: 0 })?;
                 }
                 item(&Item::DirectoryEnd { meta: META })?;
                 for entry in [1, 2] {
@@ -539,7 +539,7 @@ fn a_stopped_stream_takes_nothing_more() {
     let (mut out, stop) = (Vec::new(), Stop::new());
     let mut sink = StreamSink::new(&mut out, ChunkSize::MIN, stop.clone());
     let mut events = Vec::new();
-    let entry = Nesting::new().place(&Item::File { name: b"f", size: None, meta: META }).unwrap();
+    let entry = Nesting::new().place(&Item::File { name: b"f", size: None, meta: META, holes: 0 }).unwrap();
     sink.handle(Job::Prepare(entry), &mut events).unwrap();
     stop.stop();
     let pieces = vec![Piece::Bytes { entry: 0, offset: 0, length: 1 }];
@@ -558,10 +558,10 @@ fn a_stream_takes_one_file() {
     let mut handle = |job| sink.handle(job, &mut events).unwrap();
     let items = [
         Item::Directory { name: b"d" },
-        Item::File { name: b"inside", size: None, meta: META },
+        Item::File { name: b"inside", size: None, meta: META, holes: 0 },
         Item::DirectoryEnd { meta: META },
-        Item::File { name: b"f", size: None, meta: META },
-        Item::File { name: b"g", size: None, meta: META },
+        Item::File { name: b"f", size: None, meta: META, holes: 0 },
+        Item::File { name: b"g", size: None, meta: META, holes: 0 },
     ];
     for item in &items {
         handle(Job::Prepare(nesting.place(item).unwrap()));
@@ -589,7 +589,8 @@ fn a_stream_takes_one_file() {
 fn a_damaged_stream_is_told() {
     let mut sink = StreamSink::new(Vec::new(), ChunkSize::MIN, Stop::new());
     let mut events = Vec::new();
-    let entry = Nesting::new().place(&Item::File { name: b"f", size: Some(2), meta: META }).unwrap();
+    let entry =
+        Nesting::new().place(&Item::File { name: b"f", size: Some(2), meta: META, holes: 0 }).unwrap();
     sink.handle(Job::Prepare(entry), &mut events).unwrap();
     let pieces = vec![Piece::Bytes { entry: 0, offset: 1, length: 1 }];
     let error = sink.handle(Job::Write { pieces, payload: Bytes::from_static(b"x"), cost: 0 }, &mut events);

@@ -35,7 +35,7 @@ impl Feeder {
     }
 
     fn send(&mut self, name: &[u8], meta: Meta, bytes: &[u8]) -> Result<u64> {
-        let entry = self.prepare(&Item::File { name, size: Some(bytes.len() as u64), meta })?;
+        let entry = self.prepare(&Item::File { name, size: Some(bytes.len() as u64), meta, holes: 0 })?;
         let pieces = vec![Piece::Bytes { entry, offset: 0, length: u32::try_from(bytes.len()).unwrap() }];
         if !bytes.is_empty() {
             let payload = Bytes::copy_from_slice(bytes);
@@ -135,7 +135,8 @@ fn holes_stay_holes() {
     let temp = tempfile::tempdir().unwrap();
     let mut feeder = Feeder::new(temp.path());
     let size = 32 << 20;
-    let entry = feeder.prepare(&Item::File { name: b"sparse", size: Some(size), meta: META }).unwrap();
+    let entry =
+        feeder.prepare(&Item::File { name: b"sparse", size: Some(size), meta: META, holes: 0 }).unwrap();
     let pieces = vec![
         Piece::Zeros { entry, offset: 0, length: 16 << 20 },
         Piece::Bytes { entry, offset: 16 << 20, length: 1 },
@@ -249,9 +250,9 @@ fn links_that_stood_there_before_are_not_followed() {
     symlink(outside.join("g"), out.join(&part)).unwrap();
     let mut feeder = Feeder::new(&out);
     let dir = feeder.prepare(&Item::Directory { name: b"d" }).unwrap();
-    let inside = feeder.prepare(&Item::File { name: b"x", size: Some(1), meta: META }).unwrap();
+    let inside = feeder.prepare(&Item::File { name: b"x", size: Some(1), meta: META, holes: 0 }).unwrap();
     feeder.prepare(&Item::DirectoryEnd { meta: META }).unwrap();
-    let file = feeder.prepare(&Item::File { name: b"f", size: Some(1), meta: META }).unwrap();
+    let file = feeder.prepare(&Item::File { name: b"f", size: Some(1), meta: META, holes: 0 }).unwrap();
     let behind = feeder.send(b"g", META, b"x").unwrap();
     feeder.commit();
     assert_eq!(
@@ -275,7 +276,7 @@ fn a_link_through_one_that_was_there_is_not_written_through() {
     let mut feeder = Feeder::new(&out);
     let link = feeder.prepare(&Item::Link { name: b"new", target: b"own/sub", meta: META }).unwrap();
     let dir = feeder.prepare(&Item::Directory { name: b"new" }).unwrap();
-    let inside = feeder.prepare(&Item::File { name: b"f", size: Some(1), meta: META }).unwrap();
+    let inside = feeder.prepare(&Item::File { name: b"f", size: Some(1), meta: META, holes: 0 }).unwrap();
     feeder.prepare(&Item::DirectoryEnd { meta: META }).unwrap();
     feeder.commit();
     assert_eq!(feeder.outcome(link), None);

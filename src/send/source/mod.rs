@@ -16,6 +16,6 @@ mod roots;
 mod tests;
 mod walk;
 
-pub use read::{Fetch, Reader, SourceEvent};
+pub use read::{Fetch, ReadEnd, Reader, SourceEvent, What};
 pub use roots::{Renamed, Roots};
 pub use walk::Walk;

@@ -10,10 +10,11 @@ use std::path::Path;
 
 use crate::disk::{Access, Dir, DiskError, Fault, File, Kind, Native, Stat};
 use crate::proto::chunk::{ChunkSize, FileHasher};
-use crate::proto::frame::{Block, Failure, FileEnd, Reason};
-use crate::proto::limits::{PAYLOAD_BYTES_MAX, ZEROS_BYTES_MAX};
+use crate::proto::frame::{Block, Failure, Reason};
+use crate::proto::limits::{NAMED_BYTES_MAX, PAYLOAD_BYTES_MAX};
 use crate::proto::manifest::Meta;
 use crate::proto::path::RelPath;
+use crate::proto::runs::Runs;
 
 use super::base::Base;
 use super::roots::{Located, Roots};
@@ -30,6 +31,35 @@ pub struct Fetch {
     pub size: Option<u64>,
     /// The mode and time that were announced.
     pub meta: Meta,
+    /// What is wanted of it.
+    pub what: What,
+}
+
+/// What is wanted of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum What {
+    /// All of its bytes, from the first to the last.
+    All,
+    /// Some chunks as bytes, then of others the values.
+    Chunks {
+        /// In what chunks the other two count.
+        chunk: ChunkSize,
+        /// To be sent.
+        send: Runs,
+        /// To be named by their values.
+        compare: Runs,
+    },
+}
+
+/// The end of what was wanted of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadEnd {
+    /// Its number in the manifest.
+    pub entry: u64,
+    /// How long it is, in bytes.
+    pub size: u64,
+    /// BLAKE3 of the whole, if every chunk was read this time.
+    pub root: Option<[u8; 32]>,
 }
 
 /// What the reader has to say.
@@ -38,7 +68,7 @@ pub enum SourceEvent {
     /// Contents.
     Block(Block),
     /// A file is complete, and was the same from beginning to end.
-    Ended(FileEnd),
+    Ended(ReadEnd),
     /// A file will not be completed.
     Dropped {
         /// Its number in the manifest.
@@ -121,7 +151,7 @@ impl Reader {
         path: &RelPath,
         fetch: &Fetch,
         emit: &mut impl FnMut(SourceEvent) -> ControlFlow<()>,
-    ) -> Result<FileEnd, Stop> {
+    ) -> Result<ReadEnd, Stop> {
         let (file, before) = self.open(base, path).map_err(|error| Stop::Drop(unreadable(&error)))?;
         let is_announced = fetch.size == Some(before.size)
             && (fetch.meta.mtime_s, fetch.meta.mtime_ns) == (before.meta.mtime_s, before.meta.mtime_ns);
@@ -143,7 +173,7 @@ impl Reader {
         if !is_same(&before, &after) {
             return Err(Stop::Drop(Failure::new(Reason::Changed, "")));
         }
-        Ok(FileEnd { entry: fetch.entry, size: before.size, root })
+        Ok(ReadEnd { entry: fetch.entry, size: before.size, root: Some(root) })
     }
 
     /// Opens a regular file, and nothing else: not even for a moment, unless it was swapped right then.
@@ -218,7 +248,7 @@ impl Reader {
     ) -> Result<(), Stop> {
         while hasher.length() < end {
             let offset = hasher.length();
-            let length = u32::try_from(end - offset).unwrap_or(ZEROS_BYTES_MAX).min(ZEROS_BYTES_MAX);
+            let length = u32::try_from(end - offset).unwrap_or(NAMED_BYTES_MAX).min(NAMED_BYTES_MAX);
             if self.block.zeros(entry, offset, length) {
                 hasher.update_zeros(u64::from(length), |_, _| {});
             } else {
@@ -233,7 +263,7 @@ impl Reader {
         &mut self,
         entry: u64,
         emit: &mut impl FnMut(SourceEvent) -> ControlFlow<()>,
-    ) -> Result<FileEnd, Stop> {
+    ) -> Result<ReadEnd, Stop> {
         self.flush_or_quit(emit)?;
         let mut hasher = FileHasher::new(self.chunk);
         loop {
@@ -248,7 +278,7 @@ impl Reader {
             }
             self.flush_or_quit(emit)?;
         }
-        Ok(FileEnd { entry, size: hasher.length(), root: hasher.finish().0 })
+        Ok(ReadEnd { entry, size: hasher.length(), root: Some(hasher.finish().0) })
     }
 
     fn flush_or_quit(&mut self, emit: &mut impl FnMut(SourceEvent) -> ControlFlow<()>) -> Result<(), Stop> {

@@ -42,7 +42,7 @@ struct Level {
 
 /// What one thing turned out to be.
 enum Found {
-    File { size: Option<u64>, meta: Meta },
+    File { size: Option<u64>, meta: Meta, holes: u64 },
     Link { target: Box<[u8]>, meta: Meta },
     Directory(Level),
     Unsent(Failure),
@@ -84,7 +84,7 @@ impl Walk {
         let root = roots.get(self.next_root)?;
         self.next_root += 1;
         let found = match &root.place {
-            Place::Input => Found::File { size: None, meta: now() },
+            Place::Input => Found::File { size: None, meta: now(), holes: 0 },
             Place::Directory(base) => {
                 base.clone_into(&mut self.at);
                 self.directory(RelPath::root(), root.name.as_bytes().len())
@@ -152,7 +152,10 @@ impl Walk {
             Ok((there, target))
         });
         match looked {
-            Ok((Stat { kind: Kind::File, size, meta, .. }, _)) => Found::File { size: Some(size), meta },
+            Ok((Stat { kind: Kind::File, size, meta, allocated, .. }, _)) => {
+                let holes = allocated.map_or(0, |allocated| size.saturating_sub(allocated));
+                Found::File { size: Some(size), meta, holes }
+            }
             Ok((Stat { kind: Kind::Directory, .. }, _)) => self.directory(path.clone(), sent_path_bytes),
             Ok((Stat { kind: Kind::Link, meta, .. }, Some(target)))
                 if (1..=LINK_BYTES_MAX).contains(&target.len()) =>
@@ -190,7 +193,7 @@ impl Walk {
     /// Makes an entry of what was found.
     fn placed(&mut self, name: &[u8], found: Found) -> Result<Entry> {
         let item = match &found {
-            Found::File { size, meta } => Item::File { name, size: *size, meta: *meta },
+            Found::File { size, meta, holes } => Item::File { name, size: *size, meta: *meta, holes: *holes },
             Found::Link { target, meta } => Item::Link { name, target, meta: *meta },
             Found::Directory(_) => Item::Directory { name },
             Found::Unsent(failure) => Item::Unsent { name, failure: failure.as_wire() },

@@ -13,7 +13,7 @@ use p2pc::proto::frame::{
 };
 use p2pc::proto::handshake::{Established, Handshake, Options, Params};
 use p2pc::proto::limits::{
-    FRAME_BYTES_MAX, FRAME_COST_MAX, FRAME_COST_MIN, ITEMS_OPEN_MAX, LIST_MAX, WINDOW_BYTES, ZEROS_BYTES_MAX,
+    FRAME_BYTES_MAX, FRAME_COST_MAX, FRAME_COST_MIN, ITEMS_OPEN_MAX, LIST_MAX, NAMED_BYTES_MAX, WINDOW_BYTES,
 };
 use p2pc::proto::manifest::{Item, Meta};
 use p2pc::proto::role::Role;
@@ -196,7 +196,7 @@ impl Scene {
 }
 
 fn file(name: &[u8]) -> Item<'_> {
-    Item::File { name, size: Some(5), meta: META }
+    Item::File { name, size: Some(5), meta: META, holes: 0 }
 }
 
 #[test]
@@ -334,7 +334,7 @@ fn a_bomb_of_a_manifest_is_stopped_at_the_window() {
 #[test]
 fn a_flood_of_data_is_stopped_at_the_window() {
     let mut scene = Scene::begin();
-    scene.attacker.says(Control::Manifest(vec![Item::File { name: b"f", size: None, meta: META }]));
+    scene.attacker.says(Control::Manifest(vec![Item::File { name: b"f", size: None, meta: META, holes: 0 }]));
     scene.attacker.hears(|control| matches!(control, Control::Plan(_)).then_some(()));
     // Far more than the window. The disk takes some of it meanwhile, but hashes holes more slowly than anybody names them.
     for frame in 0..4 * WINDOW_BYTES / FRAME_COST_MIN {
@@ -349,7 +349,12 @@ fn a_flood_of_data_is_stopped_at_the_window() {
 #[test]
 fn a_file_of_endless_holes_can_be_interrupted() {
     let mut scene = Scene::begin();
-    scene.attacker.says(Control::Manifest(vec![Item::File { name: b"f", size: Some(1 << 62), meta: META }]));
+    scene.attacker.says(Control::Manifest(vec![Item::File {
+        name: b"f",
+        size: Some(1 << 62),
+        meta: META,
+        holes: 0,
+    }]));
     scene.attacker.hears(|control| matches!(control, Control::Plan(_)).then_some(()));
     // As many as the window takes.
     for frame in 0..WINDOW_BYTES / FRAME_COST_MAX {
@@ -363,7 +368,7 @@ fn a_file_of_endless_holes_can_be_interrupted() {
 /// The `frame`-th frame of one hole, as large as it may be.
 fn holes(frame: u64) -> Block {
     let mut block = Block::new(0);
-    assert!(block.zeros(0, frame * u64::from(ZEROS_BYTES_MAX), ZEROS_BYTES_MAX));
+    assert!(block.zeros(0, frame * u64::from(NAMED_BYTES_MAX), NAMED_BYTES_MAX));
     block
 }
 
