@@ -9,9 +9,11 @@ use std::path::PathBuf;
 use zeroize::Zeroizing;
 
 use crate::net::dial::DialOptions;
+use crate::net::pair::RETRY;
 use crate::net::proxy::ProxyEnv;
 use crate::net::{ListenAddr, RelayUrl};
 use crate::proto::code::Code;
+use crate::receive::OnConflict;
 use crate::receive::ReceiveOptions;
 use crate::receive::args::ReceiveArgs;
 use crate::relay::args::RelayArgs;
@@ -98,6 +100,7 @@ pub fn send(args: &SendArgs, environment: &Environment) -> Result<Job<SendOption
         verify: args.verify,
         chunk_size: value(args.chunk_size.as_ref(), "--chunk-size", values::chunk_size)?.unwrap_or_default(),
         wait: value(args.wait.as_ref(), "--wait", values::time)?,
+        retry: RETRY,
     };
     let invite_options = invite_options(args.no_encrypt, args.verify, args.allow_weak_code);
     let private_ca = args.ca.is_some();
@@ -184,6 +187,9 @@ pub fn receive(
         no_encrypt: args.no_encrypt,
         verify: args.verify,
         wait: value(args.wait.as_ref(), "--wait", values::time)?,
+        retry: RETRY,
+        on_conflict: OnConflict::Skip,
+        resume: true,
     };
     let invite_options = invite_options(args.no_encrypt, args.verify, false);
     let private_ca = args.ca.is_some();

@@ -390,6 +390,9 @@ const SEAT: Duration = Duration::from_secs(120);
 /// How long a relay that has worked before may be out of reach while this side waits: a restart or a network that comes back.
 const RELAY_LOST_MAX: Duration = Duration::from_secs(600);
 
+/// How long a lost connection is looked for unless somebody says otherwise: a restarted relay, a train in a tunnel, a lid that was closed.
+pub const RETRY: Duration = Duration::from_secs(600);
+
 /// RFC 6455, section 7.4.1: the purpose of the connection is fulfilled.
 const CLOSE_NORMAL: u16 = 1000;
 

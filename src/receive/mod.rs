@@ -16,6 +16,7 @@ pub use driver::run;
 
 use crate::net::ListenAddr;
 use crate::net::dial::DialOptions;
+use crate::net::pair::RETRY;
 use crate::proto::code::Code;
 
 /// Where to put what comes and how.
@@ -37,6 +38,27 @@ pub struct ReceiveOptions {
     pub verify: bool,
     /// How long to wait for the other side. `None`: as long as it takes.
     pub wait: Option<Duration>,
+    /// How long a lost connection is looked for before the transfer ends; zero: not at all.
+    pub retry: Duration,
+    /// What to do where something else stands already.
+    pub on_conflict: OnConflict,
+    /// Go on with what an interrupted transfer left, and keep what the next one can go on with. Without it every file starts afresh and no
+    /// journal is kept.
+    pub resume: bool,
+}
+
+/// What to do where something else stands already under the name of a file or link.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnConflict {
+    /// Ask the handler, one by one.
+    Ask,
+    /// The new one takes the place of the old, once it is whole.
+    Overwrite,
+    /// The old one stays.
+    #[default]
+    Skip,
+    /// Both stay: the new one gets a number behind its name.
+    Rename,
 }
 
 impl ReceiveOptions {
@@ -51,6 +73,9 @@ impl ReceiveOptions {
             no_encrypt: false,
             verify: false,
             wait: None,
+            retry: RETRY,
+            on_conflict: OnConflict::default(),
+            resume: true,
         }
     }
 }

@@ -14,6 +14,7 @@ pub use driver::run;
 
 use crate::net::ListenAddr;
 use crate::net::dial::DialOptions;
+use crate::net::pair::RETRY;
 use crate::proto::chunk::ChunkSize;
 use crate::proto::code::Code;
 
@@ -37,6 +38,8 @@ pub struct SendOptions {
     pub chunk_size: ChunkSize,
     /// How long to wait for the other side. `None`: as long as it takes.
     pub wait: Option<Duration>,
+    /// How long a lost connection is looked for before the transfer ends; zero: not at all.
+    pub retry: Duration,
 }
 
 impl SendOptions {
@@ -51,6 +54,7 @@ impl SendOptions {
             verify: false,
             chunk_size: ChunkSize::default(),
             wait: None,
+            retry: RETRY,
         }
     }
 }
