@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use super::{Access, Dir, DiskError, Fault, File, FileId, FileSystem, Kind, Result, Stat, Stretch};
 use crate::proto::manifest::Meta;
@@ -27,6 +27,7 @@ pub struct MemoryDir {
 pub struct MemoryFile {
     disk: MemoryDisk,
     id: u64,
+    handle: Arc<()>,
 }
 
 /// One change or sync, with the last name of what it was done to.
@@ -82,6 +83,9 @@ struct Node {
     entries: BTreeMap<Vec<u8>, (Vec<u8>, u64)>,
     durable_entries: BTreeMap<Vec<u8>, (Vec<u8>, u64)>,
     is_durable: bool,
+    is_unfinished: bool,
+    // Who locked it, while that handle is open.
+    lock: Weak<()>,
 }
 
 impl MemoryDisk {
@@ -203,6 +207,8 @@ impl World {
             durable_entries: BTreeMap::new(),
             // Links and directories come with their name; only what is changed about them later has to be synced.
             is_durable: kind != Kind::File,
+            is_unfinished: false,
+            lock: Weak::new(),
         };
         self.nodes.insert(id, node);
         id
@@ -296,6 +302,7 @@ impl MemoryDir {
             id: Some(FileId { device: 0, inode: id }),
             links: Some(node.links),
             is_ours: true,
+            is_unfinished: node.is_unfinished,
         })
     }
 }
@@ -315,18 +322,19 @@ impl Dir for MemoryDir {
     }
 
     fn create_dir(&self, name: &Name) -> Result<()> {
-        self.create("mkdir", Kind::Directory, name, b"").map(drop)
+        let id = self.create("mkdir", Kind::Directory, name, b"")?;
+        self.disk.node(id, |node| node.is_unfinished = true)
     }
 
     fn create_file(&self, name: &Name) -> Result<MemoryFile> {
         let id = self.create("create", Kind::File, name, b"")?;
-        Ok(MemoryFile { disk: self.disk.clone(), id })
+        Ok(MemoryFile { disk: self.disk.clone(), id, handle: Arc::new(()) })
     }
 
     fn open_file(&self, name: &Name, _access: Access) -> Result<MemoryFile> {
         let id = self.find(name)?;
         if self.stat_of(id)?.kind == Kind::File {
-            Ok(MemoryFile { disk: self.disk.clone(), id })
+            Ok(MemoryFile { disk: self.disk.clone(), id, handle: Arc::new(()) })
         } else {
             Err(DiskError::of(Fault::NotFile, "not a file"))
         }
@@ -362,6 +370,24 @@ impl Dir for MemoryDir {
         }
         world.link(self.id, to.as_bytes(), id);
         Ok(())
+    }
+
+    fn replace(&self, from: &Name, to: &Name) -> Result<()> {
+        match self.stat(to) {
+            Ok(stat) if stat.kind == Kind::Directory => {
+                return Err(DiskError::of(Fault::NotFile, "a directory stands there"));
+            }
+            Ok(_) => {
+                let mut world = self.disk.world();
+                let folded = world.fold(to.as_bytes());
+                let gone = world.nodes.get_mut(&self.id).and_then(|dir| dir.entries.remove(&folded));
+                if let Some((_, id)) = gone {
+                    world.changed(id, |node| node.links = 0);
+                }
+            }
+            Err(_) => {}
+        }
+        self.rename(from, to)
     }
 
     fn symlink(&self, name: &Name, target: &[u8], meta: &Meta) -> Result<()> {
@@ -401,6 +427,10 @@ impl Dir for MemoryDir {
 
     fn file_system(&self) -> FileSystem {
         FileSystem { id: 0, syncs_whole: self.disk.world().syncs_whole }
+    }
+
+    fn available(&self) -> Result<Option<u64>> {
+        Ok(None)
     }
 
     fn sync_file_system(&self) -> Result<()> {
@@ -461,6 +491,20 @@ impl File for MemoryFile {
         world.sync(self.id);
         Ok(())
     }
+
+    fn sync_data(&self) -> Result<()> {
+        self.sync()
+    }
+
+    fn try_lock(&self) -> Result<bool> {
+        self.disk.node(self.id, |node| {
+            let is_free = node.lock.upgrade().is_none_or(|holder| Arc::ptr_eq(&holder, &self.handle));
+            if is_free {
+                node.lock = Arc::downgrade(&self.handle);
+            }
+            is_free
+        })
+    }
 }
 
 impl MemoryFile {
@@ -477,6 +521,7 @@ fn set_meta(disk: &MemoryDisk, id: u64, meta: &Meta) -> Result<()> {
     let name = disk.node(id, |node| node.name.clone())?;
     let mut world = disk.world();
     world.act("meta", &name)?;
+    world.changed(id, |node| node.is_unfinished = false);
     world.changed(id, |node| node.meta = Meta { mode: meta.permissions().or(Some(0o644)), ..*meta });
     Ok(())
 }

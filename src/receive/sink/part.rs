@@ -284,7 +284,7 @@ impl<D: Dir> Sink<D> {
         id: Option<FileId>,
     ) -> Result<(D::File, Option<FileId>), DiskError> {
         let (parent, _) = path.split().unwrap_or_else(|| (RelPath::root(), name.clone()));
-        let file = self.dirs.get(&parent)?.open_file(name, Access::Write)?;
+        let file = self.dirs.get(&parent)?.open_file(name, Access::ReadWrite)?;
         let there = file.stat()?;
         if there.kind != Kind::File || there.id != id {
             return Err(DiskError::of(Fault::Other, "its part file was replaced by another program"));
