@@ -125,7 +125,7 @@ fn directories_of_an_interrupted_transfer_stay_closed() {
         }
         drop(feeder);
         let there = std::fs::metadata(temp.path().join("d")).unwrap();
-        assert_eq!(there.mode() & 0o7777, 0o700);
+        assert_eq!(there.mode() & 0o7777, 0o1700);
         assert_ne!(there.mtime(), META.mtime_s);
     }
 }
