@@ -219,6 +219,12 @@ impl Reader {
         }
     }
 
+    /// How many files are remembered.
+    #[cfg(test)]
+    pub(super) fn known_files(&self) -> usize {
+        self.known.len()
+    }
+
     /// Opens a regular file, and nothing else: not even for a moment, unless it was swapped right then.
     fn open(&mut self, base: &Path, path: &RelPath) -> Result<(<Native as Dir>::File, Stat), DiskError> {
         let Some((parent, name)) = path.split() else {
