@@ -131,7 +131,9 @@ impl Drive for Driver<'_> {
                 self.machine.fail(error);
             }
             Input::Happened(Happening::Answer(Asked::Verify, same)) => self.machine.verified(same),
-            Input::Happened(Happening::Answer(Asked::Accept, _) | Happening::Drained) => {}
+            Input::Happened(
+                Happening::Answer(Asked::Accept, _) | Happening::Decided(_) | Happening::Drained,
+            ) => {}
             Input::Happened(Happening::Cancelled) => {
                 self.machine.fail(Error::new(Kind::Interrupted, "interrupted"));
             }
@@ -139,7 +141,6 @@ impl Drive for Driver<'_> {
                 self.machine.tick(self.link.now_ms());
                 self.link.show(self.machine.progress());
             }
-            Input::Happened(Happening::Decided(_)) => {}
         }
     }
 }
