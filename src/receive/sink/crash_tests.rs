@@ -113,6 +113,8 @@ struct Session {
     failures: Vec<(&'static str, Failure)>,
     /// Chunks that the receiver had from an earlier session.
     held: u64,
+    /// How often parts of the big file were asked for.
+    gets: u32,
     now_ms: u64,
 }
 
@@ -127,6 +129,7 @@ impl Session {
             delivered: Vec::new(),
             failures: Vec::new(),
             held: 0,
+            gets: 0,
             now_ms: 0,
         }
     }
@@ -190,6 +193,7 @@ impl Session {
                     let chunk = ChunkSize::new(u64::from(get.chunk_bytes)).unwrap();
                     let whole = get.send.is_empty() && get.compare.is_empty();
                     if self.paths[&get.entry] == "big" {
+                        self.gets += 1;
                         self.held += get.compare.iter().map(|run| run.count).sum::<u64>();
                     }
                     if whole {
@@ -308,6 +312,7 @@ fn complete(disk: &MemoryDisk, what: &str) -> u64 {
     let mut session = Session::new(disk);
     session.run().unwrap_or_else(|error| panic!("{what}: {error}"));
     assert!(session.failures.is_empty(), "{what}: {:?}", session.failures);
+    assert!(session.gets <= 1, "{what}: the journal claimed what was not on the disk");
     let held = session.held;
     drop(session);
     assert!(finals(disk) == *EXPECTED, "{what}: it ends wrong");
