@@ -9,7 +9,7 @@
 //! | --- | --- |
 //! | [`unix`] | Linux, Apple, the BSDs: system calls relative to directory descriptors |
 //! | `windows` | Windows, on cap-std; it has been compiled, and not yet run by us |
-//! | `memory` | a disk in memory that fails on request and records the order of operations, for tests |
+//! | `memory` | a disk in memory that fails on request and loses what was not synced, for tests and the simulator |
 //! | [`dirs`] | a bounded cache of handles, so that a path costs no walk from the top and a deep tree no thousand descriptors |
 //!
 //! Permission bits are set as the sender's are (`cp -p`): the umask does not apply to them. Where the sender has none
@@ -18,8 +18,8 @@
 
 pub mod dirs;
 mod fault;
-#[cfg(test)]
-pub(crate) mod memory;
+#[cfg(any(test, feature = "sim"))]
+pub mod memory;
 #[cfg(unix)]
 pub mod unix;
 #[cfg(windows)]

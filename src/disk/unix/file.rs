@@ -104,10 +104,9 @@ impl File for UnixFile {
     fn try_lock(&self) -> Result<bool> {
         loop {
             match rustix::fs::flock(&self.0, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) => return Ok(true),
-                Err(Errno::WOULDBLOCK) => return Ok(false),
                 // A file system without locks, or one that has run out of them (NFS without its lock daemon).
-                Err(Errno::NOLCK | Errno::OPNOTSUPP | Errno::NOSYS) => return Ok(true),
+                Ok(()) | Err(Errno::NOLCK | Errno::OPNOTSUPP | Errno::NOSYS) => return Ok(true),
+                Err(Errno::WOULDBLOCK) => return Ok(false),
                 Err(Errno::INTR) => {}
                 Err(errno) => return Err(errno.into()),
             }

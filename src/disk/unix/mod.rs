@@ -109,6 +109,8 @@ impl Dir for UnixDir {
             Err(rustix::io::Errno::LOOP | rustix::io::Errno::MLINK) => {
                 Err(DiskError::of(Fault::NotFile, "it is a link"))
             }
+            // Elsewhere this means a device that is gone.
+            Err(rustix::io::Errno::NXIO) => Err(DiskError::of(Fault::NotFile, "it is a socket or a device")),
             Err(errno) => Err(errno.into()),
         }
     }

@@ -266,3 +266,13 @@ fn free_space_is_known() {
     let dir = UnixDir::open_path(temp.path()).unwrap();
     assert!(dir.available().unwrap().is_some_and(|free| free > 0));
 }
+
+#[test]
+fn a_socket_is_no_broken_disk() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = UnixDir::open_path(temp.path()).unwrap();
+    let _socket = std::os::unix::net::UnixListener::bind(temp.path().join("s")).unwrap();
+    for access in [Access::Read, Access::ReadWrite] {
+        assert_eq!(dir.open_file(&name("s"), access).unwrap_err().fault(), Fault::NotFile);
+    }
+}

@@ -43,6 +43,8 @@ mod commit;
 mod compare;
 mod conflict;
 mod coverage;
+#[cfg(test)]
+mod crash_tests;
 mod file;
 mod journal;
 mod link;
