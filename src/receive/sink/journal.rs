@@ -142,7 +142,9 @@ pub(super) fn write(file: &dyn File, slots: &mut [Slot]) -> Result<()> {
             .count();
         let (now, later) = rest.split_at(run);
         bytes.clear();
-        now.iter().for_each(|slot| bytes.extend_from_slice(&slot.encode()));
+        for slot in now {
+            bytes.extend_from_slice(&slot.encode());
+        }
         file.write_at(&bytes, slot_offset(first.index))?;
         rest = later;
     }
@@ -185,7 +187,7 @@ mod tests {
         claims(file, size, ChunkSize::MIN, &Stop::new()).unwrap().iter().collect()
     }
 
-    /// The bytes of `docs/protocol.md`, section 6; computed there by hand with `b3sum`.
+    /// Section 6 of `docs/protocol.md`, byte by byte.
     #[test]
     fn it_is_written_as_the_protocol_says() {
         let file = journal();

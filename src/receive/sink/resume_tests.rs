@@ -80,7 +80,7 @@ fn part_name() -> Name {
 
 #[test]
 fn an_interrupted_file_is_gone_on_with() {
-    let bytes = content(5 << 19 | 77);
+    let bytes = content((5 << 19) + 77);
     for chunks in 0..=5 {
         let disk = MemoryDisk::new();
         interrupted(&disk, &bytes, chunks);
@@ -180,7 +180,7 @@ fn receive(feeder: &mut Feeder, bytes: &[u8]) -> Option<Reason> {
 
 #[test]
 fn another_file_is_left_alone_replaced_or_joined() {
-    let new = content(5 << 19 | 9);
+    let new = content((5 << 19) + 9);
     let mut changed = new.clone();
     changed[700_000] ^= 1;
     for old in [changed, new[..3 << 19].to_vec(), b"short".to_vec(), Vec::new(), content(6 << 19)] {
@@ -335,8 +335,12 @@ fn a_checkpoint_syncs_the_data_before_the_journal_speaks_of_it() {
     let shown = |name: &Name| String::from_utf8_lossy(name.as_bytes()).into_owned();
     let ops: Vec<_> = disk.ops()[before..].iter().map(|op| (op.verb, op.name.clone())).collect();
     let (part, journal) = (shown(&part_name()), shown(&journal));
-    let expected =
-        [("sync", part), ("write", journal.clone()), ("sync", journal), ("sync-dir", String::new())];
+    let expected = [
+        ("sync-data", part),
+        ("write", journal.clone()),
+        ("sync-data", journal),
+        ("sync-dir", String::new()),
+    ];
     assert_eq!(ops, expected);
     let claims = |disk: &MemoryDisk| {
         let file = file_of_journal(disk);
@@ -418,8 +422,8 @@ fn holes_over_what_was_there_are_zeros() {
 
 #[test]
 fn lies_about_chunks_end_the_transfer() {
-    let bytes = content(4 << 19);
     type Lie = fn(&mut Feeder, u64, &[u8]) -> Result<()>;
+    let bytes = content(4 << 19);
     let lies: [Lie; 5] = [
         // A chunk that is complete, a value nobody asked for, a value of half a chunk, the middle of a chunk, all chunks at once.
         |feeder, entry, bytes| feeder.write(entry, 0, &bytes[..5]),
@@ -439,5 +443,35 @@ fn lies_about_chunks_end_the_transfer() {
         let entry = feeder.file("f", bytes.len());
         send_chunk(&mut feeder, entry, CHUNK, 0, &bytes);
         assert_eq!(lie(&mut feeder, entry, &bytes).unwrap_err().kind(), Kind::Protocol, "{number}");
+    }
+}
+
+/// The system tells only once that it has lost data: a file must not get its name before a checkpoint that is under way has said what it found.
+#[test]
+fn a_file_waits_for_the_checkpoint_that_is_under_way() {
+    for is_lost in [false, true] {
+        let disk = MemoryDisk::with(crate::disk::memory::Spelling::Exact, false);
+        let bytes = content(2 << 19);
+        let mut feeder = Feeder::new(disk.clone());
+        let entry = feeder.file("f", bytes.len());
+        send_chunk(&mut feeder, entry, CHUNK, 0, &bytes);
+        assert!(feeder.sink.checkpoint(0).unwrap().is_none());
+        let checkpoint = feeder.sink.checkpoint(60_000).unwrap().unwrap();
+        send_chunk(&mut feeder, entry, CHUNK, 1, &bytes);
+        feeder.finish(entry, &bytes).unwrap();
+        let other = feeder.send("other", b"x");
+        feeder.commit();
+        assert_eq!((feeder.outcome(entry), feeder.outcome(other)), (None, Some(None)));
+        if is_lost {
+            let part = String::from_utf8_lossy(part_name().as_bytes()).into_owned();
+            disk.fail_on("sync-data", &part, std::io::ErrorKind::StaleNetworkFileHandle);
+        }
+        let done = feeder.sink.checkpointed(checkpoint.run());
+        assert_eq!(done.map_err(|error| error.kind()), if is_lost { Err(Kind::Disk) } else { Ok(()) });
+        if !is_lost {
+            feeder.commit();
+            assert_eq!(feeder.outcome(entry), Some(None));
+            assert_eq!(feeder.tree(), ["f", "other"]);
+        }
     }
 }

@@ -119,11 +119,11 @@ impl Feeder {
 
     /// What was asked for last, if that was not given yet.
     pub(super) fn wanted(&mut self, id: u64) -> Option<Get> {
-        let gets = self.events.iter().filter_map(|event| match event {
+        let mut gets = self.events.iter().filter_map(|event| match event {
             SinkEvent::Get(get) if get.entry == id => Some(get.clone()),
             _ => None,
         });
-        let get = gets.skip(self.gets_taken).next()?;
+        let get = gets.nth(self.gets_taken)?;
         self.gets_taken += 1;
         Some(get)
     }
