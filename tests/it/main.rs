@@ -29,4 +29,5 @@ mod session;
 mod terminal;
 #[cfg(unix)]
 mod tree;
+mod wishes;
 mod world;
