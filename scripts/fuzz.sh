@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 seconds="${1:-60}"
 shift || true
 targets=("$@")
-keep="${KEEP:-400}"
+keep="${KEEP:-250}"
 
 if ! cargo +nightly fuzz --version >/dev/null 2>&1; then
     echo "missing: rustup toolchain install nightly; cargo install cargo-fuzz" >&2
@@ -30,7 +30,7 @@ for target in "${targets[@]}"; do
     rm -rf "$corpus"
     mkdir -p "$corpus"
     # The shortest first: they are the ones a person can read.
-    find "$merged" -type f -printf '%s %p\n' | sort -n | head -n "$keep" | cut -d' ' -f2- | xargs -r cp -t "$corpus"
+    find "$merged" -type f -printf '%s %p\n' | sort -n | sed -n "1,${keep}p" | cut -d' ' -f2- | xargs -r cp -t "$corpus"
     rm -rf "$merged"
     echo "$target: $(find "$corpus" -type f | wc -l) inputs kept"
 done
