@@ -11,6 +11,7 @@
 )]
 
 mod cmd;
+mod corpora;
 mod docs;
 mod examples;
 mod guesses;
