@@ -5,7 +5,12 @@ use p2pc::proto::seal::Ciphers;
 
 use super::Script;
 
-fn side<'a>(script: &mut Script<'_>, role: Role, password: &'a [u8], seed: &'a [u8; 32]) -> (Handshake, Vec<u8>) {
+fn side<'a>(
+    script: &mut Script<'_>,
+    role: Role,
+    password: &'a [u8],
+    seed: &'a [u8; 32],
+) -> (Handshake, Vec<u8>) {
     let flags = script.byte();
     Handshake::new(&Params {
         room: "48213",
@@ -32,8 +37,11 @@ pub fn handshake(bytes: &[u8]) {
             break;
         }
         let is_ours = script.byte() & 1 == 0;
-        let (machine, queue, answers) =
-            if is_ours { (&mut ours, &mut to_us, &mut to_them) } else { (&mut theirs, &mut to_them, &mut to_us) };
+        let (machine, queue, answers) = if is_ours {
+            (&mut ours, &mut to_us, &mut to_them)
+        } else {
+            (&mut theirs, &mut to_them, &mut to_us)
+        };
         let mut message = match script.byte() % 3 {
             0 => script.stretch().to_vec(),
             _ => queue.pop().unwrap_or_default(),

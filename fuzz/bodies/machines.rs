@@ -40,7 +40,8 @@ pub fn sender(bytes: &[u8]) {
     let mut script = Script(bytes);
     let must_confirm = script.byte() & 1 == 1;
     let verify = must_confirm.then(|| "123 456 789".to_owned());
-    let mut machine = Sender::new(sending::Beginning { verify, must_confirm, ..sending::Beginning::default() });
+    let mut machine =
+        Sender::new(sending::Beginning { verify, must_confirm, ..sending::Beginning::default() });
     let (mut nesting, mut seq, mut now_ms) = (Nesting::new(), 0, 0);
     let mut fetches: Vec<Fetch> = Vec::new();
     let mut is_done = false;
@@ -119,7 +120,9 @@ pub fn receiver(bytes: &[u8]) {
             match effect {
                 receiving::Effect::Frame(packed) => readable(&packed),
                 receiving::Effect::Job(Job::Prepare(entry)) => prepared.push(entry),
-                receiving::Effect::Job(Job::Write { cost, .. }) => machine.sink(SinkEvent::Taken { cost }, now_ms),
+                receiving::Effect::Job(Job::Write { cost, .. }) => {
+                    machine.sink(SinkEvent::Taken { cost }, now_ms)
+                }
                 receiving::Effect::Job(Job::Finish(end)) => {
                     open.retain(|entry| *entry != end.entry);
                     machine.sink(SinkEvent::Resolved { entry: end.entry, failure: None }, now_ms);

@@ -2,9 +2,7 @@
 
 use p2pc::proto::chunk::ChunkSize;
 use p2pc::proto::frame::{Control, Frame, cost, encode_control, encode_keep_alive, encode_received};
-use p2pc::proto::limits::{
-    DEPTH_MAX, FRAME_COST_MAX, FRAME_COST_MIN, LIST_MAX, PATH_BYTES_MAX, PIECES_MAX,
-};
+use p2pc::proto::limits::{DEPTH_MAX, FRAME_COST_MAX, FRAME_COST_MIN, LIST_MAX, PATH_BYTES_MAX, PIECES_MAX};
 use p2pc::proto::manifest::{EntryKind, Item, Nesting};
 use p2pc::proto::path::{Name, RelPath, System, link_stays_inside};
 use p2pc::proto::runs::Runs;
