@@ -54,6 +54,7 @@ pub async fn send(options: SendOptions, handler: &dyn Handler, cancel: Cancel) -
 /// [`Error`] with the [`Kind`] that says whose fault it was. A report with failed entries is no error.
 pub async fn receive(options: ReceiveOptions, handler: &dyn Handler, cancel: Cancel) -> Result<Report> {
     let output = crate::receive::Destination::check(&options.out)?;
+    let rules = options.rules();
     let meeting = Meeting {
         role: Role::Receive,
         code: options.code,
@@ -65,7 +66,9 @@ pub async fn receive(options: ReceiveOptions, handler: &dyn Handler, cancel: Can
     let stop = cancel.clone();
     let yes = options.yes;
     meeting
-        .hold(handler, &cancel, async |paired| crate::receive::run(paired, output, yes, handler, stop).await)
+        .hold(handler, &cancel, async |paired| {
+            crate::receive::run(paired, output, rules, yes, handler, stop).await
+        })
         .await
 }
 

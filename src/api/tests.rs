@@ -13,7 +13,7 @@ use crate::proto::chunk::ChunkSize;
 use crate::proto::handshake::{Established, Handshake, Params};
 use crate::proto::limits::FRAME_BYTES_MAX;
 use crate::proto::seal::Ciphers;
-use crate::receive::Destination;
+use crate::receive::{Destination, Rules};
 use crate::relay::stage::Stage;
 use crate::send::source::Walk;
 
@@ -67,7 +67,7 @@ fn transfer(capacity: usize, bytes: usize) -> [BTreeMap<PathBuf, Option<Vec<u8>>
         let person = Silent::accepting();
         future::zip(
             crate::send::run(sender, walk, ChunkSize::default(), &person, Cancel::new()),
-            crate::receive::run(receiver, output, false, &person, Cancel::new()),
+            crate::receive::run(receiver, output, Rules::default(), false, &person, Cancel::new()),
         )
         .await
     });

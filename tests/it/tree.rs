@@ -14,7 +14,7 @@ use p2pc::proto::chunk::ChunkSize;
 use p2pc::proto::frame::FileEnd;
 use p2pc::proto::frame::{Frame, Verdict};
 use p2pc::proto::manifest::{Entry, EntryKind, Nesting};
-use p2pc::receive::sink::{Job, Output, Sink, SinkEvent, Stop};
+use p2pc::receive::sink::{Job, Output, Rules, Sink, SinkEvent, Stop};
 use p2pc::send::source::{Fetch, ReadEnd, Reader, SourceEvent, Walk, What};
 use proptest::prelude::*;
 
@@ -112,7 +112,12 @@ impl Transfer {
         let walk = Walk::new(paths).unwrap();
         let mut transfer = Transfer {
             reader: Reader::new(walk.roots().clone(), ChunkSize::MIN),
-            sink: Sink::new(p2pc::disk::create_output(out).unwrap(), ChunkSize::MIN, Stop::new()),
+            sink: Sink::new(
+                p2pc::disk::create_output(out).unwrap(),
+                ChunkSize::MIN,
+                Rules::default(),
+                Stop::new(),
+            ),
             events: Vec::new(),
             open: BTreeMap::new(),
             resolved: 0,
