@@ -189,14 +189,15 @@ impl<D: Dir + 'static> Sink<D> {
     /// A checkpoint was carried out.
     pub(super) fn checkpoint_done(&mut self, done: Checkpointed) -> Result<()> {
         self.checkpointing = None;
-        let Some(file) = self.files.get_mut(&done.entry) else {
-            // It ended meanwhile, and was synced for itself.
-            return Ok(());
-        };
-        let dir = file.dir();
+        // Whatever became of the file: the system tells of data it has lost once, and whoever syncs it next is told that all is well.
+        let file = self.files.get_mut(&done.entry);
         if let Err(error) = done.result {
-            return Err(error.into_error(format!("cannot make {:?} durable", file.path)));
+            let path = file.map(|file| file.path.clone());
+            let path = path.or_else(|| self.group.path_of(done.entry)).unwrap_or_default();
+            return Err(error.into_error(format!("cannot make {path:?} durable")));
         }
+        let Some(file) = file else { return Ok(()) };
+        let dir = file.dir();
         let Some(part) = file.part.as_mut().filter(|part| part.journal.state == State::Made) else {
             return Ok(());
         };

@@ -90,6 +90,19 @@ impl<F> Group<F> {
             || self.kept >= KEPT_MAX
     }
 
+    /// Takes a file out.
+    fn take(&mut self, entry: u64) -> Option<Finished<F>> {
+        let at = self.files.iter().position(|file| file.entry == entry)?;
+        // What it holds back must not make every other item a group of its own.
+        self.bytes = 0;
+        self.files.remove(at)
+    }
+
+    /// Where a file belongs.
+    pub(super) fn path_of(&self, entry: u64) -> Option<RelPath> {
+        self.files.iter().find(|file| file.entry == entry).map(|file| file.path.clone())
+    }
+
     /// A directory or link was made in the directory `inside`; `parent` waits for it.
     pub(super) fn add_made(&mut self, entry: u64, parent: Parent, inside: RelPath) {
         self.made.push(Made { entry, parent, inside });
@@ -111,8 +124,19 @@ impl<F> Group<F> {
 }
 
 impl<D: Dir + 'static> Sink<D> {
-    /// Brings the group to its end. If it fails, what was renamed stays, whole, and what was not stays a part file.
+    /// Brings the group to its end, less a file of which a checkpoint is under way: what that finds out about its data has to be known
+    /// first. If it fails, what was renamed stays, whole, and what was not stays a part file.
     pub(super) fn commit_group(&mut self, events: &mut Vec<SinkEvent>) -> Result<()> {
+        if self.group.is_empty() {
+            return Ok(());
+        }
+        let held = self.checkpointing.and_then(|entry| self.group.take(entry));
+        let committed = self.commit_files(events);
+        self.group.files.extend(held);
+        committed
+    }
+
+    fn commit_files(&mut self, events: &mut Vec<SinkEvent>) -> Result<()> {
         if self.group.is_empty() {
             return Ok(());
         }
@@ -139,11 +163,8 @@ impl<D: Dir + 'static> Sink<D> {
                     journaled.push((inside.clone(), part.journal.name().clone()));
                 }
                 // What an interrupted transfer left of a file that somebody else has put there since.
-                None if self.rules.resume || file.size > 0 => {
-                    self.remove_if_ours(&inside, &file.name.part_file());
-                    self.remove_if_ours(&inside, &file.name.journal_file());
-                }
-                _ => {}
+                None => self.remove_left(&file.path, &inside, &file.name, file.size),
+                Some(_) => {}
             }
             if failure.is_none() && own != file.name {
                 renamed.push(SinkEvent::KeptBoth { path: file.path, name: file.name });

@@ -145,11 +145,13 @@ impl<D: Dir + 'static> Sink<D> {
             self.open_part(entry)?;
         }
         let Some(file) = self.files.get_mut(&entry) else { return Ok(()) };
-        if let Some(part) = file.part.as_mut().filter(|_| is_copied) {
-            if let Err(error) = part.write(bytes, offset) {
-                let path = file.path.clone();
-                return Err(self.refuse(error, &path));
-            }
+        let written = match file.part.as_mut().filter(|_| is_copied) {
+            Some(part) => part.write(bytes, offset),
+            None => Ok(()),
+        };
+        if let Err(error) = written {
+            let path = file.path.clone();
+            return Err(self.refuse(error, &path));
         }
         let before = file.coverage.as_deref().map_or(0, Coverage::open);
         let Some(chunks) = file.coverage.as_mut().and_then(|coverage| coverage.chunks()) else {

@@ -17,7 +17,7 @@ use super::journal::Slot;
 #[derive(Debug)]
 pub(super) enum Coverage {
     /// Of a stream whose size nobody knows: from the first byte to the last.
-    Stream(FileHasher),
+    Stream(Box<FileHasher>),
     /// Of a file.
     Chunks(Chunks),
 }
@@ -60,7 +60,7 @@ impl Coverage {
     /// Nothing yet of a file of this size, if it has one.
     pub(super) fn new(size: Option<u64>, chunk: ChunkSize) -> Coverage {
         size.map_or_else(
-            || Coverage::Stream(FileHasher::new(chunk)),
+            || Coverage::Stream(Box::new(FileHasher::new(chunk))),
             |size| Coverage::Chunks(Chunks::new(size, chunk)),
         )
     }

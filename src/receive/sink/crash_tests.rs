@@ -182,7 +182,7 @@ impl Session {
         while let Some(event) = self.queue.pop_front() {
             match event {
                 SinkEvent::Planned { entry, verdict: Verdict::Send } => {
-                    self.send(entry, ChunkSize::MIN, None)?
+                    self.send(entry, ChunkSize::MIN, None)?;
                 }
                 SinkEvent::Planned { entry, verdict: Verdict::Compare } => {
                     let count = chunk_count(self.files[&entry].len() as u64, ChunkSize::MIN);
@@ -338,7 +338,9 @@ fn interrupted(disk: &MemoryDisk, count: usize) -> (Vec<&'static str>, bool) {
     assert!(is_whole || disk.changes() >= count, "it failed before: {result:?}");
     // What was told before the end was told.
     let left = session.queue.drain(..).chain(session.events.drain(..)).collect::<Vec<_>>();
-    left.into_iter().for_each(|event| session.note(event));
+    for event in left {
+        session.note(event);
+    }
     // Nothing is tidied up behind it: the disk has stopped.
     (std::mem::take(&mut session.delivered), is_whole)
 }

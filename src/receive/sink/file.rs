@@ -200,7 +200,7 @@ impl<D: Dir + 'static> Sink<D> {
     pub(super) fn forget(&mut self, entry: u64) -> Option<Incoming<D::File>> {
         let file = self.files.remove(&entry)?;
         self.open.retain(|&open| open != entry);
-        self.hashing -= file.coverage.as_deref().map_or(0, Coverage::open);
+        self.hashing = self.hashing.saturating_sub(file.coverage.as_deref().map_or(0, Coverage::open));
         self.space.forgone(file.owed);
         Some(file)
     }
@@ -258,7 +258,9 @@ impl<D: Dir + 'static> Sink<D> {
         if !done.is_empty() {
             self.unjournaled.insert(entry);
         }
-        done.into_iter().for_each(|slot| part.journal.note(slot));
+        for slot in done {
+            part.journal.note(slot);
+        }
         if let Input::Bytes(bytes) = input {
             let written = file.owed.min(bytes.len() as u64);
             file.owed -= written;

@@ -142,7 +142,9 @@ pub(super) fn write(file: &dyn File, slots: &mut [Slot]) -> Result<()> {
             .count();
         let (now, later) = rest.split_at(run);
         bytes.clear();
-        now.iter().for_each(|slot| bytes.extend_from_slice(&slot.encode()));
+        for slot in now {
+            bytes.extend_from_slice(&slot.encode());
+        }
         file.write_at(&bytes, slot_offset(first.index))?;
         rest = later;
     }
@@ -161,3 +163,102 @@ const SLOT_BYTES: usize = 40;
 
 /// Slots read or written with one call: 40 KiB of them.
 const SLOTS_AT_ONCE: usize = 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::Dir;
+    use crate::disk::memory::{MemoryDisk, MemoryFile};
+    use crate::proto::frame::Run;
+    use crate::proto::path::Name;
+
+    const SIZE: u64 = 5 << 19;
+
+    fn journal() -> MemoryFile {
+        MemoryDisk::new().root().create_file(&Name::new(b"j").unwrap()).unwrap()
+    }
+
+    fn slots(indices: &[u64]) -> Vec<Slot> {
+        let slot = |index| Slot { index, length: 1 << 19, value: ChunkValue([index as u8; 32]) };
+        indices.iter().map(|index| slot(*index)).collect()
+    }
+
+    fn held(file: &MemoryFile, size: u64) -> Vec<u64> {
+        claims(file, size, ChunkSize::MIN, &Stop::new()).unwrap().iter().collect()
+    }
+
+    /// Section 6 of `docs/protocol.md`, byte by byte.
+    #[test]
+    fn it_is_written_as_the_protocol_says() {
+        let file = journal();
+        begin(&file, ChunkSize::default()).unwrap();
+        write(&file, &mut slots(&[0])).unwrap();
+        let mut bytes = [0; HEADER_BYTES + SLOT_BYTES];
+        assert_eq!(file.read_at(&mut bytes, 0).unwrap(), bytes.len());
+        assert_eq!(bytes[..10], *b"p2pcj\x01\x00\x00\x10\x00");
+        assert_eq!(bytes[10..16], blake3::hash(&bytes[..10]).as_bytes()[..6]);
+        assert_eq!(bytes[16..48], [0; 32]);
+        let mut checked = [0; 48];
+        checked[8..16].copy_from_slice(&(1_u64 << 19).to_le_bytes());
+        assert_eq!(bytes[48..], blake3::hash(&checked).as_bytes()[..8]);
+        assert_eq!(read_chunk_size(&file).unwrap(), Some(ChunkSize::default()));
+    }
+
+    #[test]
+    fn torn_slots_and_those_of_another_length_claim_nothing() {
+        let file = journal();
+        begin(&file, ChunkSize::MIN).unwrap();
+        write(&file, &mut slots(&[4, 0, 1, 3])).unwrap();
+        assert_eq!(held(&file, SIZE), [0, 1, 3, 4]);
+        // The last chunk is shorter now, or there are fewer.
+        assert_eq!(held(&file, SIZE - 1), [0, 1, 3]);
+        assert_eq!(held(&file, 2 << 19), [0, 1]);
+        // Whatever byte of a slot is lost.
+        for byte in 0..SLOT_BYTES as u64 {
+            let at = slot_offset(1) + byte;
+            let mut old = [0];
+            file.read_at(&mut old, at).unwrap();
+            file.write_at(&[!old[0]], at).unwrap();
+            assert_eq!(held(&file, SIZE), [0, 3, 4], "{byte}");
+            file.write_at(&old, at).unwrap();
+        }
+        // A slot in another one's place.
+        let mut slot = [0; SLOT_BYTES];
+        file.read_at(&mut slot, slot_offset(0)).unwrap();
+        file.write_at(&slot, slot_offset(2)).unwrap();
+        assert_eq!(held(&file, SIZE), [0, 1, 3, 4]);
+        for length in [0, 15, 16, 17, slot_offset(1) + 39] {
+            file.set_len(length).unwrap();
+            assert!(held(&file, SIZE).len() <= 1);
+        }
+    }
+
+    #[test]
+    fn what_is_no_journal_is_none() {
+        for bytes in [&b""[..], b"p2pcj\x01", &[0; 64], b"p2pcj\x02\x00\x00\x10\x00aaaaaa", &[0xff; 16]] {
+            let file = journal();
+            file.write_at(bytes, 0).unwrap();
+            assert_eq!(read_chunk_size(&file).unwrap(), None, "{bytes:?}");
+        }
+        for absurd in [0_u32, 1, 3 << 20, u32::MAX] {
+            let file = journal();
+            let mut header = *b"p2pcj\x01\0\0\0\0\0\0\0\0\0\0";
+            header[6..10].copy_from_slice(&absurd.to_le_bytes());
+            let check = blake3::hash(&header[..10]);
+            header[10..].copy_from_slice(&check.as_bytes()[..6]);
+            file.write_at(&header, 0).unwrap();
+            assert_eq!(read_chunk_size(&file).unwrap(), None, "{absurd}");
+        }
+    }
+
+    #[test]
+    fn what_is_too_scattered_is_claimed_in_part() {
+        let file = journal();
+        begin(&file, ChunkSize::MIN).unwrap();
+        let count = 3 * RUNS_MAX as u64;
+        write(&file, &mut slots(&(0..count).filter(|index| index % 2 == 0).collect::<Vec<_>>())).unwrap();
+        let claims = claims(&file, count << 19, ChunkSize::MIN, &Stop::new()).unwrap();
+        assert_eq!(claims.len(), RUNS_MAX);
+        assert_eq!(claims.as_slice()[1], Run { first: 2, count: 1 });
+    }
+}

@@ -229,6 +229,18 @@ impl<D: Dir + 'static> Sink<D> {
         }
     }
 
+    /// Removes what an interrupted transfer left of a file that is there by other means, unless somebody is receiving it.
+    pub(super) fn remove_left(&mut self, path: &RelPath, dir: &RelPath, name: &Name, size: u64) {
+        let is_left = self.dirs.get(dir).is_ok_and(|dir| dir.stat(&name.part_file()).is_ok());
+        // Whether it works or not, it is in nobody's way.
+        if is_left {
+            let _ = self.remove_stale(path, dir, name);
+        } else if size > u64::from(ChunkSize::MIN.bytes()) {
+            // Of a receiver that was killed when the file just had its name.
+            self.remove_if_ours(dir, &name.journal_file());
+        }
+    }
+
     /// Removes a file of ours, whatever comes of it.
     pub(super) fn remove_if_ours(&mut self, dir: &RelPath, name: &Name) {
         if let Ok(dir) = self.dirs.get(dir)

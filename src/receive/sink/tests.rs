@@ -29,6 +29,11 @@ impl Feeder {
     pub(super) fn with(disk: MemoryDisk, rules: Rules) -> Feeder {
         let stop = Stop::new();
         let sink = Sink::new(disk.root(), ChunkSize::MIN, rules, stop.clone());
+        Feeder { stop, ..Feeder::of(disk, sink) }
+    }
+
+    pub(super) fn of(disk: MemoryDisk, sink: Sink<crate::disk::memory::MemoryDir>) -> Feeder {
+        let stop = Stop::new();
         Feeder { disk, sink, stop, nesting: Nesting::new(), events: Vec::new(), gets_taken: 0 }
     }
 
@@ -45,6 +50,13 @@ impl Feeder {
 
     pub(super) fn file(&mut self, name: &str, size: usize) -> u64 {
         self.prepare(&Item::File { name: name.as_bytes(), size: Some(size as u64), meta: META, holes: 0 })
+    }
+
+    pub(super) fn try_file(&mut self, name: &str, size: usize) -> Result<u64> {
+        let item = Item::File { name: name.as_bytes(), size: Some(size as u64), meta: META, holes: 0 };
+        let entry = self.nesting.place(&item).unwrap();
+        let id = entry.id;
+        self.job(Job::Prepare(entry)).map(|()| id)
     }
 
     pub(super) fn dir(&mut self, name: &str) -> u64 {
@@ -107,11 +119,11 @@ impl Feeder {
 
     /// What was asked for last, if that was not given yet.
     pub(super) fn wanted(&mut self, id: u64) -> Option<Get> {
-        let gets = self.events.iter().filter_map(|event| match event {
+        let mut gets = self.events.iter().filter_map(|event| match event {
             SinkEvent::Get(get) if get.entry == id => Some(get.clone()),
             _ => None,
         });
-        let get = gets.skip(self.gets_taken).next()?;
+        let get = gets.nth(self.gets_taken)?;
         self.gets_taken += 1;
         Some(get)
     }

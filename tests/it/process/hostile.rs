@@ -354,7 +354,7 @@ fn a_file_of_endless_holes_can_be_interrupted() {
         name: b"f",
         size: Some(1 << 62),
         meta: META,
-        holes: 0,
+        holes: 1 << 62,
     }]));
     scene.attacker.hears(|control| matches!(control, Control::Plan(_)).then_some(()));
     // As many as the window takes.
