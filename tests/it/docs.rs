@@ -87,6 +87,7 @@ fn the_pairing_in_the_page_is_a_real_one() {
         role,
         made,
         options: Options::default(),
+        in_session: false,
         ciphers,
         app: "1.2.3",
         nonce: [nonce; 32],
