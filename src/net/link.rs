@@ -16,6 +16,8 @@ use super::pair::Paired;
 use super::reunion::{Found, GO_ON};
 use super::upkeep::{Order, Orders, Upkeep, upkeep};
 use crate::error::{Error, Kind, Result};
+use crate::proto::conversation::Conversation;
+use crate::proto::frame::{CancelReason, Cancelled, Control, bounded_text};
 use crate::events::{
     Answer, Cancel, Conflict, Deciding, Decision, Event, Handler, Progress, Question, Report,
 };
@@ -29,7 +31,7 @@ pub struct Link<'h> {
     // The other side was started again: this session is over.
     restarted: Option<Box<Paired<'h>>>,
     handler: &'h dyn Handler,
-    cancel: Cancel,
+    cancel: &'h Cancel,
     cancelled: bool,
     question: Option<(Asked, Answer<'h>)>,
     deciding: Option<Deciding<'h>>,
@@ -90,8 +92,8 @@ pub enum Asked {
 impl<'h> Link<'h> {
     /// Takes over a session's lane. The second value moves its bytes: [`Upkeep::beside`] runs it beside the session.
     #[must_use]
-    pub fn new(paired: Paired<'h>, handler: &'h dyn Handler, cancel: Cancel) -> (Link<'h>, Upkeep<'h>) {
-        let Paired { lane, io, reunion, .. } = paired;
+    pub fn new(paired: Paired<'h>) -> (Link<'h>, Upkeep<'h>) {
+        let Paired { lane, io, reunion, handler, cancel, .. } = paired;
         let retry = reunion.retry();
         let (orders, upkeep) = upkeep(io, reunion);
         let link = Link {
@@ -295,6 +297,18 @@ pub(crate) async fn drive<'h>(driver: &mut impl Drive<'h>) -> Result<Ended<'h>> 
 fn timed<'h>(driver: &mut impl Drive<'h>, report: Report) -> Report {
     let since = driver.link().moving_since;
     Report { elapsed: since.map_or(Duration::ZERO, |since| since.elapsed()), ..report }
+}
+
+/// Ends a session before it has begun: tells the other side why, and gives the reason back.
+pub async fn decline(paired: Paired<'_>, error: Error) -> Error {
+    let (link, upkeep) = Link::new(paired);
+    let text = bounded_text(error.to_string());
+    let cancelled = Cancelled { reason: CancelReason::Interrupted, text: &text };
+    if let Ok(frame) = Conversation::default().say(Control::Cancel(cancelled)) {
+        // Where that fails the other side will notice that nobody is there.
+        let _ = link.lane.send(frame);
+    }
+    upkeep.beside(async move { (error, link.lane) }).await
 }
 
 /// Starts a thread for what may block: walking, reading, writing. It ends when its channels do.

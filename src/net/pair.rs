@@ -83,6 +83,10 @@ pub struct Paired<'p> {
     pub must_confirm: bool,
     /// How both sides find each other again.
     pub reunion: Reunion<'p>,
+    /// Who listens.
+    pub handler: &'p dyn Handler,
+    /// Ends the session in order.
+    pub cancel: &'p Cancel,
 }
 
 impl<'a> Pairing<'a> {
@@ -219,6 +223,8 @@ impl<'a> Pairing<'a> {
             verify: verify_string.clone(),
             must_confirm: self.options.verify,
             reunion: Reunion::new(self, established.secret.clone(), *mode),
+            handler: self.handler,
+            cancel: self.cancel,
         }
     }
 }

@@ -10,15 +10,15 @@ use super::Destination;
 use super::machine::{Beginning, Effect, Receiver};
 use super::sink::{Job, SinkEvent, Stop};
 use crate::error::{Error, Kind, Result};
-use crate::events::{Cancel, Handler, Report};
+use crate::events::Report;
 use crate::net::lane::Lane;
 use crate::net::link::{Asked, Drive, Ended, Happening, Link, drive, spawn};
 use crate::net::pair::Paired;
 use crate::proto::chunk::ChunkSize;
 
 /// Receives into `destination` from the other side of an established session, until that is done or the other side was started again: then
-/// the destination is let go of before this returns. Dropping the future abandons the transfer without telling the other side; `cancel` ends
-/// it in order.
+/// the destination is let go of before this returns. Dropping the future abandons the transfer without telling the other side; its cancellation
+/// ends it in order.
 ///
 /// # Errors
 /// Whatever ended the session before every entry had its outcome.
@@ -26,11 +26,9 @@ pub async fn run<'p>(
     paired: Paired<'p>,
     destination: Destination,
     yes: bool,
-    handler: &'p dyn Handler,
-    cancel: Cancel,
 ) -> Result<Ended<'p>> {
     let beginning = Beginning { verify: paired.verify.clone(), must_confirm: paired.must_confirm, yes };
-    let (link, upkeep) = Link::new(paired, handler, cancel);
+    let (link, upkeep) = Link::new(paired);
     let driver =
         Driver { machine: Receiver::new(beginning), link, destination: Some(destination), disk: None };
     upkeep.beside(driver.run()).await

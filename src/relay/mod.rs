@@ -30,4 +30,5 @@ mod socket;
 pub(crate) mod stage;
 pub mod switchboard;
 
+pub use room::Rooms;
 pub use server::{Relay, RelayOptions, TlsFiles};

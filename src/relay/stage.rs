@@ -14,7 +14,7 @@ use futures_util::StreamExt;
 use super::door::{House, serve};
 use super::exchange::Exchange;
 use super::pipe::{Pipe, pipe};
-use super::room::RoomName;
+use super::room::Rooms;
 use crate::events::Cancel;
 
 pub type Client = WebSocketStream<Pipe>;
@@ -36,8 +36,12 @@ impl Stage {
         let now_ms = Arc::new(AtomicU64::new(1));
         let clock = Arc::clone(&now_ms);
         let exchange = Arc::new(Exchange::new(Box::new(move || clock.load(Ordering::Relaxed))));
-        let only_room = only_room.and_then(RoomName::parse);
-        let house = Arc::new(House { exchange, only_room, patience, closing: Cancel::new() });
+        let only_rooms = only_room.map(|room| {
+            let rooms = Rooms::default();
+            rooms.admit(room).unwrap();
+            rooms
+        });
+        let house = Arc::new(House { exchange, only_rooms, patience, closing: Cancel::new() });
         Stage { executor: LocalExecutor::new(), house, now_ms }
     }
 

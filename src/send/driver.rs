@@ -9,7 +9,7 @@ use smol::channel::{Receiver, Sender as Queue, bounded, unbounded};
 use super::machine::{Beginning, Effect, Sender};
 use super::source::{Fetch, Reader, SourceEvent, Walk};
 use crate::error::{Error, Kind, Result};
-use crate::events::{Cancel, Handler, Report};
+use crate::events::Report;
 use crate::net::lane::Lane;
 use crate::net::link::{Asked, Drive, Ended, Happening, Link, drive, spawn};
 use crate::net::pair::Paired;
@@ -17,7 +17,7 @@ use crate::proto::chunk::ChunkSize;
 use crate::proto::manifest::Entry;
 
 /// Sends what `walk` finds to the other side of an established session, until that is done or the other side was started again.
-/// Dropping the future abandons the transfer without telling the other side; `cancel` ends it in order.
+/// Dropping the future abandons the transfer without telling the other side; its cancellation ends it in order.
 ///
 /// # Errors
 /// Whatever ended the session before the receiver's statement that everything has its outcome.
@@ -25,13 +25,11 @@ pub async fn run<'p>(
     paired: Paired<'p>,
     walk: Walk,
     chunk: ChunkSize,
-    handler: &'p dyn Handler,
-    cancel: Cancel,
 ) -> Result<Ended<'p>> {
     let beginning =
         Beginning { chunk, verify: paired.verify.clone(), must_confirm: paired.must_confirm };
     let threads = Threads::start(walk, chunk)?;
-    let (link, upkeep) = Link::new(paired, handler, cancel);
+    let (link, upkeep) = Link::new(paired);
     let driver = Driver { machine: Sender::new(beginning), link, threads };
     upkeep.beside(driver.run()).await
 }

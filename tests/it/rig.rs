@@ -19,7 +19,7 @@ pub struct TestRelay {
 impl TestRelay {
     pub fn start() -> TestRelay {
         let listen: ListenAddr = "127.0.0.1:0".parse().unwrap();
-        let options = RelayOptions { listen: vec![listen], tls: None, only_room: None };
+        let options = RelayOptions { listen: vec![listen], tls: None, only_rooms: None };
         let relay = smol::block_on(Relay::bind(options)).unwrap();
         let url = RelayUrl::plain(relay.addresses()[0]);
         let cancel = Cancel::new();

@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use super::record::{Opener, Sealer};
 use super::{Mode, cipher};
-use crate::proto::kdf::Kdf;
+use crate::proto::kdf::{Kdf, hex};
 use crate::proto::role::Role;
 
 /// What both sides of a session share once each has proved that it knows the code. Wiped when dropped.
@@ -24,6 +24,13 @@ impl SessionSecret {
         let ours = self.first_key(context, context.role);
         let theirs = self.first_key(context, context.role.other());
         (Sealer::new(context.mode, ours), Opener::new(context.mode, theirs))
+    }
+
+    /// The room in which both sides look for each other when the connection of a lane was lost. Only they can know it, and it says
+    /// nothing of the secret.
+    #[must_use]
+    pub fn lane_room(&self, lane: u8) -> String {
+        hex(&*Kdf::new(SALT, &*self.0).expand_with::<20>(b"lane room", &[lane]))
     }
 
     /// The key that the chain of records from `from` starts with.
