@@ -265,4 +265,6 @@ fn reachable_at(bound: SocketAddr) -> Vec<RelayUrl> {
 }
 
 #[cfg(test)]
+mod reunion_tests;
+#[cfg(test)]
 mod tests;

@@ -21,7 +21,7 @@ pub mod forward;
 mod http;
 pub mod limits;
 #[cfg(test)]
-mod pipe;
+pub(crate) mod pipe;
 pub mod room;
 mod server;
 mod session;
