@@ -29,7 +29,8 @@ fn a_connection_of_the_sender_may_break_anywhere() {
 
 #[test]
 fn a_connection_of_the_receiver_may_break_anywhere() {
-    for at in [0, 1, 30, 100, 250, 400, 700, 1500, 20_000, 262_000, 263_500, 300_000, 399_000, 401_000] {
+    // Not where only the receipt is missing: that is waited for, and may be lost for good.
+    for at in [0, 1, 30, 100, 250, 400, 700, 1500, 20_000, 262_000, 263_500, 300_000, 399_000] {
         transfer(4096, BYTES, [&[], &[at]]);
     }
 }
@@ -43,15 +44,17 @@ fn both_may_break_at_once_and_again_and_again() {
 
 #[test]
 fn strangers_in_the_room_of_the_lane_are_dropped() {
+    // What one says who claims to be this side: 0 sends, 1 receives.
     let rejoin = |role: u8, lane: u8| [b"p2pc\x01\x03".as_slice(), &[role, lane], &[9; 32]].concat();
     for (story, says) in [
-        ("garbage", vec![b"garbage".to_vec()]),
-        ("the message of a pairing that is none", vec![b"p2pc\x01\x02\x00".to_vec()]),
-        ("nothing that proves it", vec![rejoin(1, 0), vec![7; 40]]),
-        ("the wrong role", vec![rejoin(0, 0)]),
-        ("another lane", vec![rejoin(1, 1)]),
+        ("garbage", [vec![b"garbage".to_vec()], vec![b"garbage".to_vec()]]),
+        ("a message of a pairing", [vec![b"p2pc\x01\x02\x00".to_vec()], vec![b"p2pc\x01\x02\x00".to_vec()]]),
+        ("no proof", [vec![rejoin(1, 0), vec![7; 40]], vec![rejoin(0, 0), vec![7; 40]]]),
+        ("the wrong role", [vec![rejoin(0, 0)], vec![rejoin(1, 0)]]),
+        ("another lane", [vec![rejoin(1, 1)], vec![rejoin(0, 1)]]),
     ] {
         let [sender, receiver] = transfer_with(4096, BYTES, [&[100_000], &[]], |side| {
+            let says = if side.role == Role::Send { &says[0] } else { &says[1] };
             side.strangers.lock().unwrap().push_back(says.clone());
         });
         assert_eq!(sender.saw(|event| matches!(event, Event::WrongGuess { .. })), 0, "{story}");
@@ -201,7 +204,8 @@ fn what_came_from_standard_input_is_not_sent_a_second_time() {
     let first = parcel.receiving();
     let roots = Walk::new(&["-".into(), parcel.tree().to_path_buf()]).unwrap().roots().clone();
     let sends = Sending { roots, chunk: ChunkSize::default() };
-    let again = parcel.elsewhere().receiving();
+    let parcel = parcel.elsewhere();
+    let again = parcel.receiving();
     let (sent, received) = at_a_relay(|door| async move {
         let sender = Side::new(Role::Send, &door, 4096, &[]);
         let receiving = async {

@@ -23,7 +23,7 @@ use crate::relay::stage::{Stage, upgrade};
 
 /// One side: its person, and its way to the relay.
 pub(super) struct Side {
-    role: Role,
+    pub(super) role: Role,
     door: Sender<Pipe>,
     capacity: usize,
     pub(super) code: &'static str,

@@ -223,3 +223,44 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_sealer_opens_again_what_it_sealed_over_one_change_of_keys() {
+    for mode in MODES {
+        let (mut sealer, mut opener) = forth(mode);
+        (sealer.chain.records_per_key, opener.chain.records_per_key) = (3, 3);
+        let mut records = Vec::new();
+        for number in 0..7_u8 {
+            assert_eq!(sealer.next_number(), u64::from(number));
+            records.push(sealed(&mut sealer, &[number, 1, 2]));
+        }
+        // The seventh record has the third key: the first is gone.
+        for (number, record) in (0..7_u8).zip(&records) {
+            let mut record = record.clone();
+            let again = sealer.reopen(number.into(), &mut record).map(|content| content.to_vec());
+            let expected = if number < 3 { Err(OpenError::Forged) } else { Ok(vec![number, 1, 2]) };
+            assert_eq!(again, expected, "{mode:?} {number}");
+        }
+        // Nothing of that changed what comes next.
+        for (number, record) in (0..7_u8).zip(&records) {
+            assert_eq!(opened(&mut opener, record), Ok(vec![number, 1, 2]));
+        }
+        assert_eq!(opened(&mut opener, &sealed(&mut sealer, b"next")), Ok(b"next".to_vec()));
+    }
+}
+
+#[test]
+fn a_sealer_opens_nothing_but_its_own_record_of_that_number() {
+    for mode in MODES {
+        let mut sealer = forth(mode).0;
+        let mut record = sealed(&mut sealer, b"content");
+        let mut theirs = sealed(&mut lane(mode, Role::Receive, 0).0, b"content");
+        assert_eq!(sealer.reopen(0, &mut theirs), Err(OpenError::Forged));
+        for number in [1, 1 << 18, u64::MAX] {
+            assert_eq!(sealer.reopen(number, &mut record.clone()), Err(OpenError::Forged), "{mode:?}");
+        }
+        assert_eq!(sealer.reopen(0, &mut []), Err(OpenError::TooShort));
+        assert_eq!(sealer.reopen(0, &mut vec![0; RECORD_MAX + 1]), Err(OpenError::TooLong));
+        assert_eq!(sealer.reopen(0, &mut record).unwrap(), b"content");
+    }
+}
