@@ -210,7 +210,8 @@ fn what_came_from_standard_input_is_not_sent_a_second_time() {
         let sender = Side::new(Role::Send, &door, 4096, &[]);
         let receiving = async {
             let receiver = Side::new(Role::Receive, &door, 4096, &[]);
-            let dies = receiver.until(1, is_accepted);
+            // What was not accepted was not read, and could still begin anew.
+            let dies = sender.until(1, is_accepted);
             future::or(dies, async { drop(receiver.take_part(&first).await) }).await;
             drop(receiver);
             Side::new(Role::Receive, &door, 4096, &[]).take_part(&again).await
