@@ -127,12 +127,7 @@ struct Meeting {
 
 impl Meeting {
     /// Pairs and runs the session, beside an embedded relay if there is no other.
-    async fn hold(
-        self,
-        handler: &dyn Handler,
-        cancel: &Cancel,
-        part: impl Part,
-    ) -> Result<Report> {
+    async fn hold(self, handler: &dyn Handler, cancel: &Cancel, part: impl Part) -> Result<Report> {
         let made = self.code.is_none();
         let code = match &self.code {
             Some(code) => code.clone(),

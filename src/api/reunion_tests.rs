@@ -95,7 +95,10 @@ fn a_receiver_that_was_started_again_gets_everything_with_the_same_code() {
         (sent, received, sender)
     });
     parcel.check(sent, received, "the receiver was started again");
-    assert_eq!((sender.saw(is_disconnected), sender.saw(is_restarted), sender.saw(is_reconnected)), (1, 1, 0));
+    assert_eq!(
+        (sender.saw(is_disconnected), sender.saw(is_restarted), sender.saw(is_reconnected)),
+        (1, 1, 0)
+    );
 }
 
 #[test]
@@ -146,7 +149,10 @@ fn left_alone(retry: Duration) -> (Error, Side) {
 fn who_is_left_alone_for_longer_than_it_wants_ends_and_says_how_to_go_on() {
     let (error, sender) = left_alone(Duration::from_millis(300));
     assert_eq!(error.kind(), Kind::ConnectionLost);
-    assert!(error.to_string().starts_with("the other side did not come back within 300 milliseconds"), "{error}");
+    assert!(
+        error.to_string().starts_with("the other side did not come back within 300 milliseconds"),
+        "{error}"
+    );
     assert!(error.hint_text().unwrap().contains("same commands again"), "{:?}", error.hint_text());
     assert_eq!((sender.saw(is_disconnected), sender.saw(is_reconnected)), (1, 0));
 }
@@ -189,7 +195,8 @@ fn wrong_guesses_meanwhile_burn_the_code_and_leave_the_session_alone() {
         (sent, received, sender)
     });
     parcel.check(sent, received, "three wrong guesses");
-    let left = |wanted: u8| sender.saw(|event| matches!(event, Event::WrongGuess { left } if *left == wanted));
+    let left =
+        |wanted: u8| sender.saw(|event| matches!(event, Event::WrongGuess { left } if *left == wanted));
     assert_eq!([left(2), left(1), left(0)], [1, 1, 1]);
     assert_eq!(sender.saw(is_reconnected), 1);
 }

@@ -6,8 +6,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use futures_lite::{AsyncRead, AsyncWrite};
@@ -105,7 +105,8 @@ impl Side {
         let (client, server) = pipe(GREETINGS);
         self.door.send(server).await.unwrap();
         // The other side may be there already.
-        let Ok(stream) = upgrade(client, &format!("{}?role={}", request.room, self.role.other().as_str())).await
+        let Ok(stream) =
+            upgrade(client, &format!("{}?role={}", request.room, self.role.other().as_str())).await
         else {
             return;
         };
@@ -203,11 +204,7 @@ impl Breaking {
 }
 
 impl AsyncRead for Breaking {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut [u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         let (stream, allowed) = self.whole(buf.len())?;
         let read = std::task::ready!(stream.poll_read(cx, &mut buf[..allowed]))?;
         Poll::Ready(Ok(self.moved(read)))

@@ -152,7 +152,7 @@ pub struct Report {
     pub failed: u64,
     /// The first of them, at most [`REPORT_FAILURES_MAX`]; each was also an [`Event::Entry`].
     pub failures: Vec<EntryEnd>,
-    /// Bytes of files that the receiver had already and that were compared instead of sent.
+    /// Bytes of delivered files that the receiver had already, and that were compared instead of sent.
     pub held: u64,
     /// How many of the entries that were not delivered failed for the sake of the receiver's disk.
     pub unwritten: u64,

@@ -103,9 +103,7 @@ impl Pairing<'_> {
 /// The first message of whoever sits opposite, or how the connection ended. It may take as long as a person does; but no seat is kept
 /// for long: whoever sits opposite and says nothing would keep the other side out, and a dead relay would not be noticed. `None` when the
 /// seat was given up for that.
-pub(super) async fn opposite(
-    connection: &mut Connection,
-) -> Result<Option<Result<bytes::BytesMut, Closed>>> {
+pub(super) async fn opposite(connection: &mut Connection) -> Result<Option<Result<bytes::BytesMut, Closed>>> {
     let seat_until = Instant::now() + jittered(SEAT)?;
     let first = async { Some(connection.reader.next().await) };
     let late = async {

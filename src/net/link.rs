@@ -16,11 +16,11 @@ use super::pair::Paired;
 use super::reunion::{Found, GO_ON};
 use super::upkeep::{Order, Orders, Upkeep, upkeep};
 use crate::error::{Error, Kind, Result};
-use crate::proto::conversation::Conversation;
-use crate::proto::frame::{CancelReason, Cancelled, Control, bounded_text};
 use crate::events::{
     Answer, Cancel, Conflict, Deciding, Decision, Event, Handler, Progress, Question, Report,
 };
+use crate::proto::conversation::Conversation;
+use crate::proto::frame::{CancelReason, Cancelled, Control, bounded_text};
 
 /// One lane, one person, one clock.
 pub struct Link<'h> {

@@ -126,7 +126,9 @@ impl<'p> Reunion<'p> {
                         Err(stranger) => stranger,
                     },
                     Ok(Err(closed)) => return Ok(Err(Some(closed.to_string()))),
-                    Err(_) => return Ok(Err(Some("somebody in the room of our lane says nothing".to_owned()))),
+                    Err(_) => {
+                        return Ok(Err(Some("somebody in the room of our lane says nothing".to_owned())));
+                    }
                 }
             }
         };
@@ -211,7 +213,8 @@ fn in_words(time: Duration) -> String {
 }
 
 /// What helps when a connection is lost for good.
-pub(super) const GO_ON: &str = "What has come is kept: run the same commands again, and the transfer goes on where it was.";
+pub(super) const GO_ON: &str =
+    "What has come is kept: run the same commands again, and the transfer goes on where it was.";
 
 /// The one lane there is.
 const LANE: u8 = 0;

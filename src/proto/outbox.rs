@@ -79,7 +79,7 @@ impl Outbox {
     /// Whether another data frame should be said: few are waiting, and not too much is out that the other side has not counted.
     #[must_use]
     pub fn has_room(&self) -> bool {
-        self.data_queued < DATA_FRAMES_QUEUED && self.data_bytes < DATA_BYTES_MAX
+        self.data_queued < DATA_FRAMES_QUEUED && (self.data_bytes as u64) < DATA_BYTES_MAX
     }
 
     /// The next frame, sealed and kept. `None` when there is none, or no connection.
@@ -205,7 +205,7 @@ const DATA_FRAMES_QUEUED: usize = 4;
 
 /// Data that is queued or kept, in bytes. The other side counts within a second what it has taken, so an honest one with our window keeps
 /// this far below twice the window; another one stops the data, and does not fill our memory.
-const DATA_BYTES_MAX: usize = 2 * WINDOW_BYTES as usize;
+const DATA_BYTES_MAX: u64 = 2 * WINDOW_BYTES;
 
 /// What a frame takes in memory beside its bytes: its place in the queue, its allocation. Counted, so that a great many tiny frames are no
 /// way around the bounds; and so that fewer can be kept than one key seals.

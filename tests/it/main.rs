@@ -11,6 +11,7 @@
 )]
 
 mod cmd;
+mod corpora;
 mod docs;
 mod examples;
 mod guesses;
@@ -29,4 +30,5 @@ mod session;
 mod terminal;
 #[cfg(unix)]
 mod tree;
+mod wishes;
 mod world;

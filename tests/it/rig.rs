@@ -7,7 +7,9 @@ use std::thread::JoinHandle;
 use futures_lite::future::or;
 use p2pc::events::{Answer, Event, Question, Report};
 use p2pc::net::ListenAddr;
-use p2pc::{Cancel, Code, Error, Handler, Kind, ReceiveOptions, Relay, RelayOptions, RelayUrl, Result, SendOptions};
+use p2pc::{
+    Cancel, Code, Error, Handler, Kind, ReceiveOptions, Relay, RelayOptions, RelayUrl, Result, SendOptions,
+};
 use smol::channel::{Receiver, Sender, unbounded};
 
 /// A relay on a free port of this machine; ends when it is dropped.

@@ -180,9 +180,15 @@ impl Outgoing {
                     Err(closed) => Err(closed),
                 },
                 // The other side may have closed first; either way nothing more is to be said.
-                Ok(Step::Close) => return Ok(drop(writer.close(CLOSE_NORMAL, "").await)),
+                Ok(Step::Close) => {
+                    let _ = writer.close(CLOSE_NORMAL, "").await;
+                    return Ok(());
+                }
                 Ok(Step::Gone) => return Err(Useless),
-                Err(error) => return Ok(drop(frames.send(Err(error)).await)),
+                Err(error) => {
+                    let _ = frames.send(Err(error)).await;
+                    return Ok(());
+                }
             };
             if sent.is_err() {
                 return Ok(());

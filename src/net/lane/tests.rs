@@ -397,7 +397,7 @@ fn a_claim_of_what_was_never_said_is_found_out_at_the_new_connection() {
     with_lanes(async |_, [one, other]| {
         let (mut speaks, _) = one.lane().await;
         let (mut hears, _) = other.lane().await;
-        (speaks.detach().unwrap(), hears.detach().unwrap());
+        assert_eq!((speaks.detach().unwrap(), hears.detach().unwrap()), (0, 0));
         let (speaks_met, _) = future::zip(one.meet(0), other.meet(1)).await;
         let (connection, proven) = speaks_met.unwrap();
         assert_eq!(speaks.attach(connection, proven).unwrap_err().kind(), Kind::Protocol);

@@ -257,8 +257,7 @@ fn debug_shows_no_secret() {
 
 #[test]
 fn two_sides_that_have_a_session_leave_each_other_alone() {
-    let (left, right) =
-        (Side { in_session: true, ..sender() }, Side { in_session: true, ..receiver() });
+    let (left, right) = (Side { in_session: true, ..sender() }, Side { in_session: true, ..receiver() });
     let (sends, receives) = run(&left, &right, |_, message| message);
     for side in [sends, receives] {
         assert_eq!(side.result.unwrap_err(), Some(Fault::BothInSession));

@@ -116,7 +116,7 @@ fn data_stops_when_nothing_is_counted_and_goes_on_when_something_is() {
         outbox.seal_next().unwrap();
         said += 1;
     }
-    assert!((DATA_BYTES_MAX..DATA_BYTES_MAX + 300_000).contains(&outbox.data_bytes));
+    assert!((DATA_BYTES_MAX..DATA_BYTES_MAX + 300_000).contains(&(outbox.data_bytes as u64)));
     outbox.say(control(said)).unwrap();
     outbox.acknowledge(2).unwrap();
     assert!(outbox.has_room());
