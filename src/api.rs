@@ -228,7 +228,8 @@ async fn sessions(mut paired: Paired<'_>, rooms: Option<&Rooms>, part: &impl Par
         if let Some(rooms) = rooms {
             rooms.admit(&room)?;
         }
-        let ended = part.session(paired, accepted).await;
+        // On the heap: a session holds a lot, and its future shall be easy to carry around.
+        let ended = Box::pin(part.session(paired, accepted)).await;
         if let Some(rooms) = rooms {
             rooms.dismiss(&room);
         }

@@ -62,7 +62,14 @@ impl Side {
     }
 
     /// Takes part in one transfer, like `api` does.
-    pub(super) async fn take_part(&self, part: &impl Part) -> Result<Report> {
+    pub(super) fn take_part<'a>(
+        &'a self,
+        part: &'a impl Part,
+    ) -> Pin<Box<dyn Future<Output = Result<Report>> + 'a>> {
+        Box::pin(self.takes_part(part))
+    }
+
+    async fn takes_part(&self, part: &impl Part) -> Result<Report> {
         let code = Code::parse(self.code, false).unwrap().0;
         let cancel = Cancel::new();
         let mut pairing = Pairing {

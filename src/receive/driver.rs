@@ -22,7 +22,7 @@ use crate::proto::chunk::ChunkSize;
 ///
 /// # Errors
 /// Whatever ended the session before every entry had its outcome.
-pub async fn run<'p>(paired: Paired<'p>, destination: Destination, yes: bool) -> Result<Ended<'p>> {
+pub async fn run(paired: Paired<'_>, destination: Destination, yes: bool) -> Result<Ended<'_>> {
     let beginning = Beginning { verify: paired.verify.clone(), must_confirm: paired.must_confirm, yes };
     let (link, upkeep) = Link::new(paired);
     let driver =

@@ -19,7 +19,7 @@ use crate::proto::manifest::Entry;
 ///
 /// # Errors
 /// Whatever ended the session before the receiver's statement that everything has its outcome.
-pub async fn run<'p>(paired: Paired<'p>, walk: Walk, chunk: ChunkSize) -> Result<Ended<'p>> {
+pub async fn run(paired: Paired<'_>, walk: Walk, chunk: ChunkSize) -> Result<Ended<'_>> {
     let beginning = Beginning { chunk, verify: paired.verify.clone(), must_confirm: paired.must_confirm };
     let threads = Threads::start(walk, chunk)?;
     let (link, upkeep) = Link::new(paired);
