@@ -47,6 +47,7 @@ impl Attacker {
                 role: Role::Send,
                 made: false,
                 options: Options::default(),
+                in_session: false,
                 ciphers: Ciphers::here(),
                 app: "attacker",
                 nonce: [7; 32],
