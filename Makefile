@@ -65,6 +65,10 @@ else
 	P2PC_SYSTEM_TESTS=1 cargo test --no-fail-fast --locked --target $(TARGET) --lib --tests -- $(patsubst %,%::,$(subst |, ,$(SYSTEM)))
 endif
 
+.PHONY: fuzz
+fuzz: ## fuzz every target for SECONDS=60 each and keep what is new (needs nightly and cargo-fuzz)
+	scripts/fuzz.sh $(or $(SECONDS),60) $(FUZZ)
+
 .PHONY: check
 check: toolchain ## formatting, lints, documentation, the other systems, the dependencies
 	@scripts/toolchain.sh $(CHECKED_TARGETS)

@@ -2,7 +2,7 @@
 
 use super::{EntryEnd, OFFER_NAMES_MAX, Offer, Progress, REPORT_FAILURES_MAX, Report};
 use crate::proto::chunk::ChunkSize;
-use crate::proto::frame::{Failure, Get, Run};
+use crate::proto::frame::{Failure, Get, Reason, Run};
 use crate::proto::manifest::{Entry, EntryKind, KindTag};
 use crate::proto::path::RelPath;
 
@@ -105,15 +105,16 @@ impl Tally {
         let kind = counted.tag?;
         let end = EntryEnd { path: counted.path, kind, bytes: counted.bytes, failure };
         self.progress.entries_done += 1;
-        if end.failure.is_none() {
-            self.report.delivered += 1;
-            self.report.bytes = self.report.bytes.saturating_add(end.bytes);
-            self.report.held = self.report.held.saturating_add(counted.held);
-        } else {
+        if let Some(failure) = &end.failure {
             self.report.failed += 1;
+            self.report.unwritten += u64::from(is_of_the_disk(failure.reason));
             if self.report.failures.len() < REPORT_FAILURES_MAX {
                 self.report.failures.push(end.clone());
             }
+        } else {
+            self.report.delivered += 1;
+            self.report.bytes = self.report.bytes.saturating_add(end.bytes);
+            self.report.held = self.report.held.saturating_add(counted.held);
         }
         Some(end)
     }
@@ -139,5 +140,46 @@ impl Tally {
     #[must_use]
     pub fn report(&self) -> &Report {
         &self.report
+    }
+}
+
+/// Whether an entry failed for what is wrong with the receiver's disk, rather than with the entry.
+fn is_of_the_disk(reason: Reason) -> bool {
+    matches!(reason, Reason::Unwritable | Reason::DirectoryThere)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Kind;
+    use crate::proto::role::Role;
+
+    fn after(reasons: &[Reason]) -> Report {
+        let mut tally = Tally::default();
+        for reason in reasons {
+            let counted = Counted {
+                path: RelPath::root(),
+                tag: Some(KindTag::File),
+                bytes: 1,
+                is_open_ended: false,
+                held: 0,
+            };
+            tally.resolved(counted, Some(Failure::new(*reason, "")));
+        }
+        tally.report().clone()
+    }
+
+    #[test]
+    fn the_disks_trouble_is_the_receivers() {
+        assert_eq!(after(&[]).shortfall(Role::Receive), None);
+        // More than a report names: the last one counts too.
+        let mut reasons = vec![Reason::Exists; REPORT_FAILURES_MAX];
+        assert_eq!(after(&reasons).shortfall(Role::Receive), Some(Kind::Incomplete));
+        reasons.push(Reason::DirectoryThere);
+        let report = after(&reasons);
+        assert_eq!(report.shortfall(Role::Receive), Some(Kind::Disk));
+        assert_eq!(report.shortfall(Role::Send), Some(Kind::Incomplete));
+        assert_eq!(after(&[Reason::Unwritable]).shortfall(Role::Receive), Some(Kind::Disk));
+        assert_eq!(after(&[Reason::Changed]).shortfall(Role::Receive), Some(Kind::Incomplete));
     }
 }

@@ -32,8 +32,9 @@ pub use established::Established;
 pub use fault::{Fault, Malformed};
 pub use guesses::{GUESSES_MAX, Guesses, GuessesLeft};
 use keys::PairingKeys;
-pub use message::{APP_BYTES_MAX, Hello, MESSAGE_MAX, Options, Reason, VERSION, refusal};
-use message::{Confirm, First, Message};
+pub use message::{APP_BYTES_MAX, Hello, IN_SESSION, MESSAGE_MAX, Options, Reason, VERSION, refusal};
+use message::{Confirm, First};
+pub(super) use message::{Message, Rejoin};
 
 /// One pairing attempt, over one connection. Feed it whole messages in the order they come.
 pub struct Handshake {
@@ -54,6 +55,8 @@ pub struct Params<'a> {
     pub made: bool,
     /// What this side's person asked for.
     pub options: Options,
+    /// Whether this side still has a session of this code, whose connection it lost.
+    pub in_session: bool,
     /// What this machine can seal with.
     pub ciphers: Ciphers,
     /// This program's version, told to the other side. Kept to [`APP_BYTES_MAX`] printable ASCII characters.
@@ -189,7 +192,9 @@ impl Opened {
         let theirs = match Message::decode(message)? {
             Message::First(first) => first,
             Message::Refuse(reason) => return Err(Fault::Refused(reason)),
-            Message::Confirm(_) => return Err(Fault::Malformed(Malformed::Unexpected)),
+            Message::Confirm(_) | Message::Rejoin(_) => {
+                return Err(Fault::Malformed(Malformed::Unexpected));
+            }
         };
         if theirs.pake == self.pake_element || theirs.hello.nonce == self.hello.nonce {
             return Err(Fault::Reflected);
@@ -199,6 +204,9 @@ impl Opened {
         }
         if theirs.hello.made && self.hello.made {
             return Err(Fault::BothMade);
+        }
+        if theirs.hello.is_in_session() && self.hello.is_in_session() {
+            return Err(Fault::BothInSession);
         }
         let both_ask = self.hello.options.no_encrypt && theirs.hello.options.no_encrypt;
         let mode = Mode::agree(both_ask, self.hello.ciphers, theirs.hello.ciphers).ok_or(Fault::NoCipher)?;
@@ -252,7 +260,9 @@ impl Proving {
             // Our confirmation is out: whatever is not a valid one in return is alike to a wrong guess.
             _ if !self.is_maker => return Err(Fault::WrongCode),
             Ok(Message::Refuse(reason)) => return Err(Fault::Refused(reason)),
-            Ok(Message::First(_)) => return Err(Fault::Malformed(Malformed::Unexpected)),
+            Ok(Message::First(_) | Message::Rejoin(_)) => {
+                return Err(Fault::Malformed(Malformed::Unexpected));
+            }
             Err(fault) => return Err(fault),
         };
         let proves = self.keys.mac(self.theirs.role).ct_eq(&confirm.mac);

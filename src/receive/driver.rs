@@ -7,33 +7,27 @@ use super::disk::Disk;
 use super::machine::{Beginning, Effect, Receiver};
 use super::sink::{Rules, SinkEvent};
 use crate::error::{Error, Kind, Result};
-use crate::events::{Cancel, Handler, Report};
+use crate::events::Report;
 use crate::net::lane::Lane;
-use crate::net::link::{Asked, Drive, Happening, Link, beside, drive};
+use crate::net::link::{Asked, Drive, Ended, Happening, Link, drive};
 use crate::net::pair::Paired;
 
-/// Receives into `destination`, by `rules`, from the other side of an established session. Dropping the future abandons the transfer without
-/// telling the other side; `cancel` ends it in order.
+/// Receives into `destination`, by `rules`, from the other side of an established session, until that is done or the other side was started again: then
+/// the destination is let go of before this returns. Dropping the future abandons the transfer without telling the other side; its cancellation
+/// ends it in order.
 ///
 /// # Errors
 /// Whatever ended the session before every entry had its outcome.
-pub async fn run(
-    paired: Paired,
-    destination: Destination,
-    rules: Rules,
-    yes: bool,
-    handler: &dyn Handler,
-    cancel: Cancel,
-) -> Result<Report> {
-    let beginning = Beginning { verify: paired.verify, must_confirm: paired.must_confirm, yes };
-    let link = Link::new(paired.lane, handler, cancel);
+pub async fn run(paired: Paired<'_>, destination: Destination, rules: Rules, yes: bool) -> Result<Ended<'_>> {
+    let beginning = Beginning { verify: paired.verify.clone(), must_confirm: paired.must_confirm, yes };
+    let (link, upkeep) = Link::new(paired);
     let driver = Driver {
         machine: Receiver::new(beginning),
         link,
         destination: Some((destination, rules)),
         disk: None,
     };
-    beside(paired.io, driver.run()).await
+    upkeep.beside(driver.run()).await
 }
 
 struct Driver<'h> {
@@ -49,9 +43,9 @@ enum Input {
     Sunk(Result<Vec<SinkEvent>>),
 }
 
-impl Driver<'_> {
-    async fn run(mut self) -> (Result<Report>, Lane) {
-        let result = drive(&mut self).await.map(|report| self.link.timed(report));
+impl<'h> Driver<'h> {
+    async fn run(mut self) -> (Result<Ended<'h>>, Lane) {
+        let result = drive(&mut self).await;
         if let Some(disk) = self.disk {
             disk.end().await;
         }
@@ -59,7 +53,7 @@ impl Driver<'_> {
     }
 }
 
-impl Drive for Driver<'_> {
+impl<'h> Drive<'h> for Driver<'h> {
     type Input = Input;
 
     fn carry_out(&mut self) -> Option<Result<Report>> {
@@ -98,6 +92,10 @@ impl Drive for Driver<'_> {
         self.machine.idle();
     }
 
+    fn link(&mut self) -> &mut Link<'h> {
+        &mut self.link
+    }
+
     async fn next(&mut self) -> Input {
         let Driver { link, disk, .. } = self;
         let happened = async { Input::Happened(link.next().await) };
@@ -123,7 +121,7 @@ impl Drive for Driver<'_> {
             Input::Happened(Happening::Answer(Asked::Verify, same)) => self.machine.verified(same, now_ms),
             Input::Happened(Happening::Answer(Asked::Accept, yes)) => self.machine.accepted(yes, now_ms),
             Input::Happened(Happening::Decided(decision)) => self.machine.decided(decision),
-            Input::Happened(Happening::Drained) => {}
+            Input::Happened(Happening::Drained | Happening::Restarted) => {}
             Input::Happened(Happening::Cancelled) => {
                 self.machine.fail(Error::new(Kind::Interrupted, "interrupted"));
             }

@@ -161,7 +161,7 @@ impl Receiver {
 
     /// The person's answer to the comparison of the strings.
     pub fn verified(&mut self, same: bool, now_ms: u64) {
-        if !std::mem::take(&mut self.confirming) {
+        if self.stage != Stage::Running || !std::mem::take(&mut self.confirming) {
             return;
         }
         if same {
@@ -177,7 +177,7 @@ impl Receiver {
 
     /// The person's answer to the offer.
     pub fn accepted(&mut self, yes: bool, now_ms: u64) {
-        if self.accepting != Accepting::Asked {
+        if self.stage != Stage::Running || self.accepting != Accepting::Asked {
             return;
         }
         if yes {

@@ -11,6 +11,7 @@
 )]
 
 mod cmd;
+mod corpora;
 mod docs;
 mod examples;
 mod guesses;
@@ -22,6 +23,7 @@ mod process;
 mod proxies;
 mod relay;
 mod relay_stub;
+mod reunion;
 mod rig;
 mod session;
 #[cfg(unix)]

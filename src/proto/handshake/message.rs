@@ -7,6 +7,7 @@
 //!             ‖ PAKE element (32) ‖ commitment (32)
 //! Confirm  01 ‖ mac (32) ‖ opening (32)
 //! Refuse   02 ‖ reason
+//! Rejoin   03 ‖ role ‖ lane ‖ nonce (32)         of two sides that paired before: see `proto::rejoin`
 //! ```
 //!
 //! Variants are only ever added at the end, and what a side can do beyond this version is a bit of `capabilities`,
@@ -27,19 +28,33 @@ pub const MESSAGE_MAX: usize = 512;
 /// The longest version text of a program.
 pub const APP_BYTES_MAX: usize = 64;
 
+/// The capability bit of a side that lost the connection of its session and looks for a peer that was started again. Two of them do not pair:
+/// they find each other by the keys they have.
+pub const IN_SESSION: u64 = 1;
+
 /// What every message of a pairing starts with, so that strangers in a room are told from other versions.
 const MAGIC: &[u8; 4] = b"p2pc";
 
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Message {
+pub(in crate::proto) enum Message {
     First(First),
     Confirm(Confirm),
     Refuse(Reason),
+    Rejoin(Rejoin),
+}
+
+/// What each side sends at once in a lane's room. It proves nothing: the first record does.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::proto) struct Rejoin {
+    pub(in crate::proto) role: Role,
+    pub(in crate::proto) lane: u8,
+    /// Fresh for this connection.
+    pub(in crate::proto) nonce: [u8; 32],
 }
 
 /// What each side sends at once.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct First {
+pub(in crate::proto) struct First {
     pub(super) hello: Hello,
     pub(super) pake: [u8; 32],
     /// Hash of the opening that the confirmation brings. Since both are bound before either is known, nobody in
@@ -49,7 +64,7 @@ pub(super) struct First {
 
 /// The proof that the sender of it has the same key.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Confirm {
+pub(in crate::proto) struct Confirm {
     pub(super) mac: [u8; 32],
     pub(super) opening: [u8; 32],
 }
@@ -67,7 +82,7 @@ pub struct Hello {
     pub options: Options,
     /// What it can seal with.
     pub ciphers: Ciphers,
-    /// What else it can do. None are defined yet; unknown bits mean nothing.
+    /// What else it says of itself, see [`IN_SESSION`]; unknown bits mean nothing.
     pub capabilities: u64,
     /// The version of the program, printable ASCII.
     pub app: String,
@@ -106,14 +121,14 @@ pub fn refusal(reason: Reason) -> Vec<u8> {
 }
 
 impl Message {
-    pub(super) fn encode(&self) -> Vec<u8> {
+    pub(in crate::proto) fn encode(&self) -> Vec<u8> {
         let start = [MAGIC.as_slice(), &[VERSION]].concat();
         // Writing plain data to a growing buffer has no way to fail; if it had, the other side would refuse an
         // empty message.
         postcard::to_extend(self, start).unwrap_or_default()
     }
 
-    pub(super) fn decode(bytes: &[u8]) -> Result<Message, Fault> {
+    pub(in crate::proto) fn decode(bytes: &[u8]) -> Result<Message, Fault> {
         if bytes.len() > MESSAGE_MAX {
             return Err(Fault::Malformed(Malformed::TooLong));
         }
@@ -135,7 +150,7 @@ impl Message {
             Message::First(First { hello, .. }) => {
                 hello.app.len() <= APP_BYTES_MAX && hello.app.chars().all(is_printable)
             }
-            Message::Confirm(_) | Message::Refuse(_) => true,
+            Message::Confirm(_) | Message::Refuse(_) | Message::Rejoin(_) => true,
         }
     }
 }
@@ -148,9 +163,15 @@ impl Hello {
             nonce: params.nonce,
             options: params.options,
             ciphers: params.ciphers,
-            capabilities: 0,
+            capabilities: if params.in_session { IN_SESSION } else { 0 },
             app: params.app.chars().filter(|&char| is_printable(char)).take(APP_BYTES_MAX).collect(),
         }
+    }
+
+    /// Whether it still has a session of this code, whose connection it lost.
+    #[must_use]
+    pub fn is_in_session(&self) -> bool {
+        self.capabilities & IN_SESSION != 0
     }
 }
 

@@ -7,6 +7,7 @@ mod codes;
 mod crash;
 mod exits;
 mod full_disk;
+mod going_on;
 mod hostile;
 mod names;
 mod output;
