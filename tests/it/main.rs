@@ -11,6 +11,8 @@
 )]
 
 mod cmd;
+#[cfg(unix)]
+mod cutting;
 mod docs;
 mod examples;
 mod guesses;
