@@ -56,7 +56,7 @@ fn all(victim: Victim) {
             Replay(format!("P2PC_KILLS=1 P2PC_KILLS_MB={megabytes} P2PC_KILLS_SEED={seed}: {victim:?}"));
         let out = dir.path().join("out");
         let mut transfer = Transfer::start(victim, &file, &out, bytes, seed);
-        let point = Chance::new(!seed).below(bytes);
+        let point = Chance::new(seed << 32).below(bytes);
         transfer.far.wait_passed(Way::Down, point);
         transfer.kills(victim);
         let (began, cuts, passed, starts) = transfer.ends(victim);

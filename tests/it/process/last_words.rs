@@ -10,7 +10,7 @@ use crate::cutting::{Cut, Fate, Line, Way};
 fn what_the_receiver_says_last_may_be_lost() {
     let scene = Scene::with_file(SIZE);
     let said = said_by_sender_and_relay(&scene).1;
-    let cuts = (0..12).map(|step| (Way::Down, said.saturating_sub(step * 23)));
+    let cuts = (0..12).map(|step| (Way::Down, said.saturating_sub(step * 9)));
     all(cuts.collect());
 }
 
@@ -20,7 +20,7 @@ pub fn whatever_is_said_last_may_be_lost() {
     let scene = Scene::with_file(SIZE);
     let (up, down) = said_by_sender_and_relay(&scene);
     let cuts = (0..24).flat_map(|step| {
-        [(Way::Up, up.saturating_sub(step * 7)), (Way::Down, down.saturating_sub(step * 11))]
+        [(Way::Up, up.saturating_sub(step * 7)), (Way::Down, down.saturating_sub(step * 5))]
     });
     all(cuts.collect());
 }

@@ -96,10 +96,11 @@ impl Program {
 
     /// Waits for its end, which never comes by a panic. Without a status it was killed.
     pub fn ends(mut self) -> (Option<i32>, Ended) {
-        self.stdout.rest();
-        self.stderr.rest();
-        let status = self.child.wait().unwrap().code();
+        let is_over = self.stdout.rest(PATIENCE) && self.stderr.rest(PATIENCE);
+        self.stderr.rest(Duration::ZERO);
         let stderr = String::from_utf8_lossy(&self.stderr.heard).into_owned();
+        assert!(is_over, "it does not end: {stderr}");
+        let status = self.child.wait().unwrap().code();
         assert!(!stderr.contains("panicked"), "{stderr}");
         (status, Ended { stdout: std::mem::take(&mut self.stdout.heard), stderr })
     }
@@ -154,14 +155,13 @@ impl Stream {
         }
     }
 
-    fn rest(&mut self) {
+    /// Everything up to its end. False when that does not come while nothing else comes either.
+    fn rest(&mut self, patience: Duration) -> bool {
         loop {
-            match self.lines.recv_timeout(PATIENCE) {
+            match self.lines.recv_timeout(patience) {
                 Ok(line) => self.heard.extend_from_slice(&line),
-                Err(RecvTimeoutError::Disconnected) => return,
-                Err(RecvTimeoutError::Timeout) => {
-                    panic!("it does not end: {}", String::from_utf8_lossy(&self.heard))
-                }
+                Err(RecvTimeoutError::Disconnected) => return true,
+                Err(RecvTimeoutError::Timeout) => return false,
             }
         }
     }
