@@ -6,10 +6,10 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use rustix::process::Signal;
 
-use super::program::Program;
+use super::program::{Program, p2pc};
 use super::scene::{Halfway, Scene, until};
-use super::{Relay, names};
-use crate::cutting::{Chance, Way};
+use super::{RESTARTED, Relay, names, with_code};
+use crate::cutting::{Chance, Line, Way};
 
 /// A file of 12 chunks of which a good half arrived before both sides were told to end.
 fn broken_off() -> Scene {
@@ -46,15 +46,15 @@ fn a_killed_receiver_goes_on_where_its_journal_says() {
     });
     receiver.signal(Signal::KILL);
     receiver.was_killed();
-    let before = line.passed(Way::Up);
     // The sender still waits, and the same command finds it.
-    let receiver = Program::start(&mut scene.receives(&[]));
+    let far = Line::to(scene.relay.address());
+    let mut command = with_code(p2pc("receive"), &far.url);
+    let receiver = Program::start(command.arg("--yes").arg("--out").arg(&scene.out));
     line.release();
     receiver.exits(0);
-    sender.exits(0);
-    let sent = line.passed(Way::Up) - before;
-    // Of what was on its way to the one that was killed, a little still passes.
-    assert!(sent < REST + CHUNK + 5 * SLACK, "{sent}");
+    assert!(sender.exits(0).stderr.contains(RESTARTED));
+    let heard = far.passed(Way::Down);
+    assert!(heard < REST + SLACK, "{heard}");
     scene.is_equal();
 }
 

@@ -45,7 +45,7 @@ enum Victim {
 
 fn all(victim: Victim) {
     let (kills, megabytes, seed) =
-        (setting("P2PC_KILLS", 3), setting("P2PC_KILLS_MB", 24), setting("P2PC_KILLS_SEED", 1));
+        (setting("P2PC_KILLS", 3), setting("P2PC_KILLS_MB", 16), setting("P2PC_KILLS_SEED", 1));
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("data");
     let bytes = megabytes * 1_000_000;
