@@ -81,6 +81,10 @@ kills: build ## kill each process at random points of large transfers that are c
 resume-times: build ## what resuming saves and what the journal costs, on this machine (RUNS=5 DIR=… to measure a disk)
 	scripts/resume-times.sh $(BINARY) $(RUNS) $(DIR)
 
+.PHONY: fuzz
+fuzz: ## fuzz every target for SECONDS=60 each and keep what is new (needs nightly and cargo-fuzz)
+	scripts/fuzz.sh $(or $(SECONDS),60) $(FUZZ)
+
 .PHONY: check
 check: toolchain ## formatting, lints, documentation, the other systems, the dependencies
 	@scripts/toolchain.sh $(CHECKED_TARGETS)

@@ -135,7 +135,8 @@ impl Meeting {
         cancel: &Cancel,
         session: impl AsyncFnOnce(Paired) -> Result<Report>,
     ) -> Result<Report> {
-        if self.role == Role::Receive && !made {
+        // With an address to listen on, a receiver goes on that was the relay for the code before.
+        if self.role == Role::Receive && !made && self.listen.is_none() {
             return Err(Error::new(Kind::Usage, "the code says nothing of a relay, and none is given").hint(
                 "Type the code with what follows its @, or give the relay with --relay or P2PC_RELAY.",
             ));

@@ -2,6 +2,8 @@
 //!
 //! Nothing here waits for a reader: what is to be printed is put into a [`Queue`].
 
+mod asking;
+
 use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,16 +11,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use smol::Timer;
+use zeroize::Zeroizing;
 
-use crate::Error;
-use crate::events::{Answer, Cancel, Event, Handler, Offer, Progress, Question, Report};
+use crate::events::{Answer, Cancel, Conflict, Deciding, Event, Handler, Offer, Progress, Question, Report};
 use crate::net::RelayUrl;
 use crate::proto::code::Code;
+use crate::proto::role::Role;
 use crate::term::meter::Meter;
 use crate::term::queue::Queue;
 use crate::term::style::Style;
 use crate::term::tty::Tty;
+use crate::{Error, Kind};
 
+use super::line::{Found, Line};
 use super::messages::{self, Invite, Side};
 
 /// How much to print.
@@ -43,6 +48,8 @@ pub struct Setting {
     pub verify: bool,
     /// Where the entries go, on the receiving side.
     pub out: Option<PathBuf>,
+    /// Whether what arrived in part is kept for the next time.
+    pub resumes: bool,
     /// What the other side's command needs besides the code.
     pub invite_options: Vec<&'static str>,
     /// Whether the relay's certificate is from an authority that the other side must be told of, too.
@@ -53,6 +60,7 @@ pub struct Setting {
 #[derive(Debug)]
 pub struct Console {
     setting: Setting,
+    line: Line,
     style: Style,
     queue: Arc<Queue>,
     tty: Option<Tty>,
@@ -74,14 +82,19 @@ struct State {
     offer_shown: bool,
     /// The person on the receiving side agreed.
     accepted: bool,
+    /// Until when a lost connection is looked for.
+    lost: Option<Instant>,
+    /// The command that goes on with the code that was made here.
+    again: Option<Zeroizing<String>>,
 }
 
 impl Console {
-    /// A console; `cancel` is pulled where nobody reads the code.
-    pub fn new(setting: Setting, queue: Arc<Queue>, tty: Option<Tty>, cancel: Cancel) -> Console {
+    /// A console for the command `line`; `cancel` is pulled where nobody reads the code.
+    pub fn new(setting: Setting, line: Line, queue: Arc<Queue>, tty: Option<Tty>, cancel: Cancel) -> Console {
         Console {
             style: Style::for_stderr(),
             setting,
+            line,
             queue,
             tty,
             cancel,
@@ -107,19 +120,42 @@ impl Console {
         }
     }
 
-    /// Takes the status line away and tells the end.
-    pub fn conclude(&self, report: &Report) {
+    /// Takes the status line away and tells the end. Returns what it came to, if not everything was delivered.
+    pub fn conclude(&self, report: &Report) -> Option<Kind> {
         self.queue.clear();
         if report.failed > 0 {
             self.queue.line(messages::failures(report));
         }
         self.notice(messages::summary(self.setting.side, report, self.setting.out.as_deref()));
+        let trouble = match self.setting.side {
+            Side::Send => report.shortfall(Role::Send),
+            // What does not fit into a stream is no trouble of a disk.
+            Side::Receive if self.stdout_is_data() => report.shortfall(Role::Send),
+            Side::Receive => report.shortfall(Role::Receive),
+        };
+        if let Some(kind) = trouble {
+            self.tell_how_to_go_on(kind);
+        }
+        trouble
     }
 
     /// Takes the status line away and tells why there is no report.
     pub fn fail(&self, error: &Error) {
         self.queue.clear();
         self.queue.line(messages::error(self.style, error));
+        self.tell_how_to_go_on(error.kind());
+    }
+
+    /// After an end that the same command can mend, once something may have arrived.
+    fn tell_how_to_go_on(&self, kind: Kind) {
+        let mendable = [Kind::ConnectionLost, Kind::Disk, Kind::Refused, Kind::Interrupted];
+        let mut state = self.state();
+        if !state.accepted || !mendable.contains(&kind) || !self.line.can_go_on() {
+            return;
+        }
+        let again = state.again.take().unwrap_or_else(|| self.line.typed());
+        drop(state);
+        self.notice(messages::going_on(self.setting.resumes, &again));
     }
 
     /// Takes the status line away.
@@ -141,8 +177,15 @@ impl Console {
     fn await_other(&self, code: &str, relay: &RelayUrl) {
         let Setting { side, ref invite_options, private_ca, .. } = self.setting;
         let relays = std::slice::from_ref(relay);
-        let invite =
-            Invite { from: side, code, relays, embedded: false, options: invite_options, private_ca };
+        let invite = Invite {
+            from: side,
+            code,
+            relays,
+            embedded: false,
+            options: invite_options,
+            private_ca,
+            again: None,
+        };
         match side {
             Side::Send => self.notice(invite.waiting(self.style)),
             Side::Receive => self.notice(messages::WAITING),
@@ -151,7 +194,16 @@ impl Console {
 
     fn invite(&self, code: &str, relays: &[RelayUrl], embedded: bool) {
         let Setting { side, ref invite_options, private_ca, .. } = self.setting;
-        let invite = Invite { from: side, code, relays, embedded, options: invite_options, private_ca };
+        let again = self.line.can_go_on().then(|| self.command_with(code, relays, embedded));
+        let invite = Invite {
+            from: side,
+            code,
+            relays,
+            embedded,
+            options: invite_options,
+            private_ca,
+            again: again.as_deref().map(String::as_str),
+        };
         // A code that goes elsewhere leaves nothing for the heading to stand above.
         if self.stdout_is_data() || io::stdout().is_terminal() {
             self.notice(messages::GIVE_CODE);
@@ -170,6 +222,19 @@ impl Console {
             cancel.cancel();
         };
         self.queue.print(invite.code_line(), after, Box::new(unread));
+        self.state().again = again;
+    }
+
+    /// The command that goes on where this process ends.
+    fn command_with(&self, code: &str, relays: &[RelayUrl], embedded: bool) -> Zeroizing<String> {
+        let relay = relays.first();
+        match relay {
+            Some(relay) if !embedded => {
+                let code = Zeroizing::new(messages::addressed(code, relay));
+                self.line.with(&Found { code: &code, listening: None })
+            }
+            listening => self.line.with(&Found { code, listening }),
+        }
     }
 
     fn offered(&self, offer: Offer) {
@@ -196,7 +261,42 @@ impl Console {
         // The time that the person took says nothing about the network.
         state.meter = Meter::default();
         if self.setting.side == Side::Receive && !state.offer_seen {
+            state.offer_seen = true;
             self.notice(messages::offer(&state.offer));
+        }
+    }
+
+    fn disconnected(&self, what: &str, retry: Duration) {
+        self.state().lost = Instant::now().checked_add(retry);
+        if self.tells_of_connections() {
+            self.queue.passing_line(messages::disconnected(what, retry));
+        }
+        self.paint();
+    }
+
+    fn reconnected(&self) {
+        let mut state = self.state();
+        state.lost = None;
+        // The time without a connection says nothing about the network.
+        state.meter = Meter::default();
+        let accepted = state.accepted;
+        drop(state);
+        if !accepted {
+            self.queue.clear();
+        }
+        if self.tells_of_connections() {
+            self.queue.passing_line(messages::RECONNECTED);
+        }
+        self.paint();
+    }
+
+    /// The status line tells it, where there is one. A connection may come and go for as long as it likes, so its lines
+    /// are not kept at any price.
+    fn tells_of_connections(&self) -> bool {
+        match self.setting.volume {
+            Volume::Quiet => false,
+            Volume::Normal => !self.queue.has_status(),
+            Volume::Verbose => true,
         }
     }
 
@@ -213,30 +313,16 @@ impl Console {
             return;
         }
         let mut state = self.state();
+        if let Some(until) = state.lost {
+            drop(state);
+            return self.queue.paint(messages::looking(until.saturating_duration_since(Instant::now())));
+        }
         // Until the other person has agreed nothing moves, and a line above says so.
         let Some(progress) = state.progress.clone().filter(|_| state.accepted) else { return };
         state.meter.observe(self.started.elapsed(), progress.bytes_done);
         let line = messages::status(&progress, &state.meter);
         drop(state);
         self.queue.paint(line);
-    }
-
-    /// Whether to take what is offered. Where nobody can be asked, nobody agrees.
-    async fn ask_accept(&self, offer: Offer) -> bool {
-        let (Some(tty), Some(out)) = (&self.tty, &self.setting.out) else { return false };
-        let asking = Asking::begin(self, tty);
-        self.show(offer);
-        asking
-            .until_answered(&messages::accept_question(out), || {
-                tty.about(&messages::offer(&self.state().offer));
-            })
-            .await
-    }
-
-    async fn ask_verify(&self, string: String) -> bool {
-        let Some(tty) = &self.tty else { return false };
-        let shown = messages::verify(&string);
-        Asking::begin(self, tty).until_answered(messages::VERIFY_QUESTION, || tty.line(&shown)).await
     }
 
     fn notice(&self, text: impl Into<String>) {
@@ -283,12 +369,17 @@ impl Handler for Console {
                 None => self.queue.passing_line(messages::delivered(&entry)),
                 Some(_) => self.queue.passing_line(messages::undelivered(&entry)),
             },
-            Event::RelayBack
-            | Event::Disconnected { .. }
-            | Event::Reconnected
-            | Event::Restarted
-            | Event::KeptBoth { .. }
-            | Event::Entry(_) => {}
+            Event::Disconnected { what, retry } => self.disconnected(&what, retry),
+            Event::Reconnected => self.reconnected(),
+            Event::Restarted => {
+                self.reconnected();
+                self.notice(messages::RESTARTED);
+            }
+            // As many as there are entries.
+            Event::KeptBoth { path, name } if self.setting.volume != Volume::Quiet => {
+                self.queue.passing_line(messages::kept_both(&path, &name));
+            }
+            Event::RelayBack | Event::KeptBoth { .. } | Event::Entry(_) => {}
         }
     }
 
@@ -298,42 +389,9 @@ impl Handler for Console {
             Question::Verify(string) => Box::pin(self.ask_verify(string)),
         }
     }
-}
 
-/// While it lives, a question stands on the terminal and there is no status line. The transfer may end before the
-/// answer, so the end is in `drop`.
-struct Asking<'a> {
-    console: &'a Console,
-    tty: &'a Tty,
-    answered: bool,
-}
-
-impl<'a> Asking<'a> {
-    fn begin(console: &'a Console, tty: &'a Tty) -> Asking<'a> {
-        console.queue.hold();
-        Asking { console, tty, answered: false }
-    }
-
-    /// Asks again after what is no answer; `above` writes what the question is about.
-    async fn until_answered(mut self, question: &str, above: impl Fn()) -> bool {
-        loop {
-            above();
-            if let Some(answer) = yes_or_no(self.tty.ask(question).await) {
-                self.answered = true;
-                return answer;
-            }
-        }
-    }
-}
-
-impl Drop for Asking<'_> {
-    fn drop(&mut self) {
-        self.console.state().offer_shown = false;
-        if !self.answered {
-            // The cursor still stands behind the question.
-            self.tty.line("");
-        }
-        self.console.queue.release();
+    fn decide(&self, conflict: Conflict) -> Deciding<'_> {
+        Box::pin(self.ask_decision(conflict))
     }
 }
 
@@ -348,203 +406,8 @@ fn is_broken_pipe(error: &Error) -> bool {
     false
 }
 
-/// What a line means: Enter alone and the end of the input mean no; `None` means ask again.
-fn yes_or_no(line: Option<String>) -> Option<bool> {
-    let Some(line) = line else { return Some(false) };
-    match line.trim().to_lowercase().as_str() {
-        "y" | "yes" => Some(true),
-        "" | "n" | "no" => Some(false),
-        _ => None,
-    }
-}
-
 /// Often enough for a stall to show, seldom enough to cost nothing.
 const REPAINT: Duration = Duration::from_millis(500);
 
 #[cfg(test)]
-mod tests {
-    use std::io::{PipeReader, Read as _};
-
-    use super::*;
-    use crate::Kind;
-    use crate::events::EntryEnd;
-    use crate::proto::manifest::KindTag;
-    use crate::proto::path::{Name, RelPath};
-    use crate::term::queue::PASSING_BYTES_MAX;
-    use crate::term::screen::Screen;
-    use crate::term::writer::Writer;
-
-    #[test]
-    fn only_yes_is_yes() {
-        let answer = |line: &str| yes_or_no(Some(line.into()));
-        assert_eq!(["y", "Y", " yes ", "YES"].map(answer), [Some(true); 4]);
-        assert_eq!(["", "n", "No", "\t"].map(answer), [Some(false); 4]);
-        assert_eq!(["yy", "ja", "48213-acid"].map(answer), [None; 3]);
-        assert_eq!(yes_or_no(None), Some(false));
-    }
-
-    fn console(volume: Volume, queue: Arc<Queue>, tty: Option<Tty>) -> Console {
-        let setting = Setting {
-            side: Side::Receive,
-            volume,
-            verify: false,
-            out: Some(".".into()),
-            invite_options: Vec::new(),
-            private_ca: false,
-        };
-        Console::new(setting, queue, tty, Cancel::new())
-    }
-
-    /// Writes what the console says into a pipe, until it is dropped.
-    fn writer() -> (Writer, PipeReader) {
-        let (reader, err) = io::pipe().unwrap();
-        let out = err.try_clone().unwrap();
-        (Writer::start(Screen::on(err, out, messages::left_out)).unwrap(), reader)
-    }
-
-    fn entry(name: &str) -> EntryEnd {
-        let path = RelPath::root().join(&Name::new(name.as_bytes()).unwrap()).unwrap();
-        EntryEnd { path, kind: KindTag::File, bytes: 1, failure: None }
-    }
-
-    #[test]
-    fn nothing_waits_for_a_pipe_that_nobody_reads_and_no_warning_is_lost() {
-        let (writer, mut pipe) = writer();
-        let console = console(Volume::Verbose, writer.queue(), None);
-        let name = "x".repeat(200);
-        let entry = entry(&name);
-        console.event(Event::WrongGuess { left: 2 });
-        // More than the pipe, the writer and the queue hold together.
-        for _ in 0..3 * PASSING_BYTES_MAX / name.len() {
-            console.event(Event::Entry(entry.clone()));
-        }
-        console.event(Event::WrongGuess { left: 1 });
-        console.conclude(&Report { failed: 1, failures: vec![entry], ..Report::default() });
-        let seen = std::thread::spawn(move || {
-            let mut seen = String::new();
-            pipe.read_to_string(&mut seen).map(|_| seen)
-        });
-        drop((console, writer));
-        let seen = seen.join().unwrap().unwrap();
-        assert!(seen.starts_with(&messages::wrong_guess(2)));
-        let (_, end) = seen.split_once("… ").unwrap();
-        let (_, end) = end.split_once(" lines left out\n").unwrap();
-        assert!(
-            end.starts_with(&messages::wrong_guess(1)) && end.contains("1 entry was not delivered"),
-            "{end}"
-        );
-    }
-
-    #[test]
-    fn a_reader_that_is_slow_gets_every_line() {
-        let (writer, mut pipe) = writer();
-        let console = console(Volume::Verbose, writer.queue(), None);
-        let entry = entry("name");
-        for _ in 0..10_000 {
-            console.event(Event::Entry(entry.clone()));
-        }
-        let seen = std::thread::spawn(move || {
-            let mut seen = String::new();
-            pipe.read_to_string(&mut seen).map(|_| seen)
-        });
-        drop((console, writer));
-        assert_eq!(seen.join().unwrap().unwrap(), "name  1 B\n".repeat(10_000));
-    }
-
-    #[test]
-    fn a_code_that_nobody_can_read_ends_the_transfer() {
-        let (reader, out) = io::pipe().unwrap();
-        drop(reader);
-        let writer = Writer::start(Screen::on(io::sink(), out, messages::left_out)).unwrap();
-        let console = console(Volume::Normal, writer.queue(), None);
-        let (code, _) = Code::parse("48213-acid-crane-otter", false).unwrap();
-        console.event(Event::CodeReady { code, relays: Vec::new(), embedded: false });
-        smol::block_on(console.cancel.cancelled());
-        assert!(console.stdout_closed(&Error::new(Kind::Interrupted, "interrupted")));
-    }
-
-    #[test]
-    fn a_reader_that_went_away_is_told_from_other_trouble() {
-        let error = |kind| Error::new(Kind::Disk, "cannot write").caused_by(io::Error::from(kind));
-        let (writer, _pipe) = writer();
-        let mut console = console(Volume::Quiet, writer.queue(), None);
-        assert!(!console.stdout_closed(&error(io::ErrorKind::BrokenPipe)), "entries go into a directory");
-        console.setting.out = Some("-".into());
-        assert!(console.stdout_closed(&error(io::ErrorKind::BrokenPipe)));
-        assert!(!console.stdout_closed(&error(io::ErrorKind::StorageFull)));
-    }
-
-    #[test]
-    fn without_a_terminal_nobody_agrees() {
-        let (writer, _pipe) = writer();
-        let console = console(Volume::Quiet, writer.queue(), None);
-        smol::block_on(async {
-            assert!(!console.ask(Question::Accept(Offer::default())).await);
-            assert!(!console.ask(Question::Verify("x".into())).await);
-        });
-    }
-
-    #[cfg(unix)]
-    mod at_a_terminal {
-        use futures_lite::future::or;
-
-        use super::*;
-        use crate::term::tty::testing::pair;
-
-        fn offer(files: u64) -> Offer {
-            Offer { files, ..Offer::default() }
-        }
-
-        #[test]
-        fn an_offer_grows_above_the_question_until_it_is_answered() {
-            let (tty, mut person) = pair();
-            let console = console(Volume::Quiet, person.queue(), Some(tty));
-            std::thread::scope(|scope| {
-                let asked = scope.spawn(|| smol::block_on(console.ask(Question::Accept(offer(1)))));
-                person.sees("at least 1 file, size unknown");
-                person.sees("[y/N] ");
-                console.event(Event::Offer(offer(7)));
-                person.sees("at least 7 files, size unknown");
-                person.types("perhaps\n");
-                person.sees("at least 7 files, size unknown");
-                person.sees("[y/N] ");
-                person.types("y\n");
-                assert!(asked.join().unwrap());
-            });
-            person.sees("y\r\n");
-            console.event(Event::Offer(offer(9)));
-            console.tty.as_ref().unwrap().line("end");
-            assert_eq!(person.sees("end"), "end", "the offer is left alone once it is answered");
-        }
-
-        #[test]
-        fn enter_alone_is_no() {
-            let (tty, mut person) = pair();
-            let console = console(Volume::Quiet, person.queue(), Some(tty));
-            std::thread::scope(|scope| {
-                let asked = scope.spawn(|| smol::block_on(console.ask(Question::Verify("13-07".into()))));
-                person.sees("13-07");
-                person.sees("[y/N] ");
-                person.types("\n");
-                assert!(!asked.join().unwrap());
-            });
-        }
-
-        #[test]
-        fn a_question_that_is_given_up_leaves_the_line() {
-            let (tty, mut person) = pair();
-            let console = console(Volume::Quiet, person.queue(), Some(tty));
-            let asked = async {
-                console.ask(Question::Accept(offer(1))).await;
-                panic!("nobody answered");
-            };
-            let given_up = smol::unblock(move || {
-                person.sees("[y/N] ");
-                person
-            });
-            let mut person = smol::block_on(or(asked, given_up));
-            person.sees("\r\n");
-            assert!(!console.state().offer_shown);
-        }
-    }
-}
+mod tests;

@@ -13,9 +13,8 @@ use crate::net::pair::RETRY;
 use crate::net::proxy::ProxyEnv;
 use crate::net::{ListenAddr, RelayUrl};
 use crate::proto::code::Code;
-use crate::receive::OnConflict;
-use crate::receive::ReceiveOptions;
 use crate::receive::args::ReceiveArgs;
+use crate::receive::{OnConflict, ReceiveOptions};
 use crate::relay::args::RelayArgs;
 use crate::relay::{RelayOptions, TlsFiles};
 use crate::send::SendOptions;
@@ -100,12 +99,13 @@ pub fn send(args: &SendArgs, environment: &Environment) -> Result<Job<SendOption
         verify: args.verify,
         chunk_size: value(args.chunk_size.as_ref(), "--chunk-size", values::chunk_size)?.unwrap_or_default(),
         wait: value(args.wait.as_ref(), "--wait", values::time)?,
-        retry: RETRY,
+        retry: value(args.retry.as_ref(), "--retry", values::time_or_none)?.unwrap_or(RETRY),
     };
     let invite_options = invite_options(args.no_encrypt, args.verify, args.allow_weak_code);
     let private_ca = args.ca.is_some();
     let verify = args.verify;
-    let setting = Setting { side: Side::Send, volume, verify, out: None, invite_options, private_ca };
+    let side = Side::Send;
+    let setting = Setting { side, volume, verify, out: None, resumes: true, invite_options, private_ca };
     Ok(Job { options, setting })
 }
 
@@ -134,19 +134,19 @@ pub fn receive_code(args: &ReceiveArgs, environment: &Environment) -> Result<Cod
             None => Ok(CodeSource::New),
         };
     }
-    if args.listen.is_some() {
-        return Err(Error::new(
-            Kind::Usage,
-            "--listen needs --new-code: only who makes the code is the relay",
-        )
-        .hint("`p2pc receive --help` explains both."));
-    }
     if let Some(given) = given {
         return Ok(CodeSource::Given(given));
     }
     if let Some(value) = &environment.code {
         let word = Word::from(value.clone());
         return Ok(CodeSource::Given(Zeroizing::new(text(&word, "P2PC_CODE")?.to_owned())));
+    }
+    if args.listen.is_some() {
+        return Err(Error::new(
+            Kind::Usage,
+            "--listen needs --new-code, or the code that it once made: else this machine is not the relay",
+        )
+        .hint("`p2pc receive --help` explains both."));
     }
     if environment.terminal {
         return Ok(CodeSource::Prompt);
@@ -168,7 +168,8 @@ pub fn receive(
     let volume = volume(args.quiet, args.verbose)?;
     let (code, in_code) = code.map_or((None, None), |(code, relay)| (Some(code), relay));
     let relay = choose_relay(in_code, args.relay.as_ref(), environment)?;
-    if code.is_some() && relay.is_none() {
+    let listen = listen(args.listen.as_ref(), relay.as_ref())?;
+    if code.is_some() && relay.is_none() && listen.is_none() {
         return Err(Error::new(Kind::Usage, "no relay is known").hint(
             "Type the code with its relay, as `p2pc send` printed it: CODE@RELAY. Or give --relay, or set \
              P2PC_RELAY.",
@@ -181,20 +182,21 @@ pub fn receive(
     let options = ReceiveOptions {
         code,
         out: out.clone(),
-        listen: listen(args.listen.as_ref(), relay.as_ref())?,
+        listen,
         dial: dial(args.ca.as_ref(), relay, environment),
         yes: args.yes,
         no_encrypt: args.no_encrypt,
         verify: args.verify,
         wait: value(args.wait.as_ref(), "--wait", values::time)?,
-        retry: RETRY,
-        on_conflict: OnConflict::Skip,
-        resume: true,
+        retry: value(args.retry.as_ref(), "--retry", values::time_or_none)?.unwrap_or(RETRY),
+        on_conflict: on_conflict(args.on_conflict.as_ref(), environment)?,
+        resume: !args.no_resume,
     };
     let invite_options = invite_options(args.no_encrypt, args.verify, false);
     let private_ca = args.ca.is_some();
     let verify = args.verify;
-    let setting = Setting { side: Side::Receive, volume, verify, out: Some(out), invite_options, private_ca };
+    let (side, out, resumes) = (Side::Receive, Some(out), !args.no_resume);
+    let setting = Setting { side, volume, verify, out, resumes, invite_options, private_ca };
     Ok(Job { options, setting })
 }
 
@@ -325,6 +327,15 @@ fn need_terminal_to_verify(verify: bool, environment: &Environment) -> Result<()
             .hint("Run it in a terminal, or leave --verify out."));
     }
     Ok(())
+}
+
+/// Where nobody can be asked, asking means to leave alone what is there.
+fn on_conflict(word: Option<&Word>, environment: &Environment) -> Result<OnConflict> {
+    let wanted = value(word, "--on-conflict", values::on_conflict)?.unwrap_or(OnConflict::Ask);
+    Ok(match wanted {
+        OnConflict::Ask if !environment.terminal => OnConflict::Skip,
+        wanted => wanted,
+    })
 }
 
 /// What the printed command needs so that it means the same on the other side, and both people compare.

@@ -16,12 +16,12 @@ fn at_terminal() -> Environment {
 }
 
 fn sent(line: &[&str], environment: &Environment) -> Result<Job<SendOptions>> {
-    let Typed::Send(args) = typed(&[&["send"], line].concat()) else { panic!() };
+    let Typed::Send(args, _) = typed(&[&["send"], line].concat()) else { panic!() };
     send(&args, environment)
 }
 
 fn received(line: &[&str], environment: &Environment) -> Result<Option<Job<ReceiveOptions>>> {
-    let Typed::Receive(args) = typed(&[&["receive"], line].concat()) else { panic!() };
+    let Typed::Receive(args, _) = typed(&[&["receive"], line].concat()) else { panic!() };
     let code = match receive_code(&args, environment)? {
         CodeSource::New => None,
         CodeSource::Given(text) => Some(read_code(&text, args.allow_weak_code)?),
@@ -65,6 +65,55 @@ fn options_of_send_arrive() {
     assert_eq!(job.setting.invite_options, ["--no-encrypt"]);
     let job = sent(&["--verify", "a"], &at_terminal()).unwrap();
     assert_eq!(job.setting.invite_options, ["--verify"]);
+}
+
+#[test]
+fn a_lost_connection_is_looked_for_as_long_as_is_said() {
+    let code = format!("{CODE}@r.example");
+    for (option, seconds) in [(None, 600), (Some("--retry=0"), 0), (Some("--retry=1h30m"), 5400)] {
+        let line = |rest: &[&'static str]| [rest, option.as_slice()].concat();
+        let sends = sent(&line(&["a"]), &at_terminal()).unwrap().options.retry;
+        let receives = received(&[&[code.as_str()], option.as_slice()].concat(), &at_terminal());
+        let receives = receives.unwrap().unwrap().options.retry;
+        assert_eq!([sends, receives], [Duration::from_secs(seconds); 2]);
+    }
+}
+
+#[test]
+fn conflicts_are_asked_about_where_somebody_can_be_asked() {
+    let code = format!("{CODE}@r.example");
+    let chosen = |option: &[&str], terminal: bool| {
+        let environment = Environment { terminal, ..Environment::default() };
+        let line = [&[code.as_str(), "--yes"], option].concat();
+        received(&line, &environment).unwrap().unwrap().options.on_conflict
+    };
+    for (option, at_terminal, elsewhere) in [
+        (&[][..], OnConflict::Ask, OnConflict::Skip),
+        (&["--on-conflict=ask"], OnConflict::Ask, OnConflict::Skip),
+        (&["--on-conflict", "overwrite"], OnConflict::Overwrite, OnConflict::Overwrite),
+        (&["--on-conflict", "skip"], OnConflict::Skip, OnConflict::Skip),
+        (&["--on-conflict", "rename"], OnConflict::Rename, OnConflict::Rename),
+    ] {
+        assert_eq!(chosen(option, true), at_terminal, "{option:?}");
+        assert_eq!(chosen(option, false), elsewhere, "{option:?}");
+    }
+}
+
+#[test]
+fn resuming_can_be_left_out() {
+    let code = format!("{CODE}@r.example");
+    let job = |line: &[&str]| received(line, &at_terminal()).unwrap().unwrap();
+    assert!(job(&[&code]).options.resume && job(&[&code]).setting.resumes);
+    let afresh = job(&[&code, "--no-resume"]);
+    assert!(!afresh.options.resume && !afresh.setting.resumes);
+}
+
+#[test]
+fn who_was_the_relay_can_be_it_again() {
+    let job = received(&[CODE, "--listen=127.0.0.1:9"], &at_terminal()).unwrap().unwrap();
+    assert!(job.options.code.is_some() && job.options.dial.relay.is_none());
+    assert_eq!(job.options.listen.unwrap().port(), 9);
+    assert!(refused(received(&["--listen=:9"], &at_terminal())).starts_with("--listen needs --new-code"));
 }
 
 #[test]
@@ -117,6 +166,8 @@ fn contradictions_are_refused() {
         &[CODE, "--relay=r.example", "-qv"],
         &[CODE, "--relay=r.example", "--out="],
         &[CODE, "--relay=http://r.example"],
+        &[CODE, "--relay=r.example", "--retry=10"],
+        &[CODE, "--relay=r.example", "--on-conflict=replace"],
         &["short"],
     ] {
         refused(received(line, &terminal));
@@ -126,6 +177,7 @@ fn contradictions_are_refused() {
         &[""],
         &["-", "a", "-"],
         &["a", "--wait=0"],
+        &["a", "--retry=soon"],
         &["a", "--chunk-size=3MiB"],
         &["a", "--relay=r.example", "--listen=:0"],
         &["a", "--listen=nowhere"],

@@ -10,12 +10,18 @@ use crate::events::{EntryEnd, OFFER_NAMES_MAX, Offer, Progress, Report};
 use crate::net::RelayUrl;
 use crate::proto::frame::{Failure, Reason};
 use crate::proto::manifest::KindTag;
-use crate::proto::path::Name;
+use crate::proto::path::{Name, RelPath};
 use crate::term::clean::{clean, clean_short};
 use crate::term::human;
 use crate::term::meter::Meter;
 use crate::term::screen::FIELD_GAP;
 use crate::term::style::Style;
+
+mod conflict;
+mod invite;
+
+pub use conflict::{CONFLICT_QUESTION, conflict};
+pub use invite::{GIVE_CODE, Invite, addressed};
 
 /// Which end this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,87 +40,6 @@ pub fn error(style: Style, error: &Error) -> String {
         text.push_str(&format!("\nhint: {}", clean(hint.as_bytes())));
     }
     text
-}
-
-/// What stands above the code.
-pub const GIVE_CODE: &str = "Give this code to the other side:";
-
-/// What the maker of a code tells the other side.
-#[derive(Clone, Debug)]
-pub struct Invite<'a> {
-    /// Who invites.
-    pub from: Side,
-    /// The code, without a relay.
-    pub code: &'a str,
-    /// Where the other side finds the relay, best first.
-    pub relays: &'a [RelayUrl],
-    /// Whether this process is the relay.
-    pub embedded: bool,
-    /// The options that the other side must give as well.
-    pub options: &'a [&'static str],
-    /// Whether it must be told of a certificate authority, too.
-    pub private_ca: bool,
-}
-
-impl Invite<'_> {
-    /// The one line for standard output: what `receive` or `--code` takes.
-    pub fn code_line(&self) -> String {
-        self.relays.first().map_or_else(|| self.code.to_owned(), |relay| self.addressed(relay))
-    }
-
-    /// What stands below that line: the commands that work as printed.
-    pub fn after(&self, style: Style) -> String {
-        let mut text = String::from(match self.relays.len() {
-            0 | 1 => "There, run\n",
-            _ => "There, run the first of these that can reach this machine\n",
-        });
-        for relay in self.relays.iter().take(RELAYS_SHOWN_MAX) {
-            text.push_str(&format!("\n    {}", style.strong(&self.command(relay))));
-        }
-        text.push_str("\n\n");
-        if self.private_ca {
-            text.push_str("The other side needs --ca with the same certificate authority.\n");
-        }
-        if self.embedded {
-            text.push_str(
-                "This machine is the relay, so the other one must be able to connect to it. \
-                 If it cannot, name a relay that both reach: --relay HOST.\n",
-            );
-        }
-        text.push_str("Waiting for the other side. Ctrl-C ends it.");
-        text
-    }
-
-    /// What a sender says that was given the code: the other side may have started already, or not.
-    pub fn waiting(&self, style: Style) -> String {
-        let command = self.relays.first().map_or_else(String::new, |relay| self.command(relay));
-        let mut text = format!("Waiting for the other side to run\n\n    {}\n", style.strong(&command));
-        if self.private_ca {
-            text.push_str("\nThe other side needs --ca with the same certificate authority.");
-        }
-        text.push_str("\nCtrl-C ends it.");
-        text
-    }
-
-    fn command(&self, relay: &RelayUrl) -> String {
-        let code = quoted(&self.addressed(relay));
-        let mut command = match self.from {
-            Side::Send => format!("p2pc receive {code}"),
-            Side::Receive => format!("p2pc send --code {code}"),
-        };
-        for option in self.options {
-            command.push(' ');
-            command.push_str(option);
-        }
-        if self.from == Side::Receive {
-            command.push_str(" PATH...");
-        }
-        command
-    }
-
-    fn addressed(&self, relay: &RelayUrl) -> String {
-        format!("{}@{}", clean(self.code.as_bytes()), clean(relay.to_string().as_bytes()))
-    }
 }
 
 /// Words of a code that was given as an argument, where nobody was asked whether they are meant.
@@ -263,6 +188,29 @@ fn percent(progress: &Progress) -> Option<u128> {
     (u128::from(progress.bytes_done) * 100).checked_div(total).map(|percent| percent.min(100))
 }
 
+/// In place of that, while the connection is lost.
+pub fn looking(left: Duration) -> String {
+    format!("connection lost, looking for the other side ({} left)", human::countdown(left))
+}
+
+/// The same as a line of its own.
+pub fn disconnected(what: &str, retry: Duration) -> String {
+    let (what, time) = (clean(what.as_bytes()), human::duration(retry));
+    format!("Connection lost ({what}); looking for the other side for {time}.")
+}
+
+/// The connection is back.
+pub const RECONNECTED: &str = "Connected again; the transfer goes on.";
+
+/// The other side came anew with the same code.
+pub const RESTARTED: &str = "The other side was started again; what has arrived already is kept.";
+
+/// An entry lies beside the one that has its name.
+pub fn kept_both(path: &RelPath, name: &Name) -> String {
+    let (path, name) = (clean(path.as_bytes()), clean(name.as_bytes()));
+    format!("note: {path} is there already; the new one is called {name}")
+}
+
 /// One line for an entry that was delivered.
 pub fn delivered(entry: &EntryEnd) -> String {
     let name = clean(entry.path.as_bytes());
@@ -300,14 +248,27 @@ pub fn summary(side: Side, report: &Report, out: Option<&Path>) -> String {
         human::bytes(report.bytes),
         human::duration(report.elapsed)
     );
-    if let Some(rate) = average(report.bytes, report.elapsed) {
-        text.push_str(&format!(" ({})", human::rate(rate)));
+    let held = (report.held > 0).then(|| format!("{} were there already", human::bytes(report.held)));
+    let rate = average(report.bytes.saturating_sub(report.held), report.elapsed).map(human::rate);
+    let aside: Vec<_> = held.into_iter().chain(rate).collect();
+    if !aside.is_empty() {
+        text.push_str(&format!(" ({})", aside.join(", ")));
     }
     if let Some(out) = out {
         text.push_str(&format!(", into {}", place(out)));
     }
     text.push('.');
     text
+}
+
+/// How to go on after an end that was none.
+pub fn going_on(resumes: bool, command: &str) -> String {
+    let kept = if resumes {
+        "What has arrived is kept."
+    } else {
+        "Whole files are kept; the others start afresh (--no-resume)."
+    };
+    format!("{kept} With the same code it goes on:\n\n    {command}\n")
 }
 
 /// Everything that was not delivered, as far as the report names it.
@@ -365,21 +326,6 @@ fn average(bytes: u64, elapsed: Duration) -> Option<u64> {
     u64::try_from(u128::from(bytes) * 10 / tenths.max(1)).ok().filter(|_| tenths > 0 && bytes > 0)
 }
 
-/// A word as a shell takes it. Double quotes mean the same to every shell, Windows' too, as long as nothing in them
-/// is special; an IPv6 address needs them, since brackets are a pattern.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "-_./:@%+,=".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else if word.contains(['"', '$', '`', '\\', '!']) {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    } else {
-        format!("\"{word}\"")
-    }
-}
-
-/// More addresses than anybody tries one after the other.
-const RELAYS_SHOWN_MAX: usize = 6;
 /// Five names and the counts fit into a few lines of a terminal.
 const NAME_COLUMNS_MAX: usize = 40;
 

@@ -37,12 +37,15 @@ fn the_senders_invitation_works_as_printed() {
         embedded: false,
         options: &["--no-encrypt"],
         private_ca: true,
+        again: Some("p2pc send --code 48213-acid-crane-otter@relay.example:8443 a"),
     };
     assert_eq!(invite.code_line(), "48213-acid-crane-otter@relay.example:8443");
     assert_eq!(
         invite.after(Style::PLAIN),
         "There, run\n\n    p2pc receive 48213-acid-crane-otter@relay.example:8443 --no-encrypt\n\n\
          The other side needs --ca with the same certificate authority.\n\
+         Should this side be interrupted, it goes on with\n\n    \
+         p2pc send --code 48213-acid-crane-otter@relay.example:8443 a\n\n\
          Waiting for the other side. Ctrl-C ends it."
     );
 }
@@ -57,6 +60,7 @@ fn the_receivers_invitation_names_every_address() {
         embedded: true,
         options: &[],
         private_ca: false,
+        again: None,
     };
     let text = invite.after(Style::PLAIN);
     assert!(
@@ -75,20 +79,6 @@ fn a_slip_in_a_code_is_pointed_at() {
     let told = unknown_words(&["ottr".into()]);
     assert!(told.starts_with("note: `ottr` is not a word that p2pc makes codes of."), "{told}");
     assert!(unknown_words(&["a".into(), "b\x1b".into()]).starts_with("note: `a`, `b\\x1b` are not words"));
-}
-
-#[test]
-fn words_for_a_shell() {
-    for (word, shown) in [
-        ("48213-acid-crane-otter@relay", "48213-acid-crane-otter@relay"),
-        ("a b", "\"a b\""),
-        ("it's", "\"it's\""),
-        ("$HOME's", r"'$HOME'\''s'"),
-        ("a\\b", "'a\\b'"),
-        ("", "\"\""),
-    ] {
-        assert_eq!(quoted(word), shown);
-    }
 }
 
 #[test]
@@ -160,6 +150,7 @@ fn the_end_is_told() {
         failed: 3,
         failures: vec![failed("d/fifo", Reason::Special, ""), failed("x", Reason::Unwritable, "disk\r full")],
         held: 0,
+        unwritten: 1,
         elapsed: Duration::from_secs(10),
     };
     assert_eq!(summary(Side::Send, &report, None), "Sent 2 entries, 20.0 MiB in 10 s (2.0 MiB/s).");
@@ -173,6 +164,43 @@ fn the_end_is_told() {
         "3 entries were not delivered:\n  d/fifo: a FIFO, socket or device; those are never sent\n  \
          x: the receiver cannot write it (disk\\r full)\n  and 1 more"
     );
+}
+
+#[test]
+fn what_was_there_already_is_told_and_makes_nothing_faster() {
+    let mut report = Report { delivered: 3, bytes: 1 << 30, held: 922 << 20, ..Report::default() };
+    report.elapsed = Duration::from_secs(2);
+    assert_eq!(
+        summary(Side::Receive, &report, None),
+        "Received 3 entries, 1.0 GiB in 2 s (922 MiB were there already, 51.0 MiB/s)."
+    );
+    report.held = report.bytes;
+    assert_eq!(
+        summary(Side::Send, &report, None),
+        "Sent 3 entries, 1.0 GiB in 2 s (1.0 GiB were there already)."
+    );
+}
+
+#[test]
+fn a_lost_connection_is_told() {
+    assert_eq!(looking(Duration::from_secs(581)), "connection lost, looking for the other side (9:41 left)");
+    assert_eq!(
+        disconnected("timed out\x1b", Duration::from_secs(600)),
+        "Connection lost (timed out\\x1b); looking for the other side for 10 min."
+    );
+    assert_eq!(
+        kept_both(&at("d/a\u{202e}"), &Name::new(b"a (1)").unwrap()),
+        "note: d/a\\u{202e} is there already; the new one is called a (1)"
+    );
+}
+
+#[test]
+fn what_goes_on_is_a_command_to_copy() {
+    assert_eq!(
+        going_on(true, "p2pc receive x"),
+        "What has arrived is kept. With the same code it goes on:\n\n    p2pc receive x\n"
+    );
+    assert!(going_on(false, "p2pc receive x").contains("(--no-resume)"));
 }
 
 #[test]

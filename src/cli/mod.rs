@@ -3,9 +3,11 @@
 mod code;
 mod console;
 mod help;
+mod line;
 mod log;
 mod meaning;
 mod messages;
+mod quote;
 mod signals;
 mod suggest;
 mod values;
@@ -29,6 +31,7 @@ use crate::{Error, Kind, Result, api};
 
 use code::Obtained;
 use console::Console;
+use line::Line;
 use meaning::{CodeSource, Environment};
 use signals::Watch;
 use words::Typed;
@@ -47,26 +50,26 @@ fn run(typed: Typed) -> Result<u8> {
     match typed {
         Typed::Help(topic) => Ok(print(help::text(topic))),
         Typed::Version => Ok(print(concat!("p2pc ", env!("CARGO_PKG_VERSION")))),
-        Typed::Send(args) => send(&args),
-        Typed::Receive(args) => receive(&args),
+        Typed::Send(args, line) => send(&args, line),
+        Typed::Receive(args, line) => receive(&args, line),
         Typed::Relay(args) => relay(&args),
     }
 }
 
-fn send(args: &SendArgs) -> Result<u8> {
+fn send(args: &SendArgs, line: Line) -> Result<u8> {
     let writer = start_writer()?;
     let tty = Tty::open(writer.queue());
     let job = meaning::send(args, &Environment::of_process(tty.is_some()))?;
     let cancel = Cancel::new();
     let watch = Watch::start(&cancel)?;
-    let console = Console::new(job.setting, writer.queue(), tty, cancel.clone());
+    let console = Console::new(job.setting, line, writer.queue(), tty, cancel.clone());
     job.options.code.iter().for_each(|code| console.doubt(code));
     let transfer = api::send(job.options, &console, cancel);
     let ended = smol::block_on(or(transfer, console.keep_painting()));
     Ok(conclude(&console, &watch, ended))
 }
 
-fn receive(args: &ReceiveArgs) -> Result<u8> {
+fn receive(args: &ReceiveArgs, line: Line) -> Result<u8> {
     let writer = start_writer()?;
     let tty = Tty::open(writer.queue());
     let environment = Environment::of_process(tty.is_some());
@@ -80,7 +83,7 @@ fn receive(args: &ReceiveArgs) -> Result<u8> {
         Obtained::Cancelled => return Ok(watch.exit_status().unwrap_or(Kind::Interrupted.exit_status())),
     };
     let job = meaning::receive(args, code, &environment)?;
-    let console = Console::new(job.setting, writer.queue(), tty, cancel.clone());
+    let console = Console::new(job.setting, line, writer.queue(), tty, cancel.clone());
     // The prompt has asked about them.
     job.options.code.iter().filter(|_| !prompts).for_each(|code| console.doubt(code));
     let transfer = api::receive(job.options, &console, cancel);
@@ -115,8 +118,8 @@ fn start_writer() -> Result<Writer> {
 fn conclude(console: &Console, watch: &Watch, ended: Result<Report>) -> u8 {
     match ended {
         Ok(report) => {
-            console.conclude(&report);
-            if report.failed > 0 { Kind::Incomplete.exit_status() } else { 0 }
+            let trouble = console.conclude(&report);
+            trouble.map_or(0, Kind::exit_status)
         }
         Err(error) if console.stdout_closed(&error) => {
             console.finish();

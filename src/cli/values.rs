@@ -1,8 +1,9 @@
-//! Values of options that are nothing but a number with a unit.
+//! Values of options that are nothing but a number with a unit, or one of a few words.
 
 use std::time::Duration;
 
 use crate::proto::chunk::ChunkSize;
+use crate::receive::OnConflict;
 use crate::term::clean::clean;
 use crate::{Error, Kind, Result};
 
@@ -23,6 +24,15 @@ pub fn time(text: &str) -> Result<Duration> {
     }
 }
 
+/// The same, where zero means not at all.
+///
+/// # Errors
+///
+/// [`Kind::Usage`].
+pub fn time_or_none(text: &str) -> Result<Duration> {
+    if text == "0" || seconds(text) == Some(0) { Ok(Duration::ZERO) } else { time(text) }
+}
+
 /// A chunk size such as `1MiB`.
 ///
 /// # Errors
@@ -32,6 +42,23 @@ pub fn chunk_size(text: &str) -> Result<ChunkSize> {
     binary(text)
         .and_then(ChunkSize::new)
         .ok_or_else(|| unreadable(text, "a chunk size").hint("It is 512KiB, 1MiB, 2MiB or 4MiB."))
+}
+
+/// What to do where something else stands already.
+///
+/// # Errors
+///
+/// [`Kind::Usage`].
+pub fn on_conflict(text: &str) -> Result<OnConflict> {
+    match text {
+        "ask" => Ok(OnConflict::Ask),
+        "overwrite" => Ok(OnConflict::Overwrite),
+        "skip" => Ok(OnConflict::Skip),
+        "rename" => Ok(OnConflict::Rename),
+        _ => {
+            Err(unreadable(text, "a way to settle a conflict").hint("It is ask, overwrite, skip or rename."))
+        }
+    }
 }
 
 fn unreadable(text: &str, what: &str) -> Error {
@@ -103,6 +130,16 @@ mod tests {
             "1ü",
         ] {
             assert!(time(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn times_that_may_be_none() {
+        for (text, seconds) in [("0", 0), ("0s", 0), ("0h0m0s", 0), ("10m", 600)] {
+            assert_eq!(time_or_none(text).unwrap(), Duration::from_secs(seconds), "{text}");
+        }
+        for text in ["", "10", "00", "none", "8761h"] {
+            assert!(time_or_none(text).is_err(), "{text}");
         }
     }
 

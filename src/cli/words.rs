@@ -15,6 +15,7 @@ use crate::term::clean::clean;
 use crate::term::word::{Word, from_units, units};
 use crate::{Error, Kind, Result};
 
+use super::line::Line;
 use super::suggest::nearest;
 
 /// What was typed.
@@ -25,9 +26,9 @@ pub enum Typed {
     /// The version.
     Version,
     /// `p2pc send …`
-    Send(SendArgs),
+    Send(SendArgs, Line),
     /// `p2pc receive …`
-    Receive(ReceiveArgs),
+    Receive(ReceiveArgs, Line),
     /// `p2pc relay …`
     Relay(RelayArgs),
 }
@@ -86,7 +87,7 @@ pub fn read(words: &[OsString]) -> Result<Typed> {
     match topic {
         Topic::Send => command(topic, rest, Typed::Send),
         Topic::Receive => command(topic, rest, Typed::Receive),
-        Topic::Relay => command(topic, rest, Typed::Relay),
+        Topic::Relay => command(topic, rest, |args, _| Typed::Relay(args)),
         Topic::Program => Ok(Typed::Help(topic)),
     }
 }
@@ -96,7 +97,11 @@ fn help_about(rest: &[OsString]) -> Result<Typed> {
     Topic::named(name).map(Typed::Help).ok_or_else(|| unknown_subcommand(name))
 }
 
-fn command<T: FromArgs + ArgsInfo>(topic: Topic, rest: &[OsString], typed: fn(T) -> Typed) -> Result<Typed> {
+fn command<T: FromArgs + ArgsInfo>(
+    topic: Topic,
+    rest: &[OsString],
+    typed: fn(T, Line) -> Typed,
+) -> Result<Typed> {
     let before_separator = || rest.iter().take_while(|word| *word != "--");
     if before_separator().any(|word| word == "-h" || word == "--help") {
         return Ok(Typed::Help(topic));
@@ -105,11 +110,12 @@ fn command<T: FromArgs + ArgsInfo>(topic: Topic, rest: &[OsString], typed: fn(T)
         return Ok(Typed::Version);
     }
     let info = T::get_args_info();
-    let mut split = Split { topic, info: &info, options: Vec::new(), positionals: Vec::new() };
+    let line = Line::new(topic.command());
+    let mut split = Split { topic, info: &info, options: Vec::new(), positionals: Vec::new(), line };
     split.all(rest)?;
     let coded: Vec<&str> = split.options.iter().chain(&split.positionals).map(String::as_str).collect();
     let names: Vec<&str> = topic.command().split(' ').collect();
-    T::from_args(&names, &coded).map(typed).map_err(|exit| {
+    T::from_args(&names, &coded).map(|args| typed(args, split.line)).map_err(|exit| {
         let first = exit.output.lines().next().unwrap_or("cannot read the arguments").to_owned();
         Error::new(Kind::Usage, first).hint(help_hint(topic))
     })
@@ -121,6 +127,8 @@ struct Split<'a> {
     info: &'a CommandInfoWithArgs,
     options: Vec<String>,
     positionals: Vec<String>,
+    /// The same once more, for people.
+    line: Line,
 }
 
 impl Split<'_> {
@@ -148,6 +156,7 @@ impl Split<'_> {
             return Err(self.usage(what));
         }
         self.positionals.push(Word::encode(word));
+        self.line.push_positional(word);
         Ok(())
     }
 
@@ -220,6 +229,7 @@ impl Split<'_> {
         }
         self.options.push(flag.long.to_owned());
         self.options.extend(value.map(Word::encode));
+        self.line.push_option(flag.long, value);
         Ok(())
     }
 
@@ -292,14 +302,14 @@ mod tests {
 
     fn send(line: &[&str]) -> SendArgs {
         match typed(&[&["send"], line].concat()).unwrap() {
-            Typed::Send(args) => args,
+            Typed::Send(args, _) => args,
             other => panic!("{other:?}"),
         }
     }
 
     fn receive(line: &[&str]) -> ReceiveArgs {
         match typed(&[&["receive"], line].concat()).unwrap() {
-            Typed::Receive(args) => args,
+            Typed::Receive(args, _) => args,
             other => panic!("{other:?}"),
         }
     }
@@ -387,7 +397,7 @@ mod tests {
         let mut attached = OsString::from("--ca=");
         attached.push(name);
         let words = ["send".into(), attached, name.to_owned()];
-        let Typed::Send(args) = read(&words).unwrap() else { panic!() };
+        let Typed::Send(args, _) = read(&words).unwrap() else { panic!() };
         assert_eq!(args.paths[0].os(), name);
         assert_eq!(args.ca.unwrap().os(), name);
     }

@@ -9,9 +9,11 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
 
+use crate::error::Kind;
 use crate::net::RelayUrl;
 use crate::proto::code::Code;
 use crate::proto::path::{Name, RelPath};
+use crate::proto::role::Role;
 
 /// Something that happened. More may be added: match with a wildcard.
 #[derive(Clone, Debug)]
@@ -149,10 +151,25 @@ pub struct Report {
     pub failed: u64,
     /// The first of them, at most [`REPORT_FAILURES_MAX`]; each was also an [`Event::Entry`].
     pub failures: Vec<EntryEnd>,
-    /// Bytes of files that the receiver had already and that were compared instead of sent.
+    /// Bytes of delivered files that the receiver had already, and that were compared instead of sent.
     pub held: u64,
+    /// How many of the entries that were not delivered failed for the sake of the receiver's disk.
+    pub unwritten: u64,
     /// From the first record to the last.
     pub elapsed: std::time::Duration,
+}
+
+impl Report {
+    /// What the transfer came to at this end, where it did not deliver everything: the disk's trouble where the disk is, since
+    /// there it can be mended.
+    #[must_use]
+    pub fn shortfall(&self, role: Role) -> Option<Kind> {
+        match role {
+            _ if self.failed == 0 => None,
+            Role::Receive if self.unwritten > 0 => Some(Kind::Disk),
+            Role::Receive | Role::Send => Some(Kind::Incomplete),
+        }
+    }
 }
 
 /// How many undelivered entries a [`Report`] names, so that a million of them do not fill the memory.

@@ -1,7 +1,8 @@
 //! Counts what is offered, what is done and what failed: the same on both sides, so that both say the same in the end.
 
 use super::{EntryEnd, OFFER_NAMES_MAX, Offer, Progress, REPORT_FAILURES_MAX, Report};
-use crate::proto::frame::Failure;
+use crate::proto::chunk::ChunkSize;
+use crate::proto::frame::{Failure, Get, Reason, Run};
 use crate::proto::manifest::{Entry, EntryKind, KindTag};
 use crate::proto::path::RelPath;
 
@@ -11,6 +12,9 @@ pub struct Tally {
     // Streams, whose size nobody knows before their end.
     open_ended: u64,
     manifest_ended: bool,
+    // Bytes the receiver has taken, and those of them that it wants once more. The second may be known before the first.
+    taken: u64,
+    again: u64,
     offer: Offer,
     progress: Progress,
     report: Report,
@@ -27,14 +31,21 @@ pub struct Counted {
     pub bytes: u64,
     /// Whether its end has yet to tell the size.
     pub is_open_ended: bool,
+    /// How many of its bytes were compared and not sent, so far.
+    pub held: u64,
 }
 
 impl Tally {
     /// Counts an entry of the manifest.
     pub fn offered(&mut self, entry: &Entry) -> Counted {
         let is_open_ended = matches!(entry.kind, EntryKind::File { size: None, .. });
-        let counted =
-            Counted { path: entry.path.clone(), tag: entry.tag(), bytes: entry.bytes(), is_open_ended };
+        let counted = Counted {
+            path: entry.path.clone(),
+            tag: entry.tag(),
+            bytes: entry.bytes(),
+            is_open_ended,
+            held: 0,
+        };
         self.open_ended += u64::from(is_open_ended);
         match counted.tag {
             Some(KindTag::File | KindTag::Link | KindTag::Other) => self.offer.files += 1,
@@ -72,18 +83,19 @@ impl Tally {
 
     /// Counts bytes of file contents, holes included, that the receiver has taken.
     pub fn taken(&mut self, bytes: u64) {
-        self.progress.bytes_done = self.progress.bytes_done.saturating_add(bytes);
+        self.taken = self.taken.saturating_add(bytes);
+        self.progress.bytes_done = self.taken.saturating_sub(self.again);
     }
 
-    /// Counts bytes that are compared and not sent.
-    pub fn held(&mut self, bytes: u64) {
-        self.report.held = self.report.held.saturating_add(bytes);
-    }
-
-    /// Bytes that were compared have to be sent after all.
-    pub fn again(&mut self, bytes: u64) {
-        self.report.held = self.report.held.saturating_sub(bytes);
-        self.progress.bytes_done = self.progress.bytes_done.saturating_sub(bytes);
+    /// The receiver asks for more of a file after its end: what it asks for was taken before, and is now on its way once more.
+    pub fn again(&mut self, counted: &mut Counted, get: &Get) {
+        let chunk = ChunkSize::new(u64::from(get.chunk_bytes)).unwrap_or_default();
+        let bytes = |runs: &[Run]| -> u64 { runs.iter().map(|run| run.bytes(counted.bytes, chunk)).sum() };
+        let is_all = get.send.is_empty() && get.compare.is_empty();
+        let bytes = if is_all { counted.bytes } else { bytes(&get.send) + bytes(&get.compare) };
+        counted.held = counted.held.saturating_sub(bytes);
+        self.again = self.again.saturating_add(bytes);
+        self.progress.bytes_done = self.taken.saturating_sub(self.again);
     }
 
     /// Counts the end of an entry. Returns what to tell, unless it is the beginning of a directory, which is told of with its end.
@@ -93,14 +105,16 @@ impl Tally {
         let kind = counted.tag?;
         let end = EntryEnd { path: counted.path, kind, bytes: counted.bytes, failure };
         self.progress.entries_done += 1;
-        if end.failure.is_none() {
-            self.report.delivered += 1;
-            self.report.bytes = self.report.bytes.saturating_add(end.bytes);
-        } else {
+        if let Some(failure) = &end.failure {
             self.report.failed += 1;
+            self.report.unwritten += u64::from(is_of_the_disk(failure.reason));
             if self.report.failures.len() < REPORT_FAILURES_MAX {
                 self.report.failures.push(end.clone());
             }
+        } else {
+            self.report.delivered += 1;
+            self.report.bytes = self.report.bytes.saturating_add(end.bytes);
+            self.report.held = self.report.held.saturating_add(counted.held);
         }
         Some(end)
     }
@@ -126,5 +140,46 @@ impl Tally {
     #[must_use]
     pub fn report(&self) -> &Report {
         &self.report
+    }
+}
+
+/// Whether an entry failed for what is wrong with the receiver's disk, rather than with the entry.
+fn is_of_the_disk(reason: Reason) -> bool {
+    matches!(reason, Reason::Unwritable | Reason::DirectoryThere)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Kind;
+    use crate::proto::role::Role;
+
+    fn after(reasons: &[Reason]) -> Report {
+        let mut tally = Tally::default();
+        for reason in reasons {
+            let counted = Counted {
+                path: RelPath::root(),
+                tag: Some(KindTag::File),
+                bytes: 1,
+                is_open_ended: false,
+                held: 0,
+            };
+            tally.resolved(counted, Some(Failure::new(*reason, "")));
+        }
+        tally.report().clone()
+    }
+
+    #[test]
+    fn the_disks_trouble_is_the_receivers() {
+        assert_eq!(after(&[]).shortfall(Role::Receive), None);
+        // More than a report names: the last one counts too.
+        let mut reasons = vec![Reason::Exists; REPORT_FAILURES_MAX];
+        assert_eq!(after(&reasons).shortfall(Role::Receive), Some(Kind::Incomplete));
+        reasons.push(Reason::DirectoryThere);
+        let report = after(&reasons);
+        assert_eq!(report.shortfall(Role::Receive), Some(Kind::Disk));
+        assert_eq!(report.shortfall(Role::Send), Some(Kind::Incomplete));
+        assert_eq!(after(&[Reason::Unwritable]).shortfall(Role::Receive), Some(Kind::Disk));
+        assert_eq!(after(&[Reason::Changed]).shortfall(Role::Receive), Some(Kind::Incomplete));
     }
 }

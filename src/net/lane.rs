@@ -1,87 +1,93 @@
-//! A lane: one connection whose messages are sealed records.
+//! A lane: two streams of frames, one each way, that survive the connections they run over.
 //!
-//! [`Lane`] is what a session holds: opened frames come out, frames to be sealed go in. [`LaneIo`] moves the bytes; both run side by
-//! side, and reading never waits for writing. The lane keeps itself alive and notices when the other side is gone.
+//! [`Lane`] is what a session holds: frames come out, each exactly once and in order, and frames to be sealed go in. [`LaneIo`] moves the
+//! bytes of one connection; both run side by side, and reading never waits for writing. A connection keeps itself alive and notices
+//! when the other side is gone. Then [`Lane::next`] says so once, and waits until [`Lane::attach`] brings a new one.
+//!
+//! What the session has taken is counted, and told to the other side; what it has not said is kept in the [`Outbox`], and said again.
 
-use std::collections::VecDeque;
+mod io;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use futures_lite::future;
-use smol::Timer;
 use smol::channel::{Receiver, Sender, bounded};
 
-use super::ws::{Alive, Closed, Connection, Reader, Writer};
-use crate::error::{Error, Kind, Result};
-use crate::proto::conversation::broken;
-use crate::proto::frame::{PackedBlock, encode_keep_alive};
-use crate::proto::limits::{CONTROL_BYTES_QUEUED_MAX, KEEPALIVE_MS};
-use crate::proto::liveness::{Belief, Liveness};
+pub use io::LaneIo;
+
+use super::ws::Connection;
+use crate::error::Result;
+use crate::proto::frame::PackedBlock;
+use crate::proto::inbox::Inbox;
+use crate::proto::outbox::Outbox;
+use crate::proto::rejoin::Proven;
 use crate::proto::seal::{Opener, Sealer};
 
 /// The session's end of a lane.
 #[derive(Debug)]
 pub struct Lane {
+    shared: Arc<Shared>,
+    /// From the connection there is. Closed when there is none.
     incoming: Receiver<Result<BytesMut>>,
-    outgoing: Arc<Outgoing>,
+    /// Wakes the one who writes on the connection there is. Closed when there is none.
+    more: Sender<()>,
     drained: Receiver<()>,
 }
 
-/// The socket's end of a lane: run it beside the session.
+/// What the lane and the mover of its bytes both work on.
 #[derive(Debug)]
-pub struct LaneIo {
-    connection: Connection,
-    sealer: Sealer,
-    opener: Opener,
-    incoming: Sender<Result<BytesMut>>,
-    outgoing: Arc<Outgoing>,
+struct Shared {
+    state: Mutex<State>,
     drained: Sender<()>,
-    // Ends when the session lets go of the lane.
-    more: Receiver<()>,
+    started: Instant,
 }
 
-/// Frames that wait to be sealed. They get their numbers only then, so that some may still be left out.
 #[derive(Debug)]
-struct Outgoing {
-    queue: Mutex<Queue>,
-    more: Sender<()>,
+struct State {
+    outbox: Outbox,
+    inbox: Inbox,
+    /// Changes whenever a connection comes or goes: who moves the bytes of another one has nothing to say and to hear here.
+    connection: u64,
+    /// The session is over, and the lane ends with this connection.
+    is_over: bool,
 }
 
-#[derive(Debug, Default)]
-struct Queue {
-    frames: VecDeque<PackedBlock>,
-    data_frames: usize,
-    control_bytes: usize,
+/// What one connection has of the lane, as long as it is the lane's.
+#[derive(Clone, Debug)]
+struct Part {
+    shared: Arc<Shared>,
+    number: u64,
 }
 
-/// Makes a lane of a connection whose keys are known.
+/// Makes a lane of its first connection, whose other side is known from the pairing.
 #[must_use]
 pub fn lane(connection: Connection, sealer: Sealer, opener: Opener) -> (Lane, LaneIo) {
-    let (incoming_in, incoming) = bounded(INCOMING_FRAMES);
-    let (more_in, more) = bounded(1);
     let (drained_in, drained) = bounded(1);
-    let outgoing = Arc::new(Outgoing { queue: Mutex::default(), more: more_in });
-    let io = LaneIo {
-        connection,
-        sealer,
-        opener,
-        incoming: incoming_in,
-        outgoing: Arc::clone(&outgoing),
-        drained: drained_in,
-        more,
-    };
-    (Lane { incoming, outgoing, drained }, io)
+    let state = State { outbox: Outbox::new(sealer), inbox: Inbox::default(), connection: 0, is_over: false };
+    let shared = Shared { state: Mutex::new(state), drained: drained_in, started: Instant::now() };
+    let mut lane = Lane { shared: Arc::new(shared), incoming: bounded(1).1, more: bounded(1).0, drained };
+    let io = lane.connect(connection, opener, false);
+    (lane, io)
 }
 
 impl Lane {
-    /// The next frame, or why there will be none. Cancel safe.
+    /// The next frame, each exactly once and in order over all connections. Or why there will be none: of kind `ConnectionLost` when only
+    /// this connection is gone or silent and another can take its place. Says so once, then waits. Cancel safe.
     ///
     /// # Errors
-    /// Kind `ConnectionLost` when the connection is gone or silent, `Authentication` when a record does not open.
+    /// Kind `ConnectionLost`, see above. `Authentication` when a record does not open, `Protocol` when the other side or the relay broke
+    /// its rules: both end the lane.
     pub async fn next(&self) -> Result<BytesMut> {
         match self.incoming.recv().await {
-            Ok(frame) => frame,
+            Ok(Ok(frame)) => {
+                if self.shared.took(frame.len()) {
+                    self.wake();
+                }
+                Ok(frame)
+            }
+            Ok(Err(error)) => Err(error),
             // The reason was given before; whoever asks again waits.
             Err(_) => future::pending().await,
         }
@@ -91,175 +97,105 @@ impl Lane {
     /// many there are.
     ///
     /// # Errors
-    /// Kind `Protocol`, when the other side makes us speak and does not listen. A lane that is gone says so by [`Lane::next`].
+    /// Kind `Protocol`, when the other side makes us speak and does not listen. A connection that is gone says so by [`Lane::next`].
     pub fn send(&self, frame: PackedBlock) -> Result<()> {
-        let mut queue = self.outgoing.lock();
-        if frame.is_data() {
-            queue.data_frames += 1;
-        } else {
-            queue.control_bytes += frame.buffer.len();
-        }
-        let is_too_much = queue.control_bytes > CONTROL_BYTES_QUEUED_MAX;
-        queue.frames.push_back(frame);
-        drop(queue);
-        // One notice is enough, however many frames there are.
-        let _ = self.outgoing.more.try_send(());
-        if is_too_much { Err(broken("it speaks and does not listen")) } else { Ok(()) }
+        let outcome = self.shared.lock().outbox.say(frame);
+        self.wake();
+        outcome
     }
 
     /// Whether another data frame should be queued.
     #[must_use]
     pub fn has_room(&self) -> bool {
-        self.outgoing.lock().data_frames < OUTGOING_FRAMES
+        self.shared.lock().outbox.has_room()
     }
 
-    /// Resolves after a queued frame went out. Cancel safe.
+    /// Resolves after a queued frame went out, or the other side has counted some. Cancel safe.
     pub async fn drained(&self) {
         if self.drained.recv().await.is_err() {
             future::pending::<()>().await;
         }
     }
 
+    /// Lets go of the connection, if there is one, for good: nothing that it still carries is taken. Returns how many frames have come,
+    /// which stays so until the next connection is attached: what [`Unproven::prove`](crate::proto::rejoin::Unproven::prove) tells the
+    /// other side on it.
+    ///
+    /// # Errors
+    /// Kind `Protocol`, when what was said cannot be said again, see [`Outbox::disconnect`].
+    pub fn detach(&mut self) -> Result<u64> {
+        // What still waits there was not taken, and the other side will say it again.
+        (self.incoming, self.more) = (bounded(1).1, bounded(1).0);
+        let mut state = self.shared.lock();
+        state.connection += 1;
+        state.outbox.disconnect()?;
+        Ok(state.inbox.tell())
+    }
+
+    /// Goes on over a connection whose other side has proven itself after [`Lane::detach`]: what it has not counted is said again.
+    ///
+    /// # Errors
+    /// Kind `Protocol`, when the other side claims to have what was never said. That ends the lane.
+    pub fn attach(&mut self, connection: Connection, proven: Proven) -> Result<LaneIo> {
+        self.detach()?;
+        self.shared.lock().outbox.connect(proven.sealer, proven.frames)?;
+        Ok(self.connect(connection, proven.opener, true))
+    }
+
     /// The session is over: what it said last goes out without the data that was to go before, then the connection closes.
     pub fn finish(self) {
-        let mut queue = self.outgoing.lock();
-        queue.frames.retain(|frame| !frame.is_data());
-        drop(queue);
-        self.outgoing.more.close();
+        let mut state = self.shared.lock();
+        state.outbox.leave_out_data();
+        state.is_over = true;
+        drop(state);
+        self.more.close();
+    }
+
+    /// The byte mover of a new connection. `is_greeted`: both have said already how much has come.
+    fn connect(&mut self, connection: Connection, opener: Opener, is_greeted: bool) -> LaneIo {
+        let (incoming_in, incoming) = bounded(INCOMING_FRAMES);
+        let (more_in, more) = bounded(1);
+        (self.incoming, self.more) = (incoming, more_in);
+        let mut state = self.shared.lock();
+        state.connection += 1;
+        let part = Part { shared: Arc::clone(&self.shared), number: state.connection };
+        drop(state);
+        LaneIo::new(connection, opener, part, is_greeted, incoming_in, more)
+    }
+
+    fn wake(&self) {
+        // One notice is enough, however many frames there are.
+        let _ = self.more.try_send(());
     }
 }
 
-impl Outgoing {
-    fn lock(&self) -> MutexGuard<'_, Queue> {
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
         // Nothing panics while it holds the lock.
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn pop(&self) -> Option<PackedBlock> {
-        let mut queue = self.lock();
-        let frame = queue.frames.pop_front()?;
-        if frame.is_data() {
-            queue.data_frames = queue.data_frames.saturating_sub(1);
-        } else {
-            queue.control_bytes = queue.control_bytes.saturating_sub(frame.buffer.len());
-        }
-        Some(frame)
+    /// Counts a frame that the session has taken. Returns whether the writer should look when to tell of it.
+    fn took(&self, bytes: usize) -> bool {
+        let now_ms = self.now_ms();
+        self.lock().inbox.took(bytes, now_ms)
     }
-}
 
-impl LaneIo {
-    /// Moves records both ways until the lane is finished or lost. Not to be run again after it was dropped halfway.
-    pub async fn run(self) {
-        let LaneIo { connection, sealer, opener, incoming, outgoing, drained, more } = self;
-        let Connection { mut reader, writer, alive } = connection;
-        let writing = write(writer, sealer, &outgoing, &more, &drained);
-        let reading = async {
-            let error = future::or(read(&mut reader, opener, &incoming), watch(&alive)).await;
-            // The session may be gone already; then nobody needs to know.
-            let _ = incoming.send(Err(error)).await;
-            // Closing a socket with unread bytes in it resets it, and what was said last would be lost: so it is read to its end.
-            while reader.next().await.is_ok() {}
-        };
-        future::zip(writing, reading).await;
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 }
 
-/// Opens records and hands them on until there are no more, or nobody to take them. Returns why.
-async fn read(reader: &mut Reader, mut opener: Opener, incoming: &Sender<Result<BytesMut>>) -> Error {
-    loop {
-        let mut record = match reader.next().await {
-            Ok(record) => record,
-            Err(closed) => return ended(closed),
-        };
-        let frame_bytes = match opener.open_in_place(&mut record) {
-            Ok(frame) => frame.len(),
-            Err(error) => return error.into(),
-        };
-        record.truncate(frame_bytes);
-        if incoming.send(Ok(record)).await.is_err() {
-            return lost("the session is over");
-        }
+impl Part {
+    /// The lane, unless it has let go of this connection.
+    fn lock(&self) -> Option<MutexGuard<'_, State>> {
+        let state = self.shared.lock();
+        (state.connection == self.number).then_some(state)
     }
-}
-
-/// Seals what is queued and sends it, with a sign of life when nothing was. Ends when the session has let go of the lane and
-/// everything is out, or when the connection takes no more.
-async fn write(
-    mut writer: Writer,
-    mut sealer: Sealer,
-    outgoing: &Outgoing,
-    more: &Receiver<()>,
-    drained: &Sender<()>,
-) {
-    let mut is_over = false;
-    loop {
-        let packed = match outgoing.pop() {
-            Some(packed) => packed,
-            None if is_over => break,
-            None => {
-                if writer.flush().await.is_err() {
-                    return;
-                }
-                let queued = async { more.recv().await.is_err() };
-                let idle = async {
-                    Timer::after(Duration::from_millis(KEEPALIVE_MS)).await;
-                    let Ok(buffer) = encode_keep_alive() else { return true };
-                    let mut queue = outgoing.lock();
-                    queue.control_bytes += buffer.len();
-                    queue.frames.push_back(PackedBlock { buffer, start: 0, cost: 0 });
-                    false
-                };
-                is_over = future::or(queued, idle).await;
-                continue;
-            }
-        };
-        // One notice is enough, however many frames went out.
-        let _ = drained.try_send(());
-        let PackedBlock { mut buffer, start, .. } = packed;
-        if sealer.seal_in_place(&mut buffer, start).is_err() {
-            return;
-        }
-        if writer.send(Bytes::from(buffer).slice(start..)).await.is_err() {
-            return;
-        }
-    }
-    // The other side may have closed first; either way nothing more is to be said.
-    let _ = writer.close(CLOSE_NORMAL, "").await;
-}
-
-/// Resolves when nothing has come from the other side for too long.
-async fn watch(alive: &Alive) -> Error {
-    let started = Instant::now();
-    let now_ms = || u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let mut liveness = Liveness::new(now_ms());
-    loop {
-        match liveness.poll(now_ms(), alive.bytes()) {
-            Belief::Dead => return lost("nothing was heard from the other side for 45 seconds"),
-            Belief::Alive { until_ms } => {
-                let wait_ms = until_ms.saturating_sub(now_ms()).clamp(10, WATCH_MS);
-                Timer::after(Duration::from_millis(wait_ms)).await;
-            }
-        }
-    }
-}
-
-fn ended(closed: Closed) -> Error {
-    let error = Error::from(closed);
-    if error.kind() == Kind::ConnectionLost { error.hint("Run both commands again.") } else { error }
-}
-
-fn lost(what: &str) -> Error {
-    Error::new(Kind::ConnectionLost, what).hint("Run both commands again.")
 }
 
 /// Opened frames waiting for the session: it always reads on, so a few are enough.
 const INCOMING_FRAMES: usize = 4;
 
-/// Data frames waiting to be sealed: enough that the socket never waits for the reader of files.
-const OUTGOING_FRAMES: usize = 4;
-
-/// RFC 6455, section 7.4.1: the purpose of the connection is fulfilled.
-const CLOSE_NORMAL: u16 = 1000;
-
-/// How often the bytes that came are looked at, in milliseconds: so much later than 45 s a dead connection may be noticed.
-const WATCH_MS: u64 = 1000;
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 use futures_lite::{StreamExt, future};
 use futures_util::FutureExt;
+use futures_util::future::FusedFuture;
 use smol::Timer;
 
 use super::lane::{Lane, LaneIo};
@@ -213,7 +214,10 @@ pub async fn beside<T>(io: LaneIo, session: impl Future<Output = (T, Lane)>) -> 
     let late = async {
         Timer::after(CLOSING).await;
     };
-    future::or(io, late).await;
+    // A connection that was lost is over already.
+    if !io.is_terminated() {
+        future::or(io, late).await;
+    }
     result
 }
 

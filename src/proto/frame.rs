@@ -20,6 +20,7 @@ use super::limits::{
 };
 use super::manifest::Item;
 use super::seal::TAG_BYTES;
+use crate::error::{Error, Kind};
 
 /// The first two bytes of every frame: a mark and the version of this format.
 pub const MAGIC: [u8; 2] = [b'p', 1];
@@ -42,6 +43,18 @@ pub enum Frame<'a> {
     /// kept any longer.
     Received {
         /// Data and control frames taken from this lane since the session began, over all its connections.
+        frames: u64,
+    },
+}
+
+/// What is said of a connection and not in the session: it is neither counted nor said again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Aside {
+    /// See [`Frame::KeepAlive`].
+    KeepAlive,
+    /// See [`Frame::Received`].
+    Received {
+        /// How many frames have come.
         frames: u64,
     },
 }
@@ -327,6 +340,35 @@ impl<'a> Frame<'a> {
             Header::KeepAlive => Ok(Frame::KeepAlive),
             Header::Received { frames } => Ok(Frame::Received { frames }),
         }
+    }
+}
+
+impl Aside {
+    /// Tells by its first bytes whether a frame is for the session (`None`), without reading all of it.
+    #[must_use]
+    pub fn peek(frame: &[u8]) -> Option<Aside> {
+        match frame.strip_prefix(&MAGIC)?.first()? {
+            // The variants of `Header` that hold neither data nor control.
+            2 | 3 => {}
+            _ => return None,
+        }
+        match Frame::decode(frame) {
+            Ok(Frame::KeepAlive) => Some(Aside::KeepAlive),
+            Ok(Frame::Received { frames }) => Some(Aside::Received { frames }),
+            _ => None,
+        }
+    }
+
+    /// Its bytes.
+    ///
+    /// # Errors
+    /// Kind `Internal`: never in practice; the type is that of the encoder.
+    pub fn encode(self) -> Result<Vec<u8>, Error> {
+        let encoded = match self {
+            Aside::KeepAlive => encode_keep_alive(),
+            Aside::Received { frames } => encode_received(frames),
+        };
+        encoded.map_err(|error| Error::new(Kind::Internal, "a frame could not be written").caused_by(error))
     }
 }
 

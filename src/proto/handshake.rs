@@ -33,7 +33,8 @@ pub use fault::{Fault, Malformed};
 pub use guesses::{GUESSES_MAX, Guesses, GuessesLeft};
 use keys::PairingKeys;
 pub use message::{APP_BYTES_MAX, Hello, MESSAGE_MAX, Options, Reason, VERSION, refusal};
-use message::{Confirm, First, Message};
+use message::{Confirm, First};
+pub(super) use message::{Message, Rejoin};
 
 /// One pairing attempt, over one connection. Feed it whole messages in the order they come.
 pub struct Handshake {
@@ -189,7 +190,9 @@ impl Opened {
         let theirs = match Message::decode(message)? {
             Message::First(first) => first,
             Message::Refuse(reason) => return Err(Fault::Refused(reason)),
-            Message::Confirm(_) => return Err(Fault::Malformed(Malformed::Unexpected)),
+            Message::Confirm(_) | Message::Rejoin(_) => {
+                return Err(Fault::Malformed(Malformed::Unexpected));
+            }
         };
         if theirs.pake == self.pake_element || theirs.hello.nonce == self.hello.nonce {
             return Err(Fault::Reflected);
@@ -252,7 +255,9 @@ impl Proving {
             // Our confirmation is out: whatever is not a valid one in return is alike to a wrong guess.
             _ if !self.is_maker => return Err(Fault::WrongCode),
             Ok(Message::Refuse(reason)) => return Err(Fault::Refused(reason)),
-            Ok(Message::First(_)) => return Err(Fault::Malformed(Malformed::Unexpected)),
+            Ok(Message::First(_) | Message::Rejoin(_)) => {
+                return Err(Fault::Malformed(Malformed::Unexpected));
+            }
             Err(fault) => return Err(fault),
         };
         let proves = self.keys.mac(self.theirs.role).ct_eq(&confirm.mac);

@@ -52,8 +52,8 @@ pub const FRAME_COST_MAX: u64 = FRAME_BYTES_MAX as u64 + NAMED_BYTES_MAX as u64 
 /// the frames under way.
 pub const WINDOW_BYTES_MAX: u64 = 256 << 20;
 
-/// Control frames that wait to be sent, in bytes. An honest other side reads on, so the session's own windows keep far below;
-/// whoever does not read while it makes us speak is cut off.
+/// Control frames that wait to be sent, or were sent and not yet counted by the other side, in bytes. An honest other side reads on, so
+/// the session's own windows keep far below; whoever does not read while it makes us speak is cut off.
 pub const CONTROL_BYTES_QUEUED_MAX: usize = 16 << 20;
 
 /// Manifest items without an outcome. The sender walks no further ahead than this; it bounds the memory of both sides
@@ -86,6 +86,9 @@ pub const RECEIVED_FRAMES: u64 = 64;
 
 /// See [`RECEIVED_FRAMES`].
 pub const RECEIVED_BYTES: u64 = 1 << 20;
+
+/// How long a frame that came may be left uncounted, in milliseconds.
+pub const RECEIVED_MS: u64 = 1000;
 
 /// The longest text of a failure or a cancellation, in bytes.
 pub const TEXT_BYTES_MAX: usize = 512;

@@ -1,7 +1,8 @@
 //! What both ends must agree on. Nothing here knows a socket, a file, a clock or a source of randomness.
 //!
-//! From the code to a session: [`code`] → [`handshake`] → [`seal`]. Inside the session: [`frame`] and [`manifest`] are what is said,
-//! [`conversation`], [`window`] and [`liveness`] the rules of saying it, [`path`], [`chunk`] and [`runs`] what is said about, [`limits`] how
+//! From the code to a session: [`code`] → [`handshake`] → [`seal`], and back to it after a lost connection: [`rejoin`]. Inside the
+//! session: [`frame`] and [`manifest`] are what is said, [`conversation`], [`window`] and [`liveness`] the rules of saying it, [`outbox`] and
+//! [`inbox`] how none of it is lost with a connection, [`path`], [`chunk`] and [`runs`] what is said about, [`limits`] how
 //! much of it.
 
 pub mod chunk;
@@ -9,11 +10,14 @@ pub mod code;
 pub mod conversation;
 pub mod frame;
 pub mod handshake;
+pub mod inbox;
 mod kdf;
 pub mod limits;
 pub mod liveness;
 pub mod manifest;
+pub mod outbox;
 pub mod path;
+pub mod rejoin;
 pub mod role;
 pub mod runs;
 pub mod seal;

@@ -16,6 +16,13 @@ impl Run {
     pub fn end(&self) -> u64 {
         self.first.saturating_add(self.count)
     }
+
+    /// How many bytes these chunks are of a file of `size` bytes.
+    #[must_use]
+    pub fn bytes(&self, size: u64, chunk: ChunkSize) -> u64 {
+        let offset = |chunks: u64| chunks.saturating_mul(u64::from(chunk.bytes())).min(size);
+        offset(self.end()) - offset(self.first)
+    }
 }
 
 impl Runs {
@@ -79,8 +86,7 @@ impl Runs {
     /// How many bytes these chunks are of a file of `size` bytes.
     #[must_use]
     pub fn bytes(&self, size: u64, chunk: ChunkSize) -> u64 {
-        let offset = |chunks: u64| chunks.saturating_mul(u64::from(chunk.bytes())).min(size);
-        self.0.iter().map(|run| offset(run.end()) - offset(run.first)).sum()
+        self.0.iter().map(|run| run.bytes(size, chunk)).sum()
     }
 
     /// The chunks, one by one, in order.

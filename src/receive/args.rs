@@ -17,6 +17,12 @@ pub struct ReceiveArgs {
     /// take what is offered without asking
     #[argh(switch, short = 'y')]
     pub yes: bool,
+    /// what to do where something else stands already
+    #[argh(option, arg_name = "HOW")]
+    pub on_conflict: Option<Word>,
+    /// go on with nothing that was interrupted, and keep nothing to go on with
+    #[argh(switch)]
+    pub no_resume: bool,
     /// the relay: `HOST[:PORT]`, `wss://…` or `ws://…`
     #[argh(option, arg_name = "RELAY")]
     pub relay: Option<Word>,
@@ -32,7 +38,10 @@ pub struct ReceiveArgs {
     /// give up when the other side has not come in this time
     #[argh(option, arg_name = "TIME")]
     pub wait: Option<Word>,
-    /// where the embedded relay listens (with --new-code)
+    /// look this long for a lost connection
+    #[argh(option, arg_name = "TIME")]
+    pub retry: Option<Word>,
+    /// where the embedded relay listens (with --new-code, or to go on with its code)
     #[argh(option, arg_name = "ADDR:PORT")]
     pub listen: Option<Word>,
     /// take a code of your own that is easy to guess

@@ -10,13 +10,15 @@
 //! sink; what the sink says becomes plans, credit and outcomes. When every item has its outcome the machine says `Complete`, and
 //! waits for the receipt a bounded time: everything is on disk by then, so that it is lost changes nothing here.
 
+mod receiving;
+
 use std::collections::VecDeque;
 
 use bytes::BytesMut;
 
 use super::sink::{Job, SinkEvent};
 use crate::error::{Error, Kind, Result};
-use crate::events::tally::{Counted, Tally};
+use crate::events::tally::Tally;
 use crate::events::{Conflict, Decision, Event, Offer, Progress, Question, Report, Resolution};
 use crate::proto::chunk::ChunkSize;
 use crate::proto::conversation::{Conversation, broken, cancel_reason, cancelled_by_peer};
@@ -25,9 +27,10 @@ use crate::proto::frame::{
     cost,
 };
 use crate::proto::limits::{CONTROL_BYTES_TARGET, LIST_MAX, RECEIPT_MS, WINDOW_BYTES};
-use crate::proto::manifest::{Entry, EntryKind, Item, Nesting};
-use crate::proto::runs::Runs;
+use crate::proto::manifest::{Entry, Item, Nesting};
 use crate::proto::window::{Standing, Window};
+
+use receiving::Receiving;
 
 /// The receiving side of one session.
 #[derive(Debug)]
@@ -107,26 +110,6 @@ enum Accepting {
     Accepted,
 }
 
-/// What is kept of an item without an outcome.
-#[derive(Debug)]
-struct Receiving {
-    counted: Counted,
-    contents: Contents,
-}
-
-/// Where the contents of an item stand.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Contents {
-    // The sink has not said yet whether it wants any.
-    Unplanned { size: Option<Option<u64>> },
-    // Something will be asked for, or not.
-    Waiting { size: Option<u64> },
-    // It is coming. Of a stream in order, the next bytes at `next`; otherwise the sink knows what is still missing.
-    Coming { next: u64, size: Option<u64> },
-    // The end was said, and the sink may ask for more; or there is nothing to come.
-    Over { size: Option<Option<u64>> },
-}
-
 impl Receiver {
     /// A session that was just established. The first effects are ready.
     #[must_use]
@@ -178,7 +161,7 @@ impl Receiver {
 
     /// The person's answer to the comparison of the strings.
     pub fn verified(&mut self, same: bool, now_ms: u64) {
-        if !std::mem::take(&mut self.confirming) {
+        if self.stage != Stage::Running || !std::mem::take(&mut self.confirming) {
             return;
         }
         if same {
@@ -194,7 +177,7 @@ impl Receiver {
 
     /// The person's answer to the offer.
     pub fn accepted(&mut self, yes: bool, now_ms: u64) {
-        if self.accepting != Accepting::Asked {
+        if self.stage != Stage::Running || self.accepting != Accepting::Asked {
             return;
         }
         if yes {
@@ -330,11 +313,7 @@ impl Receiver {
 
     fn item(&mut self, item: &Item<'_>) -> Result<()> {
         let entry = self.nesting.place(item).map_err(|error| broken(format_args!("it offered {error}")))?;
-        let size = match entry.kind {
-            EntryKind::File { size, .. } => Some(size),
-            _ => None,
-        };
-        let kept = Receiving { counted: self.tally.offered(&entry), contents: Contents::Unplanned { size } };
+        let kept = Receiving::new(&entry, self.tally.offered(&entry));
         if !self.window.push(entry.cost(), kept) {
             return Err(broken("more was offered than may be open"));
         }
@@ -381,13 +360,7 @@ impl Receiver {
 
     fn planned(&mut self, id: u64, verdict: Verdict) {
         if let Standing::Open(item) = self.window.get(id) {
-            item.contents = match (item.contents, verdict) {
-                (Contents::Unplanned { size: Some(size) }, Verdict::Send | Verdict::Compare) => {
-                    Contents::Coming { next: 0, size }
-                }
-                (Contents::Unplanned { size: Some(size) }, Verdict::Wait) => Contents::Waiting { size },
-                _ => Contents::Over { size: None },
-            };
+            item.planned(verdict);
         }
         self.verdicts.push(verdict);
         if self.verdicts.len() >= LIST_MAX {
@@ -398,18 +371,13 @@ impl Receiver {
     /// The sink wants some chunks of a file, or the values of some.
     fn get(&mut self, get: Get) {
         let Standing::Open(item) = self.window.get(get.entry) else { return };
-        item.contents = match item.contents {
-            Contents::Waiting { size } => Contents::Coming { next: 0, size },
-            Contents::Over { size: Some(size) } => {
-                let chunk = ChunkSize::new(u64::from(get.chunk_bytes));
-                let runs = Runs::checked(get.send.clone(), u64::MAX);
-                if let (Some(chunk), Some(runs), Some(bytes)) = (chunk, runs, size) {
-                    self.tally.again(runs.bytes(bytes, chunk));
-                }
-                Contents::Coming { next: 0, size }
+        match item.get(&get) {
+            Some(true) => self.tally.again(&mut item.counted, &get),
+            Some(false) => {}
+            None => {
+                return self.fail(Error::new(Kind::Internal, "the sink asked for a file at a wrong time"));
             }
-            contents => contents,
-        };
+        }
         self.gets_runs += 1 + get.send.len() + get.compare.len();
         if self.gets_runs > LIST_MAX {
             self.say_gets();
@@ -432,6 +400,9 @@ impl Receiver {
     /// The person's answer about the conflict that was asked last.
     pub fn decided(&mut self, decision: Decision) {
         let Decision { resolution, for_all } = decision;
+        if self.stage != Stage::Running || self.conflicts.is_empty() {
+            return;
+        }
         self.for_all = for_all.then_some(resolution);
         let count = if for_all { self.conflicts.len() } else { self.conflicts.len().min(1) };
         for (entry, _) in self.conflicts.drain(..count) {
@@ -448,15 +419,17 @@ impl Receiver {
             return Err(broken("more data than there was room for"));
         }
         for piece in &pieces {
-            let (entry, offset, length) = piece.place();
+            let (entry, _, length) = piece.place();
             match self.window.get(entry) {
                 // The sink has given it up; the sender does not know yet.
                 Standing::Resolved => continue,
                 Standing::Unknown => return Err(broken("data of what was not offered")),
-                Standing::Open(item) => item.take(offset, length)?,
+                Standing::Open(item) => {
+                    item.take(piece)?;
+                    item.counted.held += piece.held_bytes();
+                }
             }
             self.tally.taken(u64::from(length));
-            self.tally.held(piece.held_bytes());
         }
         self.effects.push_back(Effect::Job(Job::Write { pieces, payload: payload.freeze(), cost }));
         Ok(())
@@ -465,30 +438,24 @@ impl Receiver {
     fn ended(&mut self, end: FileEnd) -> Result<()> {
         match self.window.get(end.entry) {
             Standing::Resolved => Ok(()),
-            Standing::Open(Receiving { contents: contents @ Contents::Coming { .. }, counted }) => {
-                let Contents::Coming { next, size } = *contents else { return Ok(()) };
-                if end.size != size.unwrap_or(next) {
-                    return Err(broken("a file ended where it has no end"));
-                }
-                *contents = Contents::Over { size: Some(size) };
-                self.tally.measured(counted, end.size);
+            Standing::Unknown => Err(broken("the end of what was not offered")),
+            Standing::Open(item) => {
+                item.ended(&end)?;
+                self.tally.measured(&mut item.counted, end.size);
                 self.effects.push_back(Effect::Job(Job::Finish(end)));
                 Ok(())
             }
-            Standing::Open(_) | Standing::Unknown => Err(broken("the end of what was not being sent")),
         }
     }
 
     fn dropped(&mut self, entry: u64, failure: Failure) -> Result<()> {
         match self.window.get(entry) {
             Standing::Resolved => Ok(()),
-            Standing::Open(item) if matches!(item.contents, Contents::Coming { .. }) => {
-                item.contents = Contents::Over { size: None };
+            Standing::Unknown => Err(broken("the sender dropped what was not offered")),
+            Standing::Open(item) => {
+                item.dropped()?;
                 self.effects.push_back(Effect::Job(Job::Drop { entry, failure }));
                 Ok(())
-            }
-            Standing::Open(_) | Standing::Unknown => {
-                Err(broken("the sender dropped what was not being sent"))
             }
         }
     }
@@ -580,24 +547,6 @@ impl Receiver {
         if self.stage != Stage::Done {
             self.stage = Stage::Done;
             self.effects.push_back(Effect::Done(result));
-        }
-    }
-}
-
-impl Receiving {
-    /// Checks that contents were asked for and stay within the size announced; those of a stream must follow each other.
-    fn take(&mut self, offset: u64, length: u32) -> Result<()> {
-        let Contents::Coming { next, size } = &mut self.contents else {
-            return Err(broken("data of what was not asked for"));
-        };
-        let end = offset.saturating_add(u64::from(length));
-        match size {
-            Some(size) if end > *size => Err(broken("more data than the file has")),
-            None if offset != *next => Err(broken("data out of order")),
-            _ => {
-                *next = end;
-                Ok(())
-            }
         }
     }
 }

@@ -26,7 +26,7 @@ pub struct ReceiveOptions {
     pub code: Option<Code>,
     /// The output directory, made if it is missing; `-` writes the one file that is sent to standard output.
     pub out: PathBuf,
-    /// The relay and the way to it. Without a relay, and with a code made here, an embedded one is run.
+    /// The relay and the way to it. Without a relay, and with a code made here or an address to listen on, an embedded one is run.
     pub dial: DialOptions,
     /// Where the embedded relay listens; `None`: on every interface, on any free port. Only where one is run.
     pub listen: Option<ListenAddr>,

@@ -26,6 +26,9 @@ pub struct SendArgs {
     /// give up when the other side has not come in this time
     #[argh(option, arg_name = "TIME")]
     pub wait: Option<Word>,
+    /// look this long for a lost connection
+    #[argh(option, arg_name = "TIME")]
+    pub retry: Option<Word>,
     /// where the embedded relay listens
     #[argh(option, arg_name = "ADDR:PORT")]
     pub listen: Option<Word>,

@@ -1,13 +1,11 @@
 //! Drives the sending machine: a thread that walks, a thread that reads, one lane.
 
-use std::convert::Infallible;
-use std::ops::ControlFlow;
-
 use futures_lite::future;
-use smol::channel::{Receiver, Sender as Queue, bounded, unbounded};
+use smol::channel::{Receiver, bounded};
 
 use super::machine::{Beginning, Effect, Sender};
-use super::source::{Fetch, Reader, SourceEvent, Walk};
+use super::source::{Reader, SourceEvent, Walk};
+use super::wishes::{Reading, Wishes};
 use crate::error::{Error, Kind, Result};
 use crate::events::{Cancel, Handler, Report};
 use crate::net::lane::Lane;
@@ -44,7 +42,7 @@ struct Driver<'h> {
 /// The walker and the reader. Both end when their channels do.
 struct Threads {
     entries: Receiver<Walked>,
-    fetches: Queue<Fetch>,
+    wishes: Wishes,
     read: Receiver<SourceEvent>,
 }
 
@@ -79,9 +77,8 @@ impl Drive for Driver<'_> {
                         self.machine.fail(error);
                     }
                 }
-                // A reader that has gone says so by its silence at the other end.
-                Effect::Fetch(fetch) => drop(self.threads.fetches.try_send(fetch)),
-                Effect::Abandon(_) => {}
+                Effect::Fetch(fetch) => self.threads.wishes.wish(fetch),
+                Effect::Abandon(entry) => self.threads.wishes.give_up(entry),
                 Effect::Event(event) => self.link.tell(event),
                 Effect::Ask(question) => self.link.ask(question),
                 Effect::Done(result) => {
@@ -134,7 +131,9 @@ impl Drive for Driver<'_> {
                 self.machine.fail(error);
             }
             Input::Happened(Happening::Answer(Asked::Verify, same)) => self.machine.verified(same),
-            Input::Happened(Happening::Answer(Asked::Accept, _) | Happening::Drained) => {}
+            Input::Happened(
+                Happening::Answer(Asked::Accept, _) | Happening::Decided(_) | Happening::Drained,
+            ) => {}
             Input::Happened(Happening::Cancelled) => {
                 self.machine.fail(Error::new(Kind::Interrupted, "interrupted"));
             }
@@ -142,7 +141,6 @@ impl Drive for Driver<'_> {
                 self.machine.tick(self.link.now_ms());
                 self.link.show(self.machine.progress());
             }
-            Input::Happened(Happening::Decided(_)) => {}
         }
     }
 }
@@ -150,9 +148,9 @@ impl Drive for Driver<'_> {
 impl Threads {
     fn start(walk: Walk, chunk: ChunkSize) -> Result<Threads> {
         let (entries_in, entries) = bounded(WALK_AHEAD);
-        let (fetches, fetches_out) = unbounded::<Fetch>();
         let (read_in, read) = bounded(READ_AHEAD);
-        let mut reader = Reader::new(walk.roots().clone(), chunk);
+        let (wishes, reading) = Wishes::new(read_in);
+        let reader = Reader::new(walk.roots().clone(), chunk);
         spawn("walk", move || {
             // Once the session is over nothing more is looked for.
             for said in walk.map(Walked::Entry).chain([Walked::End]) {
@@ -161,28 +159,23 @@ impl Threads {
                 }
             }
         })?;
-        spawn("read", move || {
-            // Once the session is over nothing more is read.
-            let mut emit = |event: SourceEvent| match read_in.send_blocking(event) {
-                Ok(()) => ControlFlow::Continue(()),
-                Err(_) => ControlFlow::Break(()),
-            };
-            let mut read = || loop {
-                let fetch = match fetches_out.try_recv() {
-                    Ok(fetch) => fetch,
-                    Err(_) => {
-                        reader.flush(&mut emit)?;
-                        match fetches_out.recv_blocking() {
-                            Ok(fetch) => fetch,
-                            Err(_) => return ControlFlow::Break(()),
-                        }
-                    }
-                };
-                reader.fetch(&fetch, &mut emit)?;
-            };
-            let ControlFlow::<(), Infallible>::Break(()) = read();
-        })?;
-        Ok(Threads { entries, fetches, read })
+        spawn("read", move || read_all(reader, reading))?;
+        Ok(Threads { entries, wishes, read })
+    }
+}
+
+/// Reads what is wanted until the session is over. What shares a block goes out when nothing else is waiting.
+fn read_all(mut reader: Reader, mut reading: Reading) {
+    loop {
+        let next = match reading.try_next() {
+            None if reader.flush(&mut reading).is_break() => return,
+            None => reading.next(),
+            next => next,
+        };
+        let Some(fetch) = next else { return };
+        if reader.fetch(&fetch, &mut reading).is_break() {
+            return;
+        }
     }
 }
 

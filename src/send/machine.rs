@@ -10,24 +10,25 @@
 //! manifest, and the ends of files, gather into frames until a frame is full or the driver says that nothing else is at
 //! hand ([`Sender::idle`]).
 
+mod sending;
+
 use std::collections::VecDeque;
 
-use super::source::{Fetch, ReadEnd, SourceEvent, What};
+use super::source::{Fetch, ReadEnd, SourceEvent};
 use crate::error::{Error, Kind, Result};
-use crate::events::tally::{Counted, Tally};
+use crate::events::tally::Tally;
 use crate::events::{Event, Progress, Question, Report};
-use crate::proto::chunk::{ChunkSize, chunk_count};
+use crate::proto::chunk::ChunkSize;
 use crate::proto::conversation::{Conversation, broken, cancel_reason, cancelled_by_peer};
 use crate::proto::frame::{
     Block, Cancelled, Control, Failure, FileEnd, Frame, Get, PackedBlock, Piece, Reason, Verdict,
     WireFailure, bounded_text,
 };
-use crate::proto::limits::{
-    CONTROL_BYTES_TARGET, FRAME_COST_MAX, GETS_MAX, LIST_MAX, RECEIPT_MS, WINDOW_BYTES_MAX,
-};
-use crate::proto::manifest::{Entry, EntryKind, Item};
-use crate::proto::runs::Runs;
+use crate::proto::limits::{CONTROL_BYTES_TARGET, FRAME_COST_MAX, LIST_MAX, RECEIPT_MS, WINDOW_BYTES_MAX};
+use crate::proto::manifest::{Entry, Item};
 use crate::proto::window::{Standing, Window};
+
+use sending::Sending;
 
 /// The sending side of one session.
 #[derive(Debug)]
@@ -96,31 +97,6 @@ enum Walking {
     // The walker has ended, the end is not said yet.
     Ended,
     Said,
-}
-
-/// What is kept of an item without an outcome.
-#[derive(Debug)]
-struct Sending {
-    counted: Counted,
-    // Of a file: how to read it.
-    fetch: Option<Fetch>,
-    reading: Reading,
-    gets: u32,
-    // Once it was read to its end.
-    root: Option<[u8; 32]>,
-}
-
-/// How far the receiver's wishes for one item are fulfilled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Reading {
-    // It has not said any.
-    Unplanned,
-    // It will say more.
-    Waits,
-    // The reader has them.
-    Busy,
-    // Everything it asked for is said, or it asks for nothing.
-    Over,
 }
 
 /// A data frame the receiver may not have taken yet.
@@ -208,15 +184,9 @@ impl Sender {
         if self.stage == Stage::Done {
             return;
         }
-        let fetch = match entry.kind {
-            EntryKind::File { size, meta, .. } => {
-                Some(Fetch { entry: entry.id, path: entry.path.clone(), size, meta, what: What::All })
-            }
-            _ => None,
-        };
         let counted = self.tally.offered(&entry);
         let cost = entry.cost();
-        let kept = Sending { counted, fetch, reading: Reading::Unplanned, gets: 0, root: None };
+        let kept = Sending::new(&entry, counted);
         if entry.id != self.window.next_id() || !self.window.push(cost, kept) {
             return self.fail(Error::new(Kind::Internal, "the walk went on without room for its entries"));
         }
@@ -250,16 +220,9 @@ impl Sender {
     fn read(&mut self, end: ReadEnd) {
         // The receiver may have given it up meanwhile.
         let Standing::Open(item) = self.window.get(end.entry) else { return };
-        // Where only a part was asked for again, the root is what it was before: the receiver compares the whole with it.
-        let root = match (item.root, end.root) {
-            (Some(before), Some(now)) if before != now => None,
-            (before, now) => now.or(before),
-        };
-        let Some(root) = root else {
+        let Some(root) = item.ended(end.root) else {
             return self.dropped(end.entry, &Failure::new(Reason::Changed, ""));
         };
-        item.root = Some(root);
-        item.reading = Reading::Over;
         self.tally.measured(&mut item.counted, end.size);
         self.ends.push(FileEnd { entry: end.entry, size: end.size, root });
         if self.ends.len() >= ENDS_MAX {
@@ -269,7 +232,7 @@ impl Sender {
 
     fn dropped(&mut self, entry: u64, failure: &Failure) {
         let Standing::Open(item) = self.window.get(entry) else { return };
-        item.reading = Reading::Over;
+        item.dropped();
         self.say_ends();
         self.say(Control::Dropped { entry, failure: failure.as_wire() });
     }
@@ -330,21 +293,27 @@ impl Sender {
         }
     }
 
-    /// Ends the session because of an error on this side, telling the other.
+    /// Ends the session because of an error on this side, telling the other. Once every outcome is known, only the other side's
+    /// contradicting itself makes it a failure.
     pub fn fail(&mut self, error: Error) {
         if self.stage == Stage::Done {
             return;
         }
+        let is_contradiction = matches!(error.kind(), Kind::Protocol | Kind::Internal);
+        let knows_all = self.stage == Stage::Running && self.is_all_resolved() && !is_contradiction;
         let text = bounded_text(error.to_string());
         let text = if error.kind() == Kind::Interrupted { "" } else { &text };
         self.say(Control::Cancel(Cancelled { reason: cancel_reason(&error), text }));
-        self.done(Err(error));
+        if knows_all { self.end_by_report() } else { self.done(Err(error)) }
     }
 
     fn block(&mut self, block: Block) {
         let bytes = block.pieces().iter().map(|piece: &Piece| u64::from(piece.place().2)).sum();
-        let held = block.pieces().iter().map(Piece::held_bytes).sum();
-        self.tally.held(held);
+        for piece in block.pieces() {
+            if let Standing::Open(item) = self.window.get(piece.place().0) {
+                item.counted.held += piece.held_bytes();
+            }
+        }
         match block.pack() {
             Ok(packed) => {
                 self.spent += packed.cost;
@@ -379,7 +348,7 @@ impl Sender {
             Control::Outcomes(outcomes) if self.accepted => outcomes
                 .into_iter()
                 .try_for_each(|outcome| self.outcome(outcome.entry, outcome.failure.as_ref())),
-            Control::Get(gets) if self.accepted => gets.into_iter().try_for_each(|get| self.get(get)),
+            Control::Get(gets) if self.accepted => gets.iter().try_for_each(|get| self.get(get)),
             Control::Complete { delivered, failed } => self.complete(delivered, failed),
             Control::Cancel(cancelled) => {
                 self.done(Err(cancelled_by_peer(&cancelled)));
@@ -396,53 +365,19 @@ impl Sender {
         let Standing::Open(item) = self.window.get(id) else {
             return Err(broken("the receiver planned what was not offered, or twice"));
         };
-        match verdict {
-            Verdict::Send => {
-                let fetch = item.fetch(What::All)?;
-                self.effects.push_back(Effect::Fetch(fetch));
-            }
-            Verdict::Compare => {
-                let compare = Runs::all(item.chunks(chunk)?);
-                let fetch = item.fetch(What::Chunks { chunk, send: Runs::new(), compare })?;
-                self.effects.push_back(Effect::Fetch(fetch));
-            }
-            Verdict::Nothing => item.reading = Reading::Over,
-            Verdict::Wait => item.reading = Reading::Waits,
-        }
+        self.effects.extend(item.plan(verdict, chunk)?.map(Effect::Fetch));
         Ok(())
     }
 
     /// The receiver says what it wants of one file, for the first time or again.
-    fn get(&mut self, get: Get) -> Result<()> {
-        let chunk = ChunkSize::new(u64::from(get.chunk_bytes))
-            .ok_or_else(|| broken("the receiver counts in chunks of a size that is none"))?;
-        // Chunks of what was given up meanwhile are still asked for in good faith only by who has not given it up.
+    fn get(&mut self, get: &Get) -> Result<()> {
         let Standing::Open(item) = self.window.get(get.entry) else {
-            return Err(broken("the receiver asked for what has its outcome"));
+            return Err(broken("the receiver asked for what was not offered, or has its outcome"));
         };
-        item.gets += 1;
-        let is_first = item.root.is_none();
-        if !matches!(item.reading, Reading::Waits | Reading::Over) || item.gets > GETS_MAX {
-            return Err(broken("the receiver asked for a file at a wrong time, or too often"));
+        let (fetch, is_again) = item.get(get)?;
+        if is_again {
+            self.tally.again(&mut item.counted, get);
         }
-        let what = if get.send.is_empty() && get.compare.is_empty() {
-            What::All
-        } else {
-            let chunks = item.chunks(chunk)?;
-            let runs = |runs| {
-                Runs::checked(runs, chunks)
-                    .ok_or_else(|| broken("the receiver asked for chunks that there are not"))
-            };
-            let (send, compare) = (runs(get.send)?, runs(get.compare)?);
-            let all = send.union(&compare).ok_or_else(|| broken("the receiver asked for a chunk twice"))?;
-            if is_first && all != Runs::all(chunks) {
-                return Err(broken("the receiver left out a part of a file"));
-            }
-            What::Chunks { chunk, send, compare }
-        };
-        let again = if is_first { 0 } else { item.bytes_of(&what) };
-        let fetch = item.fetch(what)?;
-        self.tally.again(again);
         self.effects.push_back(Effect::Fetch(fetch));
         Ok(())
     }
@@ -453,14 +388,14 @@ impl Sender {
         }
         // A file cannot be delivered before its end was said; that it fails early is possible.
         match self.window.get(id) {
-            Standing::Open(item) if failure.is_none() && item.reading != Reading::Over => {
+            Standing::Open(item) if failure.is_none() && !item.may_be_delivered() => {
                 return Err(broken("the receiver delivered a file before its end"));
             }
             Standing::Open(_) => {}
             Standing::Resolved | Standing::Unknown => return Err(broken("a second outcome of one item")),
         }
         let Standing::Open(item) = self.window.resolve(id) else { return Ok(()) };
-        if item.reading == Reading::Busy {
+        if item.is_busy() {
             self.effects.push_back(Effect::Abandon(id));
         }
         if let Some(end) = self.tally.resolved(item.counted, failure.map(Failure::from)) {
@@ -471,9 +406,7 @@ impl Sender {
 
     fn complete(&mut self, delivered: u64, failed: u64) -> Result<()> {
         let report = self.tally.report();
-        let agrees = self.walk == Walking::Said
-            && self.window.is_empty()
-            && (delivered, failed) == (report.delivered, report.failed);
+        let agrees = self.is_all_resolved() && (delivered, failed) == (report.delivered, report.failed);
         if !agrees {
             return Err(broken("the receiver ended before everything had its outcome"));
         }
@@ -530,32 +463,6 @@ impl Sender {
         if self.stage != Stage::Done {
             self.stage = Stage::Done;
             self.effects.push_back(Effect::Done(result));
-        }
-    }
-}
-
-impl Sending {
-    /// Hands a wish to the reader.
-    fn fetch(&mut self, what: What) -> Result<Fetch> {
-        let fetch =
-            self.fetch.as_ref().ok_or_else(|| broken("the receiver asked for what has no contents"))?;
-        self.reading = Reading::Busy;
-        Ok(Fetch { what, ..fetch.clone() })
-    }
-
-    /// How many chunks it has.
-    fn chunks(&self, chunk: ChunkSize) -> Result<u64> {
-        let size = self.fetch.as_ref().and_then(|fetch| fetch.size);
-        let size = size.ok_or_else(|| broken("the receiver asked for chunks of what has no known size"))?;
-        Ok(chunk_count(size, chunk))
-    }
-
-    /// How many bytes a wish sends.
-    fn bytes_of(&self, what: &What) -> u64 {
-        let size = self.fetch.as_ref().and_then(|fetch| fetch.size).unwrap_or(0);
-        match what {
-            What::All => size,
-            What::Chunks { chunk, send, .. } => send.bytes(size, *chunk),
         }
     }
 }

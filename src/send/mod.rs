@@ -6,6 +6,7 @@ pub mod args;
 mod driver;
 pub mod machine;
 pub mod source;
+mod wishes;
 
 use std::path::PathBuf;
 use std::time::Duration;

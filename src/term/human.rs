@@ -28,6 +28,12 @@ pub fn bytes(number: u64) -> String {
     format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit])
 }
 
+/// `1,258,291 B`: to the byte.
+#[must_use]
+pub fn exact_bytes(number: u64) -> String {
+    format!("{} B", thousands(number))
+}
+
 /// `105 MiB/s`.
 #[must_use]
 pub fn rate(bytes_per_second: u64) -> String {
@@ -41,9 +47,21 @@ pub fn duration(time: Duration) -> String {
     match seconds {
         0..10 if time.subsec_millis() >= 100 => format!("{seconds}.{} s", time.subsec_millis() / 100),
         0..60 => format!("{seconds} s"),
+        60..3600 if seconds.is_multiple_of(60) => format!("{} min", seconds / 60),
         60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
         3600..86400 => format!("{} h {} min", seconds / 3600, seconds / 60 % 60),
         _ => format!("{} d {} h", seconds / 86400, seconds / 3600 % 24),
+    }
+}
+
+/// `9:41`, `1:02:03`: for what counts down.
+#[must_use]
+pub fn countdown(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    match hours {
+        0 => format!("{minutes}:{seconds:02}"),
+        _ => format!("{hours}:{minutes:02}:{seconds:02}"),
     }
 }
 
@@ -93,10 +111,18 @@ mod tests {
             (450, "0.4 s"),
             (26_900, "26 s"),
             (200_000, "3 min 20 s"),
+            (600_000, "10 min"),
             (7_500_000, "2 h 5 min"),
             (273_600_000, "3 d 4 h"),
         ] {
             assert_eq!(duration(Duration::from_millis(milliseconds)), shown);
+        }
+    }
+
+    #[test]
+    fn what_counts_down() {
+        for (seconds, shown) in [(0, "0:00"), (59, "0:59"), (581, "9:41"), (3723, "1:02:03")] {
+            assert_eq!(countdown(Duration::from_secs(seconds)), shown);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The terminal: what a person sees there and answers.
 
+pub mod calendar;
 pub mod clean;
 pub mod human;
 pub mod meter;

@@ -57,6 +57,12 @@ impl Screen {
         Screen { err: Box::new(err), out: Box::new(out), status: None, left_out }
     }
 
+    /// The same with a status line, which the other end has to read as bytes.
+    #[cfg(test)]
+    pub(crate) fn with_status(self) -> Screen {
+        Screen { status: Some(Status::default()), ..self }
+    }
+
     /// Whether there is a status line to paint.
     pub(super) fn has_status(&self) -> bool {
         self.status.is_some()

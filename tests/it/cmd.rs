@@ -39,12 +39,18 @@ fn unknown_words_get_suggestions() {
     check("unknown-short", &["receive", "-x"]);
     check("option-of-receive", &["send", "-o", "directory", "file"]);
     check("option-of-send", &["receive", "--chunk-size=1MiB"]);
+    check("option-of-receive-long", &["send", "--no-resume", "file"]);
 }
 
 #[test]
 fn values_are_checked() {
     check("missing-value", &["send", "file", "--wait"]);
     check("bad-wait", &["send", "--wait=10", "file"]);
+    check("bad-retry", &["send", "--retry=soon", "file"]);
+    check(
+        "bad-on-conflict",
+        &["receive", "--yes", "--on-conflict", "replace", "48213-acid-crane-otter@r.example"],
+    );
     check("bad-chunk-size", &["send", "--chunk-size=3MiB", "file"]);
     check("switch-with-value", &["send", "--verify=yes", "file"]);
     check("bad-listen", &["relay", "--listen=4430"]);
@@ -57,6 +63,7 @@ fn what_is_missing_is_named() {
     check("missing-listen", &["relay"]);
     check("missing-relay", &["receive", "--yes", "48213-acid-crane-otter"]);
     check("missing-code", &["receive", "--yes"]);
+    check("missing-new-code", &["receive", "--yes", "--listen=:9000"]);
 }
 
 #[test]

@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 
 use p2pc::Kind;
 use p2pc::proto::frame::encode_keep_alive;
-use p2pc::proto::handshake::{Handshake, Options, Params, Reason, Role, refusal};
+use p2pc::proto::handshake::{Established, Handshake, Options, Params, Reason, Role, refusal};
 use p2pc::proto::limits;
-use p2pc::proto::seal::Ciphers;
+use p2pc::proto::rejoin::Rejoin;
+use p2pc::proto::seal::{Ciphers, Mode, Sealer};
 
 /// Every kind of error. `Kind` may grow: what is missing here is caught by the count of its variants in the source.
 const KINDS: &[Kind] = &[
@@ -80,6 +81,45 @@ fn the_frames_in_the_page_are_the_golden_ones() {
 
 #[test]
 fn the_pairing_in_the_page_is_a_real_one() {
+    let Pairing { messages, sends, receives } = pairing();
+    let record = |(mut sealer, _): (Sealer, _)| {
+        let mut record = encode_keep_alive().unwrap();
+        sealer.seal_in_place(&mut record, 0).unwrap();
+        record
+    };
+    let mut real = messages;
+    real.push(("Refuse WrongCode", refusal(Reason::WrongCode)));
+    real.push(("sender record 0", record(sends.first_lane())));
+    real.push(("receiver record 0", record(receives.first_lane())));
+    assert_eq!(vectors("pairing"), in_hex(real));
+}
+
+#[test]
+fn the_reconnection_in_the_page_is_a_real_one() {
+    let secret = pairing().sends.secret;
+    let rejoin = |role, nonce| Rejoin::new(secret.clone(), Mode::Aes256Gcm, 0, role, [nonce; 32]);
+    let (sender, sender_rejoin) = rejoin(Role::Send, 0x03);
+    let (receiver, receiver_rejoin) = rejoin(Role::Receive, 0x04);
+    let mut sender = sender.handle(&receiver_rejoin).unwrap();
+    let mut receiver = receiver.handle(&sender_rejoin).unwrap();
+    let mut real = in_hex(vec![
+        ("sender Rejoin", sender_rejoin),
+        ("receiver Rejoin", receiver_rejoin),
+        ("sender record 0", sender.prove(300).unwrap()),
+        ("receiver record 0", receiver.prove(7).unwrap()),
+    ]);
+    real.insert("room".to_owned(), secret.lane_room(0));
+    assert_eq!(vectors("reconnection"), real);
+}
+
+/// The pairing of the page: what both say, and what they come to.
+struct Pairing {
+    messages: Vec<(&'static str, Vec<u8>)>,
+    sends: Box<Established>,
+    receives: Box<Established>,
+}
+
+fn pairing() -> Pairing {
     let ciphers = Ciphers::AES_256_GCM.with(Ciphers::CHACHA20_POLY1305);
     let params = |role, made, nonce, pake_seed| Params {
         room: "48213",
@@ -98,26 +138,18 @@ fn the_pairing_in_the_page_is_a_real_one() {
     let receiver_confirm = receiver.handle(&sender_first).unwrap().send.unwrap();
     let step = sender.handle(&receiver_confirm).unwrap();
     let sender_confirm = step.send.unwrap();
-    let sends = step.established.unwrap();
     let receives = receiver.handle(&sender_confirm).unwrap().established.unwrap();
-    let record = |(mut sealer, _): (p2pc::proto::seal::Sealer, _)| {
-        let mut record = encode_keep_alive().unwrap();
-        sealer.seal_in_place(&mut record, 0).unwrap();
-        record
-    };
-    let real: BTreeMap<String, String> = [
+    let messages = vec![
         ("sender First", sender_first),
         ("receiver First", receiver_first),
         ("receiver Confirm", receiver_confirm),
         ("sender Confirm", sender_confirm),
-        ("Refuse WrongCode", refusal(Reason::WrongCode)),
-        ("sender record 0", record(sends.first_lane())),
-        ("receiver record 0", record(receives.first_lane())),
-    ]
-    .into_iter()
-    .map(|(name, bytes)| (name.to_owned(), hex(&bytes)))
-    .collect();
-    assert_eq!(vectors("pairing"), real);
+    ];
+    Pairing { messages, sends: step.established.unwrap(), receives }
+}
+
+fn in_hex(named: Vec<(&str, Vec<u8>)>) -> BTreeMap<String, String> {
+    named.into_iter().map(|(name, bytes)| (name.to_owned(), hex(&bytes))).collect()
 }
 
 #[test]
@@ -153,7 +185,7 @@ fn the_limits_in_the_page_are_those_of_the_code() {
         NAME_BYTES_MAX PATH_BYTES_MAX LINK_BYTES_MAX PAYLOAD_BYTES_MAX HEADER_BYTES_MAX FRAME_BYTES_MAX PIECES_MAX
         PIECE_HEADER_BYTES_MAX SAME_HEADER_BYTES_MAX NAMED_BYTES_MAX NAMED_PER_COST WINDOW_BYTES FRAME_COST_MIN FRAME_COST_MAX
         WINDOW_BYTES_MAX CONTROL_BYTES_QUEUED_MAX ITEMS_OPEN_MAX ITEM_BYTES_OPEN_MAX
-        ITEM_BYTES_OVERHEAD DEPTH_MAX CONTROL_BYTES_TARGET LIST_MAX RUNS_MAX GETS_MAX RECEIVED_FRAMES RECEIVED_BYTES TEXT_BYTES_MAX KEEPALIVE_MS DEAD_MS RECEIPT_MS
+        ITEM_BYTES_OVERHEAD DEPTH_MAX CONTROL_BYTES_TARGET LIST_MAX RUNS_MAX GETS_MAX RECEIVED_FRAMES RECEIVED_BYTES RECEIVED_MS TEXT_BYTES_MAX KEEPALIVE_MS DEAD_MS RECEIPT_MS
     ];
     let source = read(&below("src/proto/limits.rs"));
     let declared = source.lines().filter_map(|line| line.strip_prefix("pub const ")?.split(':').next());

@@ -11,6 +11,7 @@
 )]
 
 mod cmd;
+mod corpora;
 #[cfg(unix)]
 mod cutting;
 mod docs;
@@ -30,4 +31,5 @@ mod session;
 mod terminal;
 #[cfg(unix)]
 mod tree;
+mod wishes;
 mod world;

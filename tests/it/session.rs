@@ -34,7 +34,7 @@ fn any_schedule_delivers_everything() {
             (received.delivered, received.failed, received.bytes),
             (sent.delivered, sent.failed, sent.bytes)
         );
-        assert_eq!(world.arrived, contents, "seed {seed}");
+        assert_eq!(world.sink.arrived, contents, "seed {seed}");
         assert_eq!(world.receiver.progress().entries_done, counted);
     }
 }
@@ -50,8 +50,8 @@ fn entries_that_fail_do_not_stop_the_others() {
         let path = |at: usize| tree.entries[at].path.clone();
         let (vanishing, unwritable) = (path(1), path(4));
         let mut world = World::new(tree);
-        world.vanishing.push(vanishing.clone());
-        world.unwritable.push(unwritable.clone());
+        world.vanishes(vanishing.clone(), 0);
+        world.sink.unwritable.push(unwritable.clone());
         assert!(world.run(&mut dice), "seed {seed} stalled");
         for report in [world.sent.unwrap().unwrap(), world.received.unwrap().unwrap()] {
             let failures: Vec<_> = report
@@ -88,7 +88,7 @@ fn nothing_touches_the_disk_before_the_person_accepts() {
     assert!(!world.run(&mut Dice::new(3)));
     let Some(Question::Accept(offer)) = world.questions.pop_front() else { panic!("not asked") };
     assert_eq!((offer.files, offer.bytes, offer.names.len()), (1, 10, 1));
-    assert!(world.arrived.is_empty());
+    assert!(world.sink.arrived.is_empty());
     assert!(!world.receiver_events.iter().any(|event| matches!(event, Event::Accepted)));
     world.receiver.accepted(true, 0);
     assert!(world.run(&mut Dice::new(3)));
@@ -116,7 +116,7 @@ fn declining_ends_both_sides() {
     assert!(world.run(&mut Dice::new(3)));
     assert_eq!(world.sent.unwrap().unwrap_err().kind(), Kind::Refused);
     assert_eq!(world.received.unwrap().unwrap_err().kind(), Kind::Refused);
-    assert!(world.arrived.is_empty());
+    assert!(world.sink.arrived.is_empty());
 }
 
 #[test]
@@ -174,22 +174,22 @@ fn an_interruption_reaches_the_other_side() {
 }
 
 /// A receiver that accepts at once, and what it did about the frames it was told.
-struct Victim {
-    receiver: Receiver,
+pub struct Victim {
+    pub receiver: Receiver,
     seq: u64,
-    jobs: Vec<Job>,
-    result: Option<p2pc::Result<p2pc::events::Report>>,
+    pub jobs: Vec<Job>,
+    pub result: Option<p2pc::Result<p2pc::events::Report>>,
 }
 
 impl Victim {
-    fn new() -> Victim {
+    pub fn new() -> Victim {
         let receiver = Receiver::new(receiving::Beginning { yes: true, ..receiving::Beginning::default() });
         let mut victim = Victim { receiver, seq: 0, jobs: Vec::new(), result: None };
         victim.hears(Control::Begin { chunk_bytes: 1 << 20 });
         victim
     }
 
-    fn bytes(&mut self, bytes: &[u8]) -> &mut Victim {
+    pub fn bytes(&mut self, bytes: &[u8]) -> &mut Victim {
         self.receiver.frame(BytesMut::from(bytes), 0);
         while let Some(effect) = self.receiver.poll() {
             match effect {
@@ -201,40 +201,40 @@ impl Victim {
         self
     }
 
-    fn hears(&mut self, control: Control<'_>) -> &mut Victim {
+    pub fn hears(&mut self, control: Control<'_>) -> &mut Victim {
         let bytes = encode_control(self.seq, control).unwrap();
         self.seq += 1;
         self.bytes(&bytes)
     }
 
-    fn data(&mut self, entry: u64, offset: u64, contents: &[u8]) -> &mut Victim {
+    pub fn data(&mut self, entry: u64, offset: u64, contents: &[u8]) -> &mut Victim {
         let bytes = data(entry, offset, contents);
         self.bytes(&bytes)
     }
 
-    fn sink(&mut self, event: SinkEvent) -> &mut Victim {
+    pub fn sink(&mut self, event: SinkEvent) -> &mut Victim {
         self.receiver.sink(event, 0);
         self.bytes(&encode_keep_alive().unwrap())
     }
 
     /// One file of 10 bytes, planned and expected.
-    fn expecting() -> Victim {
+    pub fn expecting() -> Victim {
         Victim::expecting_of(Some(10))
     }
 
-    fn expecting_of(size: Option<u64>) -> Victim {
+    pub fn expecting_of(size: Option<u64>) -> Victim {
         let mut victim = Victim::new();
         victim.hears(Control::Manifest(vec![Item::File { name: b"f", size, meta: META, holes: 0 }]));
         victim.sink(SinkEvent::Planned { entry: 0, verdict: Verdict::Send });
         victim
     }
 
-    fn broke(&self) -> bool {
+    pub fn broke(&self) -> bool {
         matches!(&self.result, Some(Err(error)) if error.kind() == Kind::Protocol)
     }
 }
 
-fn data(entry: u64, offset: u64, contents: &[u8]) -> Vec<u8> {
+pub fn data(entry: u64, offset: u64, contents: &[u8]) -> Vec<u8> {
     let mut block = Block::new(contents.len());
     let fill = |room: &mut [u8]| {
         room.copy_from_slice(contents);
@@ -482,7 +482,7 @@ fn a_stream_is_counted_by_its_end() {
 }
 
 /// A sender that offered one file of one byte, and what it said.
-fn offering() -> (Sender, u64) {
+pub fn offering() -> (Sender, u64) {
     let mut sender = Sender::new(sending::Beginning::default());
     let kind = EntryKind::File { size: Some(1), meta: META, holes: 0 };
     let name = p2pc::proto::path::Name::new(b"f").unwrap();
@@ -491,7 +491,7 @@ fn offering() -> (Sender, u64) {
     (sender, 0)
 }
 
-fn tell(
+pub fn tell(
     sender: &mut Sender,
     seq: &mut u64,
     control: Control<'_>,
@@ -508,6 +508,10 @@ fn tell(
 fn a_lying_receiver_is_found_out() {
     let accept = || Control::Accept { window: WINDOW_BYTES };
     let delivered = || Control::Outcomes(vec![Outcome { entry: 0, failure: None }]);
+    let failed = || {
+        let failure = Some(WireFailure { reason: Reason::Exists, text: "" });
+        Control::Outcomes(vec![Outcome { entry: 0, failure }])
+    };
     let plan = |verdict| Control::Plan(vec![verdict]);
     let complete = |delivered, failed| Control::Complete { delivered, failed };
     let lies: Vec<(&str, Vec<Control<'_>>)> = vec![
@@ -515,8 +519,9 @@ fn a_lying_receiver_is_found_out() {
         ("success without any outcome", vec![accept(), plan(Verdict::Send), complete(1, 0)]),
         ("delivered before it was sent", vec![accept(), plan(Verdict::Send), delivered()]),
         ("an outcome before the plan", vec![accept(), delivered()]),
-        ("an outcome twice", vec![accept(), plan(Verdict::Nothing), delivered(), delivered()]),
-        ("a wrong count", vec![accept(), plan(Verdict::Nothing), delivered(), complete(2, 0)]),
+        ("delivered without being sent", vec![accept(), plan(Verdict::Nothing), delivered()]),
+        ("an outcome twice", vec![accept(), plan(Verdict::Nothing), failed(), failed()]),
+        ("a wrong count", vec![accept(), plan(Verdict::Nothing), failed(), complete(1, 0)]),
         ("a plan before accepting", vec![plan(Verdict::Send)]),
         ("accepting twice", vec![accept(), accept()]),
         ("a plan of what was not offered", vec![accept(), plan(Verdict::Send), plan(Verdict::Send)]),

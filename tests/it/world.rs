@@ -1,17 +1,23 @@
 //! Both session machines joined in memory: a tree of files that exists nowhere, a reader and a sink that are a few lines each, and
 //! a schedule drawn from a seed. No socket, no file, no clock.
 
+mod sink;
+mod source;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::BytesMut;
-use p2pc::events::{Event, Question, Report};
-use p2pc::proto::frame::{Block, Failure, Piece, Reason, Verdict};
-use p2pc::proto::manifest::{Entry, EntryKind, Item, Meta, Nesting};
+use p2pc::events::{Conflict, Decision, Event, Question, Report, Resolution};
+use p2pc::proto::chunk::ChunkSize;
+use p2pc::proto::frame::{Failure, Reason};
+use p2pc::proto::manifest::{Entry, Item, Meta, Nesting};
 use p2pc::proto::path::RelPath;
 use p2pc::receive::machine::{self as receiving, Receiver};
-use p2pc::receive::sink::{Job, SinkEvent};
+use p2pc::receive::sink::Job;
 use p2pc::send::machine::{self as sending, Sender};
-use p2pc::send::source::{Fetch, ReadEnd, SourceEvent};
+
+pub use sink::{ModelSink, renamed};
+use source::Source;
 
 pub const META: Meta = Meta { mode: Some(0o644), mtime_s: 0, mtime_ns: 0 };
 
@@ -97,69 +103,87 @@ pub struct World {
     tree: Tree,
     to_sender: VecDeque<Vec<u8>>,
     to_receiver: VecDeque<Vec<u8>>,
-    read: VecDeque<SourceEvent>,
+    source: Source,
     jobs: VecDeque<Job>,
-    sunk: VecDeque<SinkEvent>,
     /// What stands on the receiver's side.
-    pub arrived: BTreeMap<RelPath, Vec<u8>>,
-    parts: BTreeMap<u64, (RelPath, Vec<u8>)>,
+    pub sink: ModelSink,
     pub questions: VecDeque<Question>,
+    /// What the person is being asked about.
+    pub conflict: Option<Conflict>,
+    pub decided_for_all: bool,
     pub sender_events: Vec<Event>,
     pub receiver_events: Vec<Event>,
     pub sent: Option<p2pc::Result<Report>>,
     pub received: Option<p2pc::Result<Report>>,
-    /// Paths that the reader drops halfway.
-    pub vanishing: Vec<RelPath>,
-    /// Paths that the sink fails while they are written.
-    pub unwritable: Vec<RelPath>,
 }
 
 impl World {
     pub fn new(tree: Tree) -> World {
         World {
-            sender: Sender::new(sending::Beginning::default()),
+            sender: Sender::new(sending::Beginning {
+                chunk: ChunkSize::MIN,
+                ..sending::Beginning::default()
+            }),
             receiver: Receiver::new(receiving::Beginning { yes: true, ..receiving::Beginning::default() }),
             tree,
             to_sender: VecDeque::new(),
             to_receiver: VecDeque::new(),
-            read: VecDeque::new(),
+            source: Source::default(),
             jobs: VecDeque::new(),
-            sunk: VecDeque::new(),
-            arrived: BTreeMap::new(),
-            parts: BTreeMap::new(),
+            sink: ModelSink::default(),
             questions: VecDeque::new(),
+            conflict: None,
+            decided_for_all: false,
             sender_events: Vec::new(),
             receiver_events: Vec::new(),
             sent: None,
             received: None,
-            vanishing: Vec::new(),
-            unwritable: Vec::new(),
         }
+    }
+
+    /// The reader drops this path in the fetch of this number, counted from 0, halfway.
+    pub fn vanishes(&mut self, path: RelPath, fetch: u32) {
+        self.source.vanishing.insert(path, fetch);
     }
 
     /// Runs until both are done, or until nothing moves any more. Returns whether both are done.
     pub fn run(&mut self, dice: &mut Dice) -> bool {
+        self.run_for(dice, u64::MAX)
+    }
+
+    /// As [`World::run`], for so many steps at most.
+    pub fn run_for(&mut self, dice: &mut Dice, steps: u64) -> bool {
         let mut still = 0;
-        while still < 200 {
+        for _ in 0..steps {
             self.carry_out();
             if self.sent.is_some() && self.received.is_some() {
                 return true;
             }
-            still = if self.step(dice.roll(8)) { 0 } else { still + 1 };
+            let what = dice.roll(9);
+            still = if self.step(what, dice) { 0 } else { still + 1 };
+            if still == 200 {
+                break;
+            }
         }
         false
     }
 
-    fn step(&mut self, what: u64) -> bool {
+    /// The connection is gone for good: each side ends by what it knows.
+    pub fn lose(&mut self) {
+        self.sender.connection_lost(p2pc::Error::new(p2pc::Kind::ConnectionLost, "lost"));
+        self.receiver.connection_lost(p2pc::Error::new(p2pc::Kind::ConnectionLost, "lost"));
+        self.carry_out();
+    }
+
+    fn step(&mut self, what: u64, dice: &mut Dice) -> bool {
         match what {
             0 if self.sender.wants_entries() => match self.tree.entries.pop_front() {
                 Some(entry) => self.sender.entry(entry),
                 None => self.sender.walk_ended(),
             },
-            1 if self.sender.wants_data() && !self.read.is_empty() => {
-                if let Some(event) = self.read.pop_front() {
-                    self.sender.source(event);
-                }
+            1 if self.sender.wants_data() => {
+                let Some(event) = self.source.next() else { return false };
+                self.sender.source(event);
             }
             2 | 3 if !self.to_receiver.is_empty() => {
                 let frame = self.to_receiver.pop_front().unwrap_or_default();
@@ -171,20 +195,34 @@ impl World {
             }
             5 if !self.jobs.is_empty() => {
                 if let Some(job) = self.jobs.pop_front() {
-                    self.work(job);
+                    self.sink.work(job);
                 }
             }
-            6 if !self.sunk.is_empty() => {
-                if let Some(event) = self.sunk.pop_front() {
+            6 if !self.sink.said.is_empty() => {
+                if let Some(event) = self.sink.said.pop_front() {
                     self.receiver.sink(event, 0);
                 }
+            }
+            8 if self.conflict.is_some() => {
+                self.conflict = None;
+                let resolution = match dice.roll(3) {
+                    0 => Resolution::Overwrite,
+                    1 => Resolution::Skip,
+                    _ => Resolution::Rename,
+                };
+                self.decided_for_all = dice.roll(6) == 0;
+                self.receiver.decided(Decision { resolution, for_all: self.decided_for_all });
             }
             7 => {
                 self.sender.idle();
                 self.receiver.idle();
+                self.receiver.tick(0);
                 return false;
             }
             _ => return false,
+        }
+        for progress in [self.sender.progress(), self.receiver.progress()] {
+            assert!(progress.bytes_done <= progress.bytes_total, "{progress:?}");
         }
         true
     }
@@ -196,8 +234,10 @@ impl World {
                 sending::Effect::Frame(packed) => {
                     self.to_receiver.push_back(packed.buffer[packed.start..].to_vec());
                 }
-                sending::Effect::Fetch(fetch) => self.fetch(&fetch),
-                sending::Effect::Abandon(_) => {}
+                sending::Effect::Fetch(fetch) => {
+                    self.source.fetch(&fetch, &self.tree.contents[&fetch.path]);
+                }
+                sending::Effect::Abandon(entry) => self.source.give_up(entry),
                 sending::Effect::Event(event) => self.sender_events.push(event),
                 sending::Effect::Ask(question) => self.questions.push_back(question),
                 sending::Effect::Done(result) => assert!(self.sent.replace(result).is_none(), "done twice"),
@@ -208,83 +248,21 @@ impl World {
                 receiving::Effect::Frame(packed) => {
                     self.to_sender.push_back(packed.buffer[packed.start..].to_vec());
                 }
-                receiving::Effect::Open(_) => assert!(self.jobs.is_empty() && self.arrived.is_empty()),
+                receiving::Effect::Open(chunk) => {
+                    assert!(self.jobs.is_empty());
+                    self.sink.chunk = chunk;
+                }
                 receiving::Effect::Job(job) => self.jobs.push_back(job),
                 receiving::Effect::Event(event) => self.receiver_events.push(event),
                 receiving::Effect::Ask(question) => self.questions.push_back(question),
-                receiving::Effect::Decide(_) => panic!("nothing is in the way here"),
+                receiving::Effect::Decide(conflict) => {
+                    assert!(!self.decided_for_all, "asked although one answer was for all");
+                    assert!(self.conflict.replace(conflict).is_none(), "two questions at once");
+                }
                 receiving::Effect::Done(result) => {
                     assert!(self.received.replace(result).is_none(), "done twice");
                 }
             }
         }
-    }
-
-    fn fetch(&mut self, fetch: &Fetch) {
-        let contents = self.tree.contents[&fetch.path].clone();
-        let vanishes = self.vanishing.contains(&fetch.path);
-        let length = if vanishes { contents.len() / 2 } else { contents.len() };
-        let mut offset = 0;
-        while offset < length {
-            let mut block = Block::new(length - offset);
-            let rest = &contents[offset..length];
-            let added = block.piece(fetch.entry, offset as u64, rest.len(), |room| {
-                room.copy_from_slice(&rest[..room.len()]);
-                Ok::<_, ()>(room.len())
-            });
-            offset += added.unwrap().len();
-            self.read.push_back(SourceEvent::Block(block));
-        }
-        self.read.push_back(if vanishes {
-            SourceEvent::Dropped { entry: fetch.entry, failure: Failure::new(Reason::Vanished, "") }
-        } else {
-            let root = *blake3::hash(&contents).as_bytes();
-            SourceEvent::Ended(ReadEnd { entry: fetch.entry, size: length as u64, root: Some(root) })
-        });
-    }
-
-    fn work(&mut self, job: Job) {
-        match job {
-            Job::Prepare(Entry { id, path, kind }) => {
-                let is_file = matches!(kind, EntryKind::File { .. });
-                let verdict = if is_file { Verdict::Send } else { Verdict::Nothing };
-                self.sunk.push_back(SinkEvent::Planned { entry: id, verdict });
-                match kind {
-                    EntryKind::File { .. } => drop(self.parts.insert(id, (path, Vec::new()))),
-                    EntryKind::Unsent { failure } => self.resolve(id, Some(failure)),
-                    _ => self.resolve(id, None),
-                }
-            }
-            Job::Write { pieces, mut payload, cost } => {
-                for piece in pieces {
-                    let Piece::Bytes { entry, length, .. } = piece else { panic!("no holes here") };
-                    let bytes = payload.split_to(length as usize);
-                    let Some((path, part)) = self.parts.get_mut(&entry) else { continue };
-                    part.extend_from_slice(&bytes);
-                    if self.unwritable.contains(path) {
-                        self.parts.remove(&entry);
-                        self.resolve(entry, Some(Failure::new(Reason::Unwritable, "")));
-                    }
-                }
-                self.sunk.push_back(SinkEvent::Taken { cost });
-            }
-            Job::Finish(end) => {
-                if let Some((path, part)) = self.parts.remove(&end.entry) {
-                    assert_eq!((part.len() as u64, *blake3::hash(&part).as_bytes()), (end.size, end.root));
-                    self.arrived.insert(path, part);
-                    self.resolve(end.entry, None);
-                }
-            }
-            Job::Decide { .. } => panic!("nothing was asked"),
-            Job::Drop { entry, failure } => {
-                if self.parts.remove(&entry).is_some() {
-                    self.resolve(entry, Some(failure));
-                }
-            }
-        }
-    }
-
-    fn resolve(&mut self, entry: u64, failure: Option<Failure>) {
-        self.sunk.push_back(SinkEvent::Resolved { entry, failure });
     }
 }

@@ -107,3 +107,13 @@ for direction in (1, 2):
     info = b"record key" + bytes([1, 0, direction]) + sender.nonce + receiver.nonce
     key = hkdf(b"p2pc v1 records", keys(b"session secret"), info)
     print("record  ", AESGCM(key).encrypt(bytes(12), b"first", None).hex())
+
+sender, receiver = Side(0, 1, 1), Side(1, 0, 2)
+secret = pair(sender, receiver)(b"session secret")
+nonces = bytes([3] * 32), bytes([4] * 32)
+print("room    ", hkdf(b"p2pc v1 records", secret, b"lane room" + bytes([0]), 20).hex())
+for role, nonce in enumerate(nonces):
+    print("rejoin  ", (b"p2pc\x01\x03" + bytes([role, 0]) + nonce).hex())
+for direction, frames in ((1, b"\xac\x02"), (2, b"\x07")):
+    key = hkdf(b"p2pc v1 records", secret, b"record key" + bytes([1, 0, direction]) + nonces[0] + nonces[1])
+    print("received", AESGCM(key).encrypt(bytes(12), b"p\x01\x03" + frames, None).hex())

@@ -14,8 +14,8 @@ SALT = b"p2pc v1 records"
 SECRET, SENDER_NONCE, RECEIVER_NONCE = bytes([7] * 32), bytes([1] * 32), bytes([2] * 32)
 
 
-def expand(key, info):
-    return HKDF(SHA256(), 32, SALT, info).derive(key)
+def expand(key, info, length=32):
+    return HKDF(SHA256(), length, SALT, info).derive(key)
 
 
 def first_key(mode, lane=0, direction=1):
@@ -24,6 +24,8 @@ def first_key(mode, lane=0, direction=1):
 
 print("first key", first_key(1).hex())
 print("next key ", expand(first_key(1), b"next record key").hex())
+for lane in (0, 15):
+    print("room of lane", lane, expand(SECRET, b"lane room" + bytes([lane]), 20).hex())
 for name, mode, cipher in (("AES-256-GCM", 1, AESGCM), ("ChaCha20-Poly1305", 2, ChaCha20Poly1305)):
     for number, content in enumerate((b"first", b"second")):
         nonce = bytes(4) + number.to_bytes(8, "big")

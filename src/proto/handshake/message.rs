@@ -7,6 +7,7 @@
 //!             ‖ PAKE element (32) ‖ commitment (32)
 //! Confirm  01 ‖ mac (32) ‖ opening (32)
 //! Refuse   02 ‖ reason
+//! Rejoin   03 ‖ role ‖ lane ‖ nonce (32)         of two sides that paired before: see `proto::rejoin`
 //! ```
 //!
 //! Variants are only ever added at the end, and what a side can do beyond this version is a bit of `capabilities`,
@@ -31,15 +32,25 @@ pub const APP_BYTES_MAX: usize = 64;
 const MAGIC: &[u8; 4] = b"p2pc";
 
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Message {
+pub(in crate::proto) enum Message {
     First(First),
     Confirm(Confirm),
     Refuse(Reason),
+    Rejoin(Rejoin),
+}
+
+/// What each side sends at once in a lane's room. It proves nothing: the first record does.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::proto) struct Rejoin {
+    pub(in crate::proto) role: Role,
+    pub(in crate::proto) lane: u8,
+    /// Fresh for this connection.
+    pub(in crate::proto) nonce: [u8; 32],
 }
 
 /// What each side sends at once.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct First {
+pub(in crate::proto) struct First {
     pub(super) hello: Hello,
     pub(super) pake: [u8; 32],
     /// Hash of the opening that the confirmation brings. Since both are bound before either is known, nobody in
@@ -49,7 +60,7 @@ pub(super) struct First {
 
 /// The proof that the sender of it has the same key.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Confirm {
+pub(in crate::proto) struct Confirm {
     pub(super) mac: [u8; 32],
     pub(super) opening: [u8; 32],
 }
@@ -106,14 +117,14 @@ pub fn refusal(reason: Reason) -> Vec<u8> {
 }
 
 impl Message {
-    pub(super) fn encode(&self) -> Vec<u8> {
+    pub(in crate::proto) fn encode(&self) -> Vec<u8> {
         let start = [MAGIC.as_slice(), &[VERSION]].concat();
         // Writing plain data to a growing buffer has no way to fail; if it had, the other side would refuse an
         // empty message.
         postcard::to_extend(self, start).unwrap_or_default()
     }
 
-    pub(super) fn decode(bytes: &[u8]) -> Result<Message, Fault> {
+    pub(in crate::proto) fn decode(bytes: &[u8]) -> Result<Message, Fault> {
         if bytes.len() > MESSAGE_MAX {
             return Err(Fault::Malformed(Malformed::TooLong));
         }
@@ -135,7 +146,7 @@ impl Message {
             Message::First(First { hello, .. }) => {
                 hello.app.len() <= APP_BYTES_MAX && hello.app.chars().all(is_printable)
             }
-            Message::Confirm(_) | Message::Refuse(_) => true,
+            Message::Confirm(_) | Message::Refuse(_) | Message::Rejoin(_) => true,
         }
     }
 }

@@ -8,8 +8,13 @@ use super::{Mode, RECORD_MAX, RECORD_MIN, TAG_BYTES};
 use crate::error::{Error, Kind};
 use crate::proto::limits::FRAME_BYTES_MAX;
 
-/// Seals the records that this end sends on one lane.
-pub struct Sealer(Chain);
+/// Seals the records that this end sends on one lane, and can open again what it sealed: so what may have to be said once more is
+/// kept as it went out, without a copy.
+pub struct Sealer {
+    chain: Chain,
+    /// What sealed the records before the key changed last.
+    previous: Option<Cipher>,
+}
 
 /// Opens the records that the other end sends on one lane, in the order they were sealed. The first that does not
 /// open is the last it looks at.
@@ -46,7 +51,13 @@ pub enum OpenError {
 
 impl Sealer {
     pub(super) fn new(mode: Mode, key: Key) -> Sealer {
-        Sealer(Chain::new(mode, key))
+        Sealer { chain: Chain::new(mode, key), previous: None }
+    }
+
+    /// The number that the next record gets, for [`Sealer::reopen`].
+    #[must_use]
+    pub fn next_number(&self) -> u64 {
+        self.chain.next
     }
 
     /// Seals `content` in place and gives the tag, which goes on the wire right behind it.
@@ -59,8 +70,11 @@ impl Sealer {
             length if length > FRAME_BYTES_MAX => return Err(SealError::TooLong),
             _ => {}
         }
-        let (cipher, number) = self.0.advance().ok_or(SealError::Exhausted)?;
-        cipher.seal(number, content).map_err(|_| SealError::TooLong)
+        let (number, replaced) = self.chain.advance().ok_or(SealError::Exhausted)?;
+        if replaced.is_some() {
+            self.previous = replaced;
+        }
+        self.chain.cipher.seal(number, content).map_err(|_| SealError::TooLong)
     }
 
     /// Seals everything in `buffer` from `start` on, in place, and appends the tag. Reserve [`TAG_BYTES`] more than the
@@ -72,6 +86,23 @@ impl Sealer {
         let tag = self.seal(buffer.get_mut(start..).unwrap_or_default())?;
         buffer.extend_from_slice(&tag);
         Ok(())
+    }
+
+    /// Opens in place what was sealed here as record `number`, in any order, and gives its content, a part of `record`. Reaches back
+    /// over one change of keys.
+    ///
+    /// # Errors
+    /// When it is not that record, or one from before the key that was replaced last.
+    pub fn reopen<'a>(&self, number: u64, record: &'a mut [u8]) -> Result<&'a mut [u8], OpenError> {
+        let generation = |number: u64| number / self.chain.records_per_key;
+        // The key changes only when the next record is sealed, so it is the last one that tells which key this is.
+        let current = generation(self.chain.next.saturating_sub(1));
+        let cipher = match current.checked_sub(generation(number)) {
+            Some(0) => &self.chain.cipher,
+            Some(1) => self.previous.as_ref().ok_or(OpenError::Forged)?,
+            _ => return Err(OpenError::Forged),
+        };
+        open(cipher, number, record)
     }
 }
 
@@ -111,29 +142,41 @@ impl Chain {
         Chain { mode, key, cipher, next: 0, records_per_key: RECORDS_PER_KEY }
     }
 
-    /// Takes the next number, with the cipher it belongs to. `None` when all are taken.
-    fn advance(&mut self) -> Option<(&Cipher, u64)> {
+    /// Takes the next number, and changes the key where that number begins a new one: then the cipher before it comes along. `None`
+    /// when all numbers are taken.
+    fn advance(&mut self) -> Option<(u64, Option<Cipher>)> {
         let number = self.next;
         self.next = number.checked_add(1)?;
-        if number != 0 && number.is_multiple_of(self.records_per_key) {
-            // The old key is wiped as it is replaced.
-            self.key = next_key(&self.key);
-            self.cipher = Cipher::new(self.mode, &self.key);
+        if number == 0 || !number.is_multiple_of(self.records_per_key) {
+            return Some((number, None));
         }
-        Some((&self.cipher, number))
+        // The old key is wiped as it is replaced.
+        self.key = next_key(&self.key);
+        let cipher = Cipher::new(self.mode, &self.key);
+        Some((number, Some(std::mem::replace(&mut self.cipher, cipher))))
     }
 
     fn open<'a>(&mut self, record: &'a mut [u8]) -> Result<&'a mut [u8], OpenError> {
-        match record.len() {
-            length if length < RECORD_MIN => return Err(OpenError::TooShort),
-            length if length > RECORD_MAX => return Err(OpenError::TooLong),
-            _ => {}
-        }
-        let (content, tag) = record.split_last_chunk_mut::<TAG_BYTES>().ok_or(OpenError::TooShort)?;
-        let tag: &Tag = tag;
-        let (cipher, number) = self.advance().ok_or(OpenError::Exhausted)?;
-        cipher.open(number, content, tag).map_err(|_| OpenError::Forged)?;
-        Ok(content)
+        check_length(record)?;
+        let (number, _) = self.advance().ok_or(OpenError::Exhausted)?;
+        open(&self.cipher, number, record)
+    }
+}
+
+/// Opens record `number` in place.
+fn open<'a>(cipher: &Cipher, number: u64, record: &'a mut [u8]) -> Result<&'a mut [u8], OpenError> {
+    check_length(record)?;
+    let (content, tag) = record.split_last_chunk_mut::<TAG_BYTES>().ok_or(OpenError::TooShort)?;
+    let tag: &Tag = tag;
+    cipher.open(number, content, tag).map_err(|_| OpenError::Forged)?;
+    Ok(content)
+}
+
+fn check_length(record: &[u8]) -> Result<(), OpenError> {
+    match record.len() {
+        length if length < RECORD_MIN => Err(OpenError::TooShort),
+        length if length > RECORD_MAX => Err(OpenError::TooLong),
+        _ => Ok(()),
     }
 }
 
@@ -143,7 +186,7 @@ const RECORDS_PER_KEY: u64 = 1 << 18;
 
 impl fmt::Debug for Sealer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Sealer({:?}, next {})", self.0.mode, self.0.next)
+        write!(f, "Sealer({:?}, next {})", self.chain.mode, self.chain.next)
     }
 }
 

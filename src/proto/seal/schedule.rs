@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use super::record::{Opener, Sealer};
 use super::{Mode, cipher};
-use crate::proto::kdf::Kdf;
+use crate::proto::kdf::{Kdf, hex};
 use crate::proto::role::Role;
 
 /// What both sides of a session share once each has proved that it knows the code. Wiped when dropped.
@@ -24,6 +24,13 @@ impl SessionSecret {
         let ours = self.first_key(context, context.role);
         let theirs = self.first_key(context, context.role.other());
         (Sealer::new(context.mode, ours), Opener::new(context.mode, theirs))
+    }
+
+    /// The room in which both sides look for each other when the connection of a lane was lost. Only they can know it, and it says
+    /// nothing of the secret.
+    #[must_use]
+    pub fn lane_room(&self, lane: u8) -> String {
+        hex(&*Kdf::new(SALT, &*self.0).expand_with::<20>(b"lane room", &[lane]))
     }
 
     /// The key that the chain of records from `from` starts with.
@@ -132,7 +139,17 @@ mod tests {
         assert_eq!(*next_key(&Zeroizing::new(first)), GOLDEN_NEXT);
     }
 
-    /// Made by `tests/vectors/seal.py`, which uses other implementations.
+    #[test]
+    fn the_room_of_a_lane_is_golden_and_its_own() {
+        let secret = SessionSecret::new(Zeroizing::new([7; 32]));
+        assert_eq!(secret.lane_room(0), GOLDEN_ROOMS[0]);
+        assert_eq!(secret.lane_room(15), GOLDEN_ROOMS[1]);
+        assert_ne!(SessionSecret::new(Zeroizing::new([8; 32])).lane_room(0), GOLDEN_ROOMS[0]);
+    }
+
+    /// Made by `tests/vectors/seal.py`, which uses other implementations; so is what follows.
+    const GOLDEN_ROOMS: [&str; 2] =
+        ["c1fa1e5b74c68fd7fb02f82874c5aa9b8300b8c8", "3862b0c3684d36b17b79e7ea5e7d7d3a7d54c624"];
     const GOLDEN_FIRST: [u8; 32] = [
         0xbe, 0x87, 0x0a, 0x78, 0xfe, 0x33, 0x61, 0x87, 0xf5, 0x98, 0x39, 0xaf, 0x10, 0x2b, 0xdc, 0x62, 0xae,
         0x75, 0xc2, 0xa0, 0x25, 0x11, 0xec, 0xdc, 0x37, 0x54, 0x3b, 0xc9, 0xae, 0x7b, 0xdb, 0x42,

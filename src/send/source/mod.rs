@@ -2,13 +2,14 @@
 //!
 //! ```text
 //! arguments → Roots → Walk  → Entry, Entry, …            one thread, as far ahead as the session lets it
-//!                   → Reader → Block, Ended, Dropped, …  another one, file after file as the receiver wants them
+//!                   → Reader → Block, Ended, Dropped, …  another one, file after file, or what of it the receiver wants
 //! ```
 //!
 //! Both are synchronous and belong on threads of their own. Neither follows a link below an argument, and neither ever opens
 //! anything but directories and regular files.
 
 mod base;
+mod contents;
 mod names;
 mod read;
 mod roots;
@@ -16,6 +17,6 @@ mod roots;
 mod tests;
 mod walk;
 
-pub use read::{Fetch, ReadEnd, Reader, SourceEvent, What};
+pub use read::{Fetch, Listener, ReadEnd, Reader, SourceEvent, What};
 pub use roots::{Renamed, Roots};
 pub use walk::Walk;

@@ -1,22 +1,24 @@
 //! The reader: reads the files the receiver wants, hashes them on the way, and fills blocks with them.
 //!
-//! Small files share a block; big ones are cut at multiples of a block's size, so that pieces never straddle chunks. Holes
-//! are not read but named. A file that is not the one that was announced, or changes while it is read, is never ended but dropped: its size,
-//! times and identity are compared before and after. What is told of a file always comes after the blocks with its contents.
+//! Small files share a block. A file that is not the one that was announced, or changes while it is read or between two times, is never
+//! ended but dropped: its size, times and identity are compared before and after. What is told of a file always comes after the blocks with
+//! its contents.
 
+use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read};
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use crate::disk::{Access, Dir, DiskError, Fault, File, Kind, Native, Stat};
-use crate::proto::chunk::{ChunkSize, FileHasher};
+use crate::disk::{Access, Dir, DiskError, Fault, File, FileId, Kind, Native, Stat};
+use crate::proto::chunk::{ChunkSize, FileHasher, chunk_count};
 use crate::proto::frame::{Block, Failure, Reason};
-use crate::proto::limits::{NAMED_BYTES_MAX, PAYLOAD_BYTES_MAX};
+use crate::proto::limits::PAYLOAD_BYTES_MAX;
 use crate::proto::manifest::Meta;
 use crate::proto::path::RelPath;
 use crate::proto::runs::Runs;
 
 use super::base::Base;
+use super::contents::{Contents, Outgoing, Stop};
 use super::roots::{Located, Roots};
 use super::walk::unreadable;
 
@@ -78,24 +80,41 @@ pub enum SourceEvent {
     },
 }
 
+/// Who is told what was read.
+pub trait Listener {
+    /// Takes what there is to say. `Break`: nobody listens any more, and nothing more is to be read.
+    fn hear(&mut self, event: SourceEvent) -> ControlFlow<()>;
+
+    /// Whether a file is still wanted. Asked again and again: one that is not any more is read no further, and nothing is told of it.
+    fn wants(&self, entry: u64) -> bool;
+}
+
+/// Wants everything to its end.
+impl<F: FnMut(SourceEvent) -> ControlFlow<()>> Listener for F {
+    fn hear(&mut self, event: SourceEvent) -> ControlFlow<()> {
+        self(event)
+    }
+
+    fn wants(&self, _: u64) -> bool {
+        true
+    }
+}
+
 /// Reads one file after the other.
 pub struct Reader {
     roots: Roots,
     base: Base,
     chunk: ChunkSize,
     input: Box<dyn Read + Send>,
-    block: Block,
-    /// What is to be told once the block is out.
-    told: Vec<SourceEvent>,
+    out: Outgoing,
+    /// For bytes that are only compared; nothing before the first of them.
+    buffer: Vec<u8>,
+    /// The files read last, by their number: more than their size and time, which the manifest has.
+    known: BTreeMap<u64, Identity>,
 }
 
-/// Why a file is not read to its end.
-enum Stop {
-    /// It is dropped.
-    Drop(Failure),
-    /// Nobody listens any more.
-    Quit,
-}
+/// What tells whether a file is the one that was read before: which one it is, and when it last changed in any way.
+type Identity = (Option<FileId>, Option<(i64, u32)>);
 
 impl Reader {
     /// Reads files of these arguments, and standard input where one of them is `-`.
@@ -107,42 +126,38 @@ impl Reader {
     /// Reads files of these arguments, and `input` where one of them is `-`.
     #[must_use]
     pub fn with_input(roots: Roots, chunk: ChunkSize, input: Box<dyn Read + Send>) -> Reader {
-        let block = Block::new(PAYLOAD_BYTES_MAX);
-        Reader { roots, base: Base::default(), chunk, input, block, told: Vec::new() }
+        Reader {
+            roots,
+            base: Base::default(),
+            chunk,
+            input,
+            out: Outgoing::new(),
+            buffer: Vec::new(),
+            known: BTreeMap::new(),
+        }
     }
 
-    /// Reads a file. `emit` gets what there is to say, possibly later: call [`Reader::flush`] when no other file is waiting. It says
-    /// `Break` when nobody listens any more, and then nothing more is read; so does this.
-    pub fn fetch(
-        &mut self,
-        fetch: &Fetch,
-        emit: &mut impl FnMut(SourceEvent) -> ControlFlow<()>,
-    ) -> ControlFlow<()> {
+    /// Reads what is wanted of a file. The listener is told, possibly later: call [`Reader::flush`] when no other file is waiting. `Break`
+    /// once nobody listens any more.
+    pub fn fetch(&mut self, fetch: &Fetch, listener: &mut impl Listener) -> ControlFlow<()> {
         let roots = self.roots.clone();
         let read = match roots.locate(&fetch.path) {
-            Some(Located::Below(base, path)) => self.read_file(base, &path, fetch, emit),
-            Some(Located::Input) => self.read_input(fetch.entry, emit),
+            Some(Located::Below(base, path)) => self.read_file(base, &path, fetch, listener),
+            Some(Located::Input) => self.read_input(fetch.entry, listener),
             None => Err(Stop::Drop(Failure::new(Reason::Vanished, ""))),
         };
         let told = match read {
-            Ok(end) => SourceEvent::Ended(end),
-            Err(Stop::Drop(failure)) => SourceEvent::Dropped { entry: fetch.entry, failure },
+            Ok(end) => Some(SourceEvent::Ended(end)),
+            Err(Stop::Drop(failure)) => Some(SourceEvent::Dropped { entry: fetch.entry, failure }),
+            Err(Stop::Unwanted) => None,
             Err(Stop::Quit) => return ControlFlow::Break(()),
         };
-        self.told.push(told);
-        if self.block.is_empty() || self.block.room() == 0 || self.told.len() >= TOLD_MAX {
-            self.flush(emit)?;
-        }
-        ControlFlow::Continue(())
+        self.out.tell(told, listener)
     }
 
-    /// Emits what is held back for other files to share a block with.
-    pub fn flush(&mut self, emit: &mut impl FnMut(SourceEvent) -> ControlFlow<()>) -> ControlFlow<()> {
-        if !self.block.is_empty() {
-            let block = std::mem::replace(&mut self.block, Block::new(PAYLOAD_BYTES_MAX));
-            emit(SourceEvent::Block(block))?;
-        }
-        self.told.drain(..).try_for_each(emit)
+    /// Lets go of what is held back for other files to share a block with.
+    pub fn flush(&mut self, listener: &mut impl Listener) -> ControlFlow<()> {
+        self.out.flush(listener)
     }
 
     fn read_file(
@@ -150,7 +165,7 @@ impl Reader {
         base: &Path,
         path: &RelPath,
         fetch: &Fetch,
-        emit: &mut impl FnMut(SourceEvent) -> ControlFlow<()>,
+        listener: &mut impl Listener,
     ) -> Result<ReadEnd, Stop> {
         let (file, before) = self.open(base, path).map_err(|error| Stop::Drop(unreadable(&error)))?;
         let is_announced = fetch.size == Some(before.size)
@@ -158,14 +173,33 @@ impl Reader {
         if !is_announced {
             return Err(Stop::Drop(Failure::new(Reason::Changed, "since it was announced")));
         }
+        if self.known.get(&fetch.entry).is_some_and(|known| *known != identity(&before)) {
+            return Err(Stop::Drop(Failure::new(Reason::Changed, "since it was first read")));
+        }
+        let (all, none);
+        let (chunk, send, compare) = match &fetch.what {
+            What::Chunks { chunk, send, compare } => (*chunk, send, compare),
+            What::All => {
+                (all, none) = (Runs::all(chunk_count(before.size, self.chunk)), Runs::new());
+                (self.chunk, &all, &none)
+            }
+        };
         if before.size >= ADVISE_BYTES_MIN {
             file.will_read_all();
         }
-        // A file that does not fit in what is left begins a block of its own, so that its pieces are aligned.
-        if before.size > self.block.room() as u64 {
-            self.flush_or_quit(emit)?;
+        if !compare.is_empty() {
+            self.buffer.resize(PAYLOAD_BYTES_MAX, 0);
         }
-        let root = self.read_all(&file, &before, fetch.entry, emit)?;
+        let contents = Contents {
+            file: &file,
+            stat: &before,
+            entry: fetch.entry,
+            chunk,
+            out: &mut self.out,
+            listener,
+            buffer: &mut self.buffer,
+        };
+        let root = contents.read(send, compare)?;
         let after = file.stat().map_err(|error| Stop::Drop(unreadable(&error)))?;
         if after.links == Some(0) {
             return Err(Stop::Drop(Failure::new(Reason::Vanished, "while it was read")));
@@ -173,7 +207,22 @@ impl Reader {
         if !is_same(&before, &after) {
             return Err(Stop::Drop(Failure::new(Reason::Changed, "")));
         }
-        Ok(ReadEnd { entry: fetch.entry, size: before.size, root: Some(root) })
+        self.remember(fetch.entry, &after);
+        Ok(ReadEnd { entry: fetch.entry, size: before.size, root })
+    }
+
+    /// Remembers what was read, for the case that more of it will be asked for.
+    fn remember(&mut self, entry: u64, stat: &Stat) {
+        self.known.insert(entry, identity(stat));
+        if self.known.len() > KNOWN_MAX {
+            self.known.pop_first();
+        }
+    }
+
+    /// How many files are remembered.
+    #[cfg(test)]
+    pub(super) fn known_files(&self) -> usize {
+        self.known.len()
     }
 
     /// Opens a regular file, and nothing else: not even for a moment, unless it was swapped right then.
@@ -192,97 +241,23 @@ impl Reader {
         Err(DiskError::of(Fault::NotFile, "it is no file any more"))
     }
 
-    fn read_all(
-        &mut self,
-        file: &<Native as Dir>::File,
-        stat: &Stat,
-        entry: u64,
-        emit: &mut impl FnMut(SourceEvent) -> ControlFlow<()>,
-    ) -> Result<[u8; 32], Stop> {
-        let has_holes = stat.allocated.is_some_and(|allocated| allocated < stat.size);
-        let mut hasher = FileHasher::new(self.chunk);
-        while hasher.length() < stat.size {
-            let mut end = stat.size;
-            if has_holes {
-                let offset = hasher.length();
-                let stretch = file.stretch(offset, end).map_err(|error| Stop::Drop(unreadable(&error)))?;
-                // A stretch of nothing can only come of a file that is being changed.
-                if stretch.end <= offset {
-                    return Err(Stop::Drop(Failure::new(Reason::Changed, "")));
-                }
-                end = stretch.end;
-                if stretch.is_hole {
-                    self.name_hole(entry, end, &mut hasher, emit)?;
-                    continue;
-                }
-            }
-            while hasher.length() < end {
-                let offset = hasher.length();
-                let to_boundary = PAYLOAD_BYTES_MAX as u64 - offset % PAYLOAD_BYTES_MAX as u64;
-                let max = usize::try_from(to_boundary.min(end - offset)).unwrap_or(PAYLOAD_BYTES_MAX);
-                if self.block.room() == 0 {
-                    self.flush_or_quit(emit)?;
-                }
-                let added = self.block.piece(entry, offset, max, |room| file.read_at(room, offset));
-                let added = added.map_err(|error| Stop::Drop(unreadable(&error)))?;
-                if added.is_empty() {
-                    return Err(Stop::Drop(Failure::new(Reason::Changed, "it became shorter")));
-                }
-                hasher.update(added, |_, _| {});
-            }
-        }
-        // Some files have more in them than their size says: those of /proc, and those that grow.
-        match file.read_at(&mut [0], stat.size) {
-            Ok(0) => Ok(hasher.finish().0),
-            Ok(_) => Err(Stop::Drop(Failure::new(Reason::Changed, "it became longer"))),
-            Err(error) => Err(Stop::Drop(unreadable(&error))),
-        }
-    }
-
-    fn name_hole(
-        &mut self,
-        entry: u64,
-        end: u64,
-        hasher: &mut FileHasher,
-        emit: &mut impl FnMut(SourceEvent) -> ControlFlow<()>,
-    ) -> Result<(), Stop> {
-        while hasher.length() < end {
-            let offset = hasher.length();
-            let length = u32::try_from(end - offset).unwrap_or(NAMED_BYTES_MAX).min(NAMED_BYTES_MAX);
-            if self.block.zeros(entry, offset, length) {
-                hasher.update_zeros(u64::from(length), |_, _| {});
-            } else {
-                self.flush_or_quit(emit)?;
-            }
-        }
-        Ok(())
-    }
-
     /// Reads a stream to its end. Every read goes out at once: the one who fills it may be slow.
-    fn read_input(
-        &mut self,
-        entry: u64,
-        emit: &mut impl FnMut(SourceEvent) -> ControlFlow<()>,
-    ) -> Result<ReadEnd, Stop> {
-        self.flush_or_quit(emit)?;
+    fn read_input(&mut self, entry: u64, listener: &mut impl Listener) -> Result<ReadEnd, Stop> {
+        self.out.flush_within(entry, listener)?;
         let mut hasher = FileHasher::new(self.chunk);
         loop {
             let offset = hasher.length();
             let max = PAYLOAD_BYTES_MAX - usize::try_from(offset % PAYLOAD_BYTES_MAX as u64).unwrap_or(0);
             let input = &mut self.input;
-            match self.block.piece(entry, offset, max, |room| input.read(room)) {
+            match self.out.block.piece(entry, offset, max, |room| input.read(room)) {
                 Ok([]) => break,
                 Ok(added) => hasher.update(added, |_, _| {}),
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(error) => return Err(Stop::Drop(Failure::new(Reason::Unreadable, error.to_string()))),
             }
-            self.flush_or_quit(emit)?;
+            self.out.flush_within(entry, listener)?;
         }
         Ok(ReadEnd { entry, size: hasher.length(), root: Some(hasher.finish().0) })
-    }
-
-    fn flush_or_quit(&mut self, emit: &mut impl FnMut(SourceEvent) -> ControlFlow<()>) -> Result<(), Stop> {
-        if self.flush(emit).is_break() { Err(Stop::Quit) } else { Ok(()) }
     }
 }
 
@@ -292,13 +267,17 @@ impl std::fmt::Debug for Reader {
     }
 }
 
-fn is_same(before: &Stat, after: &Stat) -> bool {
-    (before.size, before.meta.mtime_s, before.meta.mtime_ns, before.changed, before.id)
-        == (after.size, after.meta.mtime_s, after.meta.mtime_ns, after.changed, after.id)
+fn identity(stat: &Stat) -> Identity {
+    (stat.id, stat.changed)
 }
 
-/// Files whose end is held back for the block they share; as many as pieces fit in one.
-const TOLD_MAX: usize = crate::proto::limits::PIECES_MAX;
+fn is_same(before: &Stat, after: &Stat) -> bool {
+    (before.size, before.meta.mtime_s, before.meta.mtime_ns, identity(before))
+        == (after.size, after.meta.mtime_s, after.meta.mtime_ns, identity(after))
+}
+
+/// Files remembered. More is seldom of use, because the root tells in any case: this only tells it before they are read again.
+const KNOWN_MAX: usize = 1024;
 
 /// From this size on the system is told that a file will be read to its end; for less it is not worth the call.
 const ADVISE_BYTES_MIN: u64 = 1 << 20;

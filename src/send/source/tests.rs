@@ -1,5 +1,8 @@
 //! Walk and reader over real directories.
 
+mod again;
+mod chunks;
+
 use std::collections::BTreeMap;
 use std::io::{Seek, SeekFrom, Write};
 use std::ops::ControlFlow;

@@ -9,7 +9,7 @@ use p2pc::net::Connection;
 use p2pc::net::dial::{DialOptions, Dialer, RoomRequest};
 use p2pc::proto::frame::{
     Block, CancelReason, Cancelled, Control, FileEnd, Frame, Outcome, Reason, Verdict, WireFailure,
-    encode_control,
+    encode_control, encode_received,
 };
 use p2pc::proto::handshake::{Established, Handshake, Options, Params};
 use p2pc::proto::limits::{
@@ -66,6 +66,7 @@ impl Attacker {
         });
         let (sealer, opener) = Established::first_lane(&established);
         let mut attacker = Attacker { connection, sealer, opener, seq: 0 };
+        attacker.frame(encode_received(0).unwrap());
         attacker.says(Control::Begin { chunk_bytes: 1 << 20 });
         attacker
     }

@@ -9,6 +9,7 @@ mod codes;
 mod crash;
 mod exits;
 mod full_disk;
+mod going_on;
 mod hostile;
 mod kills;
 mod last_words;

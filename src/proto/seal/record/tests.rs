@@ -144,17 +144,17 @@ fn lengths_are_bounded_on_both_sides() {
 fn both_ends_change_keys_at_the_same_record() {
     for mode in MODES {
         let (mut sealer, mut opener) = forth(mode);
-        (sealer.0.records_per_key, opener.chain.records_per_key) = (3, 3);
-        let first = *sealer.0.key;
+        (sealer.chain.records_per_key, opener.chain.records_per_key) = (3, 3);
+        let first = *sealer.chain.key;
         for number in 0..10_u8 {
-            assert_eq!(*sealer.0.key == first, number <= 3, "{number}");
+            assert_eq!(*sealer.chain.key == first, number <= 3, "{number}");
             assert_eq!(opened(&mut opener, &sealed(&mut sealer, &[number])), Ok(vec![number]));
         }
-        assert_eq!(*sealer.0.key, *opener.chain.key);
+        assert_eq!(*sealer.chain.key, *opener.chain.key);
 
         // A side that changes at another record is not understood from there on.
         let (mut sealer, mut opener) = forth(mode);
-        sealer.0.records_per_key = 2;
+        sealer.chain.records_per_key = 2;
         for expected in [Ok(vec![1]), Ok(vec![1]), Err(OpenError::Forged)] {
             assert_eq!(opened(&mut opener, &sealed(&mut sealer, &[1])), expected);
         }
@@ -164,7 +164,7 @@ fn both_ends_change_keys_at_the_same_record() {
 #[test]
 fn the_last_number_is_the_end() {
     let (mut sealer, mut opener) = forth(Mode::ChaCha20Poly1305);
-    (sealer.0.next, opener.chain.next) = (u64::MAX - 1, u64::MAX - 1);
+    (sealer.chain.next, opener.chain.next) = (u64::MAX - 1, u64::MAX - 1);
     let record = sealed(&mut sealer, b"last");
     assert_eq!(opened(&mut opener, &record), Ok(b"last".to_vec()));
     assert_eq!(sealer.seal(&mut [1]), Err(SealError::Exhausted));
@@ -215,11 +215,52 @@ proptest! {
     ) {
         for mode in MODES {
             let (mut sealer, mut opener) = forth(mode);
-            (sealer.0.records_per_key, opener.chain.records_per_key) = (per_key, per_key);
+            (sealer.chain.records_per_key, opener.chain.records_per_key) = (per_key, per_key);
             for content in &contents {
                 let record = sealed(&mut sealer, content);
                 prop_assert_eq!(opened(&mut opener, &record), Ok(content.clone()));
             }
         }
+    }
+}
+
+#[test]
+fn a_sealer_opens_again_what_it_sealed_over_one_change_of_keys() {
+    for mode in MODES {
+        let (mut sealer, mut opener) = forth(mode);
+        (sealer.chain.records_per_key, opener.chain.records_per_key) = (3, 3);
+        let mut records = Vec::new();
+        for number in 0..7_u8 {
+            assert_eq!(sealer.next_number(), u64::from(number));
+            records.push(sealed(&mut sealer, &[number, 1, 2]));
+        }
+        // The seventh record has the third key: the first is gone.
+        for (number, record) in (0..7_u8).zip(&records) {
+            let mut record = record.clone();
+            let again = sealer.reopen(number.into(), &mut record).map(|content| content.to_vec());
+            let expected = if number < 3 { Err(OpenError::Forged) } else { Ok(vec![number, 1, 2]) };
+            assert_eq!(again, expected, "{mode:?} {number}");
+        }
+        // Nothing of that changed what comes next.
+        for (number, record) in (0..7_u8).zip(&records) {
+            assert_eq!(opened(&mut opener, record), Ok(vec![number, 1, 2]));
+        }
+        assert_eq!(opened(&mut opener, &sealed(&mut sealer, b"next")), Ok(b"next".to_vec()));
+    }
+}
+
+#[test]
+fn a_sealer_opens_nothing_but_its_own_record_of_that_number() {
+    for mode in MODES {
+        let mut sealer = forth(mode).0;
+        let mut record = sealed(&mut sealer, b"content");
+        let mut theirs = sealed(&mut lane(mode, Role::Receive, 0).0, b"content");
+        assert_eq!(sealer.reopen(0, &mut theirs), Err(OpenError::Forged));
+        for number in [1, 1 << 18, u64::MAX] {
+            assert_eq!(sealer.reopen(number, &mut record.clone()), Err(OpenError::Forged), "{mode:?}");
+        }
+        assert_eq!(sealer.reopen(0, &mut []), Err(OpenError::TooShort));
+        assert_eq!(sealer.reopen(0, &mut vec![0; RECORD_MAX + 1]), Err(OpenError::TooLong));
+        assert_eq!(sealer.reopen(0, &mut record).unwrap(), b"content");
     }
 }
