@@ -7,7 +7,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use rustix::process::Signal;
 
 use super::program::{Program, p2pc};
-use super::scene::{Halfway, Scene, until};
+use super::scene::{Halfway, JOURNAL_HEAD, SLOT, Scene};
 use super::{RESTARTED, Relay, names, with_code};
 use crate::cutting::{Chance, Line, Way};
 
@@ -35,15 +35,7 @@ fn what_has_arrived_is_not_sent_again() {
 fn a_killed_receiver_goes_on_where_its_journal_says() {
     let scene = Scene::with_file(SIZE);
     let Halfway { line, sender, receiver } = scene.halfway(HALF + CHUNK);
-    // The journal speaks of what is safely on disk, some seconds after it was written.
-    until("nothing is in the journal", || {
-        std::fs::read_dir(&scene.out).is_ok_and(|mut entries| {
-            entries.any(|entry| {
-                let path = entry.unwrap().path();
-                path.extension().is_some_and(|end| end == "journal") && claims(&path, HALF / CHUNK - 1)
-            })
-        })
-    });
+    scene.has_journaled(HALF / CHUNK - 1);
     receiver.signal(Signal::KILL);
     receiver.was_killed();
     // The sender still waits, and the same command finds it.
@@ -56,13 +48,6 @@ fn a_killed_receiver_goes_on_where_its_journal_says() {
     let heard = far.passed(Way::Down);
     assert!(heard < REST + SLACK, "{heard}");
     scene.is_equal();
-}
-
-/// Whether a journal has a value for this chunk.
-fn claims(journal: &Path, chunk: u64) -> bool {
-    let mut slot = [0; SLOT];
-    let Ok(journal) = std::fs::File::open(journal) else { return false };
-    journal.read_exact_at(&mut slot, JOURNAL_HEAD + chunk * SLOT as u64).is_ok() && slot != [0; SLOT]
 }
 
 #[test]
@@ -248,7 +233,3 @@ const REST: u64 = SIZE as u64 - HALF;
 
 /// What is said besides the bytes of the file: names, values of chunks, the upgrade.
 const SLACK: u64 = 100_000;
-
-/// The journal's layout, from the pages on the protocol.
-const JOURNAL_HEAD: u64 = 16;
-const SLOT: usize = 40;

@@ -1,5 +1,8 @@
 //! Connections that break and come back while both processes live: nobody does anything, and the transfer goes on.
 
+use std::io::{Read as _, Write as _};
+use std::process::Stdio;
+
 use rustix::process::Signal;
 
 use super::program::Program;
@@ -115,6 +118,34 @@ fn a_side_that_looks_for_the_other_can_be_interrupted() {
     receiver.exits(130);
     scene.carries(&[], 0);
     scene.is_equal();
+}
+
+#[test]
+fn a_stream_cannot_begin_again() {
+    let scene = Scene::with_file(SIZE);
+    let mut sender = Program::start(scene.relay.send().arg("-").stdin(Stdio::piped()));
+    let mut receiver = Program::start(scene.receives(&[]).arg("--verbose"));
+    let mut stdin = sender.stdin.take().unwrap();
+    // More than one window: the last of it is taken only when the receiver has written some.
+    stdin.write_all(&vec![7; 24 << 20]).unwrap();
+    receiver.says("Offered");
+    receiver.signal(Signal::KILL);
+    receiver.was_killed();
+    let receiver = Program::start(&mut scene.receives(&[]));
+    assert!(sender.exits(6).stderr.contains("cannot be read once more"));
+    receiver.exits(8);
+    // Nor can what was written already to whoever reads it.
+    let sender = Program::start(&mut scene.sends(&scene.relay.url));
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let receiver = Program::start(scene.relay.receive("-".as_ref()).stdout(writer));
+    reader.read_exact(&mut [0; 4096]).unwrap();
+    sender.signal(Signal::KILL);
+    sender.was_killed();
+    let sender = Program::start(&mut scene.sends(&scene.relay.url));
+    let received = std::thread::spawn(move || std::io::copy(&mut reader, &mut std::io::sink()));
+    assert!(receiver.exits(6).stderr.contains("cannot be taken back"));
+    sender.exits(8);
+    received.join().unwrap().unwrap();
 }
 
 const SIZE: usize = 12 << 20;

@@ -88,6 +88,18 @@ impl Scene {
         });
     }
 
+    /// Waits until the journal speaks of this chunk of the file: it does some seconds after the chunk was written.
+    pub fn has_journaled(&self, chunk: u64) {
+        let mut slot = [0; SLOT];
+        until("it is not in the journal", || {
+            let journal = unfinished(&self.out, ".journal").and_then(|journal| File::open(journal).ok());
+            journal.is_some_and(|journal| {
+                journal.read_exact_at(&mut slot, JOURNAL_HEAD + chunk * SLOT as u64).is_ok()
+                    && slot != [0; SLOT]
+            })
+        });
+    }
+
     /// Sends the file until the receiver has `bytes` of it; then it is told to end.
     pub fn breaks_off(&self, bytes: u64) {
         let Halfway { line, sender, receiver } = self.halfway(bytes + FRAMING);
@@ -141,3 +153,7 @@ pub fn until(otherwise: &str, mut reached: impl FnMut() -> bool) {
 
 /// More than what a sender says besides the bytes of a file, to the point where 20 MB of it have been said.
 const FRAMING: u64 = 100_000;
+
+/// The journal's layout, from the pages on the protocol.
+pub const JOURNAL_HEAD: u64 = 16;
+pub const SLOT: usize = 40;
