@@ -10,15 +10,18 @@ use futures_lite::future;
 
 use crate::error::{Error, Kind, Result};
 use crate::events::{Cancel, Event, Handler, Report};
-use crate::net::dial::{DialOptions, Dialer};
-use crate::net::pair::{Origin, Paired, Pairing, derive, random};
+use crate::net::dial::{AtRelay, DialOptions, Dialer};
+use crate::net::link::{Ended, decline};
+use crate::net::pair::{Origin, Paired, Pairing, WrongGuesses, derive, random};
 use crate::net::{ListenAddr, RelayUrl, local_addresses};
+use crate::proto::chunk::ChunkSize;
 use crate::proto::code::{Code, Derived};
 use crate::proto::handshake::Options;
 use crate::proto::role::Role;
-use crate::receive::ReceiveOptions;
-use crate::relay::{Relay, RelayOptions};
+use crate::receive::{Destination, ReceiveOptions, Rules};
+use crate::relay::{Relay, RelayOptions, Rooms};
 use crate::send::SendOptions;
+use crate::send::source::{Roots, Walk};
 
 /// Sends files and directories to the other side and returns once it has stated the outcome of every entry.
 ///
@@ -27,7 +30,7 @@ use crate::send::SendOptions;
 /// # Errors
 /// [`Error`] with the [`Kind`] that says whose fault it was. A report with failed entries is no error.
 pub async fn send(options: SendOptions, handler: &dyn Handler, cancel: Cancel) -> Result<Report> {
-    let walk = crate::send::source::Walk::new(&options.paths)?;
+    let walk = Walk::new(&options.paths)?;
     for renamed in walk.roots().renamed() {
         handler.event(Event::Renamed { path: renamed.path.clone(), name: renamed.name.clone() });
     }
@@ -38,12 +41,10 @@ pub async fn send(options: SendOptions, handler: &dyn Handler, cancel: Cancel) -
         dial: options.dial,
         asks: Options { no_encrypt: options.no_encrypt, verify: options.verify },
         wait: options.wait,
+        retry: options.retry,
     };
-    let chunk = options.chunk_size;
-    let stop = cancel.clone();
-    meeting
-        .hold(handler, &cancel, async |paired| crate::send::run(paired, walk, chunk, handler, stop).await)
-        .await
+    let roots = walk.roots().clone();
+    meeting.hold(handler, &cancel, Sending { roots, chunk: options.chunk_size }).await
 }
 
 /// Receives what the other side sends and returns once every entry has its outcome.
@@ -53,7 +54,8 @@ pub async fn send(options: SendOptions, handler: &dyn Handler, cancel: Cancel) -
 /// # Errors
 /// [`Error`] with the [`Kind`] that says whose fault it was. A report with failed entries is no error.
 pub async fn receive(options: ReceiveOptions, handler: &dyn Handler, cancel: Cancel) -> Result<Report> {
-    let output = crate::receive::Destination::check(&options.out)?;
+    let output = Destination::check(&options.out)?;
+    let rules = options.rules();
     let meeting = Meeting {
         role: Role::Receive,
         code: options.code,
@@ -61,13 +63,58 @@ pub async fn receive(options: ReceiveOptions, handler: &dyn Handler, cancel: Can
         dial: options.dial,
         asks: Options { no_encrypt: options.no_encrypt, verify: options.verify },
         wait: options.wait,
+        retry: options.retry,
     };
-    let stop = cancel.clone();
-    let yes = options.yes;
-    meeting
-        .hold(handler, &cancel, async |paired| crate::receive::run(paired, output, yes, handler, stop).await)
-        .await
+    meeting.hold(handler, &cancel, Receiving { output, rules, yes: options.yes }).await
 }
+
+/// What one side does in a session, which may begin more than once: the other side may be started again.
+trait Part {
+    /// Runs a session to its end. `accepted`: this is not the first one, and its person had accepted (or not) in the one before.
+    async fn session<'p>(&self, paired: Paired<'p>, accepted: Option<bool>) -> Result<Ended<'p>>;
+}
+
+struct Sending {
+    roots: Roots,
+    chunk: ChunkSize,
+}
+
+struct Receiving {
+    output: Destination,
+    rules: Rules,
+    yes: bool,
+}
+
+impl Part for Sending {
+    async fn session<'p>(&self, paired: Paired<'p>, accepted: Option<bool>) -> Result<Ended<'p>> {
+        // Before the other side accepts nothing is read.
+        if accepted == Some(true) && self.roots.has_input() {
+            let error = Error::new(
+                Kind::ConnectionLost,
+                "the receiver was started again, and what came from standard input cannot be read once more",
+            );
+            return Err(decline(paired, error.hint(ONCE_ONLY)).await);
+        }
+        crate::send::run(paired, Walk::of(self.roots.clone()), self.chunk).await
+    }
+}
+
+impl Part for Receiving {
+    async fn session<'p>(&self, paired: Paired<'p>, accepted: Option<bool>) -> Result<Ended<'p>> {
+        if accepted == Some(true) && self.output == Destination::Stdout {
+            let error = Error::new(
+                Kind::ConnectionLost,
+                "the sender was started again, and what went to standard output cannot be taken back",
+            );
+            return Err(decline(paired, error.hint(ONCE_ONLY)).await);
+        }
+        let yes = self.yes || accepted == Some(true);
+        crate::receive::run(paired, self.output.clone(), self.rules, yes).await
+    }
+}
+
+/// What helps where a stream was cut in the middle.
+const ONCE_ONLY: &str = "Run both commands again, from the beginning.";
 
 /// Where and how the two sides find each other.
 struct Meeting {
@@ -77,23 +124,19 @@ struct Meeting {
     dial: DialOptions,
     asks: Options,
     wait: Option<Duration>,
+    retry: Duration,
 }
 
 impl Meeting {
     /// Pairs and runs the session, beside an embedded relay if there is no other.
-    async fn hold(
-        self,
-        handler: &dyn Handler,
-        cancel: &Cancel,
-        session: impl AsyncFnOnce(Paired) -> Result<Report>,
-    ) -> Result<Report> {
+    async fn hold(self, handler: &dyn Handler, cancel: &Cancel, part: impl Part) -> Result<Report> {
         let made = self.code.is_none();
         let code = match &self.code {
             Some(code) => code.clone(),
             None => Code::generate(&*random()?),
         };
         let Some(relay) = self.dial.relay.clone() else {
-            return self.hold_here(code, made, handler, cancel, session).await;
+            return self.hold_here(code, made, handler, cancel, part).await;
         };
         let derived = derive(&code).await?;
         if self.listen.is_some() {
@@ -107,23 +150,38 @@ impl Meeting {
             handler.event(Event::PlainRelay(relay.clone()));
         }
         let origin = if made { Origin::Made } else { Origin::Given };
-        self.hold_at(relay, (code, derived), origin, handler, cancel, session).await
+        self.hold_at(relay, (code, derived), origin, None, (handler, cancel), part).await
     }
 
+    /// Pairs at a relay, and again whenever the other side was started again. `rooms` are those of an embedded relay.
     async fn hold_at(
         self,
         relay: RelayUrl,
         (code, derived): (Code, Derived),
         origin: Origin,
-        handler: &dyn Handler,
-        cancel: &Cancel,
-        session: impl AsyncFnOnce(Paired) -> Result<Report>,
+        rooms: Option<&Rooms>,
+        (handler, cancel): (&dyn Handler, &Cancel),
+        part: impl Part,
     ) -> Result<Report> {
         let dialer = Dialer::new(&self.dial)?;
-        let Meeting { role, asks: options, wait, .. } = self;
-        let pairing =
-            Pairing { dialer: &dialer, relay, role, code, derived, origin, options, wait, handler, cancel };
-        session(pairing.pair().await?).await
+        let seats = AtRelay { dialer: &dialer, relay: relay.clone() };
+        let Meeting { role, asks: options, wait, retry, .. } = self;
+        let guesses = WrongGuesses::default();
+        let mut pairing = Pairing {
+            seats: &seats,
+            relay,
+            role,
+            code,
+            derived,
+            origin,
+            options,
+            wait,
+            retry,
+            guesses,
+            handler,
+            cancel,
+        };
+        sessions(pairing.pair().await?, rooms, &part).await
     }
 
     /// Runs a relay of this session's own beside it.
@@ -133,7 +191,7 @@ impl Meeting {
         made: bool,
         handler: &dyn Handler,
         cancel: &Cancel,
-        session: impl AsyncFnOnce(Paired) -> Result<Report>,
+        part: impl Part,
     ) -> Result<Report> {
         // With an address to listen on, a receiver goes on that was the relay for the code before.
         if self.role == Role::Receive && !made && self.listen.is_none() {
@@ -143,7 +201,9 @@ impl Meeting {
         }
         let derived = derive(&code).await?;
         let listen = self.listen.unwrap_or_else(|| ListenAddr::everywhere(0));
-        let options = RelayOptions { listen: vec![listen], tls: None, only_room: Some(derived.room.clone()) };
+        let rooms = Rooms::default();
+        rooms.admit(&derived.room)?;
+        let options = RelayOptions { listen: vec![listen], tls: None, only_rooms: Some(rooms.clone()) };
         let relay = Relay::bind(options).await?;
         let Some(bound) = relay.addresses().first().copied() else {
             return Err(Error::new(Kind::Internal, "the embedded relay listens nowhere"));
@@ -152,13 +212,36 @@ impl Meeting {
         let stop = Cancel::new();
         let running = relay.run(stop.clone());
         let holding = async {
-            let result =
-                self.hold_at(own_url(bound), (code, derived), origin, handler, cancel, session).await;
+            let (url, people) = (own_url(bound), (handler, cancel));
+            let result = self.hold_at(url, (code, derived), origin, Some(&rooms), people, part).await;
             stop.cancel();
             result
         };
         let (served, result) = future::zip(running, holding).await;
         served.and(result)
+    }
+}
+
+/// One session after another, until one of them ends for another reason than that the other side was started again.
+async fn sessions(mut paired: Paired<'_>, rooms: Option<&Rooms>, part: &impl Part) -> Result<Report> {
+    let mut accepted = None;
+    loop {
+        let room = paired.reunion.room();
+        if let Some(rooms) = rooms {
+            rooms.admit(&room)?;
+        }
+        // On the heap: a session holds a lot, and its future shall be easy to carry around.
+        let ended = Box::pin(part.session(paired, accepted)).await;
+        if let Some(rooms) = rooms {
+            rooms.dismiss(&room);
+        }
+        match ended? {
+            Ended::Done(report) => return Ok(report),
+            Ended::Restarted { paired: next, accepted: before } => {
+                paired = *next;
+                accepted = Some(before || accepted == Some(true));
+            }
+        }
     }
 }
 
@@ -180,5 +263,7 @@ fn reachable_at(bound: SocketAddr) -> Vec<RelayUrl> {
     local_addresses(bound.port()).into_iter().map(RelayUrl::plain).collect()
 }
 
+#[cfg(test)]
+mod reunion_tests;
 #[cfg(test)]
 mod tests;

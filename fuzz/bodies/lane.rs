@@ -21,6 +21,7 @@ fn side<'a>(
         role,
         made: flags & 1 != 0,
         options: Options { no_encrypt: flags & 2 != 0, verify: flags & 4 != 0 },
+        in_session: false,
         ciphers: Ciphers::CHACHA20_POLY1305,
         app: "1.2.3",
         nonce: [flags; 32],

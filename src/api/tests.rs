@@ -1,80 +1,297 @@
-//! Whole sessions in memory: both drivers, their links and lanes, and the relay itself between them, over pipes that hold a few
+//! Whole sessions in memory: both sides as they ship, from the pairing on, and the relay itself between them, over pipes that hold a few
 //! bytes, so that everything anybody reads or writes is cut somewhere.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+
+use futures_lite::{AsyncRead, AsyncWrite};
+use smol::channel::{Receiver, Sender, unbounded};
 
 use super::*;
-use crate::events::Silent;
+use crate::events::{Answer, Question};
 use crate::net::Connection;
-use crate::net::lane::lane;
-use crate::proto::chunk::ChunkSize;
-use crate::proto::handshake::{Established, Handshake, Params};
+use crate::net::dial::{DialError, RoomRequest, Seating, Seats};
 use crate::proto::limits::FRAME_BYTES_MAX;
-use crate::proto::seal::Ciphers;
-use crate::receive::Destination;
-use crate::relay::stage::Stage;
-use crate::send::source::Walk;
+use crate::relay::pipe::{Pipe, pipe};
+use crate::relay::stage::{Stage, upgrade};
 
-/// What both sides come to when they hand each other the handshake's messages: the sender's and the receiver's.
-fn established() -> (Box<Established>, Box<Established>) {
-    let start = |role, made, seed: u8| {
-        Handshake::new(&Params {
-            room: "r",
-            password: b"acid-crane-otter",
+/// One side: its person, and its way to the relay.
+pub(super) struct Side {
+    pub(super) role: Role,
+    door: Sender<Pipe>,
+    capacity: usize,
+    pub(super) code: &'static str,
+    pub(super) retry: Duration,
+    /// It finds no way to the relay.
+    pub(super) is_cut_off: AtomicBool,
+    /// What somebody says who is in the rooms of its lanes before anybody else, each time once.
+    pub(super) strangers: Mutex<VecDeque<Vec<Vec<u8>>>>,
+    present: Mutex<Vec<Connection>>,
+    /// After how many bytes its connections break, one after another; then none does.
+    cuts: Mutex<VecDeque<usize>>,
+    /// The first connection breaks only after the pairing, which is not there to survive that.
+    paired: Arc<AtomicBool>,
+    events: Mutex<Vec<Event>>,
+    questions: Mutex<Vec<Question>>,
+    news: (Sender<()>, Receiver<()>),
+}
+
+impl Side {
+    pub(super) fn new(role: Role, door: &Sender<Pipe>, capacity: usize, cuts: &[usize]) -> Side {
+        Side {
             role,
-            made,
+            door: door.clone(),
+            capacity,
+            code: CODE,
+            retry: Duration::from_secs(60),
+            is_cut_off: AtomicBool::new(false),
+            strangers: Mutex::default(),
+            present: Mutex::default(),
+            cuts: Mutex::new(cuts.iter().copied().collect()),
+            paired: Arc::default(),
+            events: Mutex::default(),
+            questions: Mutex::default(),
+            news: unbounded(),
+        }
+    }
+
+    /// Takes part in one transfer, like `api` does.
+    pub(super) fn take_part<'a>(
+        &'a self,
+        part: &'a impl Part,
+    ) -> Pin<Box<dyn Future<Output = Result<Report>> + 'a>> {
+        Box::pin(self.takes_part(part))
+    }
+
+    async fn takes_part(&self, part: &impl Part) -> Result<Report> {
+        let code = Code::parse(self.code, false).unwrap().0;
+        let cancel = Cancel::new();
+        let mut pairing = Pairing {
+            seats: &Here(self),
+            relay: "ws://127.0.0.1".parse().unwrap(),
+            role: self.role,
+            derived: derive(&code).await.unwrap(),
+            code,
+            origin: Origin::Given,
             // Questions pass through the link too.
             options: Options { no_encrypt: false, verify: true },
-            ciphers: Ciphers::CHACHA20_POLY1305,
-            app: "1.2.3",
-            nonce: [seed; 32],
-            pake_seed: &[seed + 100; 32],
+            wait: None,
+            retry: self.retry,
+            guesses: WrongGuesses::default(),
+            handler: self,
+            cancel: &cancel,
+        };
+        sessions(pairing.pair().await?, None, part).await
+    }
+
+    pub(super) fn saw(&self, wanted: impl Fn(&Event) -> bool) -> usize {
+        self.events.lock().unwrap().iter().filter(|event| wanted(event)).count()
+    }
+
+    pub(super) fn was_asked(&self, wanted: impl Fn(&Question) -> bool) -> usize {
+        self.questions.lock().unwrap().iter().filter(|question| wanted(question)).count()
+    }
+
+    /// Waits until it has seen so many of these.
+    pub(super) async fn until(&self, count: usize, wanted: impl Fn(&Event) -> bool) {
+        while self.saw(&wanted) < count {
+            self.news.1.recv().await.unwrap();
+        }
+    }
+
+    /// Lets a stranger in where it has just sat down.
+    async fn let_in(&self, request: &RoomRequest) {
+        let is_lane = !self.code.starts_with(&request.room);
+        let Some(says) = self.strangers.lock().unwrap().pop_front_if(|_| is_lane) else { return };
+        let (client, server) = pipe(GREETINGS);
+        self.door.send(server).await.unwrap();
+        // The other side may be there already.
+        let Ok(stream) =
+            upgrade(client, &format!("{}?role={}", request.room, self.role.other().as_str())).await
+        else {
+            return;
+        };
+        let mut stranger = Connection::over(stream).await;
+        for message in says {
+            stranger.writer.send(message.into()).await.unwrap();
+        }
+        stranger.writer.flush().await.unwrap();
+        self.present.lock().unwrap().push(stranger);
+    }
+}
+
+/// What both sides were told.
+pub(super) const CODE: &str = "48213-acid-crane-otter";
+
+impl Handler for Side {
+    fn event(&self, event: Event) {
+        if matches!(event, Event::Paired { .. }) {
+            self.paired.store(true, Ordering::Relaxed);
+        }
+        self.events.lock().unwrap().push(event);
+        self.news.0.try_send(()).unwrap();
+    }
+
+    fn ask(&self, question: Question) -> Answer<'_> {
+        self.questions.lock().unwrap().push(question);
+        Box::pin(std::future::ready(true))
+    }
+}
+
+/// A side's way to the relay.
+struct Here<'a>(&'a Side);
+
+impl Seats for Here<'_> {
+    fn seat(&self, request: RoomRequest) -> Seating<'_> {
+        Box::pin(async move {
+            if self.0.is_cut_off.load(Ordering::Relaxed) {
+                return Err(Error::new(Kind::Relay, "no way to the relay").into());
+            }
+            let (client, server) = pipe(self.0.capacity.max(GREETINGS));
+            self.0.door.send(server).await.unwrap();
+            let fresh = if request.fresh { "&new=1" } else { "" };
+            let query = format!("{}?role={}{fresh}", request.room, request.role.as_str());
+            match upgrade(client, &query).await {
+                Ok(stream) => {
+                    self.0.let_in(&request).await;
+                    let left = self.0.cuts.lock().unwrap().pop_front();
+                    let armed = Arc::clone(&self.0.paired);
+                    let capacity = self.0.capacity;
+                    Ok(Connection::over(Breaking { stream: Some(stream), capacity, left, armed }).await)
+                }
+                Err((409, said)) => Err(DialError::RoomTaken(said)),
+                Err(other) => panic!("{other:?}"),
+            }
         })
-    };
-    let (mut sender, offer) = start(Role::Send, true, 1);
-    let (mut receiver, answer) = start(Role::Receive, false, 2);
-    sender.handle(&answer).unwrap();
-    let confirmed = receiver.handle(&offer).unwrap().send.unwrap();
-    let step = sender.handle(&confirmed).unwrap();
-    let receives = receiver.handle(&step.send.unwrap()).unwrap().established.unwrap();
-    (step.established.unwrap(), receives)
+    }
 }
 
-/// Takes a seat over a pipe that holds `capacity` bytes each way.
-async fn seat(stage: &Stage, query: &str, established: &Established, capacity: usize) -> Paired {
-    let stream = stage.upgrade(query, capacity).await.unwrap();
-    let (sealer, opener) = established.first_lane();
-    let (lane, io) = lane(Connection::over(stream).await, sealer, opener);
-    Paired { lane, io, verify: established.verify_string.clone(), must_confirm: true }
+/// A pairing begins with both sides speaking at once, and hearing only then: so much must fit into a pipe.
+const GREETINGS: usize = 600;
+
+/// A stream that becomes narrow, and that breaks after so many bytes both ways.
+struct Breaking {
+    stream: Option<Pipe>,
+    capacity: usize,
+    left: Option<usize>,
+    armed: Arc<AtomicBool>,
 }
 
-/// Sends a tree with one file of `bytes` in it, and returns what stands on both sides.
-fn transfer(capacity: usize, bytes: usize) -> [BTreeMap<PathBuf, Option<Vec<u8>>>; 2] {
-    let temp = tempfile::tempdir().unwrap();
-    let (tree, out) = (temp.path().join("tree"), temp.path().join("out"));
-    fs::create_dir_all(tree.join("sub/empty")).unwrap();
-    fs::write(tree.join("nothing"), b"").unwrap();
-    fs::write(tree.join("sub/some"), (0..bytes).map(|at| (at % 251) as u8).collect::<Vec<_>>()).unwrap();
-    let (sends, receives) = established();
-    let stage = Stage::new(None);
-    let (sent, received) = stage.run(async {
-        let sender = seat(&stage, "r?role=send&new=1", &sends, capacity).await;
-        let receiver = seat(&stage, "r?role=receive", &receives, capacity).await;
-        let (walk, output) =
-            (Walk::new(std::slice::from_ref(&tree)).unwrap(), Destination::check(&out).unwrap());
-        let person = Silent::accepting();
-        future::zip(
-            crate::send::run(sender, walk, ChunkSize::default(), &person, Cancel::new()),
-            crate::receive::run(receiver, output, false, &person, Cancel::new()),
-        )
-        .await
-    });
-    let (sent, received) = (sent.unwrap(), received.unwrap());
-    assert_eq!((sent.delivered, sent.failed, sent.bytes), (5, 0, bytes as u64));
-    assert_eq!((received.delivered, received.failed, received.bytes), (5, 0, bytes as u64));
-    [contents(&tree), contents(&out.join("tree"))]
+impl Breaking {
+    /// The stream, and how many bytes it may move.
+    fn whole(&mut self, wanted: usize) -> io::Result<(Pin<&mut Pipe>, usize)> {
+        let allowed = match self.left {
+            Some(left) if self.armed.load(Ordering::Relaxed) => left.min(wanted),
+            _ => wanted,
+        };
+        if allowed == 0 && wanted > 0 {
+            // Both directions end at once, also for whoever waits at the other end.
+            self.stream = None;
+        }
+        let is_paired = self.armed.load(Ordering::Relaxed);
+        let stream = self.stream.as_mut().ok_or(io::ErrorKind::ConnectionReset)?;
+        if is_paired && self.left.is_none() {
+            stream.narrow(self.capacity);
+        }
+        Ok((Pin::new(stream), allowed))
+    }
+
+    fn moved(&mut self, bytes: usize) -> usize {
+        if self.armed.load(Ordering::Relaxed) {
+            self.left = self.left.map(|left| left.saturating_sub(bytes));
+        }
+        bytes
+    }
+}
+
+impl AsyncRead for Breaking {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        let (stream, allowed) = self.whole(buf.len())?;
+        let read = std::task::ready!(stream.poll_read(cx, &mut buf[..allowed]))?;
+        Poll::Ready(Ok(self.moved(read)))
+    }
+}
+
+impl AsyncWrite for Breaking {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let (stream, allowed) = self.whole(buf.len())?;
+        let written = std::task::ready!(stream.poll_write(cx, &buf[..allowed]))?;
+        Poll::Ready(Ok(self.moved(written)))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.stream {
+            Some(stream) => Pin::new(stream).poll_close(cx),
+            None => Poll::Ready(Ok(())),
+        }
+    }
+}
+
+/// A tree with one file of `bytes` in it, and where it shall arrive.
+pub(super) struct Parcel {
+    _temp: tempfile::TempDir,
+    tree: PathBuf,
+    out: PathBuf,
+    entries: u64,
+    bytes: usize,
+}
+
+impl Parcel {
+    pub(super) fn new(bytes: usize) -> Parcel {
+        let parcel = Parcel::of_one_file(bytes);
+        fs::create_dir_all(parcel.tree.join("sub/empty")).unwrap();
+        fs::write(parcel.tree.join("nothing"), b"").unwrap();
+        Parcel { entries: 5, ..parcel }
+    }
+
+    pub(super) fn of_one_file(bytes: usize) -> Parcel {
+        let temp = tempfile::tempdir().unwrap();
+        let (tree, out) = (temp.path().join("tree"), temp.path().join("out"));
+        fs::create_dir_all(tree.join("sub")).unwrap();
+        fs::write(tree.join("sub/some"), (0..bytes).map(|at| (at % 251) as u8).collect::<Vec<_>>()).unwrap();
+        Parcel { _temp: temp, tree, out, entries: 3, bytes }
+    }
+
+    /// The same, to another place.
+    pub(super) fn elsewhere(self) -> Parcel {
+        Parcel { out: self.out.with_file_name("elsewhere"), ..self }
+    }
+
+    pub(super) fn tree(&self) -> &Path {
+        &self.tree
+    }
+
+    pub(super) fn sending(&self) -> Sending {
+        let roots = Walk::new(std::slice::from_ref(&self.tree)).unwrap().roots().clone();
+        Sending { roots, chunk: ChunkSize::default() }
+    }
+
+    pub(super) fn receiving(&self) -> Receiving {
+        let output = Destination::check(&self.out).unwrap();
+        Receiving { output, rules: Rules::default(), yes: false }
+    }
+
+    /// Both sides know that everything is there, and it is.
+    pub(super) fn check(&self, sent: Result<Report>, received: Result<Report>, story: &str) {
+        let (sent, received) = (sent.expect(story), received.expect(story));
+        for report in [sent, received] {
+            let came = (report.delivered, report.failed, report.bytes);
+            assert_eq!(came, (self.entries, 0, self.bytes as u64), "{story}");
+        }
+        let (tree, arrived) = (contents(&self.tree), contents(&self.out.join("tree")));
+        assert_eq!(tree.len() as u64 + 1, self.entries);
+        assert!(tree == arrived, "{story}");
+    }
 }
 
 /// Everything below a directory; a directory has no contents.
@@ -94,17 +311,54 @@ fn contents(root: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
     found
 }
 
+/// A relay, and a story that happens at it.
+pub(super) fn at_a_relay<T, F: Future<Output = T>>(story: impl FnOnce(Sender<Pipe>) -> F) -> T {
+    let stage = Stage::new(None);
+    let (door_in, door): (_, Receiver<Pipe>) = unbounded();
+    let serving = async {
+        stage.serve(door).await;
+        future::pending().await
+    };
+    stage.run(future::or(serving, story(door_in)))
+}
+
+/// One transfer from the pairing to the end, over connections that break.
+pub(super) fn transfer(capacity: usize, bytes: usize, cuts: [&[usize]; 2]) -> [Side; 2] {
+    transfer_with(capacity, bytes, cuts, |_| {})
+}
+
+/// The same, with sides that are prepared.
+pub(super) fn transfer_with(
+    capacity: usize,
+    bytes: usize,
+    cuts: [&[usize]; 2],
+    prepare: impl Fn(&mut Side),
+) -> [Side; 2] {
+    let parcel = Parcel::new(bytes);
+    let ((sent, received), sides) = at_a_relay(|door| {
+        let (parcel, prepare) = (&parcel, &prepare);
+        async move {
+            let mut sender = Side::new(Role::Send, &door, capacity, cuts[0]);
+            let mut receiver = Side::new(Role::Receive, &door, capacity, cuts[1]);
+            prepare(&mut sender);
+            prepare(&mut receiver);
+            let (sends, receives) = (parcel.sending(), parcel.receiving());
+            let ended = future::zip(sender.take_part(&sends), receiver.take_part(&receives)).await;
+            (ended, [sender, receiver])
+        }
+    });
+    parcel.check(sent, received, &format!("{capacity} bytes at a time, {bytes} in all, cut after {cuts:?}"));
+    sides
+}
+
 #[test]
 fn sessions_pass_through_pipes_of_a_few_bytes() {
     for capacity in [1, 2, 3, 5, 8] {
-        let [sent, arrived] = transfer(capacity, 2000);
-        assert_eq!(sent, arrived, "{capacity} bytes at a time");
-        assert_eq!(sent.len(), 4);
+        transfer(capacity, 2000, [&[], &[]]);
     }
 }
 
 #[test]
 fn records_of_every_size_pass_through_narrow_pipes() {
-    let [sent, arrived] = transfer(1000, 3 * FRAME_BYTES_MAX);
-    assert!(sent == arrived);
+    transfer(1000, 3 * FRAME_BYTES_MAX, [&[], &[]]);
 }

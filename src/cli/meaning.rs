@@ -227,7 +227,7 @@ pub fn relay(args: &RelayArgs) -> Result<RelayOptions> {
         }
         listen.push(ListenAddr::everywhere(PORT_DEFAULT));
     }
-    Ok(RelayOptions { listen, tls, only_room: None })
+    Ok(RelayOptions { listen, tls, only_rooms: None })
 }
 
 /// Reads a code with the relay it may name.

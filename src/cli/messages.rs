@@ -79,6 +79,11 @@ pub fn plain_relay(relay: &RelayUrl) -> String {
 
 /// Somebody tried a wrong code.
 pub fn wrong_guess(left: u8) -> String {
+    if left == 0 {
+        return "warning: somebody came with a wrong code for the third time. The code is burnt now; the other side is still \
+                looked for, but cannot be started again with it."
+            .to_owned();
+    }
     let more = human::count(left.into(), "more wrong try ends", "more wrong tries end");
     format!(
         "warning: somebody came with a wrong code. {more} this transfer. If it was the right person, let them try \

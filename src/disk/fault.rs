@@ -83,11 +83,16 @@ impl DiskError {
     pub fn into_error(self, what: impl Into<String>) -> crate::Error {
         let error = crate::Error::new(crate::Kind::Disk, what);
         let error = match self.fault {
+            Fault::Full if self.source.kind() == io::ErrorKind::QuotaExceeded => {
+                error.hint("Your share of that disk is used up. Remove something of yours there, or receive to another disk with --out, and run it again.")
+            }
             Fault::Full => {
                 error.hint("Make room on that disk, or receive to another one with --out, and run it again.")
             }
             Fault::ReadOnly => error.hint("Choose a directory on a disk that can be written with --out."),
-            Fault::Broken => error.hint("Check that disk: the system log says more."),
+            Fault::Broken => error.hint(
+                "Check that disk, or the connection to it if it is a network one: the system log says more. Then run it again.",
+            ),
             Fault::Exhausted => error.hint("Raise the limit of open files (ulimit -n) or free some memory."),
             Fault::Denied => error.hint("Check who may write there."),
             _ => error,
@@ -126,7 +131,10 @@ fn fault_of(error: &io::Error) -> Fault {
     match errno {
         Errno::NOSPC | Errno::DQUOT => Fault::Full,
         Errno::ROFS => Fault::ReadOnly,
-        Errno::IO | Errno::NODEV | Errno::STALE | Errno::NOTCONN => Fault::Broken,
+        // Also a device that was pulled out, and a server that is gone.
+        Errno::IO | Errno::NXIO | Errno::NODEV | Errno::STALE | Errno::NOTCONN | Errno::TIMEDOUT => {
+            Fault::Broken
+        }
         Errno::MFILE | Errno::NFILE | Errno::NOMEM => Fault::Exhausted,
         Errno::EXIST | Errno::NOTEMPTY => Fault::Exists,
         Errno::NOENT => Fault::Missing,
@@ -149,7 +157,9 @@ fn fault_of_kind(kind: io::ErrorKind) -> Fault {
     match kind {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Fault::Full,
         io::ErrorKind::ReadOnlyFilesystem => Fault::ReadOnly,
-        io::ErrorKind::StaleNetworkFileHandle | io::ErrorKind::NotConnected => Fault::Broken,
+        io::ErrorKind::StaleNetworkFileHandle | io::ErrorKind::NotConnected | io::ErrorKind::TimedOut => {
+            Fault::Broken
+        }
         io::ErrorKind::OutOfMemory => Fault::Exhausted,
         io::ErrorKind::AlreadyExists => Fault::Exists,
         io::ErrorKind::NotFound => Fault::Missing,
@@ -195,12 +205,34 @@ mod tests {
             (Errno::DQUOT, Fault::Full),
             (Errno::ROFS, Fault::ReadOnly),
             (Errno::IO, Fault::Broken),
+            (Errno::NXIO, Fault::Broken),
+            (Errno::STALE, Fault::Broken),
             (Errno::MFILE, Fault::Exhausted),
             (Errno::LOOP, Fault::NotDirectory),
             (Errno::ILSEQ, Fault::BadName),
             (Errno::FBIG, Fault::Other),
         ] {
             assert_eq!(DiskError::from(errno).fault(), fault, "{errno:?}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_ends_a_transfer_says_what_to_do() {
+        use rustix::io::Errno;
+        for (errno, advice) in [
+            (Errno::NOSPC, "Make room on that disk"),
+            (Errno::DQUOT, "Your share of that disk is used up"),
+            (Errno::ROFS, "--out"),
+            (Errno::IO, "Check that disk"),
+            (Errno::NXIO, "Check that disk"),
+            (Errno::STALE, "a network one"),
+        ] {
+            let error = DiskError::from(errno);
+            assert!(error.is_fatal(), "{errno:?}");
+            let error = error.into_error("cannot write x");
+            assert_eq!(error.kind(), crate::Kind::Disk);
+            assert!(error.hint_text().is_some_and(|hint| hint.contains(advice)), "{errno:?}: {error}");
         }
     }
 }

@@ -2,24 +2,24 @@
 //!
 //! A [`Dir`] is a handle to one directory, and the only way to reach anything: every operation takes exactly one [`Name`],
 //! never a path, and follows no link. So whoever holds a handle to the output directory can touch what lies below it and
-//! nothing else, also while somebody swaps directories for links. Nothing here ever replaces or destroys a thing it did
-//! not make: creating is exclusive, and so is renaming.
+//! nothing else, also while somebody swaps directories for links. Nothing here ever replaces a thing it did not make unless
+//! that is what was asked for ([`Dir::replace`]): creating is exclusive, and so is renaming.
 //!
 //! | module | what it is |
 //! | --- | --- |
 //! | [`unix`] | Linux, Apple, the BSDs: system calls relative to directory descriptors |
 //! | `windows` | Windows, on cap-std; it has been compiled, and not yet run by us |
-//! | `memory` | a disk in memory that fails on request and records the order of operations, for tests |
+//! | `memory` | a disk in memory that fails on request and loses what was not synced, for tests and the simulator |
 //! | [`dirs`] | a bounded cache of handles, so that a path costs no walk from the top and a deep tree no thousand descriptors |
 //!
 //! Permission bits are set as the sender's are (`cp -p`): the umask does not apply to them. Where the sender has none
 //! (Windows), new files and directories get what the umask leaves of 0666 and 0777. Until a thing is complete it is 0600 or
-//! 0700. Everything belongs to whoever runs the receiver; owners, extended attributes and access lists do not travel.
+//! 01700. Everything belongs to whoever runs the receiver; owners, extended attributes and access lists do not travel.
 
 pub mod dirs;
 mod fault;
-#[cfg(test)]
-pub(crate) mod memory;
+#[cfg(any(test, feature = "sim"))]
+pub mod memory;
 #[cfg(unix)]
 pub mod unix;
 #[cfg(windows)]
@@ -53,7 +53,8 @@ pub trait Dir: Sized + Send {
     /// Opens a directory in this one. [`Fault::NotDirectory`] if it is a link or anything else.
     fn open_dir(&self, name: &Name) -> Result<Self>;
 
-    /// Makes a directory, for our eyes only (0700) until its mode is set. [`Fault::Exists`] if anything stands there.
+    /// Makes a directory that is not finished yet: for our eyes only, and marked as ours ([`Stat::is_unfinished`]) until its
+    /// mode is set. [`Fault::Exists`] if anything stands there.
     fn create_dir(&self, name: &Name) -> Result<()>;
 
     /// Makes a file for writing and reading, for our eyes only (0600). [`Fault::Exists`] if anything stands there.
@@ -75,6 +76,11 @@ pub trait Dir: Sized + Send {
     /// Renames within this directory. [`Fault::Exists`] if anything stands under the new name: it never replaces.
     fn rename(&self, from: &Name, to: &Name) -> Result<()>;
 
+    /// Renames within this directory, and what stands under the new name is gone: a file or a link, in one step, so that the
+    /// name means the one or the other at every moment. A directory is never replaced, and never replaces:
+    /// [`Fault::NotFile`].
+    fn replace(&self, from: &Name, to: &Name) -> Result<()>;
+
     /// Makes a symbolic link and sets its time. The target is not looked at.
     fn symlink(&self, name: &Name, target: &[u8], meta: &Meta) -> Result<()>;
 
@@ -94,14 +100,18 @@ pub trait Dir: Sized + Send {
     /// The file system this directory is on.
     fn file_system(&self) -> FileSystem;
 
+    /// Bytes that whoever runs this program may still use on the file system of this directory, where the system tells. A quota
+    /// may leave less.
+    fn available(&self) -> Result<Option<u64>>;
+
     /// Makes durable everything on this directory's file system at once. To be called only where
     /// [`FileSystem::syncs_whole`] says that this reports errors.
     fn sync_file_system(&self) -> Result<()>;
 }
 
-/// An open file.
+/// An open file. Threads may share one: every operation says where in the file it works.
 #[allow(clippy::missing_errors_doc, reason = "every one fails with a DiskError of whatever the system says")]
-pub trait File: Send {
+pub trait File: Send + Sync {
     /// What it is now.
     fn stat(&self) -> Result<Stat>;
 
@@ -125,6 +135,14 @@ pub trait File: Send {
 
     /// Makes its contents, size, mode and time durable.
     fn sync(&self) -> Result<()>;
+
+    /// Makes its contents and size durable. Mode and time may come later.
+    fn sync_data(&self) -> Result<()>;
+
+    /// Locks the whole file for this handle, without waiting; closing the handle unlocks it, and so does the end of the
+    /// process. `false` if another handle holds it, of this process or any other. On file systems without locks everybody
+    /// gets one. Only those who ask for a lock are kept out (on Windows all others).
+    fn try_lock(&self) -> Result<bool>;
 }
 
 /// What a file is opened for.
@@ -132,8 +150,8 @@ pub trait File: Send {
 pub enum Access {
     /// To read it.
     Read,
-    /// To write on where it was left.
-    Write,
+    /// To write on where it was left, and to read what is there already.
+    ReadWrite,
 }
 
 /// What kind of thing stands under a name.
@@ -168,6 +186,10 @@ pub struct Stat {
     pub links: Option<u64>,
     /// Whether it belongs to whoever runs this program.
     pub is_ours: bool,
+    /// Whether it is a directory that [`Dir::create_dir`] made and whose mode was not set since. Its mark is the mode
+    /// 01700: nobody else has a use for a sticky directory that is closed to all others. Never where the file system keeps no
+    /// modes.
+    pub is_unfinished: bool,
 }
 
 /// The identity of a file on one machine, whatever its name.

@@ -5,6 +5,7 @@
 //! a link in between, cap-std still keeps what is opened below the directory it started from. Windows has no permission
 //! bits, so none travel from or to it; a directory's time is left as it is, because the library cannot open one for that.
 
+use std::fs::TryLockError;
 use std::os::windows::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -72,7 +73,7 @@ impl Dir for WindowsDir {
             return Err(DiskError::of(Fault::NotFile, "it is no regular file"));
         }
         let mut options = OpenOptions::new();
-        options.read(true).write(access == Access::Write);
+        options.read(true).write(access == Access::ReadWrite);
         Ok(WindowsFile(self.0.open_with(os(name)?, &options)?.into_std()))
     }
 
@@ -116,6 +117,18 @@ impl Dir for WindowsDir {
         }
     }
 
+    fn replace(&self, from: &Name, to: &Name) -> Result<()> {
+        let is_directory = |name| Ok(self.stat(name)?.kind == Kind::Directory);
+        let stands_there = match is_directory(to) {
+            Err(error) if DiskError::fault(&error) == Fault::Missing => false,
+            result => result?,
+        };
+        if stands_there || is_directory(from)? {
+            return Err(DiskError::of(Fault::NotFile, "a directory neither replaces nor is replaced"));
+        }
+        Ok(self.0.rename(os(from)?, &self.0, os(to)?)?)
+    }
+
     fn symlink(&self, name: &Name, target: &[u8], _meta: &Meta) -> Result<()> {
         let text = text(target)?.replace('/', "\\");
         // Windows keeps apart links to files and to directories: what stands there now decides, and nothing means a file.
@@ -145,6 +158,11 @@ impl Dir for WindowsDir {
 
     fn file_system(&self) -> FileSystem {
         FileSystem { id: 0, syncs_whole: false }
+    }
+
+    fn available(&self) -> Result<Option<u64>> {
+        // The library does not ask the system for it.
+        Ok(None)
     }
 
     fn sync_file_system(&self) -> Result<()> {
@@ -217,6 +235,19 @@ impl File for WindowsFile {
     fn sync(&self) -> Result<()> {
         Ok(self.0.sync_all()?)
     }
+
+    fn sync_data(&self) -> Result<()> {
+        Ok(self.0.sync_data()?)
+    }
+
+    fn try_lock(&self) -> Result<bool> {
+        match self.0.try_lock() {
+            Ok(()) => Ok(true),
+            Err(TryLockError::WouldBlock) => Ok(false),
+            Err(TryLockError::Error(error)) if error.kind() == std::io::ErrorKind::Unsupported => Ok(true),
+            Err(TryLockError::Error(error)) => Err(error.into()),
+        }
+    }
 }
 
 fn os(name: &Name) -> Result<PathBuf> {
@@ -247,6 +278,8 @@ fn stat_of(metadata: &Metadata) -> Stat {
         id: None,
         links: None,
         is_ours: true,
+        // There are no modes that could carry the mark.
+        is_unfinished: false,
     }
 }
 

@@ -54,7 +54,8 @@ pub enum Event {
     RelayBack,
     /// Somebody came with a wrong code; this side waits on. After `left` more the code is burnt.
     WrongGuess {
-        /// How many wrong guesses are left before the code is burnt: 2 or 1.
+        /// How many wrong guesses are left before the code is burnt: 2 or 1. Or 0 while a lost connection is looked for: then only
+        /// a side that still has its session is let in.
         left: u8,
     },
     /// Both sides have proved that they know the code.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -109,6 +110,30 @@ impl Dialer {
                     .caused_by(error)
             }
         })
+    }
+}
+
+/// Who takes seats in the rooms of one relay.
+pub trait Seats: Send + Sync {
+    /// Takes a seat. Cancel safe.
+    fn seat(&self, request: RoomRequest) -> Seating<'_>;
+}
+
+/// A connection on its seat, later.
+pub type Seating<'a> = Pin<Box<dyn Future<Output = Result<Connection, DialError>> + Send + 'a>>;
+
+/// One relay, dialled.
+#[derive(Debug)]
+pub struct AtRelay<'a> {
+    /// How it is reached.
+    pub dialer: &'a Dialer,
+    /// Where it is.
+    pub relay: RelayUrl,
+}
+
+impl Seats for AtRelay<'_> {
+    fn seat(&self, request: RoomRequest) -> Seating<'_> {
+        Box::pin(async move { self.dialer.room(&self.relay, &request).await })
     }
 }
 

@@ -1,30 +1,37 @@
 //! What both session drivers share: the lane, the person and the clock.
 //!
 //! A driver waits for [`Link::next`] beside its own threads, feeds what comes to its machine, and carries out the machine's effects. The
-//! link keeps the one open question, the cancellation and the steady tick that progress is shown by.
+//! link keeps the one open question, the cancellation and the steady tick that progress is shown by. A lost connection is its own affair: it
+//! has the other side looked for ([`Upkeep`]), and the machine hears of it only when that was in vain.
 
 use std::future::poll_fn;
-use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use futures_lite::{StreamExt, future};
-use futures_util::FutureExt;
-use futures_util::future::FusedFuture;
 use smol::Timer;
 
-use super::lane::{Lane, LaneIo};
+use super::lane::Lane;
+use super::pair::Paired;
+use super::reunion::{Found, GO_ON};
+use super::upkeep::{Order, Orders, Upkeep, upkeep};
 use crate::error::{Error, Kind, Result};
 use crate::events::{
     Answer, Cancel, Conflict, Deciding, Decision, Event, Handler, Progress, Question, Report,
 };
+use crate::proto::conversation::Conversation;
+use crate::proto::frame::{CancelReason, Cancelled, Control, bounded_text};
 
 /// One lane, one person, one clock.
 pub struct Link<'h> {
     /// Where frames go out.
     pub lane: Lane,
+    orders: Orders<'h>,
+    retry: Duration,
+    // The other side was started again: this session is over.
+    restarted: Option<Box<Paired<'h>>>,
     handler: &'h dyn Handler,
-    cancel: Cancel,
+    cancel: &'h Cancel,
     cancelled: bool,
     question: Option<(Asked, Answer<'h>)>,
     deciding: Option<Deciding<'h>>,
@@ -49,6 +56,28 @@ pub enum Happening {
     Tick,
     /// The lane has sent something: there may be room for more.
     Drained,
+    /// The other side was started again, and [`drive`] ends this session. Nothing is to be done.
+    Restarted,
+}
+
+/// How a session ended that did not fail.
+pub enum Ended<'p> {
+    /// Everything has its outcome.
+    Done(Report),
+    /// The other side was started again with the same code, and a new session with it is established.
+    Restarted {
+        /// The new one.
+        paired: Box<Paired<'p>>,
+        /// Whether the person had accepted what is offered.
+        accepted: bool,
+    },
+}
+
+/// What happened to the link itself, or to the session.
+enum Raw<'h> {
+    Happened(Happening),
+    Lost(Error),
+    Found(Result<Found<'h>>),
 }
 
 /// Which question was answered.
@@ -61,11 +90,17 @@ pub enum Asked {
 }
 
 impl<'h> Link<'h> {
-    /// Takes over a lane.
+    /// Takes over a session's lane. The second value moves its bytes: [`Upkeep::beside`] runs it beside the session.
     #[must_use]
-    pub fn new(lane: Lane, handler: &'h dyn Handler, cancel: Cancel) -> Link<'h> {
-        Link {
+    pub fn new(paired: Paired<'h>) -> (Link<'h>, Upkeep<'h>) {
+        let Paired { lane, io, reunion, handler, cancel, .. } = paired;
+        let retry = reunion.retry();
+        let (orders, upkeep) = upkeep(io, reunion);
+        let link = Link {
             lane,
+            orders,
+            retry,
+            restarted: None,
             handler,
             cancel,
             cancelled: false,
@@ -75,7 +110,8 @@ impl<'h> Link<'h> {
             started: Instant::now(),
             moving_since: None,
             shown: Progress::default(),
-        }
+        };
+        (link, upkeep)
     }
 
     /// Milliseconds since this link began: the `now_ms` of the machines.
@@ -106,12 +142,6 @@ impl<'h> Link<'h> {
         self.handler.event(event);
     }
 
-    /// Adds how long it took since the person accepted.
-    #[must_use]
-    pub fn timed(&self, report: Report) -> Report {
-        Report { elapsed: self.moving_since.map_or(Duration::ZERO, |since| since.elapsed()), ..report }
-    }
-
     /// Shows progress, if there was any.
     pub fn show(&mut self, progress: &Progress) {
         if *progress != self.shown {
@@ -122,8 +152,28 @@ impl<'h> Link<'h> {
 
     /// The next thing that happens. Cancel safe.
     pub async fn next(&mut self) -> Happening {
-        let Link { lane, cancel, cancelled, question, deciding, ticks, .. } = self;
-        let frame = async { Happening::Frame(lane.next().await) };
+        loop {
+            // What is done about it is done at once, so nothing is lost when this is dropped while it waits.
+            let happened = match self.wait().await {
+                Raw::Happened(happening) => Some(happening),
+                Raw::Lost(error) => self.lost(error),
+                Raw::Found(found) => self.found(found),
+            };
+            if let Some(happening) = happened {
+                return happening;
+            }
+        }
+    }
+
+    async fn wait(&mut self) -> Raw<'h> {
+        let Link { lane, orders, cancel, cancelled, question, deciding, ticks, .. } = self;
+        let frame = async {
+            match lane.next().await {
+                Err(error) if error.kind() == Kind::ConnectionLost => Raw::Lost(error),
+                frame => Raw::Happened(Happening::Frame(frame)),
+            }
+        };
+        let found = async { Raw::Found(orders.found().await) };
         let answer = async {
             let Some((asked, answer)) = question.as_mut() else { return future::pending().await };
             let (asked, yes) = (*asked, poll_fn(|cx| answer.as_mut().poll(cx)).await);
@@ -153,13 +203,54 @@ impl<'h> Link<'h> {
             Happening::Drained
         };
         // What the person says comes first: an endless stream of frames must not keep them from ending it.
-        let answer = future::or(answer, decision);
-        future::or(cancel, future::or(answer, future::or(frame, future::or(drained, tick)))).await
+        let said = async { Raw::Happened(future::or(cancel, future::or(answer, decision)).await) };
+        let moved = async { Raw::Happened(future::or(drained, tick).await) };
+        future::or(said, future::or(found, future::or(frame, moved))).await
+    }
+
+    /// The connection is gone: another one is looked for, if the person wants that.
+    fn lost(&mut self, error: Error) -> Option<Happening> {
+        if self.retry.is_zero() {
+            return Some(Happening::Frame(Err(error.hint(GO_ON))));
+        }
+        let frames = match self.lane.detach() {
+            Ok(frames) => frames,
+            Err(error) => return Some(Happening::Frame(Err(error))),
+        };
+        self.handler.event(Event::Disconnected { what: error.to_string(), retry: self.retry });
+        self.orders.give(Order::Search { frames, until: Instant::now() + self.retry });
+        None
+    }
+
+    /// The search is over.
+    fn found(&mut self, found: Result<Found<'h>>) -> Option<Happening> {
+        match found {
+            Ok(Found::Lane(found)) => {
+                let (connection, proven) = *found;
+                match self.lane.attach(connection, proven) {
+                    Ok(io) => self.orders.give(Order::Move(io)),
+                    Err(error) => return Some(Happening::Frame(Err(error))),
+                }
+                self.handler.event(Event::Reconnected);
+                None
+            }
+            Ok(Found::Restarted(paired)) => {
+                self.restarted = Some(paired);
+                Some(Happening::Restarted)
+            }
+            Err(error) => Some(Happening::Frame(Err(error))),
+        }
+    }
+
+    /// How the session ended, if it did because the other side was started again.
+    fn superseded(&mut self) -> Option<Ended<'h>> {
+        let paired = self.restarted.take()?;
+        Some(Ended::Restarted { paired, accepted: self.moving_since.is_some() })
     }
 }
 
 /// What differs between the two session drivers.
-pub(crate) trait Drive {
+pub(crate) trait Drive<'h> {
     /// What may happen to this side.
     type Input;
 
@@ -174,26 +265,50 @@ pub(crate) trait Drive {
 
     /// Tells the machine.
     fn feed(&mut self, input: Self::Input);
+
+    /// The link of this side.
+    fn link(&mut self) -> &mut Link<'h>;
 }
 
 /// Runs a session to its end.
-pub(crate) async fn drive(driver: &mut impl Drive) -> Result<Report> {
+pub(crate) async fn drive<'h>(driver: &mut impl Drive<'h>) -> Result<Ended<'h>> {
     loop {
         if let Some(result) = driver.carry_out() {
-            return result;
+            return result.map(|report| Ended::Done(timed(driver, report)));
         }
         let input = match future::poll_once(driver.next()).await {
             Some(input) => input,
             None => {
                 driver.idle();
                 if let Some(result) = driver.carry_out() {
-                    return result;
+                    return result.map(|report| Ended::Done(timed(driver, report)));
                 }
                 driver.next().await
             }
         };
+        if let Some(ended) = driver.link().superseded() {
+            return Ok(ended);
+        }
         driver.feed(input);
     }
+}
+
+/// Adds to a report how long it took since the person accepted.
+fn timed<'h>(driver: &mut impl Drive<'h>, report: Report) -> Report {
+    let since = driver.link().moving_since;
+    Report { elapsed: since.map_or(Duration::ZERO, |since| since.elapsed()), ..report }
+}
+
+/// Ends a session before it has begun: tells the other side why, and gives the reason back.
+pub async fn decline(paired: Paired<'_>, error: Error) -> Error {
+    let (link, upkeep) = Link::new(paired);
+    let text = bounded_text(error.to_string());
+    let cancelled = Cancelled { reason: CancelReason::Interrupted, text: &text };
+    if let Ok(frame) = Conversation::default().say(Control::Cancel(cancelled)) {
+        // Where that fails the other side will notice that nobody is there.
+        let _ = link.lane.send(frame);
+    }
+    upkeep.beside(async move { (error, link.lane) }).await
 }
 
 /// Starts a thread for what may block: walking, reading, writing. It ends when its channels do.
@@ -202,28 +317,5 @@ pub(crate) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<
     spawned.map(drop).map_err(|error| Error::new(Kind::Internal, "cannot start a thread").caused_by(error))
 }
 
-/// Runs a session beside the bytes of its lane. When the session is over, what it said last still goes out, within a bounded time.
-pub async fn beside<T>(io: LaneIo, session: impl Future<Output = (T, Lane)>) -> T {
-    let mut io = pin!(io.run().fuse());
-    let moving = async {
-        io.as_mut().await;
-        future::pending().await
-    };
-    let (result, lane) = future::or(moving, session).await;
-    lane.finish();
-    let late = async {
-        Timer::after(CLOSING).await;
-    };
-    // A connection that was lost is over already.
-    if !io.is_terminated() {
-        future::or(io, late).await;
-    }
-    result
-}
-
 /// How often progress is looked at.
 const TICK: Duration = Duration::from_millis(100);
-
-/// How long the last words may take to go out before the connection is dropped: on a slow line some data is still before them. A
-/// person who does not want to wait interrupts a second time.
-const CLOSING: Duration = Duration::from_secs(20);

@@ -4,6 +4,7 @@
 //! [`Connection`]. [`dial::Dialer`] walks it. Inwards, [`ListenAddr`] → [`listen()`] gives the relay its sockets.
 //! Nothing here knows what the messages mean.
 
+mod attempt;
 mod buffered;
 pub mod dial;
 mod http;
@@ -11,11 +12,14 @@ pub mod lane;
 pub mod link;
 mod listen;
 pub mod pair;
+mod pause;
 mod portable;
 pub mod proxy;
+pub mod reunion;
 mod tcp;
 pub mod tls;
 mod upgrade;
+pub mod upkeep;
 mod url;
 mod ws;
 

@@ -4,6 +4,7 @@
 //! first wrong guess; the side that made it tells its person and waits on, until the third burns the code. What costs no guess (a
 //! peer that vanished, garbage, a stranger in the wrong role) only begins a new attempt.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_lite::future;
@@ -11,22 +12,22 @@ use smol::Timer;
 use zeroize::Zeroizing;
 
 use super::RelayUrl;
-use super::dial::{DialError, Dialer, RoomRequest};
+use super::attempt::Attempt;
+use super::dial::{DialError, RoomRequest, Seats};
 use super::lane::{Lane, LaneIo, lane};
-use super::ws::{Closed, Connection};
+use super::pause::Pause;
+use super::reunion::Reunion;
+use super::ws::Connection;
 use crate::error::{Error, Kind, Result};
 use crate::events::{Cancel, Event, Handler};
 use crate::proto::code::{Code, Derived};
-use crate::proto::handshake::{
-    Established, Fault, Guesses, GuessesLeft, Handshake, Options, Params, Role, Verdict,
-};
-use crate::proto::seal::Ciphers;
+use crate::proto::handshake::{Established, Guesses, GuessesLeft, Options, Role};
 
-/// What this side brings to the pairing.
+/// What this side brings to the pairing. It stays for as long as the transfer takes: a peer that was started again is paired with anew.
 pub struct Pairing<'a> {
-    /// How the relay is reached.
-    pub dialer: &'a Dialer,
-    /// The relay this side dials.
+    /// Who takes seats at the relay.
+    pub seats: &'a dyn Seats,
+    /// The relay, as people know it.
     pub relay: RelayUrl,
     /// Which side this is.
     pub role: Role,
@@ -40,6 +41,10 @@ pub struct Pairing<'a> {
     pub options: Options,
     /// How long to wait for the other side; `None`: as long as it takes.
     pub wait: Option<Duration>,
+    /// How long a lost connection is looked for; zero: not at all.
+    pub retry: Duration,
+    /// The wrong guesses at the code so far.
+    pub guesses: WrongGuesses,
     /// Who listens.
     pub handler: &'a dyn Handler,
     /// Ends the waiting.
@@ -62,8 +67,12 @@ pub enum Origin {
     },
 }
 
+/// The wrong guesses at one code, over all connections of this process.
+#[derive(Debug, Default)]
+pub struct WrongGuesses(Mutex<Guesses>);
+
 /// An established session on its first lane.
-pub struct Paired {
+pub struct Paired<'p> {
     /// The session's end of it.
     pub lane: Lane,
     /// The socket's end of it, to be run beside the session.
@@ -72,59 +81,55 @@ pub struct Paired {
     pub verify: Option<String>,
     /// Whether this side's person asked, and so must confirm.
     pub must_confirm: bool,
+    /// How both sides find each other again.
+    pub reunion: Reunion<'p>,
+    /// Who listens.
+    pub handler: &'p dyn Handler,
+    /// Ends the session in order.
+    pub cancel: &'p Cancel,
 }
 
-/// What came of one connection.
-enum Attempt {
-    Established(Box<Established>, Connection),
-    /// Somebody tested a guess against us, the maker.
-    GuessedWrong,
-    /// Nobody learned anything; try again.
-    Nothing,
-}
-
-impl Pairing<'_> {
+impl<'a> Pairing<'a> {
     /// Waits for the other side and pairs with it. Cancel safe: a dropped pairing leaves nothing behind.
     ///
     /// # Errors
     /// Kind `Authentication` for a wrong or burnt code, `NobodyCame` when the time is over, `Relay` when the relay cannot be
     /// reached, `Protocol` when the other side speaks another version, `Interrupted` when cancelled.
-    pub async fn pair(mut self) -> Result<Paired> {
+    pub async fn pair<'p>(&'p mut self) -> Result<Paired<'p>>
+    where
+        'a: 'p,
+    {
         let cancel = self.cancel;
         let cancelled = async {
             cancel.cancelled().await;
             Err(Error::new(Kind::Interrupted, "interrupted"))
         };
-        future::or(cancelled, self.attempts()).await
+        let pairing = async move {
+            let until = self.wait.map(|wait| Instant::now() + wait);
+            let connection = self.first_seat(until).await?;
+            self.announce();
+            let this: &'p Pairing<'a> = self;
+            this.attempts(connection, until).await
+        };
+        future::or(cancelled, pairing).await
     }
 
-    async fn attempts(&mut self) -> Result<Paired> {
-        let until = self.wait.map(|wait| Instant::now() + wait);
-        let mut guesses = Guesses::new();
-        let mut pause = Pause::new();
-        let mut connection = self.first_seat(until).await?;
-        self.announce();
+    async fn attempts(&self, mut connection: Connection, until: Option<Instant>) -> Result<Paired<'_>> {
+        let mut pause = Pause::up_to(PAUSE_MAX);
         loop {
             let began = Instant::now();
-            match self.attempt(connection, until).await? {
+            match self.attempt(connection, until, false).await? {
                 Attempt::Established(established, connection) => {
                     return Ok(self.paired(&established, connection));
                 }
-                Attempt::GuessedWrong => match guesses.count_wrong() {
+                Attempt::Unanswered => return Err(wrong_code()),
+                Attempt::GuessedWrong => match self.guesses.count_wrong() {
                     GuessesLeft::Left(left) => self.handler.event(Event::WrongGuess { left }),
-                    GuessesLeft::Burnt => {
-                        return Err(Error::new(
-                            Kind::Authentication,
-                            "the code was guessed wrong three times and is burnt",
-                        )
-                        .hint("Start again: a new code is made. Somebody may be guessing, or mistyping."));
-                    }
+                    GuessesLeft::Burnt => return Err(burnt()),
                 },
                 Attempt::Nothing => {}
             }
-            if began.elapsed() >= PAUSE_MAX {
-                pause = Pause::new();
-            }
+            pause.after(began.elapsed());
             connection = self.another_seat(until, &mut pause).await?;
         }
     }
@@ -134,7 +139,7 @@ impl Pairing<'_> {
     async fn first_seat(&mut self, until: Option<Instant>) -> Result<Connection> {
         let began = Instant::now();
         let mut rooms = 0;
-        let mut pause = Pause::new();
+        let mut pause = Pause::up_to(PAUSE_MAX);
         loop {
             let fresh = matches!(self.origin, Origin::Made) && self.code.is_generated();
             match self.dial(fresh).await {
@@ -151,7 +156,7 @@ impl Pairing<'_> {
                         return Err(Error::from(taken)
                             .hint("Somebody else uses this code on the same side right now."));
                     }
-                    pause.rest(until).await?;
+                    before(until, pause.rest()).await??;
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -164,7 +169,7 @@ impl Pairing<'_> {
         let began = Instant::now();
         let mut is_told = false;
         loop {
-            pause.rest(until).await?;
+            before(until, pause.rest()).await??;
             let error = match before(until, self.dial(false)).await? {
                 Ok(connection) => {
                     if is_told {
@@ -187,9 +192,9 @@ impl Pairing<'_> {
         }
     }
 
-    async fn dial(&self, fresh: bool) -> Result<Connection, DialError> {
-        let request = RoomRequest { room: self.derived.room.clone(), role: self.role, fresh };
-        self.dialer.room(&self.relay, &request).await
+    /// Takes this side's seat in the code's room.
+    pub(super) async fn dial(&self, fresh: bool) -> Result<Connection, DialError> {
+        self.seats.seat(RoomRequest { room: self.derived.room.clone(), role: self.role, fresh }).await
     }
 
     fn announce(&self) {
@@ -207,96 +212,37 @@ impl Pairing<'_> {
         self.handler.event(event);
     }
 
-    /// One run of the handshake.
-    async fn attempt(&self, mut connection: Connection, until: Option<Instant>) -> Result<Attempt> {
-        let (mut handshake, first) = self.handshake()?;
-        if say(&mut connection, first).await.is_err() {
-            return Ok(Attempt::Nothing);
-        }
-        // The first message may take as long as a person does; the rest is up to machines. But no seat is kept for long: whoever
-        // sits opposite and says nothing would keep the other side out, and a dead relay would not be noticed.
-        let seat_until = Instant::now() + jittered(SEAT, 0.5)?;
-        let first = future::or(async { Some(before(until, connection.reader.next()).await) }, async {
-            Timer::at(seat_until).await;
-            None
-        });
-        let Some(first) = first.await else {
-            // It is given up politely, so that the relay knows at once.
-            let _ = connection.writer.close(CLOSE_NORMAL, "").await;
-            return Ok(Attempt::Nothing);
-        };
-        let mut message = first?;
-        let answered_by = Instant::now() + HANDSHAKE;
-        let mut confirmed = false;
-        while let Ok(received) = &message {
-            let step = match handshake.handle(received) {
-                Ok(step) => step,
-                Err(fault) => {
-                    self.refuse(&mut connection, fault).await?;
-                    break;
-                }
-            };
-            if let Some(reply) = step.send {
-                confirmed = true;
-                if say(&mut connection, reply).await.is_err() {
-                    break;
-                }
-            }
-            if let Some(established) = step.established {
-                return Ok(Attempt::Established(established, connection));
-            }
-            message = match before(Some(answered_by), connection.reader.next()).await {
-                Ok(message) => message,
-                Err(_) => break,
-            };
-        }
-        match handshake.ended() {
-            Verdict::Nothing => Ok(Attempt::Nothing),
-            // Only the side that was given the code confirms before it has seen a valid confirmation.
-            Verdict::WrongGuess if confirmed => Err(wrong_code()),
-            Verdict::WrongGuess => Ok(Attempt::GuessedWrong),
-        }
-    }
-
-    /// A new run of the handshake on this side, and its first message.
-    fn handshake(&self) -> Result<(Handshake, Vec<u8>)> {
-        Ok(Handshake::new(&Params {
-            room: &self.derived.room,
-            password: &self.derived.password,
-            role: self.role,
-            made: matches!(self.origin, Origin::Made | Origin::Embedded { made: true, .. }),
-            options: self.options,
-            ciphers: Ciphers::here(),
-            app: env!("CARGO_PKG_VERSION"),
-            nonce: *random()?,
-            pake_seed: &*random()?,
-        }))
-    }
-
-    /// Tells the other side what is wrong with it and hangs up. Fails where the fault ends the pairing too.
-    async fn refuse(&self, connection: &mut Connection, fault: Fault) -> Result<()> {
-        if let Some(refusal) = fault.refusal() {
-            // Whoever has gone already cannot be told.
-            let _ = say(connection, refusal).await;
-        }
-        let _ = connection.writer.close(CLOSE_POLICY, "").await;
-        if self.ends_with(fault) { Err(fault.into()) } else { Ok(()) }
-    }
-
-    /// Whether a fault, which is no guess, ends this side. A stranger in the room shall not be able to: the other side's person reads
-    /// why, and this one waits on. Only a receiver that was given its code has nobody to wait for but the one it found, and
-    /// stops when that one speaks another version or does what no stranger would.
-    fn ends_with(&self, fault: Fault) -> bool {
-        let is_pure_taker = matches!(self.origin, Origin::Given) && self.role == Role::Receive;
-        is_pure_taker && !matches!(fault, Fault::WrongCode | Fault::Malformed(_))
-    }
-
-    fn paired(&self, established: &Established, connection: Connection) -> Paired {
+    pub(super) fn paired(&self, established: &Established, connection: Connection) -> Paired<'_> {
         let Established { mode, encryption_kept, verify_string, .. } = established;
         self.handler.event(Event::Paired { cipher: *mode, encryption_kept: *encryption_kept });
         let (sealer, opener) = established.first_lane();
         let (lane, io) = lane(connection, sealer, opener);
-        Paired { lane, io, verify: verify_string.clone(), must_confirm: self.options.verify }
+        Paired {
+            lane,
+            io,
+            verify: verify_string.clone(),
+            must_confirm: self.options.verify,
+            reunion: Reunion::new(self, established.secret.clone(), *mode),
+            handler: self.handler,
+            cancel: self.cancel,
+        }
+    }
+}
+
+impl WrongGuesses {
+    /// Counts one.
+    pub(super) fn count_wrong(&self) -> GuessesLeft {
+        self.lock().count_wrong()
+    }
+
+    /// Whether nobody may pair with the code any more.
+    pub(super) fn are_too_many(&self) -> bool {
+        self.lock().is_burnt()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Guesses> {
+        // Nothing panics while it holds the lock.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -309,13 +255,8 @@ pub async fn derive(code: &Code) -> Result<Derived> {
     if code.is_generated() { code.derive() } else { smol::unblock(move || code.derive()).await }
 }
 
-async fn say(connection: &mut Connection, message: Vec<u8>) -> Result<(), Closed> {
-    connection.writer.send(message.into()).await?;
-    connection.writer.flush().await
-}
-
 /// Waits for `what`, but not beyond `until`.
-async fn before<T>(until: Option<Instant>, what: impl Future<Output = T>) -> Result<T> {
+pub(super) async fn before<T>(until: Option<Instant>, what: impl Future<Output = T>) -> Result<T> {
     let late = async {
         match until {
             Some(until) => Timer::at(until).await,
@@ -324,6 +265,11 @@ async fn before<T>(until: Option<Instant>, what: impl Future<Output = T>) -> Res
         Err(nobody_came())
     };
     future::or(async { Ok(what.await) }, late).await
+}
+
+fn burnt() -> Error {
+    Error::new(Kind::Authentication, "the code was guessed wrong three times and is burnt")
+        .hint("Start again: a new code is made. Somebody may be guessing, or mistyping.")
 }
 
 fn wrong_code() -> Error {
@@ -347,32 +293,7 @@ pub fn random() -> Result<Zeroizing<[u8; 32]>> {
     Ok(bytes)
 }
 
-/// Pauses between attempts that double up to two seconds, each cut at random by up to half, so that neither two sides that lost each
-/// other nor a stranger who comes again and again make the relay busy.
-struct Pause {
-    next: Duration,
-}
-
-impl Pause {
-    fn new() -> Pause {
-        Pause { next: PAUSE_MIN }
-    }
-
-    async fn rest(&mut self, until: Option<Instant>) -> Result<()> {
-        let pause = jittered(self.next, 0.5)?;
-        self.next = (self.next * 2).min(PAUSE_MAX);
-        before(until, Timer::after(pause)).await.map(drop)
-    }
-}
-
-/// A time that is shorter by a random part of it, `share` at most.
-fn jittered(time: Duration, share: f64) -> Result<Duration> {
-    let drawn = random()?;
-    let random = f64::from(u16::from_le_bytes([drawn[0], drawn[1]])) / f64::from(u16::MAX);
-    Ok(time.mul_f64(1.0 - share * random))
-}
-
-const PAUSE_MIN: Duration = Duration::from_millis(50);
+/// The longest pause between two attempts to pair, while a person may be waiting at the other end.
 const PAUSE_MAX: Duration = Duration::from_secs(2);
 
 /// Rooms tried for a code made here: of 90,000 so many are never all taken on a relay that works.
@@ -381,20 +302,8 @@ const ROOMS_MAX: u32 = 20;
 /// How long a side that was given the code waits for its own ghost to lose its seat: the relay's 15 s and some.
 const GHOST: Duration = Duration::from_secs(20);
 
-/// How long a peer that has begun the handshake may take to finish it. A slow line and a slow machine need a few seconds.
-const HANDSHAKE: Duration = Duration::from_secs(30);
-
-/// How long a seat is kept without a word from opposite, at most; half of that at least.
-const SEAT: Duration = Duration::from_secs(120);
-
 /// How long a relay that has worked before may be out of reach while this side waits: a restart or a network that comes back.
 const RELAY_LOST_MAX: Duration = Duration::from_secs(600);
 
 /// How long a lost connection is looked for unless somebody says otherwise: a restarted relay, a train in a tunnel, a lid that was closed.
 pub const RETRY: Duration = Duration::from_secs(600);
-
-/// RFC 6455, section 7.4.1: the purpose of the connection is fulfilled.
-const CLOSE_NORMAL: u16 = 1000;
-
-/// RFC 6455, section 7.4.1: a message violates the policy.
-const CLOSE_POLICY: u16 = 1008;

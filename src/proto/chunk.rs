@@ -115,15 +115,21 @@ impl FileHasher {
 
     /// The root: what `b3sum` prints for the file.
     #[must_use]
-    pub fn finish(mut self) -> Root {
-        let Some(mut left) = self.stack.pop() else {
+    pub fn finish(self) -> Root {
+        self.root()
+    }
+
+    /// The root of what was taken so far.
+    #[must_use]
+    pub fn root(&self) -> Root {
+        let Some((left, bigger)) = self.stack.split_last() else {
             return Root(*self.current.finalize().as_bytes());
         };
         // From the smallest subtree to the biggest; only the very last merge is the root.
-        let mut right = self.current.finalize_non_root();
-        while let Some(bigger) = self.stack.pop() {
+        let (mut left, mut right) = (*left, self.current.finalize_non_root());
+        for bigger in bigger.iter().rev() {
             right = merge_subtrees_non_root(&left, &right, Mode::Hash);
-            left = bigger;
+            left = *bigger;
         }
         Root(*merge_subtrees_root(&left, &right, Mode::Hash).as_bytes())
     }

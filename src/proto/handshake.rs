@@ -32,7 +32,7 @@ pub use established::Established;
 pub use fault::{Fault, Malformed};
 pub use guesses::{GUESSES_MAX, Guesses, GuessesLeft};
 use keys::PairingKeys;
-pub use message::{APP_BYTES_MAX, Hello, MESSAGE_MAX, Options, Reason, VERSION, refusal};
+pub use message::{APP_BYTES_MAX, Hello, IN_SESSION, MESSAGE_MAX, Options, Reason, VERSION, refusal};
 use message::{Confirm, First};
 pub(super) use message::{Message, Rejoin};
 
@@ -55,6 +55,8 @@ pub struct Params<'a> {
     pub made: bool,
     /// What this side's person asked for.
     pub options: Options,
+    /// Whether this side still has a session of this code, whose connection it lost.
+    pub in_session: bool,
     /// What this machine can seal with.
     pub ciphers: Ciphers,
     /// This program's version, told to the other side. Kept to [`APP_BYTES_MAX`] printable ASCII characters.
@@ -202,6 +204,9 @@ impl Opened {
         }
         if theirs.hello.made && self.hello.made {
             return Err(Fault::BothMade);
+        }
+        if theirs.hello.is_in_session() && self.hello.is_in_session() {
+            return Err(Fault::BothInSession);
         }
         let both_ask = self.hello.options.no_encrypt && theirs.hello.options.no_encrypt;
         let mode = Mode::agree(both_ask, self.hello.ciphers, theirs.hello.ciphers).ok_or(Fault::NoCipher)?;

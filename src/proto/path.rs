@@ -118,8 +118,18 @@ impl Name {
     /// it fits wherever the name itself fits and a later session finds it again.
     #[must_use]
     pub fn part_file(&self) -> Name {
+        self.beside(PART_SUFFIX)
+    }
+
+    /// The name of the journal of that part file.
+    #[must_use]
+    pub fn journal_file(&self) -> Name {
+        self.beside(JOURNAL_SUFFIX)
+    }
+
+    fn beside(&self, suffix: &str) -> Name {
         let hash = blake3::hash(&self.0).to_hex();
-        Name(format!("{PART_PREFIX}{}{PART_SUFFIX}", &hash[..24]).into_bytes().into())
+        Name(format!("{PART_PREFIX}{}{suffix}", &hash[..24]).into_bytes().into())
     }
 }
 

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::sink::{Output, Sink, Stop, StreamSink};
+use super::sink::{Output, Rules, Sink, Stop, StreamSink};
 use crate::disk::create_output;
 use crate::error::{Error, Kind, Result};
 use crate::proto::chunk::ChunkSize;
@@ -43,13 +43,16 @@ impl Destination {
         }
     }
 
-    /// Opens it, making the directory and those above it where they are missing. Once `stop` is set the output does nothing more.
+    /// Opens it, making the directory and those above it where they are missing; `rules` say how what stands there is treated. Once
+    /// `stop` is set the output does nothing more.
     ///
     /// # Errors
     /// Kind `Disk`, when that fails.
-    pub fn open(self, chunk: ChunkSize, stop: Stop) -> Result<Box<dyn Output>> {
+    pub fn open(self, chunk: ChunkSize, rules: Rules, stop: Stop) -> Result<Box<dyn Output>> {
         match self {
-            Destination::Directory(path) => Ok(Box::new(Sink::new(create_output(&path)?, chunk, stop))),
+            Destination::Directory(path) => {
+                Ok(Box::new(Sink::new(create_output(&path)?, chunk, rules, stop)))
+            }
             Destination::Stdout => Ok(Box::new(StreamSink::new(io::stdout(), chunk, stop))),
         }
     }

@@ -208,6 +208,7 @@ impl Receiver {
             SinkEvent::Planned { entry, verdict } => self.planned(entry, verdict),
             SinkEvent::Get(get) => self.get(get),
             SinkEvent::Conflict { entry, conflict } => self.conflict(entry, conflict),
+            SinkEvent::KeptBoth { path, name } => self.tell(Event::KeptBoth { path, name }),
             SinkEvent::Taken { cost } => {
                 self.taken += cost;
                 if self.taken + WINDOW_BYTES - self.granted >= CREDIT_STEP_BYTES {

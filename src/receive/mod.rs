@@ -4,6 +4,7 @@
 
 pub mod args;
 mod destination;
+mod disk;
 mod driver;
 pub mod machine;
 pub mod sink;
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 pub use destination::Destination;
 pub use driver::run;
+pub use sink::Rules;
 
 use crate::net::ListenAddr;
 use crate::net::dial::DialOptions;
@@ -62,6 +64,12 @@ pub enum OnConflict {
 }
 
 impl ReceiveOptions {
+    /// How what stands there already is treated.
+    #[must_use]
+    pub fn rules(&self) -> Rules {
+        Rules { on_conflict: self.on_conflict, resume: self.resume }
+    }
+
     /// Receives into `out` with this code, asking first, encrypted.
     pub fn new(code: Option<Code>, out: impl Into<PathBuf>) -> ReceiveOptions {
         ReceiveOptions {

@@ -12,7 +12,7 @@ use super::conn::Conn;
 use super::exchange::Exchange;
 use super::http::{self, Answer, Asked, RoomRequest};
 use super::limits::{FAREWELL_MS, HEAD_BYTES_MAX};
-use super::room::RoomName;
+use super::room::Rooms;
 use super::session::attend;
 use crate::events::Cancel;
 
@@ -21,8 +21,8 @@ use crate::events::Cancel;
 pub struct House<S> {
     /// Who sits where.
     pub exchange: Arc<Exchange<S>>,
-    /// The only room there is, for the relay within one side of a session.
-    pub only_room: Option<RoomName>,
+    /// The only rooms there are, for the relay within one side of a session.
+    pub only_rooms: Option<Rooms>,
     /// How long a client may take for its request.
     pub patience: Duration,
     /// The relay ends: whoever has no seat yet is let go at once.
@@ -81,7 +81,7 @@ fn admit<S>(house: &House<S>, asked: Asked, said: Vec<u8>) -> Result<Admitted<S>
         Asked::Health => return Err(http::HEALTHY),
         Asked::Room(request) => request,
     };
-    if house.only_room.as_ref().is_some_and(|only| *only != request.room) {
+    if house.only_rooms.as_ref().is_some_and(|only| !only.has(&request.room)) {
         return Err(http::OTHER_ROOM);
     }
     let place = house

@@ -21,7 +21,7 @@ pub mod forward;
 mod http;
 pub mod limits;
 #[cfg(test)]
-mod pipe;
+pub(crate) mod pipe;
 pub mod room;
 mod server;
 mod session;
@@ -30,4 +30,5 @@ mod socket;
 pub(crate) mod stage;
 pub mod switchboard;
 
+pub use room::Rooms;
 pub use server::{Relay, RelayOptions, TlsFiles};

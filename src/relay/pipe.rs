@@ -47,6 +47,15 @@ pub fn pipe(capacity: usize) -> (Pipe, Pipe) {
     (Pipe { incoming: one.clone(), outgoing: two.clone() }, Pipe { incoming: two, outgoing: one })
 }
 
+impl Pipe {
+    /// From now on each direction takes nothing beyond so many bytes.
+    pub fn narrow(&self, capacity: usize) {
+        for way in [&self.incoming, &self.outgoing] {
+            way.lock().unwrap().capacity = capacity;
+        }
+    }
+}
+
 impl AsyncRead for Pipe {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         let mut way = self.incoming.lock().unwrap();
@@ -67,7 +76,7 @@ impl AsyncWrite for Pipe {
         if way.read_ended || way.write_ended {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
-        let taken = buf.len().min(way.capacity - way.bytes.len());
+        let taken = buf.len().min(way.capacity.saturating_sub(way.bytes.len()));
         if taken == 0 {
             way.wakers.push(cx.waker().clone());
             return Poll::Pending;

@@ -16,7 +16,7 @@ use super::crew::Crew;
 use super::door::{House, serve};
 use super::exchange::Exchange;
 use super::limits::{ACCEPT_PAUSE_MS, CONNECTIONS_MAX, HANDSHAKE_MS, PING_MS, SHUTDOWN_MS, TLS_BUFFER_MAX};
-use super::room::RoomName;
+use super::room::Rooms;
 use super::socket::Socket;
 use crate::events::Cancel;
 use crate::net::{self, Buffered, ListenAddr};
@@ -29,8 +29,8 @@ pub struct RelayOptions {
     pub listen: Vec<ListenAddr>,
     /// With these, it speaks TLS on every address; without, something in front of it should.
     pub tls: Option<TlsFiles>,
-    /// Serve this room and no other: the relay that runs within one side of a session.
-    pub only_room: Option<String>,
+    /// Serve these rooms and no others: the relay that runs within one side of a session.
+    pub only_rooms: Option<Rooms>,
 }
 
 /// Where a relay's certificate is.
@@ -54,7 +54,7 @@ impl Relay {
     /// Opens the listening sockets and reads the certificate.
     ///
     /// # Errors
-    /// An address that cannot be listened on, a certificate or key that cannot be used, a room that cannot be.
+    /// An address that cannot be listened on, a certificate or key that cannot be used.
     pub async fn bind(options: RelayOptions) -> Result<Relay> {
         // The certificate is read from a disk, which may be slow.
         smol::unblock(move || Relay::open(&options)).await
@@ -62,7 +62,6 @@ impl Relay {
 
     fn open(options: &RelayOptions) -> Result<Relay> {
         let acceptor = options.tls.as_ref().map(acceptor).transpose()?;
-        let only_room = options.only_room.as_deref().map(only_room).transpose()?;
         if options.listen.is_empty() {
             let error = Error::new(Kind::Usage, "the relay has no address to listen on");
             return Err(error.hint("Say at least one, such as :443."));
@@ -84,7 +83,7 @@ impl Relay {
         let clock = Box::new(move || u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX));
         let house = Arc::new(House {
             exchange: Arc::new(Exchange::new(clock)),
-            only_room,
+            only_rooms: options.only_rooms.clone(),
             patience: Duration::from_millis(HANDSHAKE_MS),
             closing: Cancel::new(),
         });
@@ -107,7 +106,7 @@ impl Relay {
     pub async fn run(self, cancel: Cancel) -> Result<()> {
         let Relay { listeners, addresses, acceptor, house } = self;
         // One session fits on one thread; a relay of its own takes the machine.
-        let threads = match house.only_room {
+        let threads = match house.only_rooms {
             Some(_) => 1,
             None => available_parallelism().map_or(1, usize::from),
         };
@@ -224,9 +223,4 @@ async fn pause(ms: u64) {
 
 fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor> {
     Ok(TlsAcceptor::from(net::tls::server_config(&files.cert, files.key.as_deref())?))
-}
-
-fn only_room(name: &str) -> Result<RoomName> {
-    // The name is made by p2pc itself, and is a secret of its session: it is not shown.
-    RoomName::parse(name).ok_or_else(|| Error::new(Kind::Internal, "the room of the session has a bad name"))
 }

@@ -14,7 +14,7 @@ use futures_util::StreamExt;
 use super::door::{House, serve};
 use super::exchange::Exchange;
 use super::pipe::{Pipe, pipe};
-use super::room::RoomName;
+use super::room::Rooms;
 use crate::events::Cancel;
 
 pub type Client = WebSocketStream<Pipe>;
@@ -36,8 +36,12 @@ impl Stage {
         let now_ms = Arc::new(AtomicU64::new(1));
         let clock = Arc::clone(&now_ms);
         let exchange = Arc::new(Exchange::new(Box::new(move || clock.load(Ordering::Relaxed))));
-        let only_room = only_room.and_then(RoomName::parse);
-        let house = Arc::new(House { exchange, only_room, patience, closing: Cancel::new() });
+        let only_rooms = only_room.map(|room| {
+            let rooms = Rooms::default();
+            rooms.admit(room).unwrap();
+            rooms
+        });
+        let house = Arc::new(House { exchange, only_rooms, patience, closing: Cancel::new() });
         Stage { executor: LocalExecutor::new(), house, now_ms }
     }
 
@@ -51,31 +55,16 @@ impl Stage {
         client
     }
 
-    /// The upgrade by hand: a client library takes a server that speaks byte by byte for an attacker.
+    /// Serves whoever comes through this door, for as long as it is polled.
+    pub async fn serve(&self, door: smol::channel::Receiver<Pipe>) {
+        while let Ok(server) = door.recv().await {
+            self.executor.spawn(serve(server, Arc::clone(&self.house))).detach();
+        }
+    }
+
+    /// A pipe on a seat, or the status and the text it was refused with.
     pub async fn upgrade(&self, query: &str, capacity: usize) -> Result<Pipe, (u16, String)> {
-        let mut stream = self.connect(capacity);
-        let request = format!(
-            "GET /v1/room/{query} HTTP/1.1\r\nHost: relay\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
-             Sec-WebSocket-Protocol: p2pc.v1\r\n\r\n"
-        );
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            let mut byte = [0];
-            stream.read_exact(&mut byte).await.unwrap();
-            head.extend(byte);
-        }
-        let head = String::from_utf8(head).unwrap();
-        let status: u16 = head["HTTP/1.1 ".len()..][..3].parse().unwrap();
-        if status == 101 {
-            assert!(head.contains("Sec-WebSocket-Protocol: p2pc.v1\r\n"), "{head}");
-            return Ok(stream);
-        }
-        let mut body = String::new();
-        stream.close().await.unwrap();
-        stream.read_to_string(&mut body).await.unwrap();
-        Err((status, body))
+        upgrade(self.connect(capacity), query).await
     }
 
     /// A client on a seat, or the status and the text it was refused with.
@@ -107,6 +96,32 @@ impl Stage {
             smol::future::yield_now().await;
         }
     }
+}
+
+/// The upgrade by hand: a client library takes a server that speaks byte by byte for an attacker.
+pub async fn upgrade(mut stream: Pipe, query: &str) -> Result<Pipe, (u16, String)> {
+    let request = format!(
+        "GET /v1/room/{query} HTTP/1.1\r\nHost: relay\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+         Sec-WebSocket-Protocol: p2pc.v1\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).await.unwrap();
+        head.extend(byte);
+    }
+    let head = String::from_utf8(head).unwrap();
+    let status: u16 = head["HTTP/1.1 ".len()..][..3].parse().unwrap();
+    if status == 101 {
+        assert!(head.contains("Sec-WebSocket-Protocol: p2pc.v1\r\n"), "{head}");
+        return Ok(stream);
+    }
+    let mut body = String::new();
+    stream.close().await.unwrap();
+    stream.read_to_string(&mut body).await.unwrap();
+    Err((status, body))
 }
 
 pub fn binary(bytes: &[u8]) -> Message {

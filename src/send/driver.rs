@@ -7,30 +7,24 @@ use super::machine::{Beginning, Effect, Sender};
 use super::source::{Reader, SourceEvent, Walk};
 use super::wishes::{Reading, Wishes};
 use crate::error::{Error, Kind, Result};
-use crate::events::{Cancel, Handler, Report};
+use crate::events::Report;
 use crate::net::lane::Lane;
-use crate::net::link::{Asked, Drive, Happening, Link, beside, drive, spawn};
+use crate::net::link::{Asked, Drive, Ended, Happening, Link, drive, spawn};
 use crate::net::pair::Paired;
 use crate::proto::chunk::ChunkSize;
 use crate::proto::manifest::Entry;
 
-/// Sends what `walk` finds to the other side of an established session. Dropping the future abandons the transfer without
-/// telling the other side; `cancel` ends it in order.
+/// Sends what `walk` finds to the other side of an established session, until that is done or the other side was started again.
+/// Dropping the future abandons the transfer without telling the other side; its cancellation ends it in order.
 ///
 /// # Errors
 /// Whatever ended the session before the receiver's statement that everything has its outcome.
-pub async fn run(
-    paired: Paired,
-    walk: Walk,
-    chunk: ChunkSize,
-    handler: &dyn Handler,
-    cancel: Cancel,
-) -> Result<Report> {
-    let beginning = Beginning { chunk, verify: paired.verify, must_confirm: paired.must_confirm };
+pub async fn run(paired: Paired<'_>, walk: Walk, chunk: ChunkSize) -> Result<Ended<'_>> {
+    let beginning = Beginning { chunk, verify: paired.verify.clone(), must_confirm: paired.must_confirm };
     let threads = Threads::start(walk, chunk)?;
-    let link = Link::new(paired.lane, handler, cancel);
+    let (link, upkeep) = Link::new(paired);
     let driver = Driver { machine: Sender::new(beginning), link, threads };
-    beside(paired.io, driver.run()).await
+    upkeep.beside(driver.run()).await
 }
 
 struct Driver<'h> {
@@ -59,14 +53,15 @@ enum Input {
     ThreadDied,
 }
 
-impl Driver<'_> {
-    async fn run(mut self) -> (Result<Report>, Lane) {
+impl<'h> Driver<'h> {
+    async fn run(mut self) -> (Result<Ended<'h>>, Lane) {
         let result = drive(&mut self).await;
-        (result.map(|report| self.link.timed(report)), self.link.lane)
+        // The walk and the reading end with their channels; what they still have in hand is for nobody and harms nobody.
+        (result, self.link.lane)
     }
 }
 
-impl Drive for Driver<'_> {
+impl<'h> Drive<'h> for Driver<'h> {
     type Input = Input;
 
     fn carry_out(&mut self) -> Option<Result<Report>> {
@@ -92,6 +87,10 @@ impl Drive for Driver<'_> {
 
     fn idle(&mut self) {
         self.machine.idle();
+    }
+
+    fn link(&mut self) -> &mut Link<'h> {
+        &mut self.link
     }
 
     async fn next(&mut self) -> Input {
@@ -132,7 +131,10 @@ impl Drive for Driver<'_> {
             }
             Input::Happened(Happening::Answer(Asked::Verify, same)) => self.machine.verified(same),
             Input::Happened(
-                Happening::Answer(Asked::Accept, _) | Happening::Decided(_) | Happening::Drained,
+                Happening::Answer(Asked::Accept, _)
+                | Happening::Decided(_)
+                | Happening::Drained
+                | Happening::Restarted,
             ) => {}
             Input::Happened(Happening::Cancelled) => {
                 self.machine.fail(Error::new(Kind::Interrupted, "interrupted"));

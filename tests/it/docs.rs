@@ -127,6 +127,7 @@ fn pairing() -> Pairing {
         role,
         made,
         options: Options::default(),
+        in_session: false,
         ciphers,
         app: "1.2.3",
         nonce: [nonce; 32],

@@ -43,6 +43,7 @@ fn guess(right: &Code, role: Role, made: bool) -> (Handshake, Vec<u8>) {
         role,
         made,
         options: Options::default(),
+        in_session: false,
         ciphers: Ciphers::here(),
         app: "attacker",
         nonce: [7; 32],

@@ -3,6 +3,7 @@
 
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::sync::mpsc;
+use std::time::Duration;
 
 use async_tungstenite::WebSocketStream;
 use async_tungstenite::tungstenite::Message;
@@ -127,8 +128,12 @@ fn transfer(mischief: Mischief, from: &'static str, at: usize) -> (p2pc::Result<
     let agreed = code("48213-acid-crane-otter");
     let mut options = sending(&[&source], &url);
     options.code = Some(agreed.clone());
+    // This relay is there for one pair only.
+    options.retry = Duration::ZERO;
     let sender = Side::send(options);
-    let receiver = Side::receive(receiving(&agreed, &out, &url));
+    let mut options = receiving(&agreed, &out, &url);
+    options.retry = Duration::ZERO;
+    let receiver = Side::receive(options);
     let (received, sent) = (receiver.end().map(drop), sender.end().map(drop));
     let (want, have) = (contents(&source), contents(&out.join("things")));
     for (path, bytes) in &have {
@@ -188,7 +193,7 @@ fn mischief_with_the_handshake_is_no_session() {
         options.code = Some(agreed.clone());
         let sender = Side::send(options);
         let mut options = receiving(&agreed, &dir.path().join("out"), &url);
-        options.wait = Some(std::time::Duration::from_secs(1));
+        options.wait = Some(Duration::from_secs(1));
         let kind = Side::receive(options).end().unwrap_err().kind();
         // What is no message at all may be anybody's, so it is no reason to stop waiting.
         assert!(matches!(kind, Kind::Authentication | Kind::Protocol | Kind::NobodyCame), "{kind:?}");

@@ -25,6 +25,7 @@ mod process;
 mod proxies;
 mod relay;
 mod relay_stub;
+mod reunion;
 mod rig;
 mod session;
 #[cfg(unix)]

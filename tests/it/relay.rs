@@ -16,7 +16,7 @@ use futures_util::{SinkExt, StreamExt};
 use p2pc::events::Cancel;
 use p2pc::net::dial::{DialError, DialOptions, Dialer, Role, RoomRequest};
 use p2pc::net::tls::client_config;
-use p2pc::relay::{Relay, RelayOptions, TlsFiles};
+use p2pc::relay::{Relay, RelayOptions, Rooms, TlsFiles};
 use rustls_pki_types::ServerName;
 use smol::net::TcpStream;
 
@@ -215,14 +215,18 @@ fn what_was_said_before_a_relay_ends_still_arrives() {
 }
 
 #[test]
-fn an_embedded_relay_knows_one_room() {
-    let options = RelayOptions { only_room: Some("mine".into()), ..plain() };
+fn an_embedded_relay_knows_the_rooms_of_its_session() {
+    let rooms = Rooms::default();
+    rooms.admit("mine").unwrap();
+    let options = RelayOptions { only_rooms: Some(rooms.clone()), ..plain() };
     with_relay(options, |addresses| async move {
         let Err(Error::Http(response)) = join(addresses[0], "yours?role=send").await else {
             panic!("let in")
         };
         assert_eq!(response.status(), 404);
         join(addresses[0], "mine?role=send").await.unwrap();
+        rooms.admit("yours").unwrap();
+        join(addresses[0], "yours?role=send").await.unwrap();
     });
 }
 

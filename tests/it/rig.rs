@@ -4,9 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::thread::JoinHandle;
 
+use futures_lite::future::or;
 use p2pc::events::{Answer, Event, Question, Report};
 use p2pc::net::ListenAddr;
-use p2pc::{Cancel, Code, Handler, ReceiveOptions, Relay, RelayOptions, RelayUrl, Result, SendOptions};
+use p2pc::{
+    Cancel, Code, Error, Handler, Kind, ReceiveOptions, Relay, RelayOptions, RelayUrl, Result, SendOptions,
+};
 use smol::channel::{Receiver, Sender, unbounded};
 
 /// A relay on a free port of this machine; ends when it is dropped.
@@ -18,8 +21,12 @@ pub struct TestRelay {
 
 impl TestRelay {
     pub fn start() -> TestRelay {
-        let listen: ListenAddr = "127.0.0.1:0".parse().unwrap();
-        let options = RelayOptions { listen: vec![listen], tls: None, only_room: None };
+        TestRelay::start_at("127.0.0.1:0")
+    }
+
+    pub fn start_at(address: &str) -> TestRelay {
+        let listen: ListenAddr = address.parse().unwrap();
+        let options = RelayOptions { listen: vec![listen], tls: None, only_rooms: None };
         let relay = smol::block_on(Relay::bind(options)).unwrap();
         let url = RelayUrl::plain(relay.addresses()[0]);
         let cancel = Cancel::new();
@@ -41,10 +48,11 @@ impl Drop for TestRelay {
     }
 }
 
-/// A person: writes down every event, and answers every question the same way.
+/// A person: writes down every event, and answers every question the same way, once there is time for it.
 pub struct Person {
     events: Sender<Event>,
     yes: bool,
+    busy: Option<Cancel>,
     questions: Mutex<Vec<Question>>,
 }
 
@@ -55,7 +63,12 @@ impl Handler for Person {
 
     fn ask(&self, question: Question) -> Answer<'_> {
         self.questions.lock().unwrap().push(question);
-        Box::pin(std::future::ready(self.yes))
+        Box::pin(async move {
+            if let Some(busy) = &self.busy {
+                busy.cancelled().await;
+            }
+            self.yes
+        })
     }
 }
 
@@ -63,12 +76,13 @@ impl Handler for Person {
 pub struct Side {
     pub events: Receiver<Event>,
     pub cancel: Cancel,
+    death: Cancel,
     thread: JoinHandle<(Result<Report>, Vec<Question>)>,
 }
 
 impl Side {
     pub fn send(options: SendOptions) -> Side {
-        Side::start(true, move |person, cancel| smol::block_on(p2pc::send(options, person, cancel)))
+        Side::start(true, None, async move |person, cancel| p2pc::send(options, person, cancel).await)
     }
 
     pub fn receive(options: ReceiveOptions) -> Side {
@@ -76,19 +90,39 @@ impl Side {
     }
 
     pub fn receive_answering(options: ReceiveOptions, yes: bool) -> Side {
-        Side::start(yes, move |person, cancel| smol::block_on(p2pc::receive(options, person, cancel)))
+        Side::start(yes, None, async move |person, cancel| p2pc::receive(options, person, cancel).await)
     }
 
-    fn start(yes: bool, run: impl FnOnce(&Person, Cancel) -> Result<Report> + Send + 'static) -> Side {
+    /// One whose person accepts, but not before `busy` is cancelled.
+    pub fn receive_later(options: ReceiveOptions, busy: Cancel) -> Side {
+        Side::start(true, Some(busy), async move |person, cancel| {
+            p2pc::receive(options, person, cancel).await
+        })
+    }
+
+    fn start<F>(yes: bool, busy: Option<Cancel>, run: F) -> Side
+    where
+        F: AsyncFnOnce(&Person, Cancel) -> Result<Report> + Send + 'static,
+    {
         let (events, seen) = unbounded();
-        let cancel = Cancel::new();
-        let stop = cancel.clone();
+        let (cancel, death) = (Cancel::new(), Cancel::new());
+        let (stop, dead) = (cancel.clone(), death.clone());
         let thread = std::thread::spawn(move || {
-            let person = Person { events, yes, questions: Mutex::default() };
-            let result = run(&person, stop);
+            let person = Person { events, yes, busy, questions: Mutex::default() };
+            let dying = async {
+                dead.cancelled().await;
+                Err(Error::new(Kind::Internal, "it is dead"))
+            };
+            let result = smol::block_on(or(dying, run(&person, stop)));
             (result, person.questions.into_inner().unwrap())
         });
-        Side { events: seen, cancel, thread }
+        Side { events: seen, cancel, death, thread }
+    }
+
+    /// Lets it vanish in the middle of what it is doing.
+    pub fn kill(self) {
+        self.death.cancel();
+        assert_eq!(self.end().unwrap_err().to_string(), "it is dead");
     }
 
     /// Waits for the event that `pick` wants. Panics when the side ends without it.

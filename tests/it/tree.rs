@@ -10,11 +10,12 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
-use p2pc::proto::chunk::ChunkSize;
+use p2pc::proto::chunk::{ChunkSize, chunk_count};
 use p2pc::proto::frame::FileEnd;
 use p2pc::proto::frame::{Frame, Verdict};
 use p2pc::proto::manifest::{Entry, EntryKind, Nesting};
-use p2pc::receive::sink::{Job, Output, Sink, SinkEvent, Stop};
+use p2pc::proto::runs::Runs;
+use p2pc::receive::sink::{Job, Output, Rules, Sink, SinkEvent, Stop};
 use p2pc::send::source::{Fetch, ReadEnd, Reader, SourceEvent, Walk, What};
 use proptest::prelude::*;
 
@@ -112,7 +113,12 @@ impl Transfer {
         let walk = Walk::new(paths).unwrap();
         let mut transfer = Transfer {
             reader: Reader::new(walk.roots().clone(), ChunkSize::MIN),
-            sink: Sink::new(p2pc::disk::create_output(out).unwrap(), ChunkSize::MIN, Stop::new()),
+            sink: Sink::new(
+                p2pc::disk::create_output(out).unwrap(),
+                ChunkSize::MIN,
+                Rules::default(),
+                Stop::new(),
+            ),
             events: Vec::new(),
             open: BTreeMap::new(),
             resolved: 0,
@@ -144,10 +150,16 @@ impl Transfer {
     fn settle(&mut self) {
         for event in std::mem::take(&mut self.events) {
             match event {
-                SinkEvent::Planned { entry, verdict: Verdict::Send } => {
+                SinkEvent::Planned { entry, verdict: verdict @ (Verdict::Send | Verdict::Compare) } => {
                     let entry = self.open.remove(&entry).unwrap();
                     let EntryKind::File { size, meta, .. } = entry.kind else { panic!("not a file") };
-                    let fetch = Fetch { entry: entry.id, path: entry.path, size, meta, what: What::All };
+                    let what = if verdict == Verdict::Send {
+                        What::All
+                    } else {
+                        let compare = Runs::all(chunk_count(size.unwrap(), ChunkSize::MIN));
+                        What::Chunks { chunk: ChunkSize::MIN, send: Runs::new(), compare }
+                    };
+                    let fetch = Fetch { entry: entry.id, path: entry.path, size, meta, what };
                     let Transfer { reader, sink, events, .. } = self;
                     let _ = reader.fetch(&fetch, &mut |event| {
                         sink.handle(job(event), events).unwrap();
@@ -220,5 +232,5 @@ fn thousands_of_small_files_arrive_once() {
     look(&source, PathBuf::new(), &mut sent);
     look(&out.join("top"), PathBuf::new(), &mut arrived);
     assert_eq!(sent, arrived);
-    assert_eq!(Transfer::run(std::slice::from_ref(&source), &out), 2500);
+    assert_eq!(Transfer::run(std::slice::from_ref(&source), &out), 0);
 }

@@ -2,7 +2,7 @@
 
 use std::os::fd::OwnedFd;
 
-use rustix::fs::SeekFrom;
+use rustix::fs::{FlockOperation, SeekFrom};
 use rustix::io::Errno;
 
 use super::{set_meta, stat_of};
@@ -92,5 +92,24 @@ impl File for UnixFile {
 
     fn sync(&self) -> Result<()> {
         Ok(rustix::fs::fsync(&self.0)?)
+    }
+
+    fn sync_data(&self) -> Result<()> {
+        #[cfg(any(target_vendor = "apple", target_os = "dragonfly"))]
+        return self.sync();
+        #[cfg(not(any(target_vendor = "apple", target_os = "dragonfly")))]
+        Ok(rustix::fs::fdatasync(&self.0)?)
+    }
+
+    fn try_lock(&self) -> Result<bool> {
+        loop {
+            match rustix::fs::flock(&self.0, FlockOperation::NonBlockingLockExclusive) {
+                // A file system without locks, or one that has run out of them (NFS without its lock daemon).
+                Ok(()) | Err(Errno::NOLCK | Errno::OPNOTSUPP | Errno::NOSYS) => return Ok(true),
+                Err(Errno::WOULDBLOCK) => return Ok(false),
+                Err(Errno::INTR) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+        }
     }
 }

@@ -82,7 +82,13 @@ impl Dir for UnixDir {
     }
 
     fn create_dir(&self, name: &Name) -> Result<()> {
-        Ok(rustix::fs::mkdirat(&self.fd, os(name), Mode::RWXU)?)
+        rustix::fs::mkdirat(&self.fd, os(name), UNFINISHED)?;
+        if cfg!(any(target_os = "linux", target_os = "android")) {
+            return Ok(());
+        }
+        // POSIX leaves open whether mkdir takes the sticky bit, and only Linux does. What fails here costs only the mark.
+        let _ = self.open_dir(name).map(|made| rustix::fs::fchmod(&made.fd, UNFINISHED));
+        Ok(())
     }
 
     fn create_file(&self, name: &Name) -> Result<UnixFile> {
@@ -93,7 +99,7 @@ impl Dir for UnixDir {
     fn open_file(&self, name: &Name, access: Access) -> Result<UnixFile> {
         let access = match access {
             Access::Read => OFlags::RDONLY,
-            Access::Write => OFlags::RDWR,
+            Access::ReadWrite => OFlags::RDWR,
         };
         // NONBLOCK and NOCTTY matter only where the name has come to mean a FIFO or a terminal: then it must neither hang nor
         // become ours.
@@ -103,6 +109,8 @@ impl Dir for UnixDir {
             Err(rustix::io::Errno::LOOP | rustix::io::Errno::MLINK) => {
                 Err(DiskError::of(Fault::NotFile, "it is a link"))
             }
+            // Elsewhere this means a device that is gone.
+            Err(rustix::io::Errno::NXIO) => Err(DiskError::of(Fault::NotFile, "it is a socket or a device")),
             Err(errno) => Err(errno.into()),
         }
     }
@@ -121,6 +129,10 @@ impl Dir for UnixDir {
 
     fn rename(&self, from: &Name, to: &Name) -> Result<()> {
         rename::without_replacing(&self.fd, os(from), os(to))
+    }
+
+    fn replace(&self, from: &Name, to: &Name) -> Result<()> {
+        rename::replacing(&self.fd, os(from), os(to))
     }
 
     fn symlink(&self, name: &Name, target: &[u8], meta: &Meta) -> Result<()> {
@@ -150,6 +162,12 @@ impl Dir for UnixDir {
 
     fn file_system(&self) -> FileSystem {
         self.system
+    }
+
+    fn available(&self) -> Result<Option<u64>> {
+        let system = rustix::fs::fstatvfs(&self.fd)?;
+        // A file system that knows nothing of blocks (some in user space) says 0 for everything.
+        Ok((system.f_blocks > 0).then(|| system.f_bavail.saturating_mul(system.f_frsize)))
     }
 
     fn sync_file_system(&self) -> Result<()> {
@@ -226,6 +244,9 @@ fn stat_of(stat: &rustix::fs::Stat) -> Stat {
         _ => Kind::Other,
     };
     let mode: u16 = to(stat.st_mode & 0o777);
+    let is_ours = stat.st_uid == effective_user();
+    // Set-group-id is inherited from the directory above, so it says nothing.
+    let is_marked = Mode::from_raw_mode(stat.st_mode).difference(Mode::SGID) == UNFINISHED;
     Stat {
         kind,
         meta: Meta { mode: Some(mode), mtime_s: to(stat.st_mtime), mtime_ns: to(stat.st_mtime_nsec) },
@@ -235,7 +256,8 @@ fn stat_of(stat: &rustix::fs::Stat) -> Stat {
         allocated: Some(to::<_, u64>(stat.st_blocks).saturating_mul(512)),
         id: Some(FileId { device: to(stat.st_dev), inode: to(stat.st_ino) }),
         links: Some(to(stat.st_nlink)),
-        is_ours: stat.st_uid == effective_user(),
+        is_ours,
+        is_unfinished: kind == Kind::Directory && is_ours && is_marked,
     }
 }
 
@@ -249,6 +271,9 @@ fn effective_user() -> u32 {
 fn to<T, U: TryFrom<T> + Default>(value: T) -> U {
     U::try_from(value).unwrap_or_default()
 }
+
+/// The mode of a directory until it is finished: for our eyes only, and sticky.
+const UNFINISHED: Mode = Mode::RWXU.union(Mode::SVTX);
 
 /// Where the system does not tell: what nearly every system starts with.
 const UMASK_USUAL: u16 = 0o022;

@@ -113,12 +113,13 @@ fn links_and_directories_get_their_times() {
     assert_eq!(dir.stat(&name("l")).unwrap().meta.mtime_s, META.mtime_s);
     dir.create_dir(&name("d")).unwrap();
     let made = dir.open_dir(&name("d")).unwrap();
-    assert_eq!(made.stat_self().unwrap().meta.mode, Some(0o700));
+    let stat = made.stat_self().unwrap();
+    assert_eq!((stat.meta.mode, stat.is_unfinished), (Some(0o700), true));
     made.set_meta(&Meta { mode: Some(0o555), ..META }).unwrap();
     made.sync().unwrap();
     let stat = dir.stat(&name("d")).unwrap();
     assert_eq!(stat.meta, Meta { mode: Some(0o555), ..META });
-    assert!(stat.is_ours);
+    assert!(stat.is_ours && !stat.is_unfinished);
     let mut names: Vec<_> = dir.names().unwrap().map(Result::unwrap).collect();
     names.sort();
     assert_eq!(names, [(*b"d").into(), Box::<[u8]>::from(*b"l")]);
@@ -168,4 +169,110 @@ fn without_modes_the_umask_decides() {
     file.set_meta(&Meta { mode: None, ..META }).unwrap();
     let mode = std::fs::metadata(temp.path().join("f")).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode, 0o666 & !u32::from(umask()));
+}
+
+#[test]
+fn only_what_bears_the_mark_is_unfinished() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("d");
+    let dir = UnixDir::open_path(temp.path()).unwrap();
+    dir.create_dir(&name("d")).unwrap();
+    let is_unfinished = || dir.stat(&name("d")).unwrap().is_unfinished;
+    assert!(is_unfinished());
+    for (mode, expected) in [(0o700, false), (0o1777, false), (0o1701, false), (0o3700, true), (0o1700, true)]
+    {
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        assert_eq!(is_unfinished(), expected, "{mode:o}");
+    }
+    std::fs::write(temp.path().join("f"), b"").unwrap();
+    std::fs::set_permissions(temp.path().join("f"), std::fs::Permissions::from_mode(0o1700)).unwrap();
+    assert!(!dir.stat(&name("f")).unwrap().is_unfinished);
+}
+
+#[test]
+fn replacing_takes_files_and_links_and_never_directories() {
+    let temp = tempfile::tempdir().unwrap();
+    let at = |name: &str| temp.path().join(name);
+    let dir = UnixDir::open_path(temp.path()).unwrap();
+    std::fs::write(at("kept"), b"kept").unwrap();
+    std::fs::write(at("file"), b"old").unwrap();
+    symlink("kept", at("link")).unwrap();
+    for to in ["file", "link", "nothing"] {
+        std::fs::write(at("new"), to).unwrap();
+        dir.replace(&name("new"), &name(to)).unwrap();
+        assert!(std::fs::symlink_metadata(at(to)).unwrap().is_file());
+        assert_eq!(std::fs::read(at(to)).unwrap(), to.as_bytes());
+        assert!(!at("new").exists());
+    }
+    assert_eq!(std::fs::read(at("kept")).unwrap(), b"kept");
+    std::fs::write(at("new"), b"new").unwrap();
+    for directory in ["empty", "full"] {
+        std::fs::create_dir(at(directory)).unwrap();
+        std::fs::write(at("full").join("x"), b"").err();
+        for (from, to) in [("new", directory), (directory, "new"), (directory, "empty")] {
+            let error = dir.replace(&name(from), &name(to)).unwrap_err();
+            assert_eq!(error.fault(), Fault::NotFile, "{from} over {to}");
+        }
+    }
+    assert_eq!(std::fs::read(at("new")).unwrap(), b"new");
+    assert_eq!(dir.replace(&name("none"), &name("new")).unwrap_err().fault(), Fault::Missing);
+}
+
+#[test]
+fn replacing_a_name_of_the_same_file_leaves_one() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = UnixDir::open_path(temp.path()).unwrap();
+    std::fs::write(temp.path().join("part"), b"x").unwrap();
+    std::fs::hard_link(temp.path().join("part"), temp.path().join("final")).unwrap();
+    dir.replace(&name("part"), &name("final")).unwrap();
+    assert!(!temp.path().join("part").exists());
+    assert_eq!(std::fs::read(temp.path().join("final")).unwrap(), b"x");
+}
+
+#[test]
+fn a_lock_belongs_to_one_handle_until_it_is_closed() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = UnixDir::open_path(temp.path()).unwrap();
+    let first = dir.create_file(&name("f")).unwrap();
+    let second = dir.open_file(&name("f"), Access::ReadWrite).unwrap();
+    assert!(first.try_lock().unwrap());
+    assert!(first.try_lock().unwrap());
+    assert!(!second.try_lock().unwrap());
+    drop(first);
+    assert!(second.try_lock().unwrap());
+}
+
+#[test]
+fn a_handle_for_reading_and_writing_does_both_from_any_thread() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = UnixDir::open_path(temp.path()).unwrap();
+    dir.create_file(&name("f")).unwrap().write_at(b"left", 0).unwrap();
+    let file = std::sync::Arc::new(dir.open_file(&name("f"), Access::ReadWrite).unwrap());
+    let beside = std::sync::Arc::clone(&file);
+    std::thread::spawn(move || {
+        beside.write_at(b"!", 4).unwrap();
+        beside.sync_data().unwrap();
+    })
+    .join()
+    .unwrap();
+    let mut read = [0; 8];
+    assert_eq!(file.read_at(&mut read, 0).unwrap(), 5);
+    assert_eq!(&read[..5], b"left!");
+}
+
+#[test]
+fn free_space_is_known() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = UnixDir::open_path(temp.path()).unwrap();
+    assert!(dir.available().unwrap().is_some_and(|free| free > 0));
+}
+
+#[test]
+fn a_socket_is_no_broken_disk() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = UnixDir::open_path(temp.path()).unwrap();
+    let _socket = std::os::unix::net::UnixListener::bind(temp.path().join("s")).unwrap();
+    for access in [Access::Read, Access::ReadWrite] {
+        assert_eq!(dir.open_file(&name("s"), access).unwrap_err().fault(), Fault::NotFile);
+    }
 }

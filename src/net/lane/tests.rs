@@ -82,6 +82,7 @@ fn established() -> [Box<Established>; 2] {
             role,
             made,
             options: Options::default(),
+            in_session: false,
             ciphers: Ciphers::CHACHA20_POLY1305,
             app: "1.2.3",
             nonce: [seed; 32],

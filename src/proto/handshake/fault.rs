@@ -17,6 +17,8 @@ pub enum Fault {
     Reflected,
     /// Both sides claim to have made the code.
     BothMade,
+    /// Both sides still have a session: they find each other elsewhere.
+    BothInSession,
     /// No cipher is known to both sides.
     NoCipher,
     /// The other side speaks another version.
@@ -57,7 +59,7 @@ impl Fault {
             Fault::BothMade => Some(refusal(Reason::BothMade)),
             Fault::NoCipher => Some(refusal(Reason::Cipher)),
             Fault::Incompatible { .. } => Some(refusal(Reason::Version)),
-            Fault::Reflected | Fault::Malformed(_) | Fault::Refused(_) => None,
+            Fault::BothInSession | Fault::Reflected | Fault::Malformed(_) | Fault::Refused(_) => None,
         }
     }
 
@@ -67,6 +69,7 @@ impl Fault {
             Fault::Refused(Reason::Busy) => Kind::Refused,
             Fault::SameRole(_)
             | Fault::BothMade
+            | Fault::BothInSession
             | Fault::NoCipher
             | Fault::Incompatible { .. }
             | Fault::Malformed(_)
@@ -88,6 +91,7 @@ impl Fault {
             Fault::BothMade | Fault::Refused(Reason::BothMade) => {
                 "Only one side makes the code; give it to the other one."
             }
+            Fault::BothInSession => "Run both commands again.",
             Fault::Incompatible { ours, theirs } if theirs > ours => "Update p2pc on this machine.",
             Fault::Incompatible { .. } => "Update p2pc on the other machine.",
             Fault::NoCipher | Fault::Refused(Reason::Version | Reason::Cipher) => {
@@ -107,6 +111,7 @@ impl fmt::Display for Fault {
             Fault::SameRole(Role::Receive) => f.write_str("both sides are receiving"),
             Fault::Reflected => f.write_str("our own message came back instead of the other side's"),
             Fault::BothMade => f.write_str("both sides say that they made the code"),
+            Fault::BothInSession => f.write_str("both sides have a session already"),
             Fault::NoCipher => f.write_str("no cipher is known to both sides"),
             Fault::Incompatible { ours, theirs } => {
                 let age = if theirs > ours { "newer" } else { "older" };

@@ -28,6 +28,10 @@ pub const MESSAGE_MAX: usize = 512;
 /// The longest version text of a program.
 pub const APP_BYTES_MAX: usize = 64;
 
+/// The capability bit of a side that lost the connection of its session and looks for a peer that was started again. Two of them do not pair:
+/// they find each other by the keys they have.
+pub const IN_SESSION: u64 = 1;
+
 /// What every message of a pairing starts with, so that strangers in a room are told from other versions.
 const MAGIC: &[u8; 4] = b"p2pc";
 
@@ -78,7 +82,7 @@ pub struct Hello {
     pub options: Options,
     /// What it can seal with.
     pub ciphers: Ciphers,
-    /// What else it can do. None are defined yet; unknown bits mean nothing.
+    /// What else it says of itself, see [`IN_SESSION`]; unknown bits mean nothing.
     pub capabilities: u64,
     /// The version of the program, printable ASCII.
     pub app: String,
@@ -159,9 +163,15 @@ impl Hello {
             nonce: params.nonce,
             options: params.options,
             ciphers: params.ciphers,
-            capabilities: 0,
+            capabilities: if params.in_session { IN_SESSION } else { 0 },
             app: params.app.chars().filter(|&char| is_printable(char)).take(APP_BYTES_MAX).collect(),
         }
+    }
+
+    /// Whether it still has a session of this code, whose connection it lost.
+    #[must_use]
+    pub fn is_in_session(&self) -> bool {
+        self.capabilities & IN_SESSION != 0
     }
 }
 

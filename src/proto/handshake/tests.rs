@@ -13,6 +13,7 @@ struct Side {
     room: &'static str,
     password: &'static str,
     options: Options,
+    in_session: bool,
     ciphers: Ciphers,
     seed: u8,
 }
@@ -27,6 +28,7 @@ fn sender() -> Side {
         room: "48213",
         password: "acid-crane-otter",
         options: Options::default(),
+        in_session: false,
         ciphers: BOTH_CIPHERS,
         seed: 1,
     }
@@ -45,6 +47,7 @@ impl Side {
             role: self.role,
             made: self.made,
             options: self.options,
+            in_session: self.in_session,
             ciphers: self.ciphers,
             app: "1.2.3",
             nonce: [self.seed; 32],
@@ -250,4 +253,26 @@ fn debug_shows_no_secret() {
     let (machine, _) = sender().start();
     assert_eq!(format!("{machine:?}"), "Handshake(AwaitFirst, Nothing)");
     assert!(format!("{:?}", paired(&sender(), &receiver()).0).contains("SessionSecret(..)"));
+}
+
+#[test]
+fn two_sides_that_have_a_session_leave_each_other_alone() {
+    let (left, right) = (Side { in_session: true, ..sender() }, Side { in_session: true, ..receiver() });
+    let (sends, receives) = run(&left, &right, |_, message| message);
+    for side in [sends, receives] {
+        assert_eq!(side.result.unwrap_err(), Some(Fault::BothInSession));
+        // No confirmation went out, so nobody has spent a guess.
+        assert_eq!((side.verdict, side.sent), (Verdict::Nothing, Vec::new()));
+    }
+}
+
+#[test]
+fn one_that_has_a_session_pairs_with_one_that_was_started_again() {
+    for (left, right) in [(true, false), (false, true)] {
+        let left = Side { in_session: left, ..sender() };
+        let right = Side { in_session: right, ..receiver() };
+        let (sends, receives) = paired(&left, &right);
+        assert_eq!(sends.theirs.is_in_session(), right.in_session);
+        assert_eq!(receives.theirs.is_in_session(), left.in_session);
+    }
 }

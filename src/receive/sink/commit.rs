@@ -2,11 +2,16 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use crate::disk::{Dir, DiskError, File, FileId};
+use std::sync::Arc;
+
+use crate::disk::{Dir, DiskError, Fault, File, Stat};
 use crate::error::Result;
+use crate::proto::chunk::ChunkSize;
 use crate::proto::frame::{Failure, Reason};
 use crate::proto::path::{Name, RelPath};
 
+use super::compare::is_same;
+use super::part::PartFile;
 use super::tree::{Parent, Ready};
 use super::{Attempt, Refusal, Sink, SinkEvent, fatal};
 
@@ -23,19 +28,34 @@ pub(super) struct Group<F> {
     kept: usize,
 }
 
-/// A whole file under the name of its part file.
+/// A file that is whole: a part file to be renamed, or what stood there and is the same.
 #[derive(Debug)]
 pub(super) struct Finished<F> {
     pub(super) entry: u64,
     pub(super) path: RelPath,
     pub(super) parent: Parent,
-    pub(super) part_name: Name,
-    pub(super) id: Option<FileId>,
+    /// What it is called in the end.
+    pub(super) name: Name,
+    /// `None`: it stands there already.
+    pub(super) part: Option<Box<PartFile<F>>>,
+    /// How the part file is cut.
+    pub(super) chunk: ChunkSize,
+    /// What it takes the place of.
+    pub(super) replaces: Option<Box<Stat>>,
     pub(super) size: u64,
     /// Whether syncing the output directory's file system covers it.
     pub(super) is_covered: bool,
     /// Kept open where it is to be synced for itself.
-    pub(super) file: Option<F>,
+    pub(super) file: Option<Arc<F>>,
+}
+
+impl<F> Finished<F> {
+    fn close(&mut self) {
+        self.file = None;
+        if let Some(part) = &mut self.part {
+            part.close();
+        }
+    }
 }
 
 /// A directory or link that stands, in a directory still to be synced.
@@ -70,6 +90,19 @@ impl<F> Group<F> {
             || self.kept >= KEPT_MAX
     }
 
+    /// Takes a file out.
+    fn take(&mut self, entry: u64) -> Option<Finished<F>> {
+        let at = self.files.iter().position(|file| file.entry == entry)?;
+        // What it holds back must not make every other item a group of its own.
+        self.bytes = 0;
+        self.files.remove(at)
+    }
+
+    /// Where a file belongs.
+    pub(super) fn path_of(&self, entry: u64) -> Option<RelPath> {
+        self.files.iter().find(|file| file.entry == entry).map(|file| file.path.clone())
+    }
+
     /// A directory or link was made in the directory `inside`; `parent` waits for it.
     pub(super) fn add_made(&mut self, entry: u64, parent: Parent, inside: RelPath) {
         self.made.push(Made { entry, parent, inside });
@@ -81,36 +114,64 @@ impl<F> Group<F> {
         if !finished.is_covered {
             self.kept += 1;
         } else if self.files.len() >= SYNC_EACH_MAX {
-            finished.file = None;
+            finished.close();
         }
         if self.files.len() == SYNC_EACH_MAX {
-            self.files.iter_mut().filter(|file| file.is_covered).for_each(|file| file.file = None);
+            self.files.iter_mut().filter(|file| file.is_covered).for_each(Finished::close);
         }
         self.files.push_back(finished);
     }
 }
 
-impl<D: Dir> Sink<D> {
-    /// Brings the group to its end. If it fails, what was renamed stays, whole, and what was not stays a part file.
+impl<D: Dir + 'static> Sink<D> {
+    /// Brings the group to its end, less a file of which a checkpoint is under way: what that finds out about its data has to be known
+    /// first. If it fails, what was renamed stays, whole, and what was not stays a part file.
     pub(super) fn commit_group(&mut self, events: &mut Vec<SinkEvent>) -> Result<()> {
+        if self.group.is_empty() {
+            return Ok(());
+        }
+        let held = self.checkpointing.and_then(|entry| self.group.take(entry));
+        let committed = self.commit_files(events);
+        self.group.files.extend(held);
+        committed
+    }
+
+    fn commit_files(&mut self, events: &mut Vec<SinkEvent>) -> Result<()> {
         if self.group.is_empty() {
             return Ok(());
         }
         self.sync_files()?;
         let mut outcomes = Vec::new();
-        while let Some(file) = self.group.files.front() {
-            self.stop.check()?;
-            let (path, part_name, id) = (file.path.clone(), file.part_name.clone(), file.id);
-            let failure = fatal(self.rename(&path, &part_name, id))?.err();
-            let Some(file) = self.group.files.pop_front() else { break };
-            if failure.is_some() {
-                self.remove_part(&path, &part_name);
-            }
-            self.taken.remove(&path);
+        let (mut journaled, mut renamed) = (Vec::new(), Vec::new());
+        while let Some(file) = self.group.files.pop_front() {
+            let stopped = self.stop.check();
+            let placed = stopped.and_then(|()| fatal(self.put_in_place(&file)));
+            let failure = match placed {
+                Ok(placed) => placed.err(),
+                Err(error) => {
+                    // Back, so that its part file is kept or removed with the others.
+                    self.group.files.push_front(file);
+                    return Err(error);
+                }
+            };
+            self.release(&file.path, &file.name);
             self.tree.done(file.parent, &mut self.group.ready);
-            let inside = path.split().map(|(parent, _)| parent).unwrap_or_default();
+            let (inside, own) = file.path.split().unwrap_or_else(|| (RelPath::root(), file.name.clone()));
+            match &file.part {
+                Some(part) if failure.is_some() => self.remove_part(&inside, part),
+                Some(part) if part.journal.is_made() => {
+                    journaled.push((inside.clone(), part.journal.name().clone()));
+                }
+                // What an interrupted transfer left of a file that somebody else has put there since.
+                None => self.remove_left(&file.path, &inside, &file.name, file.size),
+                Some(_) => {}
+            }
+            if failure.is_none() && own != file.name {
+                renamed.push(SinkEvent::KeptBoth { path: file.path, name: file.name });
+            }
             outcomes.push(Outcome { entry: file.entry, inside, failure });
         }
+        self.remove_journals(journaled)?;
         for Made { entry, parent, inside } in std::mem::take(&mut self.group.made) {
             self.tree.done(parent, &mut self.group.ready);
             outcomes.push(Outcome { entry, inside, failure: None });
@@ -118,6 +179,7 @@ impl<D: Dir> Sink<D> {
         let ready = std::mem::take(&mut self.group.ready);
         self.finish_directories(ready, &mut outcomes)?;
         self.group = Group::default();
+        events.extend(renamed);
         events.extend(
             outcomes.into_iter().map(|Outcome { entry, failure, .. }| SinkEvent::Resolved { entry, failure }),
         );
@@ -144,24 +206,50 @@ impl<D: Dir> Sink<D> {
         Ok(())
     }
 
-    /// Gives a file its final name, if the part file is still the one that was written.
-    fn rename(&mut self, path: &RelPath, part_name: &Name, id: Option<FileId>) -> Attempt<()> {
-        let Some((parent, name)) = path.split() else { return Ok(()) };
+    /// Gives a file its final name, if the part file is still the one that was written, and what it replaces what was decided about.
+    fn put_in_place(&mut self, file: &Finished<D::File>) -> Attempt<()> {
+        let (Some(part), Some((parent, _))) = (&file.part, file.path.split()) else { return Ok(()) };
+        let name = &file.name;
         let renamed = self.dirs.get(&parent).and_then(|dir| {
-            let is_same = id.is_none() || dir.stat(part_name)?.id == id;
-            if is_same { dir.rename(part_name, &name).map(|()| true) } else { Ok(false) }
+            if part.id.is_some() && dir.stat(&part.name)?.id != part.id {
+                return Ok(Err(Failure::new(
+                    Reason::Unwritable,
+                    "its part file was replaced by another program",
+                )));
+            }
+            let Some(old) = &file.replaces else { return dir.rename(&part.name, name).map(Ok) };
+            match dir.stat(name) {
+                Ok(now) if is_same(old, &now) => dir.replace(&part.name, name).map(Ok),
+                Err(error) if error.fault() == Fault::Missing => dir.rename(&part.name, name).map(Ok),
+                Ok(_) => Ok(Err(Failure::new(Reason::Exists, "what stands there changed meanwhile"))),
+                Err(error) => Err(error),
+            }
         });
         match renamed {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(Refusal::Entry(Failure::new(
-                Reason::Unwritable,
-                "its part file was replaced by another program",
-            ))),
-            Err(error) if error.fault() == crate::disk::Fault::Exists => {
-                Err(Refusal::Entry(self.in_the_way(&parent, &name)))
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(failure)) => Err(Refusal::Entry(failure)),
+            Err(error) if error.fault() == Fault::Exists => {
+                Err(Refusal::Entry(self.in_the_way(&parent, name)))
             }
-            Err(error) => Err(self.refuse(error, path)),
+            Err(error) => Err(self.refuse(error, &file.path)),
         }
+    }
+
+    /// Removes the journals of files that have their names. Those names are made durable first, so that a crash leaves no part file that nobody
+    /// knows anything of; and this comes before the directories get their times and maybe close.
+    fn remove_journals(&mut self, journals: Vec<(RelPath, Name)>) -> Result<()> {
+        let mut synced: Option<RelPath> = None;
+        for (inside, journal) in journals {
+            self.stop.check()?;
+            let Ok(dir) = self.dirs.get(&inside) else { continue };
+            // Where the directory is lost it is told for its files below.
+            if synced.as_ref() != Some(&inside) && dir.sync().is_err() {
+                continue;
+            }
+            let _ = dir.remove_file(&journal);
+            synced = Some(inside);
+        }
+        Ok(())
     }
 
     /// Sets modes and times of the directories that were made and are done, inner ones first, and makes durable everything that

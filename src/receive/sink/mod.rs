@@ -1,11 +1,21 @@
 //! The sink: puts what arrives on the disk, and says what became of it.
 //!
 //! ```text
-//! Prepare → Planned            something in the way, a bad name → Resolved at once
-//! Write   → part file, hashed  → Taken
-//! Finish  → size and root compared, mode and time set → waits for its group
+//! Prepare → Planned            something in the way → Get, Conflict; a bad name → Resolved at once
+//! Write   → part file, hashed; or compared with what is there → Taken
+//! Finish  → size and root compared, mode and time set → waits for its group; something differs → Get
 //! commit  → sync data → rename → modes and times of directories → sync directories → Resolved
+//! checkpoint → sync data → journal → sync journal, on another thread
 //! ```
+//!
+//! | file | its story |
+//! | --- | --- |
+//! | `place`, `link`, `tree` | items that are announced, and the directories they stand in |
+//! | `conflict`, `compare` | what stands there already |
+//! | `file`, `coverage` | what comes, and how much of it has come |
+//! | `part`, `journal`, `checkpoint` | part files, and what is known of them after a crash |
+//! | `commit` | the way to the final name |
+//! | `space` | whether it fits |
 //!
 //! It is synchronous and belongs on a thread of its own. The driver feeds it jobs and passes on its events; when there is no job
 //! at hand it calls [`Output::commit`]. Groups are bounded ([`GROUP_ITEMS_MAX`], [`GROUP_BYTES_MAX`]), and a full one is committed
@@ -13,22 +23,36 @@
 //!
 //! What holds whatever comes:
 //! - A file stands under its final name only whole, verified, and after its data was made durable. Until then it is a part file
-//!   beside it. Part files are removed when their entry fails and when the sink is dropped; after a crash the next receiver of the
-//!   same name removes them.
-//! - Nothing that exists is touched: a file or link in the way fails the entry with `Exists`, looked for when it is announced and
-//!   again, atomically, when it is renamed. An existing directory of exactly that name is entered; a link to one is not.
+//!   beside it, locked. Part files of which whole chunks are on disk stay when the sink ends, with their journals, and the next sink goes
+//!   on with them; the others are removed.
+//! - What the journal claims was synced before. It is read again and compared all the same.
+//! - Nothing that exists is touched unless [`Rules::on_conflict`] says so: looked for when the item is announced and again, atomically, when
+//!   it is renamed. What is replaced stays whole until then, and must still be what was decided about. An existing directory of exactly
+//!   that name is entered; a link to one is not.
 //! - Names that the disk takes for one another (case, normalisation) fail with `Collides` and are never merged.
 //! - A directory is made for our eyes only and gets its mode and time after everything in it has its outcome. One that existed keeps
 //!   its own, unlike with `cp -p` and `rsync -a`: a sender does not decide who may look into a `.ssh` of ours. So does the output
-//!   directory, and so does what an interrupted transfer made and left behind.
+//!   directory. One that an interrupted transfer left unfinished bears a mark, and is as good as made.
 //! - What belongs into a directory that could not be made fails with `NoDirectory` and is put nowhere else.
 //! - The beginning and the end of a directory are two items with one outcome: a failure to make it is told for both.
 //! - Once its [`Stop`] is set, which may happen at any moment from another thread, nothing more gets a final name.
 //! - Memory and descriptors are bounded by the items without an outcome, never by the tree's depth or size.
 
+mod checkpoint;
 mod commit;
+mod compare;
+mod conflict;
+mod coverage;
+#[cfg(test)]
+mod crash_tests;
+mod file;
+mod journal;
+mod link;
 mod part;
 mod place;
+#[cfg(test)]
+mod resume_tests;
+mod space;
 mod spelling;
 mod stop;
 mod stream;
@@ -38,7 +62,7 @@ mod tree;
 #[cfg(all(test, unix))]
 mod unix_tests;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use bytes::Bytes;
 
@@ -49,14 +73,18 @@ use crate::events::{Conflict, Resolution};
 use crate::proto::chunk::ChunkSize;
 use crate::proto::frame::{Failure, FileEnd, Get, Piece, Verdict};
 use crate::proto::manifest::{Entry, EntryKind};
-use crate::proto::path::RelPath;
+use crate::proto::path::{Name, RelPath};
 
 use commit::Group;
-use part::Part;
+use file::Incoming;
+use link::Link;
+use space::Space;
 use spelling::Spellings;
 use tree::{Told, Tree};
 
+pub use checkpoint::{Checkpoint, Checkpointed};
 pub use commit::{GROUP_BYTES_MAX, GROUP_ITEMS_MAX};
+pub use conflict::Rules;
 pub use stop::Stop;
 pub use stream::StreamSink;
 
@@ -111,6 +139,13 @@ pub enum SinkEvent {
         /// Both of them.
         conflict: Conflict,
     },
+    /// An entry is delivered under another name; its outcome follows.
+    KeptBoth {
+        /// Where it should have been.
+        path: RelPath,
+        /// What it is called there.
+        name: Name,
+    },
     /// A write was taken from the queue.
     Taken {
         /// As it was given.
@@ -139,23 +174,55 @@ pub trait Output: Send {
     /// # Errors
     /// The transfer cannot go on, as with [`Output::handle`].
     fn commit(&mut self, events: &mut Vec<SinkEvent>) -> Result<()>;
+
+    /// What should be made durable by now, for a later session. Call it between jobs, and at least once a second while anything
+    /// comes. Whoever gets one [runs](Checkpoint::run) it, on another thread if there is one, and hands the result to
+    /// [`Output::checkpointed`]; until then there is no other.
+    ///
+    /// # Errors
+    /// The transfer cannot go on: kind `Disk`.
+    fn checkpoint(&mut self, now_ms: u64) -> Result<Option<Checkpoint>> {
+        let _ = now_ms;
+        Ok(None)
+    }
+
+    /// A checkpoint was carried out.
+    ///
+    /// # Errors
+    /// Data could not be made durable: kind `Disk`. The transfer cannot go on.
+    fn checkpointed(&mut self, done: Checkpointed) -> Result<()> {
+        let _ = done;
+        Ok(())
+    }
 }
 
 /// Writes below one directory.
 #[derive(Debug)]
-pub struct Sink<D: Dir> {
+pub struct Sink<D: Dir + 'static> {
     dirs: Dirs<D>,
     chunk: ChunkSize,
+    rules: Rules,
     stop: Stop,
     tree: Tree,
     spellings: Spellings,
+    space: Space,
     next: u64,
     /// Files announced and not complete.
-    parts: HashMap<u64, Part<D::File>>,
-    /// Their paths and those of the files in the group: no two files of one name are received at once.
+    files: HashMap<u64, Incoming<D::File>>,
+    /// Links a person is asked about.
+    links: HashMap<u64, Link>,
+    /// The paths of those files, of the ones in the group, and of the numbered names they get: no two files of one name are received at once.
     taken: HashSet<RelPath>,
-    /// Those of `parts` that have an open file, the one used last at the end.
+    /// Those of `files` that have something open, the one used last at the end.
     open: Vec<u64>,
+    /// Chunks that have come in part, of all files together.
+    hashing: usize,
+    /// Those of `files` that may have chunks their journal does not speak of.
+    unjournaled: BTreeSet<u64>,
+    /// The file a checkpoint is under way for.
+    checkpointing: Option<u64>,
+    /// For a chunk that is compared.
+    buffer: Vec<u8>,
     group: Group<D::File>,
 }
 
@@ -167,20 +234,27 @@ enum Refusal {
 
 type Attempt<T> = std::result::Result<T, Refusal>;
 
-impl<D: Dir> Sink<D> {
-    /// Writes below `root`, hashing in chunks of `chunk`, until `stop` is set.
+impl<D: Dir + 'static> Sink<D> {
+    /// Writes below `root` by these rules, hashing in chunks of `chunk`, until `stop` is set.
     #[must_use]
-    pub fn new(root: D, chunk: ChunkSize, stop: Stop) -> Sink<D> {
+    pub fn new(root: D, chunk: ChunkSize, rules: Rules, stop: Stop) -> Sink<D> {
         Sink {
             dirs: Dirs::new(root),
             chunk,
+            rules,
             stop,
             tree: Tree::default(),
             spellings: Spellings::default(),
+            space: Space::default(),
             next: 0,
-            parts: HashMap::new(),
+            files: HashMap::new(),
+            links: HashMap::new(),
             taken: HashSet::new(),
             open: Vec::new(),
+            hashing: 0,
+            unjournaled: BTreeSet::new(),
+            checkpointing: None,
+            buffer: Vec::new(),
             group: Group::default(),
         }
     }
@@ -191,17 +265,22 @@ impl<D: Dir> Sink<D> {
             return Err(breach("an item came out of its order"));
         }
         self.next += 1;
-        let mut verdict = Verdict::Nothing;
+        let (mut verdict, mut then) = (Verdict::Nothing, None);
         let told = match kind {
-            EntryKind::File { size, meta, .. } => match fatal(self.announce_file(id, path, size, meta))? {
-                Ok(()) => {
-                    verdict = Verdict::Send;
+            EntryKind::File { size, meta, holes } => {
+                match fatal(self.announce_file(id, path, (size, holes), meta))? {
+                    Ok(wanted) => {
+                        (verdict, then) = wanted;
+                        Told::Later
+                    }
+                    Err(failure) => Told::Now(Some(failure)),
+                }
+            }
+            EntryKind::Link { target, meta } => match fatal(self.place_link(id, path, target, meta))? {
+                Ok(event) => {
+                    then = event;
                     Told::Later
                 }
-                Err(failure) => Told::Now(Some(failure)),
-            },
-            EntryKind::Link { target, meta } => match fatal(self.place_link(id, &path, &target, &meta))? {
-                Ok(()) => Told::Later,
                 Err(failure) => Told::Now(Some(failure)),
             },
             EntryKind::Directory => self.begin_directory(id, path)?,
@@ -212,8 +291,24 @@ impl<D: Dir> Sink<D> {
             EntryKind::Unsent { failure } => Told::Now(Some(failure)),
         };
         events.push(SinkEvent::Planned { entry: id, verdict });
+        events.extend(then);
         if let Told::Now(failure) = told {
             events.push(SinkEvent::Resolved { entry: id, failure });
+        }
+        Ok(())
+    }
+
+    fn decide(&mut self, entry: u64, resolution: Resolution, events: &mut Vec<SinkEvent>) -> Result<()> {
+        if let Some(link) = self.links.remove(&entry) {
+            match fatal(self.decide_link(entry, &link, resolution))? {
+                Ok(then) => events.extend(then),
+                Err(failure) => events.push(SinkEvent::Resolved { entry, failure: Some(failure) }),
+            }
+            return Ok(());
+        }
+        match fatal(self.decide_file(entry, resolution))? {
+            Ok(then) => events.extend(then),
+            Err(failure) => self.give_up(entry, failure, events)?,
         }
         Ok(())
     }
@@ -240,7 +335,7 @@ impl<D: Dir> Sink<D> {
     }
 }
 
-impl<D: Dir> Output for Sink<D> {
+impl<D: Dir + 'static> Output for Sink<D> {
     fn handle(&mut self, job: Job, events: &mut Vec<SinkEvent>) -> Result<()> {
         self.stop.check()?;
         match job {
@@ -251,7 +346,7 @@ impl<D: Dir> Output for Sink<D> {
             }
             Job::Finish(end) => self.finish(&end, events)?,
             Job::Drop { entry, failure } => self.give_up(entry, failure, events)?,
-            Job::Decide { .. } => {}
+            Job::Decide { entry, resolution } => self.decide(entry, resolution, events)?,
         }
         if self.group.is_full() { self.commit(events) } else { Ok(()) }
     }
@@ -260,44 +355,71 @@ impl<D: Dir> Output for Sink<D> {
         self.stop.check()?;
         self.commit_group(events)
     }
+
+    fn checkpoint(&mut self, now_ms: u64) -> Result<Option<Checkpoint>> {
+        self.next_checkpoint(now_ms)
+    }
+
+    fn checkpointed(&mut self, done: Checkpointed) -> Result<()> {
+        self.checkpoint_done(done)
+    }
 }
 
-impl<D: Dir> Drop for Sink<D> {
-    /// Without a journal a part file is of no use to anybody.
+impl<D: Dir + 'static> Drop for Sink<D> {
+    /// What is complete of each file is made durable for the next session; what nobody can go on with is removed.
     fn drop(&mut self) {
-        let begun = self.parts.values().filter(|part| part.is_begun()).map(Part::place);
-        let finished = self.group.files.iter().map(|file| (&file.path, &file.part_name));
-        for (path, part_name) in begun.chain(finished) {
-            if let Some((parent, _)) = path.split() {
-                // It stays where it cannot be removed; the next receiver of the same name finds it.
-                let _ = self.dirs.get(&parent).and_then(|dir| dir.remove_file(part_name));
+        for (_, mut file) in std::mem::take(&mut self.files) {
+            let chunk = file.chunk(self.chunk);
+            if let Some(mut part) = file.part.take()
+                && !self.preserve(&file.path, chunk, &mut part)
+            {
+                self.remove_part(&file.dir(), &part);
+            }
+        }
+        for finished in std::mem::take(&mut self.group.files) {
+            let Some((mut part, (dir, _))) = finished.part.zip(finished.path.split()) else { continue };
+            if self.preserve(&finished.path, finished.chunk, &mut part) {
+                part.open_up();
+            } else {
+                self.remove_part(&dir, &part);
             }
         }
     }
 }
 
-/// One piece of a data frame, with its bytes; zeros have none.
+/// One piece of a data frame.
 struct Portion<'a> {
     entry: u64,
     offset: u64,
     length: u32,
-    bytes: Option<&'a [u8]>,
+    content: Content<'a>,
+}
+
+/// What a piece says of its stretch of the file.
+enum Content<'a> {
+    /// These bytes.
+    Bytes(&'a [u8]),
+    /// A hole.
+    Zeros,
+    /// A chunk of this value.
+    Same([u8; 32]),
 }
 
 /// The pieces of a data frame, each with what is its own of the payload.
 fn portions<'a>(pieces: &'a [Piece], mut payload: &'a [u8]) -> impl Iterator<Item = Result<Portion<'a>>> {
     pieces.iter().map(move |piece| {
         let (entry, offset, length) = piece.place();
-        let mut bytes = None;
-        if let Piece::Same { .. } = piece {
-            return Err(breach("a value of a chunk nobody asked for"));
-        }
-        if let Piece::Bytes { .. } = piece {
-            let parts = usize::try_from(length).ok().and_then(|length| payload.split_at_checked(length));
-            let (own, later) = parts.ok_or_else(|| breach("a data frame shorter than its pieces"))?;
-            (bytes, payload) = (Some(own), later);
-        }
-        Ok(Portion { entry, offset, length, bytes })
+        let content = match piece {
+            Piece::Zeros { .. } => Content::Zeros,
+            Piece::Same { value, .. } => Content::Same(*value),
+            Piece::Bytes { .. } => {
+                let parts = usize::try_from(length).ok().and_then(|length| payload.split_at_checked(length));
+                let (own, later) = parts.ok_or_else(|| breach("a data frame shorter than its pieces"))?;
+                payload = later;
+                Content::Bytes(own)
+            }
+        };
+        Ok(Portion { entry, offset, length, content })
     })
 }
 

@@ -1,298 +1,313 @@
-//! Files being received: part files, written in order and hashed on the way.
+//! Part files: made beside their place, locked, written at offsets, found again by a later session.
+//!
+//! Whoever holds the lock of a part file is receiving it; the lock ends with the handle. A part file of somebody else, or anything that is
+//! not one, is never touched.
 
-use crate::disk::{Access, Dir, DiskError, Fault, File, FileId, Kind};
-use crate::error::Result;
-use crate::proto::chunk::{ChunkSize, FileHasher};
-use crate::proto::frame::{Failure, FileEnd, Piece, Reason};
+use std::sync::Arc;
+
+use crate::disk::{Access, Dir, DiskError, Fault, File, FileId, Kind, Result, Stat};
+use crate::error::{Error, Kind as ErrorKind};
+use crate::proto::chunk::ChunkSize;
 use crate::proto::manifest::Meta;
 use crate::proto::path::{Name, RelPath};
+use crate::proto::runs::Runs;
 
-use super::commit::Finished;
-use super::tree::Parent;
-use super::{Attempt, Portion, Refusal, Sink, SinkEvent, breach, fatal, portions};
+use super::checkpoint::Journaling;
+use super::{Attempt, Refusal, Sink, Stop, journal};
 
-/// A file of which not everything has come.
+/// A part file that this session has made or goes on with.
 #[derive(Debug)]
-pub(super) struct Part<F> {
-    path: RelPath,
-    parent: Parent,
-    name: Name,
-    size: Option<u64>,
-    meta: Meta,
-    /// Made with the first piece: a manifest announces thousands of files ahead, and a hasher takes 2 KiB.
-    hasher: Option<Box<FileHasher>>,
-    /// Whether the end of the part file must still be moved behind a hole.
-    ends_in_hole: bool,
-    /// Whether the part file was made.
-    is_begun: bool,
-    /// Which file the part file is: it may be closed and opened again, and must still be the same.
-    id: Option<FileId>,
-    file: Option<F>,
+pub(super) struct PartFile<F> {
+    /// What it is called.
+    pub(super) name: Name,
+    /// Which one it is: it may be closed and opened again, and must still be the same.
+    pub(super) id: Option<FileId>,
+    /// Its handle, shared with whoever syncs it.
+    pub(super) file: Option<Arc<F>>,
+    /// Where it ends, in bytes. Beyond that nothing was ever written.
+    extent: u64,
+    /// What is known to be on disk.
+    pub(super) journal: Journaling<F>,
 }
 
-impl<F> Part<F> {
-    pub(super) fn new(path: RelPath, parent: Parent, name: Name, size: Option<u64>, meta: Meta) -> Part<F> {
-        Part {
-            path,
-            parent,
-            name,
-            size,
-            meta,
-            hasher: None,
-            ends_in_hole: false,
-            is_begun: false,
-            id: None,
-            file: None,
-        }
-    }
+/// What an interrupted transfer left of a file.
+pub(super) struct Left<F> {
+    pub(super) part: PartFile<F>,
+    /// The chunk size it was begun with.
+    pub(super) chunk: ChunkSize,
+    /// The chunks it claims to hold, at least one.
+    pub(super) claims: Runs,
+}
 
-    /// Whether there is a part file.
-    pub(super) fn is_begun(&self) -> bool {
-        self.is_begun
-    }
-
-    /// Whether it holds a descriptor.
-    #[cfg(test)]
-    pub(super) fn is_open(&self) -> bool {
-        self.file.is_some()
-    }
-
-    /// Where the file belongs and what its part file is called there.
-    pub(super) fn place(&self) -> (&RelPath, &Name) {
-        (&self.path, &self.name)
-    }
-
-    /// How much of the file has come, in bytes.
-    fn length(&self) -> u64 {
-        self.hasher.as_ref().map_or(0, |hasher| hasher.length())
-    }
-
-    fn hasher(&mut self, chunk: ChunkSize) -> &mut FileHasher {
-        self.hasher.get_or_insert_with(|| Box::new(FileHasher::new(chunk)))
-    }
-
-    /// Checks that a piece is the next one and inside of the file. The session has checked it too; this is the last line before the
-    /// disk, where a piece out of place would overwrite what is hashed already.
-    fn expect(&self, offset: u64, length: u32) -> Result<()> {
-        if offset != self.length() {
-            return Err(breach("contents of a file came out of their order"));
-        }
-        match self.size {
-            Some(size) if offset.saturating_add(u64::from(length)) > size => {
-                Err(breach("more came of a file than was announced"))
-            }
-            _ => Ok(()),
-        }
+impl<F> PartFile<F> {
+    /// Closes what is open of it, which gives up the lock.
+    pub(super) fn close(&mut self) {
+        self.file = None;
+        self.journal.close();
     }
 }
 
-impl<D: Dir> Sink<D> {
-    /// Writes pieces. Those of entries that already have their outcome are passed over: they were on their way when it was told.
-    pub(super) fn write(
-        &mut self,
-        pieces: &[Piece],
-        payload: &[u8],
-        events: &mut Vec<SinkEvent>,
-    ) -> Result<()> {
-        for portion in portions(pieces, payload) {
-            self.stop.check()?;
-            let Portion { entry, offset, length, bytes } = portion?;
-            match self.parts.get(&entry) {
-                Some(part) => part.expect(offset, length)?,
-                None if entry < self.next => continue,
-                None => return Err(breach("contents of a file that was not announced")),
+impl<F: File> PartFile<F> {
+    /// Writes bytes at an offset.
+    pub(super) fn write(&mut self, bytes: &[u8], offset: u64) -> Result<()> {
+        self.handle()?.write_at(bytes, offset)?;
+        self.extent = self.extent.max(offset + bytes.len() as u64);
+        Ok(())
+    }
+
+    /// Sees to it that there are zeros: where something was written before they are written over it, elsewhere they stay a hole.
+    pub(super) fn zero(&self, mut offset: u64, count: u64) -> Result<()> {
+        let end = offset.saturating_add(count).min(self.extent);
+        while offset < end {
+            let stretch = self.handle()?.stretch(offset, end)?;
+            let until = stretch.end.clamp(offset + 1, end);
+            while !stretch.is_hole && offset < until {
+                let now = usize::try_from(until - offset).unwrap_or(ZEROS.len()).min(ZEROS.len());
+                self.handle()?.write_at(ZEROS.get(..now).unwrap_or(ZEROS), offset)?;
+                offset += now as u64;
             }
-            if let Err(failure) = fatal(self.write_piece(entry, bytes, offset, length))? {
-                self.give_up(entry, failure, events)?;
-            }
+            offset = until;
         }
         Ok(())
     }
 
-    /// Compares what came with what the sender says it sent, and hands the file to the group.
-    pub(super) fn finish(&mut self, end: &FileEnd, events: &mut Vec<SinkEvent>) -> Result<()> {
-        if !self.parts.contains_key(&end.entry) {
-            return if end.entry < self.next {
-                Ok(())
-            } else {
-                Err(breach("the end of a file that was not announced"))
-            };
+    /// Fills `buffer` from an offset; what the file does not reach to is a hole.
+    pub(super) fn read(&self, buffer: &mut [u8], offset: u64) -> Result<()> {
+        let read = self.handle()?.read_at(buffer, offset)?;
+        if let Some(rest) = buffer.get_mut(read..) {
+            rest.fill(0);
         }
-        match fatal(self.complete(end))? {
-            Ok(()) => Ok(()),
-            Err(failure) => self.give_up(end.entry, failure, events),
-        }
-    }
-
-    /// Ends a file that will not be delivered, and removes what came of it.
-    pub(super) fn give_up(
-        &mut self,
-        entry: u64,
-        failure: Failure,
-        events: &mut Vec<SinkEvent>,
-    ) -> Result<()> {
-        let Some(part) = self.parts.remove(&entry) else {
-            return if entry < self.next {
-                Ok(())
-            } else {
-                Err(breach("the end of a file that was not announced"))
-            };
-        };
-        self.open.retain(|&open| open != entry);
-        if part.is_begun() {
-            self.remove_part(&part.path, &part.name);
-        }
-        self.taken.remove(&part.path);
-        self.tree.done(part.parent, &mut self.group.ready);
-        events.push(SinkEvent::Resolved { entry, failure: Some(failure) });
         Ok(())
     }
 
-    /// Removes a part file. Where that fails it stays: the next receiver of the same name removes it.
-    pub(super) fn remove_part(&mut self, path: &RelPath, part_name: &Name) {
-        if let Some((parent, _)) = path.split() {
-            let _ = self.dirs.get(&parent).and_then(|dir| dir.remove_file(part_name));
+    /// Gives it the length of the whole.
+    pub(super) fn fit(&mut self, size: u64) -> Result<()> {
+        if self.extent != size {
+            self.handle()?.set_len(size)?;
+            self.extent = size;
         }
-    }
-
-    fn write_piece(&mut self, entry: u64, bytes: Option<&[u8]>, offset: u64, length: u32) -> Attempt<()> {
-        self.open_part(entry)?;
-        let chunk = self.chunk;
-        let Some(part) = self.parts.get_mut(&entry) else { return Ok(()) };
-        let Some(bytes) = bytes else {
-            part.ends_in_hole = true;
-            let hasher = part.hasher(chunk);
-            let hashed = self.stop.zeros(length, |zeros| {
-                hasher.update_zeros(zeros, |_, _| {});
-                Ok(())
-            });
-            return hashed.map_err(Refusal::Fatal);
-        };
-        let Some(file) = &part.file else { return Ok(()) };
-        if let Err(error) = file.write_at(bytes, offset) {
-            let path = part.path.clone();
-            return Err(self.refuse(error, &path));
-        }
-        part.hasher(chunk).update(bytes, |_, _| {});
-        part.ends_in_hole = false;
         Ok(())
     }
 
-    fn complete(&mut self, end: &FileEnd) -> Attempt<()> {
-        // An empty file has had no piece, so its part file is made here.
-        self.open_part(end.entry)?;
-        let Some(mut part) = self.parts.remove(&end.entry) else { return Ok(()) };
-        let length = part.length();
-        part.hasher(self.chunk);
-        let root = part.hasher.take().map(|hasher| hasher.finish().0);
-        let is_whole = length == end.size && part.size.is_none_or(|size| size == end.size);
-        let is_same = is_whole && root == Some(end.root);
-        let sealed = match &part.file {
-            Some(file) if is_same => {
-                let lengthened = if part.ends_in_hole { file.set_len(length) } else { Ok(()) };
-                lengthened.and_then(|()| file.set_meta(&part.meta))
-            }
-            _ => Ok(()),
-        };
-        let system = part.path.split().map_or_else(
-            || Err(DiskError::of(Fault::Other, "no name")),
-            |(parent, _)| self.dirs.get(&parent).map(Dir::file_system),
-        );
-        match sealed.and(system) {
-            Ok(system) if is_same => {
-                self.open.retain(|&open| open != end.entry);
-                let root = self.dirs.get(&RelPath::root()).map(Dir::file_system).ok();
-                let Part { path, parent, name, id, file, .. } = part;
-                let is_covered = root == Some(system) && system.syncs_whole;
-                let finished = Finished {
-                    entry: end.entry,
-                    path,
-                    parent,
-                    part_name: name,
-                    id,
-                    size: end.size,
-                    is_covered,
-                    file,
-                };
-                self.group.add_file(finished);
-                Ok(())
-            }
-            sealed => {
-                let path = part.path.clone();
-                // Back, so that whoever gives it up removes its part file.
-                self.parts.insert(end.entry, part);
-                Err(match sealed {
-                    Ok(_) if is_whole => Refusal::Entry(Failure::new(Reason::Corrupt, "its hash differs")),
-                    Ok(_) => Refusal::Entry(Failure::new(Reason::Corrupt, "its length differs")),
-                    Err(error) => self.refuse(error, &path),
-                })
-            }
+    /// Makes it readable and writable for us again, whatever mode it got already, so that the next session can go on with it.
+    pub(super) fn open_up(&self) {
+        if let Some(file) = &self.file
+            && let Ok(stat) = file.stat()
+        {
+            // Where that fails the next session begins anew.
+            let _ = file.set_meta(&Meta { mode: Some(0o600), ..stat.meta });
         }
     }
 
-    /// Sees to it that the part file is open, and that not too many are.
-    fn open_part(&mut self, entry: u64) -> Attempt<()> {
-        if self.open.last() == Some(&entry) {
-            return Ok(());
-        }
-        let Some(part) = self.parts.get(&entry) else { return Ok(()) };
-        if part.file.is_none() {
-            let (path, name, id) = (part.path.clone(), part.name.clone(), part.id);
-            let is_begun = part.is_begun;
-            if self.open.len() >= FILES_OPEN_MAX {
-                let oldest = self.open.remove(0);
-                if let Some(part) = self.parts.get_mut(&oldest) {
-                    part.file = None;
-                }
-            }
-            let opened =
-                if is_begun { self.reopen_part(&path, &name, id) } else { self.create_part(&path, &name) };
-            let (file, id) = opened.map_err(|error| self.refuse(error, &path))?;
-            if let Some(part) = self.parts.get_mut(&entry) {
-                (part.is_begun, part.id) = (true, id);
-                part.file = Some(file);
-            }
-        }
-        self.open.retain(|&open| open != entry);
-        self.open.push(entry);
-        Ok(())
+    pub(super) fn handle(&self) -> Result<&Arc<F>> {
+        self.file.as_ref().ok_or_else(|| DiskError::of(Fault::Other, "its part file is closed"))
     }
+}
 
-    fn create_part(&mut self, path: &RelPath, name: &Name) -> Result<(D::File, Option<FileId>), DiskError> {
-        let (parent, _) = path.split().unwrap_or_else(|| (RelPath::root(), name.clone()));
-        let dir = self.dirs.get(&parent)?;
-        let file = match dir.create_file(name) {
-            Err(error) if error.fault() == Fault::Exists => {
-                // Left by a receiver that was killed. Anything that is not such a file is not ours to remove.
-                let stale = dir.stat(name)?;
-                if stale.kind != Kind::File || !stale.is_ours {
-                    return Err(DiskError::of(Fault::Other, "the name of its part file is taken"));
-                }
-                dir.remove_file(name)?;
-                dir.create_file(name)?
-            }
-            made => made?,
-        };
-        let id = file.stat()?.id;
-        Ok((file, id))
-    }
-
-    fn reopen_part(
+impl<D: Dir + 'static> Sink<D> {
+    /// Looks for what an interrupted transfer left of a file of more than one chunk. What it finds is locked from here on.
+    pub(super) fn find_part(
         &mut self,
         path: &RelPath,
+        dir: &RelPath,
         name: &Name,
-        id: Option<FileId>,
-    ) -> Result<(D::File, Option<FileId>), DiskError> {
-        let (parent, _) = path.split().unwrap_or_else(|| (RelPath::root(), name.clone()));
-        let file = self.dirs.get(&parent)?.open_file(name, Access::Write)?;
-        let there = file.stat()?;
-        if there.kind != Kind::File || there.id != id {
-            return Err(DiskError::of(Fault::Other, "its part file was replaced by another program"));
+        size: u64,
+    ) -> Attempt<Option<Left<D::File>>> {
+        let is_usable = |stat: &Stat| {
+            stat.kind == Kind::File && stat.is_ours && stat.links.is_none_or(|links| links == 1)
+        };
+        let (part_name, journal_name) = (name.part_file(), name.journal_file());
+        let found: Result<_> = (|| {
+            let dir = self.dirs.get(dir)?;
+            let file = dir.open_file(&part_name, Access::ReadWrite)?;
+            let stat = file.stat()?;
+            if !is_usable(&stat) {
+                return Ok(None);
+            }
+            if !file.try_lock()? {
+                return Ok(Some(Err(locked(path))));
+            }
+            // Whoever had it locked until now may have renamed it.
+            if dir.stat(&part_name)?.id != stat.id {
+                return Ok(None);
+            }
+            let journal = dir.open_file(&journal_name, Access::ReadWrite)?;
+            if !is_usable(&journal.stat()?) {
+                return Ok(None);
+            }
+            let Some(chunk) = journal::read_chunk_size(&journal)? else { return Ok(None) };
+            let claims = journal::claims(&journal, size, chunk, &self.stop)?;
+            if claims.is_empty() {
+                return Ok(None);
+            }
+            let journal = Journaling::found(journal_name, journal);
+            let part = PartFile {
+                name: part_name,
+                id: stat.id,
+                file: Some(Arc::new(file)),
+                extent: stat.size,
+                journal,
+            };
+            Ok(Some(Ok(Left { part, chunk, claims })))
+        })();
+        match found {
+            Ok(Some(Ok(left))) => Ok(Some(left)),
+            Ok(Some(Err(refusal))) => Err(refusal),
+            Err(error) if error.is_fatal() => Err(self.refuse(error, path)),
+            // Whatever it is, nothing can be gone on with. Whoever makes the part file anew finds out whether it is in the way.
+            Ok(None) | Err(_) => Ok(None),
         }
-        Ok((file, id))
+    }
+
+    /// Makes a part file and locks it. One that an interrupted transfer left is replaced.
+    pub(super) fn create_part(
+        &mut self,
+        path: &RelPath,
+        dir: &RelPath,
+        name: &Name,
+        journaled: bool,
+    ) -> Attempt<PartFile<D::File>> {
+        let part_name = name.part_file();
+        let made = self.dirs.get(dir).and_then(|dir| dir.create_file(&part_name));
+        let file = match made {
+            Err(error) if error.fault() == Fault::Exists => {
+                self.remove_stale(path, dir, name)?;
+                self.dirs.get(dir).and_then(|dir| dir.create_file(&part_name))
+            }
+            made => made,
+        };
+        let journal = if journaled {
+            // Whatever it said was about another part file.
+            self.remove_if_ours(dir, &name.journal_file());
+            Journaling::new(name.journal_file())
+        } else {
+            Journaling::none(name.journal_file())
+        };
+        let opened = file.and_then(|file| Ok((file.try_lock()?, file.stat()?.id, file)));
+        match opened {
+            Ok((true, id, file)) => {
+                Ok(PartFile { name: part_name, id, file: Some(Arc::new(file)), extent: 0, journal })
+            }
+            Ok((false, ..)) => Err(locked(path)),
+            Err(error) => Err(self.refuse(error, path)),
+        }
+    }
+
+    /// Opens a part file again that was closed because too many were open.
+    pub(super) fn reopen_part(
+        &mut self,
+        path: &RelPath,
+        dir: &RelPath,
+        part: &mut PartFile<D::File>,
+    ) -> Attempt<()> {
+        let opened = self.dirs.get(dir).and_then(|dir| {
+            let file = dir.open_file(&part.name, Access::ReadWrite)?;
+            let stat = file.stat()?;
+            if stat.kind != Kind::File || stat.id != part.id {
+                return Err(DiskError::of(Fault::Other, "its part file was replaced by another program"));
+            }
+            Ok((file.try_lock()?, file))
+        });
+        match opened {
+            Ok((true, file)) => {
+                part.file = Some(Arc::new(file));
+                Ok(())
+            }
+            Ok((false, _)) => Err(locked(path)),
+            Err(error) => Err(self.refuse(error, path)),
+        }
+    }
+
+    /// Removes what an interrupted transfer left of a file: the journal first, so that it never speaks of another part file. Where that fails
+    /// it stays, and the next receiver of the same name finds it.
+    pub(super) fn remove_part(&mut self, dir: &RelPath, part: &PartFile<D::File>) {
+        if let Ok(dir) = self.dirs.get(dir) {
+            if part.journal.is_made() {
+                let _ = dir.remove_file(part.journal.name());
+            }
+            let _ = dir.remove_file(&part.name);
+        }
+    }
+
+    /// Removes what an interrupted transfer left of a file that is there by other means, unless somebody is receiving it.
+    pub(super) fn remove_left(&mut self, path: &RelPath, dir: &RelPath, name: &Name, size: u64) {
+        let is_left = self.dirs.get(dir).is_ok_and(|dir| dir.stat(&name.part_file()).is_ok());
+        // Whether it works or not, it is in nobody's way.
+        if is_left {
+            let _ = self.remove_stale(path, dir, name);
+        } else if size > u64::from(ChunkSize::MIN.bytes()) {
+            // Of a receiver that was killed when the file just had its name.
+            self.remove_if_ours(dir, &name.journal_file());
+        }
+    }
+
+    /// Removes a file of ours, whatever comes of it.
+    pub(super) fn remove_if_ours(&mut self, dir: &RelPath, name: &Name) {
+        if let Ok(dir) = self.dirs.get(dir)
+            && dir.stat(name).is_ok_and(|stat| stat.kind == Kind::File && stat.is_ours)
+        {
+            let _ = dir.remove_file(name);
+        }
+    }
+
+    /// Removes the part file that stands there, unless it is being received or is none of ours.
+    fn remove_stale(&mut self, path: &RelPath, dir: &RelPath, name: &Name) -> Attempt<()> {
+        let part_name = name.part_file();
+        let removed = self.dirs.get(dir).and_then(|dir| {
+            let stale = dir.stat(&part_name)?;
+            if stale.kind != Kind::File || !stale.is_ours {
+                return Err(DiskError::of(Fault::Other, "the name of its part file is taken"));
+            }
+            // One that cannot be opened, because its mode was set already, is not being received either.
+            let file = dir.open_file(&part_name, Access::ReadWrite).ok();
+            if let Some(file) = &file
+                && !file.try_lock()?
+            {
+                return Ok(false);
+            }
+            if dir.stat(&name.journal_file()).is_ok_and(|stat| stat.kind == Kind::File && stat.is_ours) {
+                dir.remove_file(&name.journal_file())?;
+            }
+            dir.remove_file(&part_name)?;
+            Ok(true)
+        });
+        match removed {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(locked(path)),
+            Err(error) => Err(self.refuse(error, path)),
+        }
     }
 }
 
-/// Part files open at once. The sender reads one file after the other, so only few are ever begun; a hostile one that begins
-/// thousands makes us close and open them.
-pub(super) const FILES_OPEN_MAX: usize = 32;
+impl Stop {
+    /// Reads a stretch of a file in steps, as long as it is not set.
+    pub(super) fn steps(
+        &self,
+        buffer: &mut [u8],
+        offset: u64,
+        mut read: impl FnMut(&mut [u8], u64) -> Result<()>,
+    ) -> Attempt<Result<()>> {
+        let mut at = offset;
+        for step in buffer.chunks_mut(READ_BYTES) {
+            self.check().map_err(Refusal::Fatal)?;
+            if let Err(error) = read(step, at) {
+                return Ok(Err(error));
+            }
+            at += step.len() as u64;
+        }
+        Ok(Ok(()))
+    }
+}
+
+/// Two receivers of one file would write into each other's.
+fn locked(path: &RelPath) -> Refusal {
+    Refusal::Fatal(
+        Error::new(ErrorKind::Disk, format!("another p2pc is receiving {path:?} here"))
+            .hint("Wait until it is done, or choose another directory with --out."),
+    )
+}
+
+/// What is read at once of a file that is compared: some 0.1 ms, so that a person who cancels never waits for a whole chunk.
+const READ_BYTES: usize = 256 << 10;
+
+static ZEROS: &[u8] = &[0; 64 << 10];

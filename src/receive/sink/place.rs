@@ -1,56 +1,55 @@
-//! Announcing files, making directories and links: what is decided when an item arrives.
+//! Announcing files and making directories: what is decided when an item arrives.
 
-use crate::disk::{Dir, Fault, Kind};
+use crate::disk::{Dir, Fault, Kind, Stat};
 use crate::error::Result;
-use crate::proto::frame::{Failure, Reason};
+use crate::proto::frame::{Failure, Reason, Verdict};
 use crate::proto::manifest::Meta;
-use crate::proto::path::{Name, RelPath, System, link_stays_inside};
+use crate::proto::path::{Name, RelPath, System};
 
-use super::part::Part;
+use super::file::Incoming;
 use super::tree::{Begun, Parent, Told};
-use super::{Attempt, Refusal, Sink, breach, fatal};
+use super::{Attempt, Refusal, Sink, SinkEvent, breach, fatal};
 
-impl<D: Dir> Sink<D> {
-    /// Decides whether a file is wanted. Nothing is made before its first bytes come.
+impl<D: Dir + 'static> Sink<D> {
+    /// Decides what is wanted of a file. Nothing is made before its first bytes come.
     pub(super) fn announce_file(
         &mut self,
         id: u64,
         path: RelPath,
-        size: Option<u64>,
+        (size, holes): (Option<u64>, u64),
         meta: Meta,
-    ) -> Attempt<()> {
-        let (parent, parent_path, name) = self.place_of(&path)?;
-        let there = self.dirs.get(&parent_path).and_then(|dir| dir.stat(&name));
-        match there {
-            Ok(_) => return Err(Refusal::Entry(self.in_the_way(&parent_path, &name))),
-            Err(error) if error.fault() == Fault::Missing => {}
-            Err(error) => return Err(self.refuse(error, &path)),
+    ) -> Attempt<(Verdict, Option<SinkEvent>)> {
+        let (parent, dir, name) = self.place_of(&path)?;
+        let there = self.stands(&path, &dir, &name)?;
+        if let Some(there) = &there {
+            self.check_in_the_way(&dir, &name, there)?;
         }
         if !self.taken.insert(path.clone()) {
             return Err(Refusal::Entry(Failure::new(Reason::Exists, "it was sent twice")));
         }
         self.tree.wait_for_one(parent);
-        self.parts.insert(id, Part::new(path, parent, name.part_file(), size, meta));
-        Ok(())
+        let mut file = Incoming::new(path, parent, name, size, meta);
+        (file.there, file.holes) = (there.map(Box::new), holes);
+        self.files.insert(id, file);
+        let begun = self.begin_file(id);
+        if begun.is_err()
+            && let Some(file) = self.forget(id)
+        {
+            self.release(&file.path, &file.name);
+            self.tree.done(parent, &mut self.group.ready);
+        }
+        begun
     }
 
-    /// Makes a link; its outcome comes with the group.
-    pub(super) fn place_link(&mut self, id: u64, path: &RelPath, target: &[u8], meta: &Meta) -> Attempt<()> {
-        let (parent, parent_path, name) = self.place_of(path)?;
-        if !link_stays_inside(&parent_path, target, System::HERE) {
-            return Err(Refusal::Entry(Failure::new(Reason::LinkOutside, String::from_utf8_lossy(target))));
-        }
-        let made = self.dirs.get(&parent_path).and_then(|dir| dir.symlink(&name, target, meta));
-        match made {
-            Ok(()) => {
-                self.tree.wait_for_one(parent);
-                self.group.add_made(id, parent, parent_path);
-                Ok(())
+    /// Checks that what stands in the place of a file or link has exactly its name and is no directory.
+    pub(super) fn check_in_the_way(&mut self, dir: &RelPath, name: &Name, there: &Stat) -> Attempt<()> {
+        let failure = self.in_the_way(dir, name);
+        match failure.reason {
+            Reason::Collides => Err(Refusal::Entry(failure)),
+            _ if there.kind == Kind::Directory => {
+                Err(Refusal::Entry(Failure::new(Reason::DirectoryThere, "")))
             }
-            Err(error) if error.fault() == Fault::Exists => {
-                Err(Refusal::Entry(self.in_the_way(&parent_path, &name)))
-            }
-            Err(error) => Err(self.refuse(error, path)),
+            _ => Ok(()),
         }
     }
 
@@ -76,7 +75,8 @@ impl<D: Dir> Sink<D> {
         }
     }
 
-    /// Whether it had to be made; false if it was there, under exactly this name, and can be entered.
+    /// Whether it is ours to finish: it had to be made, or an interrupted transfer left it unfinished. False if it was there, under exactly
+    /// this name, and can be entered.
     fn make_directory(&mut self, path: &RelPath) -> Attempt<bool> {
         let (_, parent_path, name) = self.place_of(path)?;
         let made = self.dirs.get(&parent_path).and_then(|dir| dir.create_dir(&name));
@@ -86,11 +86,11 @@ impl<D: Dir> Sink<D> {
             Err(error) => return Err(self.refuse(error, path)),
         }
         let there = self.dirs.get(&parent_path).and_then(|dir| dir.stat(&name));
-        match there {
-            Ok(there) if there.kind == Kind::Directory => {}
+        let is_unfinished = match there {
+            Ok(there) if there.kind == Kind::Directory => there.is_unfinished,
             Ok(_) => return Err(Refusal::Entry(self.in_the_way(&parent_path, &name))),
             Err(error) => return Err(self.refuse(error, path)),
-        }
+        };
         match self.spellings.has(&mut self.dirs, &parent_path, &name) {
             Ok(true) => {}
             Ok(false) => return Err(Refusal::Entry(Failure::new(Reason::Collides, ""))),
@@ -98,13 +98,13 @@ impl<D: Dir> Sink<D> {
         }
         // Opened now, so that a directory nobody may enter fails by itself and not once for each file in it.
         match self.dirs.get(path).map(drop) {
-            Ok(()) => Ok(false),
+            Ok(()) => Ok(is_unfinished),
             Err(error) => Err(self.refuse(error, path)),
         }
     }
 
     /// The directory an item belongs in and its name there, if both are possible.
-    fn place_of(&mut self, path: &RelPath) -> Attempt<(Parent, RelPath, Name)> {
+    pub(super) fn place_of(&mut self, path: &RelPath) -> Attempt<(Parent, RelPath, Name)> {
         let Some((parent_path, name)) = path.split() else {
             return Err(Refusal::Fatal(breach("an item without a name")));
         };

@@ -34,46 +34,7 @@ impl Stop {
     pub(super) fn check(&self) -> Result<()> {
         if self.is_set() { Err(Error::new(Kind::Interrupted, "interrupted")) } else { Ok(()) }
     }
-
-    /// Does something about `length` zeros in steps of at most [`ZEROS_STEP_BYTES`], as long as it is not set: a few bytes from the
-    /// network can announce many of them.
-    pub(super) fn zeros(&self, length: u32, mut step: impl FnMut(u64) -> Result<()>) -> Result<()> {
-        let mut left = u64::from(length);
-        while left > 0 {
-            self.check()?;
-            let now = left.min(ZEROS_STEP_BYTES);
-            step(now)?;
-            left -= now;
-        }
-        Ok(())
-    }
 }
 
 /// Zeros that are hashed or written without looking up: a few hundredths of a second, which a person takes for at once.
-const ZEROS_STEP_BYTES: u64 = 16 << 20;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn zeros_are_taken_in_steps_until_it_is_set() {
-        let stop = Stop::new();
-        let mut steps = Vec::new();
-        let length = 2 * ZEROS_STEP_BYTES + 1;
-        stop.zeros(u32::try_from(length).unwrap(), |now| {
-            steps.push(now);
-            Ok(())
-        })
-        .unwrap();
-        assert_eq!(steps, [ZEROS_STEP_BYTES, ZEROS_STEP_BYTES, 1]);
-        let mut taken = 0;
-        let error = stop.zeros(u32::MAX, |now| {
-            taken += now;
-            stop.stop();
-            Ok(())
-        });
-        assert_eq!(error.unwrap_err().kind(), Kind::Interrupted);
-        assert_eq!(taken, ZEROS_STEP_BYTES);
-    }
-}
+pub(super) const ZEROS_STEP_BYTES: u64 = 16 << 20;

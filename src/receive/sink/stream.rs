@@ -7,7 +7,8 @@ use crate::proto::chunk::{ChunkSize, FileHasher};
 use crate::proto::frame::{Failure, Piece, Reason, Verdict};
 use crate::proto::manifest::{Entry, EntryKind};
 
-use super::{Job, Output, Portion, SinkEvent, Stop, breach, portions};
+use super::stop::ZEROS_STEP_BYTES;
+use super::{Content, Job, Output, Portion, SinkEvent, Stop, breach, portions};
 
 /// Writes the first file on the top level of the manifest to a stream, in order. Every other item fails.
 ///
@@ -61,7 +62,7 @@ impl<W: Write + Send> StreamSink<W> {
     fn write(&mut self, pieces: &[Piece], payload: &[u8]) -> Result<()> {
         for portion in portions(pieces, payload) {
             self.stop.check()?;
-            let Portion { entry, offset, length, bytes } = portion?;
+            let Portion { entry, offset, length, content } = portion?;
             let current = match &mut self.current {
                 Some(current) if current.entry == entry => current,
                 _ if entry < self.next => continue,
@@ -72,15 +73,22 @@ impl<W: Write + Send> StreamSink<W> {
             if offset != current.hasher.length() || current.size.is_some_and(|size| end > size) {
                 return Err(breach("contents of a file came out of their order"));
             }
-            if let Some(bytes) = bytes {
-                self.out.write_all(bytes).map_err(cannot_write)?;
-                current.hasher.update(bytes, |_, _| {});
-            } else {
-                self.stop.zeros(length, |zeros| {
-                    io::copy(&mut io::repeat(0).take(zeros), &mut self.out).map_err(cannot_write)?;
-                    current.hasher.update_zeros(zeros, |_, _| {});
-                    Ok(())
-                })?;
+            match content {
+                Content::Same(_) => return Err(breach("a value of a chunk nobody asked for")),
+                Content::Bytes(bytes) => {
+                    self.out.write_all(bytes).map_err(cannot_write)?;
+                    current.hasher.update(bytes, |_, _| {});
+                }
+                Content::Zeros => {
+                    let mut left = u64::from(length);
+                    while left > 0 {
+                        self.stop.check()?;
+                        let now = left.min(ZEROS_STEP_BYTES);
+                        io::copy(&mut io::repeat(0).take(now), &mut self.out).map_err(cannot_write)?;
+                        current.hasher.update_zeros(now, |_, _| {});
+                        left -= now;
+                    }
+                }
             }
         }
         Ok(())

@@ -9,62 +9,79 @@ use crate::proto::frame::Reason;
 use crate::proto::manifest::{Item, Meta, Nesting};
 use crate::proto::path::Name;
 
-const META: Meta = Meta { mode: Some(0o640), mtime_s: 77, mtime_ns: 5 };
+pub(super) const META: Meta = Meta { mode: Some(0o640), mtime_s: 77, mtime_ns: 5 };
 
 /// Feeds a sink as a driver would and keeps what it says.
-struct Feeder {
-    disk: MemoryDisk,
-    sink: Sink<crate::disk::memory::MemoryDir>,
+pub(super) struct Feeder {
+    pub(super) disk: MemoryDisk,
+    pub(super) sink: Sink<crate::disk::memory::MemoryDir>,
     stop: Stop,
     nesting: Nesting,
-    events: Vec<SinkEvent>,
+    pub(super) events: Vec<SinkEvent>,
+    gets_taken: usize,
 }
 
 impl Feeder {
-    fn new(disk: MemoryDisk) -> Feeder {
-        let stop = Stop::new();
-        let sink = Sink::new(disk.root(), ChunkSize::MIN, stop.clone());
-        Feeder { disk, sink, stop, nesting: Nesting::new(), events: Vec::new() }
+    pub(super) fn new(disk: MemoryDisk) -> Feeder {
+        Feeder::with(disk, Rules::default())
     }
 
-    fn job(&mut self, job: Job) -> Result<()> {
+    pub(super) fn with(disk: MemoryDisk, rules: Rules) -> Feeder {
+        let stop = Stop::new();
+        let sink = Sink::new(disk.root(), ChunkSize::MIN, rules, stop.clone());
+        Feeder { stop, ..Feeder::of(disk, sink) }
+    }
+
+    pub(super) fn of(disk: MemoryDisk, sink: Sink<crate::disk::memory::MemoryDir>) -> Feeder {
+        let stop = Stop::new();
+        Feeder { disk, sink, stop, nesting: Nesting::new(), events: Vec::new(), gets_taken: 0 }
+    }
+
+    pub(super) fn job(&mut self, job: Job) -> Result<()> {
         self.sink.handle(job, &mut self.events)
     }
 
-    fn prepare(&mut self, item: &Item<'_>) -> u64 {
+    pub(super) fn prepare(&mut self, item: &Item<'_>) -> u64 {
         let entry = self.nesting.place(item).unwrap();
         let id = entry.id;
         self.job(Job::Prepare(entry)).unwrap();
         id
     }
 
-    fn file(&mut self, name: &str, size: usize) -> u64 {
+    pub(super) fn file(&mut self, name: &str, size: usize) -> u64 {
         self.prepare(&Item::File { name: name.as_bytes(), size: Some(size as u64), meta: META, holes: 0 })
     }
 
-    fn dir(&mut self, name: &str) -> u64 {
+    pub(super) fn try_file(&mut self, name: &str, size: usize) -> Result<u64> {
+        let item = Item::File { name: name.as_bytes(), size: Some(size as u64), meta: META, holes: 0 };
+        let entry = self.nesting.place(&item).unwrap();
+        let id = entry.id;
+        self.job(Job::Prepare(entry)).map(|()| id)
+    }
+
+    pub(super) fn dir(&mut self, name: &str) -> u64 {
         self.prepare(&Item::Directory { name: name.as_bytes() })
     }
 
-    fn end(&mut self) -> u64 {
+    pub(super) fn end(&mut self) -> u64 {
         self.prepare(&Item::DirectoryEnd { meta: META })
     }
 
-    fn link(&mut self, name: &str, target: &str) -> u64 {
+    pub(super) fn link(&mut self, name: &str, target: &str) -> u64 {
         self.prepare(&Item::Link { name: name.as_bytes(), target: target.as_bytes(), meta: META })
     }
 
-    fn write(&mut self, entry: u64, offset: u64, bytes: &[u8]) -> Result<()> {
+    pub(super) fn write(&mut self, entry: u64, offset: u64, bytes: &[u8]) -> Result<()> {
         let piece = Piece::Bytes { entry, offset, length: u32::try_from(bytes.len()).unwrap() };
         self.job(Job::Write { pieces: vec![piece], payload: Bytes::copy_from_slice(bytes), cost: 4096 })
     }
 
-    fn finish(&mut self, entry: u64, bytes: &[u8]) -> Result<()> {
+    pub(super) fn finish(&mut self, entry: u64, bytes: &[u8]) -> Result<()> {
         let root = *blake3::hash(bytes).as_bytes();
         self.job(Job::Finish(FileEnd { entry, size: bytes.len() as u64, root }))
     }
 
-    fn send(&mut self, name: &str, bytes: &[u8]) -> u64 {
+    pub(super) fn send(&mut self, name: &str, bytes: &[u8]) -> u64 {
         let entry = self.file(name, bytes.len());
         if !bytes.is_empty() && self.is_wanted(entry) {
             self.write(entry, 0, bytes).unwrap();
@@ -73,16 +90,16 @@ impl Feeder {
         entry
     }
 
-    fn commit(&mut self) {
+    pub(super) fn commit(&mut self) {
         self.sink.commit(&mut self.events).unwrap();
     }
 
-    fn is_wanted(&self, id: u64) -> bool {
+    pub(super) fn is_wanted(&self, id: u64) -> bool {
         self.events.contains(&SinkEvent::Planned { entry: id, verdict: Verdict::Send })
     }
 
     /// The reason it failed with; `None` if it was delivered.
-    fn outcome(&self, id: u64) -> Option<Option<Reason>> {
+    pub(super) fn outcome(&self, id: u64) -> Option<Option<Reason>> {
         self.events.iter().find_map(|event| match event {
             SinkEvent::Resolved { entry, failure } if *entry == id => {
                 Some(failure.as_ref().map(|failure| failure.reason))
@@ -91,16 +108,43 @@ impl Feeder {
         })
     }
 
-    fn failed(&self, id: u64) -> Reason {
+    /// What was planned for it.
+    pub(super) fn verdict(&self, id: u64) -> Verdict {
+        let planned = self.events.iter().find_map(|event| match event {
+            SinkEvent::Planned { entry, verdict } if *entry == id => Some(*verdict),
+            _ => None,
+        });
+        planned.expect("not planned")
+    }
+
+    /// What was asked for last, if that was not given yet.
+    pub(super) fn wanted(&mut self, id: u64) -> Option<Get> {
+        let mut gets = self.events.iter().filter_map(|event| match event {
+            SinkEvent::Get(get) if get.entry == id => Some(get.clone()),
+            _ => None,
+        });
+        let get = gets.nth(self.gets_taken)?;
+        self.gets_taken += 1;
+        Some(get)
+    }
+
+    pub(super) fn failed(&self, id: u64) -> Reason {
         self.outcome(id).expect("no outcome").expect("delivered")
     }
 
-    fn tree(&self) -> Vec<String> {
+    pub(super) fn tree(&self) -> Vec<String> {
         self.disk.tree().into_iter().map(|(path, _)| path).collect()
     }
 }
 
-fn path(text: &str) -> RelPath {
+/// Bytes that repeat nowhere.
+pub(super) fn content(length: usize) -> Vec<u8> {
+    let mut bytes = vec![0; length];
+    blake3::Hasher::new().finalize_xof().fill(&mut bytes);
+    bytes
+}
+
+pub(super) fn path(text: &str) -> RelPath {
     text.split('/')
         .fold(RelPath::root(), |path, name| path.join(&Name::new(name.as_bytes()).unwrap()).unwrap())
 }
@@ -207,11 +251,12 @@ fn what_exists_is_left_alone() {
     root.create_dir(&name("dir")).unwrap();
     let mut feeder = Feeder::new(disk);
     for name in ["file", "link", "device", "dir"] {
-        let entry = feeder.file(name, 3);
+        let reason = if name == "dir" { Reason::DirectoryThere } else { Reason::Exists };
+        let entry = feeder.file(name, 4);
         assert!(!feeder.is_wanted(entry));
-        assert_eq!(feeder.failed(entry), Reason::Exists, "{name}");
+        assert_eq!(feeder.failed(entry), reason, "{name}");
         let entry = feeder.link(name, "x");
-        assert_eq!(feeder.failed(entry), Reason::Exists, "{name}");
+        assert_eq!(feeder.failed(entry), reason, "{name}");
     }
     for name in ["file", "link", "device"] {
         let begin = feeder.dir(name);
@@ -255,7 +300,7 @@ fn names_the_disk_takes_for_one_another_collide() {
     feeder.commit();
     let announced = feeder.file("readme", 1);
     assert_eq!(feeder.failed(announced), Reason::Collides);
-    let again = feeder.file("README", 1);
+    let again = feeder.file("README", 2);
     assert_eq!(feeder.failed(again), Reason::Exists);
     let composed = feeder.send("\u{e9}", b"composed");
     let decomposed = feeder.send("e\u{301}", b"decomposed");
@@ -387,12 +432,13 @@ fn a_part_file_swapped_for_another_is_not_delivered() {
 #[test]
 fn many_files_at_once_need_few_descriptors() {
     let mut feeder = Feeder::new(MemoryDisk::new());
-    let entries: Vec<u64> = (0..100).map(|number| feeder.file(&format!("f{number}"), 2)).collect();
+    let entries: Vec<u64> =
+        (0..file::HASHING_MAX).map(|number| feeder.file(&format!("f{number}"), 2)).collect();
     for offset in 0..2 {
         for entry in &entries {
             feeder.write(*entry, offset, b"x").unwrap();
-            let open = feeder.sink.parts.values().filter(|part| part.is_open()).count();
-            assert!(open <= part::FILES_OPEN_MAX && open == feeder.sink.open.len());
+            let open = feeder.sink.files.values().filter(|file| file.is_open()).count();
+            assert!(open <= file::FILES_OPEN_MAX && open == feeder.sink.open.len());
         }
     }
     for entry in &entries {

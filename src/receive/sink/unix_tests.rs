@@ -21,7 +21,7 @@ impl Feeder {
     fn new(out: &Path) -> Feeder {
         let root = crate::disk::create_output(out).unwrap();
         Feeder {
-            sink: Sink::new(root, ChunkSize::MIN, Stop::new()),
+            sink: Sink::new(root, ChunkSize::MIN, Rules::default(), Stop::new()),
             nesting: Nesting::new(),
             events: Vec::new(),
         }
@@ -113,10 +113,10 @@ fn directories_that_existed_keep_their_mode_and_time() {
 }
 
 #[test]
-fn directories_of_an_interrupted_transfer_stay_closed() {
+fn directories_of_an_interrupted_transfer_are_finished_by_the_next() {
     let temp = tempfile::tempdir().unwrap();
     let meta = Meta { mode: Some(0o755), ..META };
-    for is_interrupted in [true, false] {
+    for (is_interrupted, expected) in [(true, 0o1700), (false, 0o755)] {
         let mut feeder = Feeder::new(temp.path());
         feeder.prepare(&Item::Directory { name: b"d" }).unwrap();
         if !is_interrupted {
@@ -125,8 +125,8 @@ fn directories_of_an_interrupted_transfer_stay_closed() {
         }
         drop(feeder);
         let there = std::fs::metadata(temp.path().join("d")).unwrap();
-        assert_eq!(there.mode() & 0o7777, 0o700);
-        assert_ne!(there.mtime(), META.mtime_s);
+        assert_eq!(there.mode() & 0o7777, expected);
+        assert_eq!(there.mtime() == META.mtime_s, !is_interrupted);
     }
 }
 
@@ -318,4 +318,81 @@ fn names_of_every_kind_arrive() {
     feeder.commit();
     assert!(sent.iter().all(|id| feeder.outcome(*id).is_none()));
     assert_eq!(std::fs::read_dir(temp.path()).unwrap().count(), names.len());
+}
+
+fn journal_and_part(name: &[u8]) -> [String; 2] {
+    let name = crate::proto::path::Name::new(name).unwrap();
+    [name.journal_file(), name.part_file()]
+        .map(|name| std::str::from_utf8(name.as_bytes()).unwrap().to_owned())
+}
+
+fn content(length: usize) -> Vec<u8> {
+    let mut bytes = vec![0; length];
+    blake3::Hasher::new().finalize_xof().fill(&mut bytes);
+    bytes
+}
+
+/// What stands under the names of a part file and its journal is believed only if it can be ours.
+#[test]
+fn foreign_part_files_and_journals_are_not_gone_on_with() {
+    type Spoil = fn(&Path, [&Path; 2]);
+    let spoils: [Spoil; 6] = [
+        |outside, [journal, _]| {
+            std::fs::rename(journal, outside).unwrap();
+            symlink(outside, journal).unwrap();
+        },
+        |outside, [_, part]| {
+            std::fs::rename(part, outside).unwrap();
+            std::fs::hard_link(outside, part).unwrap();
+        },
+        |_, [journal, _]| std::fs::write(journal, b"p2pcj").unwrap(),
+        |_, [journal, _]| std::fs::write(journal, [0xff; 4096]).unwrap(),
+        |_, [journal, _]| {
+            std::fs::remove_file(journal).unwrap();
+            std::fs::create_dir(journal).unwrap();
+        },
+        |_, [_, part]| std::fs::remove_file(part).unwrap(),
+    ];
+    let bytes = content(3 << 19);
+    for (number, spoil) in spoils.into_iter().enumerate() {
+        let temp = tempfile::tempdir().unwrap();
+        let out = temp.path().join("out");
+        let item = Item::File { name: b"f", size: Some(bytes.len() as u64), meta: META, holes: 0 };
+        let mut feeder = Feeder::new(&out);
+        feeder.prepare(&item).unwrap();
+        let pieces = vec![Piece::Bytes { entry: 0, offset: 0, length: 1 << 20 }];
+        let payload = Bytes::copy_from_slice(&bytes[..1 << 20]);
+        feeder.sink.handle(Job::Write { pieces, payload, cost: 0 }, &mut feeder.events).unwrap();
+        drop(feeder);
+        let [journal, part] = journal_and_part(b"f").map(|name| out.join(name));
+        assert!(journal.is_file() && part.is_file());
+        spoil(&temp.path().join("outside"), [&journal, &part]);
+        let outside = std::fs::read(temp.path().join("outside")).ok();
+        let mut feeder = Feeder::new(&out);
+        let entry = feeder.prepare(&item).unwrap();
+        let planned = SinkEvent::Planned { entry, verdict: Verdict::Send };
+        assert_eq!(feeder.events, [planned], "{number}");
+        let pieces = vec![Piece::Bytes { entry, offset: 0, length: 3 << 19 }];
+        let payload = Bytes::copy_from_slice(&bytes);
+        feeder.sink.handle(Job::Write { pieces, payload, cost: 0 }, &mut feeder.events).unwrap();
+        feeder.finish(entry, bytes.len() as u64, *blake3::hash(&bytes).as_bytes()).unwrap();
+        feeder.commit();
+        assert_eq!(feeder.outcome(entry), None, "{number}");
+        assert!(std::fs::read(out.join("f")).unwrap() == bytes);
+        assert_eq!(std::fs::read(temp.path().join("outside")).ok(), outside, "{number}");
+    }
+}
+
+#[test]
+fn what_cannot_fit_ends_the_transfer_before_it_begins() {
+    let temp = tempfile::tempdir().unwrap();
+    let mut feeder = Feeder::new(temp.path());
+    let file = |holes| Item::File { name: b"f", size: Some(1 << 60), meta: META, holes };
+    let error = feeder.prepare(&file(0)).unwrap_err();
+    assert_eq!(error.kind(), Kind::Disk);
+    assert!(error.to_string().starts_with("not enough room: 1.0 EiB are still to come and "), "{error}");
+    assert!(error.hint_text().is_some());
+    // Holes take none.
+    Feeder::new(temp.path()).prepare(&file(1 << 60)).unwrap();
+    assert_eq!(std::fs::read_dir(temp.path()).unwrap().count(), 0);
 }

@@ -112,6 +112,12 @@ impl Roots {
     }
 
     /// Where an entry of this path is; `None` if it belongs to no argument.
+    /// Whether standard input is among them: it can be read once only.
+    #[must_use]
+    pub fn has_input(&self) -> bool {
+        self.0.list.iter().any(|root| root.place == Place::Input)
+    }
+
     pub(super) fn locate(&self, path: &RelPath) -> Option<Located<'_>> {
         let (first, rest) = path.split_first()?;
         let root = self.0.list.get(*self.0.by_name.get(&first)?)?;

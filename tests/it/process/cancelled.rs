@@ -21,9 +21,10 @@ impl Halfway {
     fn reach() -> Halfway {
         let dir = tempfile::tempdir().unwrap();
         let (relay, file, out) = (Relay::start(), small_file(dir.path()), dir.path().join("out"));
-        let mut sender =
-            Program::start(relay.send().arg(file).args(["-", "--verbose"]).stdin(Stdio::piped()));
-        let mut receiver = Program::start(relay.receive(&out).arg("--verbose"));
+        let mut sender = Program::start(
+            relay.send().arg(file).args(["-", "--verbose", "--retry=0"]).stdin(Stdio::piped()),
+        );
+        let mut receiver = Program::start(relay.receive(&out).args(["--verbose", "--retry=0"]));
         sender.stdin.as_mut().unwrap().write_all(&vec![7; 100_000]).unwrap();
         sender.says("small  5 B");
         receiver.says("small  5 B");

@@ -12,7 +12,8 @@ use super::{Relay, names, small_file};
 fn a_killed_receiver_leaves_only_what_is_whole() {
     let dir = tempfile::tempdir().unwrap();
     let (relay, file, out) = (Relay::start(), small_file(dir.path()), dir.path().join("out"));
-    let mut sender = Program::start(relay.send().args(["-", "--verbose"]).arg(file).stdin(Stdio::piped()));
+    let mut sender =
+        Program::start(relay.send().args(["-", "--verbose", "--retry=0"]).arg(file).stdin(Stdio::piped()));
     let mut receiver = Program::start(relay.receive(&out).arg("--verbose"));
     // More than one window: the sender takes the last of it only when the receiver has written some.
     sender.stdin.as_mut().unwrap().write_all(&vec![7; 24 << 20]).unwrap();

@@ -47,6 +47,7 @@ impl Attacker {
                 role: Role::Send,
                 made: false,
                 options: Options::default(),
+                in_session: false,
                 ciphers: Ciphers::here(),
                 app: "attacker",
                 nonce: [7; 32],
@@ -354,7 +355,7 @@ fn a_file_of_endless_holes_can_be_interrupted() {
         name: b"f",
         size: Some(1 << 62),
         meta: META,
-        holes: 0,
+        holes: 1 << 62,
     }]));
     scene.attacker.hears(|control| matches!(control, Control::Plan(_)).then_some(()));
     // As many as the window takes.

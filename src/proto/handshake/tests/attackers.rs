@@ -275,6 +275,7 @@ fn params() -> Params<'static> {
         role: Role::Send,
         made: true,
         options: Options::default(),
+        in_session: false,
         ciphers: BOTH_CIPHERS,
         app: "1.2.3",
         nonce: [1; 32],

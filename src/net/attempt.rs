@@ -1,0 +1,150 @@
+//! One connection to the code's room, and one run of the handshake on it.
+
+use std::time::{Duration, Instant};
+
+use futures_lite::future;
+use smol::Timer;
+
+use super::pair::{Origin, Pairing, before, random};
+use super::pause::jittered;
+use super::ws::{Closed, Connection};
+use crate::error::Result;
+use crate::proto::handshake::{Established, Fault, Handshake, Params, Role, Verdict};
+use crate::proto::seal::Ciphers;
+
+/// What came of one connection.
+pub(super) enum Attempt {
+    /// The other side knows the code.
+    Established(Box<Established>, Connection),
+    /// Somebody tested a guess against us, the maker.
+    GuessedWrong,
+    /// We, the taker, have shown our confirmation and saw none: a guess may have been tested on it.
+    Unanswered,
+    /// Nobody learned anything; try again.
+    Nothing,
+}
+
+impl Pairing<'_> {
+    /// Runs the handshake. With `in_session` this side still has a session and is only looking for a peer that was started again.
+    pub(super) async fn attempt(
+        &self,
+        mut connection: Connection,
+        until: Option<Instant>,
+        in_session: bool,
+    ) -> Result<Attempt> {
+        let (mut handshake, first) = self.handshake(in_session)?;
+        if say(&mut connection, first).await.is_err() {
+            return Ok(Attempt::Nothing);
+        }
+        let Some(first) = before(until, opposite(&mut connection)).await?? else {
+            return Ok(Attempt::Nothing);
+        };
+        let mut message = first;
+        let answered_by = Instant::now() + HANDSHAKE;
+        let mut confirmed = false;
+        while let Ok(received) = &message {
+            let step = match handshake.handle(received) {
+                Ok(step) => step,
+                Err(fault) => {
+                    refuse(&mut connection, fault).await;
+                    if !in_session && self.ends_with(fault) {
+                        return Err(fault.into());
+                    }
+                    break;
+                }
+            };
+            if let Some(reply) = step.send {
+                confirmed = true;
+                if say(&mut connection, reply).await.is_err() {
+                    break;
+                }
+            }
+            if let Some(established) = step.established {
+                return Ok(Attempt::Established(established, connection));
+            }
+            message = match before(Some(answered_by), connection.reader.next()).await {
+                Ok(message) => message,
+                Err(_) => break,
+            };
+        }
+        Ok(match handshake.ended() {
+            Verdict::Nothing => Attempt::Nothing,
+            // Only the side that was given the code confirms before it has seen a valid confirmation.
+            Verdict::WrongGuess if confirmed => Attempt::Unanswered,
+            Verdict::WrongGuess => Attempt::GuessedWrong,
+        })
+    }
+
+    /// A new run of the handshake on this side, and its first message.
+    fn handshake(&self, in_session: bool) -> Result<(Handshake, Vec<u8>)> {
+        Ok(Handshake::new(&Params {
+            room: &self.derived.room,
+            password: &self.derived.password,
+            role: self.role,
+            made: matches!(self.origin, Origin::Made | Origin::Embedded { made: true, .. }),
+            options: self.options,
+            in_session,
+            ciphers: Ciphers::here(),
+            app: env!("CARGO_PKG_VERSION"),
+            nonce: *random()?,
+            pake_seed: &*random()?,
+        }))
+    }
+
+    /// Whether a fault, which is no guess, ends this side. A stranger in the room shall not be able to: the other side's person reads
+    /// why, and this one waits on. Only a receiver that was given its code has nobody to wait for but the one it found, and
+    /// stops when that one speaks another version or does what no stranger would.
+    fn ends_with(&self, fault: Fault) -> bool {
+        let is_pure_taker = matches!(self.origin, Origin::Given) && self.role == Role::Receive;
+        is_pure_taker && !matches!(fault, Fault::WrongCode | Fault::Malformed(_))
+    }
+}
+
+/// The first message of whoever sits opposite, or how the connection ended. It may take as long as a person does; but no seat is kept
+/// for long: whoever sits opposite and says nothing would keep the other side out, and a dead relay would not be noticed. `None` when the
+/// seat was given up for that.
+pub(super) async fn opposite(connection: &mut Connection) -> Result<Option<Result<bytes::BytesMut, Closed>>> {
+    let seat_until = Instant::now() + jittered(SEAT)?;
+    let first = async { Some(connection.reader.next().await) };
+    let late = async {
+        Timer::at(seat_until).await;
+        None
+    };
+    let first = future::or(first, late).await;
+    if first.is_none() {
+        // It is given up politely, so that the relay knows at once.
+        let _ = connection.writer.close(CLOSE_NORMAL, "").await;
+    }
+    Ok(first)
+}
+
+/// Tells the other side what is wrong with it and hangs up.
+async fn refuse(connection: &mut Connection, fault: Fault) {
+    if let Some(refusal) = fault.refusal() {
+        // Whoever has gone already cannot be told.
+        let _ = say(connection, refusal).await;
+    }
+    dismiss(connection).await;
+}
+
+/// Hangs up on somebody because of what they said.
+pub(super) async fn dismiss(connection: &mut Connection) {
+    let _ = connection.writer.close(CLOSE_POLICY, "").await;
+}
+
+pub(super) async fn say(connection: &mut Connection, message: Vec<u8>) -> Result<(), Closed> {
+    connection.writer.send(message.into()).await?;
+    connection.writer.flush().await
+}
+
+/// How long a peer that has begun the handshake may take to finish it. A slow line and a slow machine need a few seconds.
+const HANDSHAKE: Duration = Duration::from_secs(30);
+
+/// How long a seat is kept without a word from opposite, at most; half of that at least.
+const SEAT: Duration = Duration::from_secs(120);
+
+/// RFC 6455, section 7.4.1: the purpose of the connection is fulfilled.
+const CLOSE_NORMAL: u16 = 1000;
+
+/// RFC 6455, section 7.4.1: a message violates the policy.
+const CLOSE_POLICY: u16 = 1008;

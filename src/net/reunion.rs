@@ -1,0 +1,245 @@
+//! Finding each other again when the connection of a session was lost.
+//!
+//! ```text
+//!                      ┌─ by keys: the lane's room ── Rejoin, both prove the session secret ──▶ the lane goes on
+//! connection lost ─────┤
+//!                      └─ by code: the code's room ── First, Confirm with a side without session ▶ a new session
+//! ```
+//!
+//! Both are tried at once, for as long as the person allows (`retry`). A side that was not started again is found by the keys, and by nobody
+//! else: whoever sits in the lane's room and does not have them is a stranger, dropped at no cost. A side that was started again has
+//! lost its keys and has the code: it is paired with like the first time, and the session begins anew. Two sides that both still have
+//! their session leave each other alone in the code's room. Wrong guesses there count like all others; the third ends the looking by code, and
+//! the session stays what it is.
+
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use futures_lite::future;
+use smol::Timer;
+
+use super::attempt::{Attempt, dismiss, opposite, say};
+use super::dial::RoomRequest;
+use super::pair::{Paired, Pairing, before, random};
+use super::pause::Pause;
+use super::ws::Connection;
+use crate::error::{Error, Kind, Result};
+use crate::events::Event;
+use crate::proto::handshake::GuessesLeft;
+use crate::proto::rejoin::{Proven, Rejoin};
+use crate::proto::seal::{Mode, SessionSecret};
+
+/// What one side needs to find the other again.
+pub struct Reunion<'p> {
+    pairing: &'p Pairing<'p>,
+    secret: SessionSecret,
+    mode: Mode,
+}
+
+/// Who was found.
+pub enum Found<'p> {
+    /// The other side of this session, on a connection that can take the place of the lost one.
+    Lane(Box<(Connection, Proven)>),
+    /// The other side was started again: a new session is established.
+    Restarted(Box<Paired<'p>>),
+}
+
+impl<'p> Reunion<'p> {
+    pub(super) fn new(pairing: &'p Pairing<'p>, secret: SessionSecret, mode: Mode) -> Reunion<'p> {
+        Reunion { pairing, secret, mode }
+    }
+
+    /// The room where the connection of the session's lane is renewed.
+    #[must_use]
+    pub fn room(&self) -> String {
+        self.secret.lane_room(LANE)
+    }
+
+    /// How long a lost connection is looked for; zero: not at all.
+    #[must_use]
+    pub fn retry(&self) -> Duration {
+        self.pairing.retry
+    }
+
+    /// Looks for the other side of a session that has got `frames` frames on its lane. Cancel safe: nobody is left half found.
+    ///
+    /// # Errors
+    /// Kind `ConnectionLost` when nobody was found until `until`; `Internal` when the system gives no random numbers.
+    pub async fn search(&self, frames: u64, until: Instant) -> Result<Found<'p>> {
+        let hindrance = Hindrance::default();
+        let late = async {
+            Timer::at(until).await;
+            Err(gone(self.retry(), hindrance.take()))
+        };
+        let looking = future::or(self.by_keys(frames, &hindrance), self.by_code(&hindrance));
+        future::or(late, looking).await
+    }
+
+    async fn by_keys(&self, frames: u64, hindrance: &Hindrance) -> Result<Found<'p>> {
+        let request = RoomRequest { room: self.room(), role: self.pairing.role, fresh: false };
+        let mut pause = Pause::up_to(PAUSE_MAX);
+        loop {
+            pause.rest().await?;
+            let connection = match self.pairing.seats.seat(request.clone()).await {
+                Ok(connection) => connection,
+                Err(error) => {
+                    hindrance.note(&Error::from(error));
+                    continue;
+                }
+            };
+            let began = Instant::now();
+            match self.rejoin(connection, frames).await? {
+                Ok(found) => return Ok(Found::Lane(Box::new(found))),
+                Err(why) => hindrance.note_if(why),
+            }
+            pause.after(began.elapsed());
+        }
+    }
+
+    /// One connection in the lane's room. The inner error is why nobody was found, where there is more to say than that nobody came.
+    async fn rejoin(
+        &self,
+        mut connection: Connection,
+        frames: u64,
+    ) -> Result<Result<(Connection, Proven), Option<String>>> {
+        let (rejoin, message) =
+            Rejoin::new(self.secret.clone(), self.mode, LANE, self.pairing.role, *random()?);
+        if let Err(closed) = say(&mut connection, message).await {
+            return Ok(Err(Some(closed.to_string())));
+        }
+        let first = match opposite(&mut connection).await? {
+            Some(Ok(first)) => first,
+            Some(Err(closed)) => return Ok(Err(Some(closed.to_string()))),
+            None => return Ok(Err(None)),
+        };
+        let stranger = match rejoin.handle(&first) {
+            Err(stranger) => stranger,
+            Ok(mut unproven) => {
+                if let Err(closed) = say(&mut connection, unproven.prove(frames)?).await {
+                    return Ok(Err(Some(closed.to_string())));
+                }
+                let record = before(Some(Instant::now() + PROOF), connection.reader.next()).await;
+                match record {
+                    Ok(Ok(mut record)) => match unproven.handle(&mut record) {
+                        Ok(proven) => return Ok(Ok((connection, proven))),
+                        Err(stranger) => stranger,
+                    },
+                    Ok(Err(closed)) => return Ok(Err(Some(closed.to_string()))),
+                    Err(_) => {
+                        return Ok(Err(Some("somebody in the room of our lane says nothing".to_owned())));
+                    }
+                }
+            }
+        };
+        dismiss(&mut connection).await;
+        Ok(Err(Some(stranger.to_string())))
+    }
+
+    async fn by_code(&self, hindrance: &Hindrance) -> Result<Found<'p>> {
+        let mut pause = Pause::up_to(PAUSE_MAX);
+        while !self.pairing.guesses.are_too_many() {
+            pause.rest().await?;
+            let connection = match self.pairing.dial(false).await {
+                Ok(connection) => connection,
+                Err(error) => {
+                    hindrance.note(&Error::from(error));
+                    continue;
+                }
+            };
+            let began = Instant::now();
+            match self.pairing.attempt(connection, None, true).await? {
+                Attempt::Established(established, connection) => {
+                    self.pairing.handler.event(Event::Restarted);
+                    return Ok(Found::Restarted(Box::new(self.pairing.paired(&established, connection))));
+                }
+                Attempt::GuessedWrong | Attempt::Unanswered => {
+                    let left = match self.pairing.guesses.count_wrong() {
+                        GuessesLeft::Left(left) => left,
+                        GuessesLeft::Burnt => 0,
+                    };
+                    self.pairing.handler.event(Event::WrongGuess { left });
+                }
+                Attempt::Nothing => {}
+            }
+            pause.after(began.elapsed());
+        }
+        // The code is burnt. Whoever still has the keys is found by them.
+        future::pending().await
+    }
+}
+
+impl fmt::Debug for Reunion<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Reunion(..)")
+    }
+}
+
+/// What stood in the way last.
+#[derive(Default)]
+struct Hindrance(Mutex<Option<String>>);
+
+impl Hindrance {
+    fn note(&self, error: &Error) {
+        self.note_if(Some(error.to_string()));
+    }
+
+    fn note_if(&self, what: Option<String>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = what;
+    }
+
+    fn take(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+fn gone(retry: Duration, hindrance: Option<String>) -> Error {
+    let what = format!("the other side did not come back within {}", in_words(retry));
+    let what = match hindrance {
+        Some(hindrance) => format!("{what} ({hindrance})"),
+        None => what,
+    };
+    Error::new(Kind::ConnectionLost, what).hint(GO_ON)
+}
+
+/// A time as a person gives it: whole minutes, else seconds.
+fn in_words(time: Duration) -> String {
+    let plural = |count: u64, word| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
+    match time.as_secs() {
+        0 => plural(u64::try_from(time.as_millis()).unwrap_or(u64::MAX), "millisecond"),
+        seconds if seconds % 60 == 0 => plural(seconds / 60, "minute"),
+        seconds => plural(seconds, "second"),
+    }
+}
+
+/// What helps when a connection is lost for good.
+pub(super) const GO_ON: &str =
+    "What has come is kept: run the same commands again, and the transfer goes on where it was.";
+
+/// The one lane there is.
+const LANE: u8 = 0;
+
+/// The longest pause between two attempts. Thousands of sides that look for one relay for minutes ask it some hundred times a second at most.
+const PAUSE_MAX: Duration = Duration::from_secs(5);
+
+/// How long somebody who has begun to prove itself may take for it: as long as a pairing.
+const PROOF: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_says_how_long_what_and_how_to_go_on() {
+        let error = gone(Duration::from_secs(600), Some("the relay is full".to_owned()));
+        assert_eq!(error.kind(), Kind::ConnectionLost);
+        assert_eq!(
+            error.to_string(),
+            "the other side did not come back within 10 minutes (the relay is full)"
+        );
+        assert!(error.hint_text().unwrap().contains("run the same commands again"));
+        assert!(gone(Duration::from_secs(1), None).to_string().ends_with("within 1 second"));
+        assert!(gone(Duration::from_millis(90_500), None).to_string().ends_with("within 90 seconds"));
+        assert!(gone(Duration::from_millis(200), None).to_string().ends_with("within 200 milliseconds"));
+    }
+}

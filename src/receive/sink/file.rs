@@ -1,0 +1,425 @@
+//! Files being received: what came is written and hashed, and in the end compared with what the sender says it sent.
+
+use crate::disk::{Dir, DiskError, Fault, File, Stat};
+use crate::error::Result;
+use crate::proto::chunk::ChunkSize;
+use crate::proto::frame::{Failure, FileEnd, Get, Piece, Reason};
+use crate::proto::limits::{GETS_MAX, LIST_MAX};
+use crate::proto::manifest::Meta;
+use crate::proto::path::{Name, RelPath};
+use crate::proto::runs::Runs;
+
+use super::commit::Finished;
+use super::compare::Basis;
+use super::coverage::{Coverage, Input};
+use super::part::PartFile;
+use super::stop::ZEROS_STEP_BYTES;
+use super::tree::Parent;
+use super::{Attempt, Content, Portion, Refusal, Sink, SinkEvent, breach, fatal, portions};
+
+/// A file of which not everything has come.
+#[derive(Debug)]
+pub(super) struct Incoming<F> {
+    /// Where it belongs.
+    pub(super) path: RelPath,
+    pub(super) parent: Parent,
+    /// What it will be called there: its own name, or that with a number behind it.
+    pub(super) name: Name,
+    pub(super) size: Option<u64>,
+    pub(super) meta: Meta,
+    pub(super) phase: Phase,
+    /// What stands under its own name.
+    pub(super) there: Option<Box<Stat>>,
+    /// What it takes the place of, if that is still the same then.
+    pub(super) replaces: Option<Box<Stat>>,
+    /// A file on the disk that may have something in common with it.
+    pub(super) basis: Option<Box<Basis<F>>>,
+    /// Made with the first piece: a manifest announces thousands of files ahead, and a hasher takes 2 KiB.
+    pub(super) coverage: Option<Box<Coverage>>,
+    pub(super) part: Option<Box<PartFile<F>>>,
+    /// How often something was asked for.
+    pub(super) gets: u32,
+    /// Bytes of it that are holes.
+    pub(super) holes: u64,
+    /// Bytes that are still counted as to come.
+    pub(super) owed: u64,
+}
+
+/// What is under way with a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// All of it comes.
+    Fresh,
+    /// What stands there is compared, and nothing is written.
+    Comparing,
+    /// What is missing comes; what is the same in the basis is copied.
+    Building,
+    /// What is missing comes; what the part file holds is compared.
+    Resuming,
+    /// A person is asked about it.
+    Asking,
+}
+
+impl<F> Incoming<F> {
+    pub(super) fn new(
+        path: RelPath,
+        parent: Parent,
+        name: Name,
+        size: Option<u64>,
+        meta: Meta,
+    ) -> Incoming<F> {
+        Incoming {
+            path,
+            parent,
+            name,
+            size,
+            meta,
+            phase: Phase::Fresh,
+            there: None,
+            replaces: None,
+            basis: None,
+            coverage: None,
+            part: None,
+            gets: 0,
+            holes: 0,
+            owed: 0,
+        }
+    }
+
+    /// The directory it belongs in.
+    pub(super) fn dir(&self) -> RelPath {
+        self.path.split().map(|(dir, _)| dir).unwrap_or_default()
+    }
+
+    /// How it is cut; `session` is how the others are.
+    pub(super) fn chunk(&self, session: ChunkSize) -> ChunkSize {
+        match self.coverage.as_deref() {
+            Some(Coverage::Chunks(chunks)) => chunks.chunk(),
+            _ => session,
+        }
+    }
+
+    pub(super) fn coverage(&mut self, session: ChunkSize) -> &mut Coverage {
+        let size = self.size;
+        self.coverage.get_or_insert_with(|| Box::new(Coverage::new(size, session)))
+    }
+
+    /// Closes whatever is open of it.
+    pub(super) fn close(&mut self) {
+        if let Some(part) = &mut self.part {
+            part.close();
+        }
+        if let Some(basis) = &mut self.basis {
+            basis.close();
+        }
+    }
+
+    /// Whether it holds a descriptor.
+    #[cfg(test)]
+    pub(super) fn is_open(&self) -> bool {
+        self.part.as_ref().is_some_and(|part| part.file.is_some())
+    }
+}
+
+impl<D: Dir + 'static> Sink<D> {
+    /// Takes pieces. Those of entries that already have their outcome are passed over: they were on their way when it was told.
+    pub(super) fn write(
+        &mut self,
+        pieces: &[Piece],
+        payload: &[u8],
+        events: &mut Vec<SinkEvent>,
+    ) -> Result<()> {
+        for portion in portions(pieces, payload) {
+            self.stop.check()?;
+            let Portion { entry, offset, length, content } = portion?;
+            if !self.files.contains_key(&entry) {
+                if entry < self.next {
+                    continue;
+                }
+                return Err(breach("contents of a file that was not announced"));
+            }
+            let taken = match content {
+                Content::Bytes(bytes) => self.take(entry, offset, Input::Bytes(bytes)),
+                Content::Zeros => self.take_zeros(entry, offset, length),
+                Content::Same(value) => self.compare(entry, offset, length, value),
+            };
+            if let Err(failure) = fatal(taken)? {
+                self.give_up(entry, failure, events)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Compares what came with what the sender says it sent, and hands the file to the group or asks for what is missing.
+    pub(super) fn finish(&mut self, end: &FileEnd, events: &mut Vec<SinkEvent>) -> Result<()> {
+        if !self.files.contains_key(&end.entry) {
+            return if end.entry < self.next {
+                Ok(())
+            } else {
+                Err(breach("the end of a file that was not announced"))
+            };
+        }
+        match fatal(self.settle(end))? {
+            Ok(then) => {
+                events.extend(then);
+                Ok(())
+            }
+            Err(failure) => self.give_up(end.entry, failure, events),
+        }
+    }
+
+    /// Ends a file that will not be delivered. What came of it is removed, unless the next session may go on with it.
+    pub(super) fn give_up(
+        &mut self,
+        entry: u64,
+        failure: Failure,
+        events: &mut Vec<SinkEvent>,
+    ) -> Result<()> {
+        let Some(mut file) = self.forget(entry) else {
+            return if entry < self.next {
+                Ok(())
+            } else {
+                Err(breach("the end of a file that was not announced"))
+            };
+        };
+        let chunk = file.chunk(self.chunk);
+        if let Some(mut part) = file.part.take() {
+            // The file is there still, and most of it may be the same next time.
+            let may_come_back = matches!(failure.reason, Reason::Changed | Reason::Unreadable);
+            if !(may_come_back && self.preserve(&file.path, chunk, &mut part)) {
+                self.remove_part(&file.dir(), &part);
+            }
+        }
+        self.release(&file.path, &file.name);
+        self.tree.done(file.parent, &mut self.group.ready);
+        events.push(SinkEvent::Resolved { entry, failure: Some(failure) });
+        Ok(())
+    }
+
+    /// Takes a file out of those that are coming.
+    pub(super) fn forget(&mut self, entry: u64) -> Option<Incoming<D::File>> {
+        let file = self.files.remove(&entry)?;
+        self.open.retain(|&open| open != entry);
+        self.hashing = self.hashing.saturating_sub(file.coverage.as_deref().map_or(0, Coverage::open));
+        self.space.forgone(file.owed);
+        Some(file)
+    }
+
+    fn take_zeros(&mut self, entry: u64, offset: u64, length: u32) -> Attempt<()> {
+        let mut at = offset;
+        let mut left = u64::from(length);
+        // All of them are expected before the first is taken.
+        self.expect(entry, offset, left)?;
+        while left > 0 {
+            self.stop.check().map_err(Refusal::Fatal)?;
+            let now = left.min(ZEROS_STEP_BYTES);
+            self.take(entry, at, Input::Zeros(now))?;
+            (at, left) = (at + now, left - now);
+        }
+        Ok(())
+    }
+
+    /// Checks that a piece belongs there.
+    fn expect(&mut self, entry: u64, offset: u64, length: u64) -> Attempt<()> {
+        let session = self.chunk;
+        let Some(file) = self.files.get_mut(&entry) else { return Ok(()) };
+        if matches!(file.phase, Phase::Comparing | Phase::Asking) {
+            return Err(Refusal::Fatal(breach("contents of a file nobody asked for")));
+        }
+        let before = file.coverage.as_deref().map_or(0, Coverage::open);
+        let coverage = file.coverage(session);
+        let expected = coverage.expect(offset, length);
+        self.hashing += coverage.open() - before;
+        expected.map_err(Refusal::Fatal)
+    }
+
+    /// Writes and hashes a piece.
+    fn take(&mut self, entry: u64, offset: u64, input: Input<'_>) -> Attempt<()> {
+        self.expect(entry, offset, input.length())?;
+        self.open_part(entry)?;
+        let Some(file) = self.files.get_mut(&entry) else { return Ok(()) };
+        let (Some(part), Some(coverage)) = (&mut file.part, &mut file.coverage) else { return Ok(()) };
+        let written = match input {
+            Input::Bytes(bytes) => part.write(bytes, offset),
+            Input::Zeros(count) => part.zero(offset, count),
+        };
+        if let Err(error) = written {
+            let path = file.path.clone();
+            return Err(self.refuse(error, &path));
+        }
+        let mut done = Vec::new();
+        let before = coverage.open();
+        let fed = coverage.feed(offset, input, &mut done);
+        self.hashing = (self.hashing + coverage.open()).saturating_sub(before);
+        fed.map_err(Refusal::Fatal)?;
+        if self.hashing > HASHING_MAX {
+            return Err(Refusal::Fatal(breach("too many files came at once")));
+        }
+        if !done.is_empty() {
+            self.unjournaled.insert(entry);
+        }
+        for slot in done {
+            part.journal.note(slot);
+        }
+        if let Input::Bytes(bytes) = input {
+            let written = file.owed.min(bytes.len() as u64);
+            file.owed -= written;
+            self.space.written(written);
+        }
+        Ok(())
+    }
+
+    /// What follows from the end of what was asked for.
+    fn settle(&mut self, end: &FileEnd) -> Attempt<Option<SinkEvent>> {
+        let corrupt = |what: &str| Refusal::Entry(Failure::new(Reason::Corrupt, what));
+        let session = self.chunk;
+        let Some(file) = self.files.get_mut(&end.entry) else { return Ok(None) };
+        let (size, phase) = (file.size, file.phase);
+        let before = file.coverage.as_deref().map_or(0, Coverage::open);
+        let root = match file.coverage(session) {
+            Coverage::Stream(hasher) if hasher.length() != end.size => {
+                return Err(corrupt("its length differs"));
+            }
+            Coverage::Stream(hasher) => Some(hasher.root()),
+            Coverage::Chunks(chunks) => {
+                chunks.forget_open();
+                chunks.root()
+            }
+        };
+        self.hashing =
+            (self.hashing + file.coverage.as_deref().map_or(0, Coverage::open)).saturating_sub(before);
+        if size.is_some_and(|size| size != end.size) {
+            return Err(corrupt("its length differs"));
+        }
+        match (root, phase) {
+            (Some(root), _) if root.0 != end.root => Err(corrupt("its hash differs")),
+            (Some(_), Phase::Comparing) => self.keep(end.entry).map(|()| None),
+            (Some(_), _) => self.complete(end).map(|()| None),
+            (None, Phase::Comparing) => self.differs(end.entry),
+            (None, Phase::Building | Phase::Resuming) => {
+                let missing =
+                    file.coverage.as_mut().and_then(|coverage| coverage.chunks()).map(|c| c.missing());
+                self.ask(end.entry, missing.unwrap_or_default(), Runs::new())
+                    .map(|get| Some(SinkEvent::Get(get)))
+            }
+            (None, Phase::Fresh | Phase::Asking) => Err(corrupt("its length differs")),
+        }
+    }
+
+    /// Puts together what is wanted of a file now.
+    pub(super) fn ask(&mut self, entry: u64, send: Runs, compare: Runs) -> Attempt<Get> {
+        let session = self.chunk;
+        let Some(file) = self.files.get_mut(&entry) else {
+            return Err(Refusal::Fatal(breach("a wish for what is not coming")));
+        };
+        file.gets += 1;
+        if file.gets > GETS_MAX || send.len() + compare.len() > LIST_MAX {
+            return Err(Refusal::Entry(Failure::new(Reason::Corrupt, "what came was never what was sent")));
+        }
+        let chunk = file.chunk(session);
+        let bytes = file.size.map_or(0, |size| send.bytes(size, chunk));
+        let chunk_bytes = chunk.bytes();
+        self.owe(entry, bytes)?;
+        Ok(Get { entry, chunk_bytes, send: send.into_vec(), compare: compare.into_vec() })
+    }
+
+    /// Counts so much of a file as to come, beside what is counted already.
+    pub(super) fn owe(&mut self, entry: u64, bytes: u64) -> Attempt<()> {
+        let Some(file) = self.files.get(&entry) else { return Ok(()) };
+        let more = bytes.saturating_sub(file.owed);
+        // What it takes the place of makes room for it; not before, but the disk need not hold both for every file.
+        let freed = file.replaces.as_ref().and_then(|old| old.allocated).unwrap_or(0);
+        let dir = file.dir();
+        let counted = self.promise(&dir, more.saturating_sub(freed))?;
+        if let Some(file) = self.files.get_mut(&entry) {
+            file.owed += counted;
+        }
+        Ok(())
+    }
+
+    /// Hands a file that is whole to the group.
+    fn complete(&mut self, end: &FileEnd) -> Attempt<()> {
+        // An empty file has had no piece, so its part file is made here.
+        self.open_part(end.entry)?;
+        let Some(file) = self.files.get_mut(&end.entry) else { return Ok(()) };
+        let Some(part) = &mut file.part else { return Ok(()) };
+        let sealed = part
+            .fit(end.size)
+            .and_then(|()| part.handle()?.set_meta(&file.meta))
+            .and_then(|()| part.handle().cloned());
+        let path = file.path.clone();
+        match sealed.and_then(|handle| Ok((handle, self.is_covered(&path)?))) {
+            Ok((handle, is_covered)) => {
+                if let Some(file) = self.forget(end.entry) {
+                    self.group.add_file(Finished {
+                        entry: end.entry,
+                        path: file.path,
+                        parent: file.parent,
+                        name: file.name,
+                        part: file.part,
+                        chunk: self.chunk,
+                        replaces: file.replaces,
+                        size: end.size,
+                        is_covered,
+                        file: Some(handle),
+                    });
+                }
+                Ok(())
+            }
+            Err(error) => Err(self.refuse(error, &path)),
+        }
+    }
+
+    /// Whether syncing the output directory's file system covers what is in this place.
+    pub(super) fn is_covered(&mut self, path: &RelPath) -> std::result::Result<bool, DiskError> {
+        let (dir, _) = path.split().ok_or_else(|| DiskError::of(Fault::Other, "no name"))?;
+        let system = self.dirs.get(&dir)?.file_system();
+        Ok(system.syncs_whole && self.dirs.get(&RelPath::root())?.file_system() == system)
+    }
+
+    /// Sees to it that the part file is open, and that not too many are.
+    pub(super) fn open_part(&mut self, entry: u64) -> Attempt<()> {
+        let Some(file) = self.files.get_mut(&entry) else { return Ok(()) };
+        if file.part.as_ref().is_some_and(|part| part.file.is_some()) {
+            self.used(entry);
+            return Ok(());
+        }
+        let (path, dir, name) = (file.path.clone(), file.dir(), file.name.clone());
+        let chunk = file.chunk(self.chunk);
+        let is_journaled = self.rules.resume && file.size.is_some_and(|size| size > u64::from(chunk.bytes()));
+        let part = match file.part.take() {
+            Some(mut part) => {
+                self.reopen_part(&path, &dir, &mut part)?;
+                part
+            }
+            None => Box::new(self.create_part(&path, &dir, &name, is_journaled)?),
+        };
+        if let Some(file) = self.files.get_mut(&entry) {
+            file.part = Some(part);
+        }
+        self.used(entry);
+        Ok(())
+    }
+
+    /// Something of a file was opened or used: those used longest ago are closed.
+    pub(super) fn used(&mut self, entry: u64) {
+        if self.open.last() == Some(&entry) {
+            return;
+        }
+        self.open.retain(|&open| open != entry);
+        if self.open.len() >= FILES_OPEN_MAX {
+            let oldest = self.open.remove(0);
+            if let Some(file) = self.files.get_mut(&oldest) {
+                file.close();
+            }
+        }
+        self.open.push(entry);
+    }
+}
+
+/// Files of which something is open at once: up to three descriptors each. The sender reads one file after the other, so only few are ever
+/// begun; a hostile one that begins thousands makes us close and open them.
+pub(super) const FILES_OPEN_MAX: usize = 16;
+
+/// Chunks that may have come in part, of all files together, 2 KiB each.
+pub(super) const HASHING_MAX: usize = 64;
