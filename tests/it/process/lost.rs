@@ -1,0 +1,155 @@
+//! Connections that break and come back while both processes live: nobody does anything, and the transfer goes on.
+
+use std::io::{Read as _, Write as _};
+use std::process::Stdio;
+
+use rustix::process::Signal;
+
+use super::program::Program;
+use super::scene::{Halfway, Scene};
+use super::{BACK, LOST, names};
+use crate::cutting::{Cut, Fate, Line, Way};
+
+#[test]
+fn a_relay_that_is_started_again_finds_both() {
+    let scene = Scene::with_file(SIZE);
+    let Halfway { line, mut sender, mut receiver } = scene.halfway(HALF);
+    let scene = Scene { relay: scene.relay.restart(), ..scene };
+    line.release();
+    for side in [&mut sender, &mut receiver] {
+        side.says(LOST);
+        side.says(BACK);
+    }
+    sender.exits(0);
+    receiver.exits(0);
+    scene.is_equal();
+}
+
+#[test]
+fn a_line_that_is_down_for_a_while_is_tried_again() {
+    let scene = Scene::with_file(SIZE);
+    let Halfway { line, mut sender, mut receiver } = scene.halfway(HALF);
+    line.refuse(true);
+    line.cut();
+    line.release();
+    // The receiver, whose own line is whole, is told by the relay.
+    for side in [&mut sender, &mut receiver] {
+        side.says(LOST);
+    }
+    line.refuse(false);
+    for side in [&mut sender, &mut receiver] {
+        side.says(BACK);
+    }
+    sender.exits(0);
+    receiver.exits(0);
+    scene.is_equal();
+    // What had arrived did not go again, but for what was under way.
+    assert!(line.passed(Way::Up) < SIZE as u64 + UNDER_WAY, "{}", line.passed(Way::Up));
+}
+
+#[test]
+fn every_way_to_end_a_connection_is_survived() {
+    for how in [Cut::Close, Cut::Reset, Cut::Half] {
+        for of in [Way::Up, Way::Down] {
+            let scene = Scene::with_file(SIZE);
+            // The receiver says little: some acknowledgements.
+            let after = if of == Way::Up { HALF } else { 1_000 };
+            let fate = move |number| match number {
+                0 => Fate::Cut { after, of: Some(of), how },
+                _ => Fate::Lasts,
+            };
+            let line = Line::with(scene.relay.address(), fate);
+            let sender = Program::start(&mut scene.sends(&line.url));
+            let received = Program::start(&mut scene.receives(&[])).exits(0);
+            let sent = sender.exits(0);
+            assert_eq!(line.cuts(), 1, "{how:?} {of:?}");
+            for side in [sent, received] {
+                assert!(side.stderr.contains(LOST), "{how:?} {of:?}: {}", side.stderr);
+            }
+            scene.is_equal();
+        }
+    }
+}
+
+#[test]
+fn when_the_time_to_retry_is_over_the_same_commands_go_on() {
+    let scene = Scene::with_file(SIZE);
+    let retry = ["--retry", "1s"];
+    let Halfway { line, sender, receiver } = scene.halfway_with(HALF + 100_000, &retry, &retry);
+    scene.has_written(HALF - 64);
+    line.refuse(true);
+    line.cut();
+    for side in [sender, receiver] {
+        let said = side.exits(6).stderr;
+        assert!(said.contains(LOST) && said.contains("goes on"), "{said}");
+    }
+    assert_eq!(names(&scene.out).len(), 2, "the part file and its journal");
+    let sent = scene.carries(&[], 0).bytes;
+    assert!(sent < SIZE as u64 - HALF + UNDER_WAY, "{sent}");
+    scene.is_equal();
+}
+
+#[test]
+fn without_time_to_retry_a_lost_connection_is_the_end() {
+    let scene = Scene::with_file(SIZE);
+    let retry = ["--retry", "0"];
+    let Halfway { line, sender, receiver } = scene.halfway_with(HALF, &retry, &retry);
+    line.cut();
+    for side in [sender, receiver] {
+        let said = side.exits(6).stderr;
+        assert!(said.contains("goes on"), "{said}");
+    }
+    scene.carries(&[], 0);
+    scene.is_equal();
+}
+
+#[test]
+fn a_side_that_looks_for_the_other_can_be_interrupted() {
+    let scene = Scene::with_file(SIZE);
+    let Halfway { line, mut sender, mut receiver } = scene.halfway(HALF);
+    line.refuse(true);
+    line.cut();
+    for side in [&mut sender, &mut receiver] {
+        side.says(LOST);
+    }
+    sender.signal(Signal::TERM);
+    sender.exits(143);
+    receiver.signal(Signal::INT);
+    receiver.exits(130);
+    scene.carries(&[], 0);
+    scene.is_equal();
+}
+
+#[test]
+fn a_stream_cannot_begin_again() {
+    let scene = Scene::with_file(SIZE);
+    let mut sender = Program::start(scene.relay.send().arg("-").stdin(Stdio::piped()));
+    let mut receiver = Program::start(scene.receives(&[]).arg("--verbose"));
+    let mut stdin = sender.stdin.take().unwrap();
+    // More than one window: the last of it is taken only when the receiver has written some.
+    stdin.write_all(&vec![7; 24 << 20]).unwrap();
+    receiver.says("Offered");
+    receiver.signal(Signal::KILL);
+    receiver.was_killed();
+    let receiver = Program::start(&mut scene.receives(&[]));
+    assert!(sender.exits(6).stderr.contains("cannot be read once more"));
+    receiver.exits(8);
+    // Nor can what was written already to whoever reads it.
+    let sender = Program::start(&mut scene.sends(&scene.relay.url));
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let receiver = Program::start(scene.relay.receive("-".as_ref()).stdout(writer));
+    reader.read_exact(&mut [0; 4096]).unwrap();
+    sender.signal(Signal::KILL);
+    sender.was_killed();
+    let sender = Program::start(&mut scene.sends(&scene.relay.url));
+    let received = std::thread::spawn(move || std::io::copy(&mut reader, &mut std::io::sink()));
+    assert!(receiver.exits(6).stderr.contains("cannot be taken back"));
+    sender.exits(8);
+    received.join().unwrap().unwrap();
+}
+
+const SIZE: usize = 12 << 20;
+const HALF: u64 = 7 << 20;
+
+/// What one connection may lose: the buffers of the system and of the line, in both programs' directions, and what is said again.
+const UNDER_WAY: u64 = 8 << 20;
