@@ -6,10 +6,12 @@ mod bodies;
 use std::fs;
 use std::path::Path;
 
+type Body = fn(&[u8]);
+
 /// Every target, and whether its corpus is there: a target without one is replayed by nobody.
 #[test]
 fn every_corpus_passes() {
-    let targets: [(&str, fn(&[u8])); 8] = [
+    let targets: [(&str, Body); 8] = [
         ("frame", bodies::frame),
         ("manifest", bodies::manifest),
         ("handshake", bodies::handshake),
