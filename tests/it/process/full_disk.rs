@@ -53,7 +53,7 @@ fn a_stream_that_does_not_fit_leaves_nothing() {
     let Some(scene) = on_a_disk("a_stream_that_does_not_fit_leaves_nothing", "size=1m", 0) else { return };
     let mut sender = Program::start(scene.relay.send().arg("-").stdin(Stdio::piped()));
     let mut stdin = sender.stdin.take().unwrap();
-    let feeding = std::thread::spawn(move || while stdin.write_all(&[7; 1 << 16]).is_ok() {});
+    let feeding = std::thread::spawn(move || while stdin.write_all(&[7; 1 << 13]).is_ok() {});
     let received = Program::start(&mut scene.receives(&[])).exits(7);
     assert!(received.stderr.contains("hint: Make room"), "{}", received.stderr);
     let sent = sender.exits(8);
