@@ -310,7 +310,12 @@ pub async fn decline(paired: Paired<'_>, error: Error) -> Error {
         // Where that fails the other side will notice that nobody is there.
         let _ = link.lane.send(frame);
     }
-    upkeep.beside(async move { (error, link.lane) }).await
+    // All of the link, so that it gives no more orders: the upkeep ends when none can come.
+    let over = async move {
+        let link = link;
+        (error, link.lane)
+    };
+    upkeep.beside(over).await
 }
 
 /// Starts a thread for what may block: walking, reading, writing. It ends when its channels do.

@@ -3,6 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
@@ -176,9 +177,11 @@ fn a_stream_cannot_begin_again() {
     receiver.says("Offered");
     receiver.signal(Signal::KILL);
     receiver.was_killed();
+    let began = Instant::now();
     let receiver = Program::start(&mut scene.receives(&[]));
     assert!(sender.exits(6).stderr.contains("cannot be read once more"));
     receiver.exits(8);
+    assert!(began.elapsed() < AT_ONCE, "{:?}", began.elapsed());
     // Nor can what was written already to whoever reads it.
     let sender = Program::start(&mut scene.sends(&scene.relay.url));
     let (mut reader, writer) = std::io::pipe().unwrap();
@@ -186,15 +189,20 @@ fn a_stream_cannot_begin_again() {
     reader.read_exact(&mut [0; 4096]).unwrap();
     sender.signal(Signal::KILL);
     sender.was_killed();
+    let began = Instant::now();
     let sender = Program::start(&mut scene.sends(&scene.relay.url));
     let received = std::thread::spawn(move || std::io::copy(&mut reader, &mut std::io::sink()));
     assert!(receiver.exits(6).stderr.contains("cannot be taken back"));
     sender.exits(8);
+    assert!(began.elapsed() < AT_ONCE, "{:?}", began.elapsed());
     received.join().unwrap().unwrap();
 }
 
 const SIZE: usize = 12 << 20;
 const HALF: u64 = 7 << 20;
+
+/// Nobody waits for anybody here; this is for a busy machine.
+const AT_ONCE: Duration = Duration::from_secs(15);
 
 /// What one connection may lose: the buffers of the system and of the line, in both programs' directions, and what is said again.
 const UNDER_WAY: u64 = 8 << 20;
