@@ -21,6 +21,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("events", &["proto", "net", "error"]),
     ("proto", &["error"]),
     ("error", &[]),
+    // The simulator stands beside everything that ships, and nothing that ships knows it.
+    ("sim", &["send", "receive", "relay", "proto", "disk", "error", "events"]),
 ];
 
 /// The parts that know no socket, no file, no clock and no randomness, so that they run in a simulator as they ship.
