@@ -78,6 +78,10 @@ TRACE ?= 0
 sim: toolchain ## simulated transfers with faults, from seeds (RUNS=100000 SEED=1; one again in full: SEED=… RUNS=1 TRACE=1)
 	RUNS=$(RUNS) SEED=$(SEED) TRACE=$(TRACE) cargo bench --locked --target $(TARGET) --profile sim --features sim --bench sim
 
+.PHONY: teeth
+teeth: toolchain ## shows that the simulator finds deliberate defects, one after the other
+	cargo bench --locked --target $(TARGET) --profile sim --features bugs --bench teeth
+
 .PHONY: check
 check: toolchain ## formatting, lints, documentation, the other systems, the dependencies
 	@scripts/toolchain.sh $(CHECKED_TARGETS)

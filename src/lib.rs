@@ -52,6 +52,7 @@
 
 pub mod api;
 pub mod cli;
+pub mod defects;
 pub mod disk;
 pub mod error;
 pub mod events;

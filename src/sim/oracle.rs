@@ -7,9 +7,10 @@ use super::scenario::{Blow, Strike};
 use super::tree::{Thing, Tree};
 use super::world::Ended;
 use crate::disk::memory::{MemoryDir, MemoryDisk};
-use crate::disk::{Access, Dir, File, Kind};
+use crate::disk::{Access, Dir, DiskError, File, Kind};
 use crate::error::Kind as ErrorKind;
 use crate::events::EntryEnd;
+use crate::proto::chunk::ChunkHasher;
 use crate::proto::frame::Reason;
 use crate::proto::path::{Name, RelPath};
 use crate::receive::OnConflict;
@@ -40,13 +41,7 @@ impl Seen {
             };
             let (Ok(stat), Ok(path)) = (dir.stat(&name), path.join(&name)) else { continue };
             let thing = match stat.kind {
-                Kind::File => {
-                    let mut bytes = vec![0; usize::try_from(stat.size).unwrap_or(0)];
-                    if let Ok(file) = dir.open_file(&name, Access::Read) {
-                        let _ = file.read_at(&mut bytes, 0);
-                    }
-                    Thing::File(stat.meta, Arc::new(bytes))
-                }
+                Kind::File => Thing::File(stat.meta, Arc::new(read(dir, &name).unwrap_or_default())),
                 Kind::Directory => {
                     if let Ok(inner) = dir.open_dir(&name) {
                         self.look(&inner, &path);
@@ -136,6 +131,48 @@ pub fn is_untouched(existing: &Existing, disk: &MemoryDisk) -> Result<(), String
     }
 }
 
+/// What journals claim to be on the disk is there, also when the power has just gone.
+pub fn journals_are_honest(tree: &Tree, disk: &MemoryDisk) -> Result<(), String> {
+    for path in tree.files_ever() {
+        let Some((parent, name)) = path.split() else { continue };
+        let Ok(dir) = parent.names().try_fold(disk.root(), |dir, name| dir.open_dir(&name)) else { continue };
+        let (Ok(journal), Ok(part)) = (read(&dir, &name.journal_file()), read(&dir, &name.part_file())) else {
+            continue;
+        };
+        let Some(chunk_bytes) = journal.get(6..10).and_then(|size| Some(u32::from_le_bytes(*size.first_chunk()?)))
+        else {
+            continue;
+        };
+        let slots = journal.get(JOURNAL_HEADER_BYTES..).unwrap_or_default().chunks_exact(JOURNAL_SLOT_BYTES);
+        for (index, slot) in slots.enumerate() {
+            let from = index * chunk_bytes as usize;
+            let chunk = part.get(from..part.len().min(from + chunk_bytes as usize)).unwrap_or_default();
+            if claims(slot, index as u64, chunk.len() as u64) {
+                let mut hasher = ChunkHasher::new(from as u64);
+                hasher.update(chunk);
+                if hasher.finish(false).0[..] != slot[..32] {
+                    return Err(format!("the journal of {path:?} claims chunk {index}, which is not there"));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether a slot of a journal claims a chunk of this length.
+fn claims(slot: &[u8], index: u64, length: u64) -> bool {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&index.to_le_bytes()).update(&length.to_le_bytes()).update(&slot[..32]);
+    hasher.finalize().as_bytes()[..8] == slot[32..]
+}
+
+fn read(dir: &MemoryDir, name: &Name) -> Result<Vec<u8>, DiskError> {
+    let file = dir.open_file(name, Access::Read)?;
+    let mut bytes = vec![0; usize::try_from(file.stat()?.size).unwrap_or(0)];
+    file.read_at(&mut bytes, 0)?;
+    Ok(bytes)
+}
+
 /// Whatever did not go through has a reason among what happened.
 pub fn has_reason(ended: &Ended, blows: &[Blow]) -> Result<(), String> {
     let had = |is: fn(&Strike) -> bool| blows.iter().any(|blow| is(&blow.strike));
@@ -219,3 +256,7 @@ fn shape(thing: &Thing) -> String {
         Thing::Link(target) => format!("a link to {}", String::from_utf8_lossy(target)),
     }
 }
+
+/// As `docs/protocol.md` has it, section 6.
+const JOURNAL_HEADER_BYTES: usize = 16;
+const JOURNAL_SLOT_BYTES: usize = 40;

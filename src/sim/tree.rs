@@ -182,6 +182,11 @@ impl Tree {
         self.history.get(path).map_or(&[], Vec::as_slice)
     }
 
+    /// The paths of all files there have ever been.
+    pub fn files_ever(&self) -> impl Iterator<Item = &RelPath> {
+        self.places.keys()
+    }
+
     /// The paths of files that have gone away.
     pub fn gone(&self) -> impl Iterator<Item = &RelPath> {
         self.places.iter().filter(|(_, file)| self.files[**file].is_gone).map(|(path, _)| path)

@@ -70,6 +70,8 @@ pub struct World<'p> {
     blows: Vec<Blow>,
     // How the receiver dies once its disk has done so much.
     stops: Option<(bool, Option<u64>)>,
+    // A promise that was found broken.
+    broken: Option<String>,
     starts_due: u32,
     dice: Dice,
     moves_due: u64,
@@ -94,7 +96,7 @@ impl<'p> World<'p> {
             End::new(Role::Receive, receive, dice.fork()),
         ];
         let moves_due = blows.last().map_or(u64::MAX, |blow| blow.at_move);
-        World { net, ends, places, existing, deaths: 0, blows, stops: None, starts_due: 0, dice, moves_due }
+        World { net, ends, places, existing, deaths: 0, blows, stops: None, broken: None, starts_due: 0, dice, moves_due }
     }
 
     /// Lets it go until both processes have ended and nobody starts one any more.
@@ -125,6 +127,9 @@ impl<'p> World<'p> {
                 self.deliver();
             }
             self.check_success()?;
+            if let Some(broken) = self.broken.take() {
+                return Err(broken);
+            }
             if self.starts_due == 0 && !self.ends.iter().any(End::is_running) {
                 break;
             }
@@ -263,6 +268,9 @@ impl<'p> World<'p> {
         if ends[role as usize].is_running() {
             self.deaths += 1;
             ends[role as usize].die(net, is_silent, places);
+            if role == Role::Receive && self.broken.is_none() {
+                self.broken = oracle::journals_are_honest(&places.tree, &places.disk).err();
+            }
             // Whoever runs the command again gives the code that is known by now.
             ends[role as usize].command.made = false;
             if let Some(restart_ms) = restart_ms {
