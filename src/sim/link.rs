@@ -60,7 +60,13 @@ impl Pipe {
 
     /// How many bytes may be written now.
     pub fn room(&self) -> usize {
-        if self.ending.is_some() { 0 } else { self.manner.capacity.saturating_sub(self.held()) }
+        // Whoever writes into a connection that vanished has room until nothing is taken any more.
+        if self.ending.is_some() && !self.is_mute { 0 } else { self.manner.capacity.saturating_sub(self.held()) }
+    }
+
+    /// Whether what is written vanishes.
+    pub fn is_mute(&self) -> bool {
+        self.is_mute
     }
 
     /// Whether nobody can write any more.
@@ -137,12 +143,12 @@ impl Pipe {
         (!self.is_mute).then_some(at_ms)
     }
 
-    /// It breaks: of what is under way some bytes still arrive. Returns when the reader learns of it.
-    pub fn cut(&mut self, now_ms: u64, dice: &mut Dice) -> u64 {
+    /// It breaks: of what is under way some bytes still arrive. Returns when the reader learns of it, if ever.
+    pub fn cut(&mut self, now_ms: u64, dice: &mut Dice) -> Option<u64> {
         self.lose(dice);
-        let at_ms = self.last_ms.max(now_ms);
+        let at_ms = if self.is_mute { u64::MAX } else { self.last_ms.max(now_ms) };
         self.ending = Some((at_ms, Ending::Reset));
-        at_ms
+        (!self.is_mute).then_some(at_ms)
     }
 
     /// From some byte that is under way on nothing arrives any more, and nobody is told.
@@ -231,7 +237,7 @@ mod tests {
             let mut pipe = Pipe::new(MANNER);
             let sent: Vec<u8> = (0..20).collect();
             pipe.write(&sent, 0, &mut dice, &mut Vec::new());
-            let at_ms = pipe.cut(3, &mut dice);
+            let at_ms = pipe.cut(3, &mut dice).unwrap();
             pipe.arrive(at_ms);
             assert!(sent.starts_with(pipe.readable()));
             lengths.insert(pipe.readable().len());

@@ -246,11 +246,14 @@ impl Net {
     pub fn cut(&mut self, id: ConnId) {
         let now_ms = self.now_ms();
         if let Some(conn) = self.conns.get_mut(&id) {
-            let (up_ms, down_ms) = (conn.up.cut(now_ms, &mut self.dice), conn.down.cut(now_ms, &mut self.dice));
-            self.clock.at(up_ms, Happening::Arrive(id, Way::Up));
-            self.clock.at(down_ms, Happening::Arrive(id, Way::Down));
-            // Whoever waits for room learns that there is none.
-            self.clock.at(up_ms, Happening::Room(id, Way::Down));
+            if let Some(at_ms) = conn.up.cut(now_ms, &mut self.dice) {
+                self.clock.at(at_ms, Happening::Arrive(id, Way::Up));
+                // Whoever waits for room learns that there is none.
+                self.clock.at(at_ms, Happening::Room(id, Way::Down));
+            }
+            if let Some(at_ms) = conn.down.cut(now_ms, &mut self.dice) {
+                self.clock.at(at_ms, Happening::Arrive(id, Way::Down));
+            }
         }
     }
 
@@ -463,9 +466,9 @@ impl Net {
 }
 
 impl Conn {
-    /// Whether the relay cannot tell this client anything any more.
+    /// Whether the relay knows that it cannot tell this client anything any more.
     pub fn is_deaf(&self) -> bool {
-        self.down.is_ended()
+        self.down.is_ended() && !self.down.is_mute()
     }
 }
 

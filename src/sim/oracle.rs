@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::scenario::{Blow, Strike};
+use super::scenario::{Blow, Scenario, Strike};
 use super::tree::{Thing, Tree};
 use super::world::Ended;
 use crate::disk::memory::{MemoryDir, MemoryDisk};
 use crate::disk::{Access, Dir, DiskError, File, Kind};
 use crate::error::Kind as ErrorKind;
-use crate::events::EntryEnd;
+use crate::events::{EntryEnd, Report};
 use crate::proto::chunk::ChunkHasher;
 use crate::proto::frame::Reason;
 use crate::proto::path::{Name, RelPath};
@@ -174,7 +174,16 @@ fn read(dir: &MemoryDir, name: &Name) -> Result<Vec<u8>, DiskError> {
 }
 
 /// Whatever did not go through has a reason among what happened.
-pub fn has_reason(ended: &Ended, blows: &[Blow]) -> Result<(), String> {
+pub fn has_reason(ended: &Ended, scenario: &Scenario) -> Result<(), String> {
+    let blows = &scenario.blows;
+    // Such things pass, and the transfer goes on by itself, as long as both sides look for each other.
+    let is_lost = |outcome: &Option<crate::Result<Report>>| {
+        matches!(outcome, Some(Err(error)) if error.kind() == ErrorKind::ConnectionLost)
+    };
+    let is_passing = scenario.commands.iter().all(|command| command.retry_ms >= LONG_MS)
+        && blows.iter().all(|blow| blow.strike.passes())
+        && is_lost(&ended.sent)
+        && is_lost(&ended.received);
     let had = |is: fn(&Strike) -> bool| blows.iter().any(|blow| is(&blow.strike));
     let is_hostile = had(|strike| strike.is_hostile() || matches!(strike, Strike::FlipByte(..)));
     let is_cancelled = had(|strike| matches!(strike, Strike::Cancel(_)));
@@ -188,7 +197,8 @@ pub fn has_reason(ended: &Ended, blows: &[Blow]) -> Result<(), String> {
         };
         let is_excused = !blows.is_empty()
             && match error.kind() {
-                ErrorKind::ConnectionLost | ErrorKind::Relay | ErrorKind::NobodyCame => true,
+                ErrorKind::ConnectionLost => !is_passing,
+                ErrorKind::Relay | ErrorKind::NobodyCame => true,
                 // A connection that is lost while the code is checked cannot be told from a guess.
                 ErrorKind::Authentication => is_hostile || error.to_string().starts_with("the code"),
                 ErrorKind::Protocol => is_hostile,
@@ -260,3 +270,6 @@ fn shape(thing: &Thing) -> String {
 /// As `docs/protocol.md` has it, section 6.
 const JOURNAL_HEADER_BYTES: usize = 16;
 const JOURNAL_SLOT_BYTES: usize = 40;
+
+/// Patience that lasts through whatever passes.
+const LONG_MS: u64 = 600_000;

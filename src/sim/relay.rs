@@ -139,8 +139,9 @@ impl Net {
             let gone = conn.up.ending(now_ms).is_some() && conn.down.is_ended();
             if gone || now_ms >= until_ms {
                 conn.seat = None;
-                let at_ms = conn.down.cut(now_ms, &mut self.dice);
-                self.clock.at(at_ms, Happening::Arrive(id, Way::Down));
+                if let Some(at_ms) = conn.down.cut(now_ms, &mut self.dice) {
+                    self.clock.at(at_ms, Happening::Arrive(id, Way::Down));
+                }
             } else {
                 seat.leaving = Some((rest, until_ms));
             }
@@ -196,7 +197,7 @@ impl Net {
         let Some(space) = seat.store.space(size) else { return false };
         let readable = conn.up.readable();
         if readable.is_empty() {
-            if conn.up.ending(now_ms).is_some() || conn.down.is_ended() {
+            if conn.up.ending(now_ms).is_some() {
                 seat.ended = Some(Ending::Gone);
                 return true;
             }

@@ -82,12 +82,12 @@ impl Story {
         let mut is_over = at_once;
         while !is_over && runs > 0 {
             runs -= 1;
-            repair(&mut places);
+            self.next_day(&mut places);
             let again = first.again(&mut self.dice);
             is_over = self.round(&again, &mut places)?;
         }
         if !is_over {
-            repair(&mut places);
+            self.next_day(&mut places);
             let calm = first.calm(&mut self.dice);
             if !self.round(&calm, &mut places)? {
                 return Err("the last run, in which nothing went wrong, did not go through".to_owned());
@@ -95,6 +95,17 @@ impl Story {
         }
         at_once &= first.blows.is_empty() || self.deaths == 0;
         Ok(Outcome { at_once, deaths: self.deaths, took_ms: self.took_ms })
+    }
+
+    /// The next day: there is room again, the disk works, and somebody may have worked on the files.
+    fn next_day(&mut self, places: &mut Places) {
+        places.disk.set_capacity(None);
+        places.disk = places.disk.crash(&mut |_| 1);
+        places.stops_at = None;
+        if self.dice.one_in(4) {
+            let file = places.tree.largest();
+            places.tree.change(file, &mut self.dice);
+        }
     }
 
     /// One transfer, and what must be true after it. Returns whether both sides say that it went through.
@@ -117,7 +128,7 @@ impl Story {
         self.deaths += world.deaths;
         let ended = ended?;
         oracle::is_sound(&places.tree, &self.existing, &places.disk)?;
-        oracle::has_reason(&ended, &scenario.blows)?;
+        oracle::has_reason(&ended, scenario)?;
         if !scenario.replaces() {
             oracle::is_untouched(&self.existing, &places.disk)?;
         }
@@ -141,13 +152,6 @@ fn changes(disk: &MemoryDisk, since: usize) -> String {
     let ops = disk.ops();
     let told = ops.iter().skip(if ops.len() < since { 0 } else { since });
     told.map(|op| format!("{} {}", op.verb, op.name)).collect::<Vec<_>>().join(", ")
-}
-
-/// The next day: there is room again, and the disk works.
-fn repair(places: &mut Places) {
-    places.disk.set_capacity(None);
-    places.disk = places.disk.crash(&mut |_| 1);
-    places.stops_at = None;
 }
 
 /// Puts what stands there before onto the disk.

@@ -128,6 +128,16 @@ pub enum Strike {
 }
 
 impl Strike {
+    /// Whether a transfer survives it by itself, given some minutes.
+    pub fn passes(&self) -> bool {
+        match self {
+            Strike::Cut(_) | Strike::Mute { .. } | Strike::HalfClose(_) | Strike::Change(_) | Strike::Remove(_) => true,
+            Strike::Stall { for_ms, .. } | Strike::NetworkDown { for_ms, .. } => *for_ms <= PASSING_MS,
+            Strike::RelayRestarts { down_ms, .. } | Strike::RelayShutsDown { down_ms } => *down_ms <= PASSING_MS,
+            _ => false,
+        }
+    }
+
     /// Whether somebody in between has to listen for it.
     pub fn is_hostile(&self) -> bool {
         matches!(self, Strike::Hostile(_) | Strike::Stranger(_))
@@ -292,3 +302,6 @@ fn restart_ms(dice: &mut Dice) -> Option<u64> {
 fn down_ms(dice: &mut Dice) -> u64 {
     if dice.one_in(8) { dice.wide(2_000_000) } else { dice.wide(60_000) }
 }
+
+/// What lasts no longer is nothing to give up for.
+const PASSING_MS: u64 = 60_000;

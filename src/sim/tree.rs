@@ -160,6 +160,12 @@ impl Tree {
         }
     }
 
+    /// The largest file.
+    pub fn largest(&self) -> usize {
+        let largest = self.files.iter().enumerate().max_by_key(|(_, file)| file.contents.len());
+        largest.map_or(0, |(at, _)| at)
+    }
+
     /// A file goes away.
     pub fn remove(&mut self, file: usize) {
         let count = self.files.len();
