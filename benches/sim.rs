@@ -60,7 +60,10 @@ fn main() -> ExitCode {
         for line in &failure.trace {
             println!("{line}");
         }
-        println!("seed {}: {}\n  again: make sim SEED={} RUNS=1 TRACE=1", failure.seed, failure.what, failure.seed);
+        println!(
+            "seed {}: {}\n  again: make sim SEED={} RUNS=1 TRACE=1",
+            failure.seed, failure.what, failure.seed
+        );
     }
     if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -117,8 +117,7 @@ impl Story {
         let existing = Arc::clone(&self.existing);
         let begun = places.disk.changes();
         let blows = scenario.blows.clone();
-        let mut world =
-            World::new(net, scenario.commands.clone(), places, existing, blows, self.dice.fork());
+        let mut world = World::new(net, scenario.commands.clone(), places, existing, blows, self.dice.fork());
         let ended = world.run();
         let kept_both = std::mem::take(&mut world.ends[1].kept_both);
         let World { net, places: world_places, .. } = &mut world;

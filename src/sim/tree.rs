@@ -198,7 +198,14 @@ impl Tree {
         self.places.iter().filter(|(_, file)| self.files[**file].is_gone).map(|(path, _)| path)
     }
 
-    fn add_file(&mut self, path: &[RelPath], name: Vec<u8>, mut contents: Vec<u8>, meta: Meta, dice: &mut Dice) {
+    fn add_file(
+        &mut self,
+        path: &[RelPath],
+        name: Vec<u8>,
+        mut contents: Vec<u8>,
+        meta: Meta,
+        dice: &mut Dice,
+    ) {
         let mut holes = Vec::new();
         if contents.len() > 5000 && dice.one_in(4) {
             let from = dice.index(contents.len());
@@ -238,7 +245,8 @@ impl Tree {
                 Shape::File { name, file } => {
                     let file = &self.files[*file];
                     if !file.is_gone {
-                        things.insert(joined(&path, name), Thing::File(file.meta, Arc::clone(&file.contents)));
+                        things
+                            .insert(joined(&path, name), Thing::File(file.meta, Arc::clone(&file.contents)));
                     }
                 }
                 Shape::Link { name, target, .. } => {
