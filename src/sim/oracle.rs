@@ -92,7 +92,7 @@ pub fn is_tidy(tree: &Tree, undelivered: &[EntryEnd], disk: &MemoryDisk) -> Resu
     let gone: Vec<RelPath> = tree.gone().cloned().collect();
     let unfinished = undelivered.iter().filter(|end| {
         let reason = end.failure.as_ref().map(|failure| failure.reason);
-        matches!(reason, Some(Reason::Changed | Reason::Unreadable | Reason::Vanished))
+        matches!(reason, Some(Reason::Changed | Reason::Unreadable | Reason::Vanished | Reason::Exists))
     });
     let may_be: Vec<String> = unfinished
         .map(|end| &end.path)

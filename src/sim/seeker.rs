@@ -153,6 +153,11 @@ impl Seeker {
                 self.rest(now_ms, dice);
                 Found::NoSeat(refused)
             }
+            // It broke before the answer came.
+            (Attempt::Dials { .. }, Notice::Ended(_)) => {
+                self.rest(now_ms, dice);
+                Found::NoSeat(Refused::Unreachable)
+            }
             (Attempt::Sits { conn, since_ms, until_ms, talk }, Notice::Message(message)) => {
                 self.heard((conn, since_ms, until_ms), talk, message, net, dice)
             }
