@@ -25,8 +25,15 @@ LINK_FLAGS := -C relocation-model=static
 # It is not installed from source here: that takes longer than all the tests.
 NEXTEST := $(shell cargo nextest --version >/dev/null 2>&1 && echo yes)
 
-# The modules of tests that need root or packages of Debian, separated by |.
-SYSTEM := proxies|full_disk
+# The modules of tests that need root, packages of Debian, or a minute of waiting, separated by |.
+SYSTEM := proxies|full_disk|silence
+
+# How often `make kills` kills each process, in files of how many megabytes, from what seed on.
+KILLS ?= 20
+MB ?= 300
+SEED ?= $(shell date +%s)
+# How often `make resume-times` measures each.
+RUNS ?= 5
 
 .PHONY: help
 help: ## this list
@@ -46,24 +53,33 @@ demo: build ## build, then send a directory through the embedded relay and compa
 	scripts/demo.sh $(BINARY) $(DIR)
 
 .PHONY: test
-test: toolchain ## every test that needs no root
+test: toolchain ## every test that needs no root and no patience
 ifeq ($(NEXTEST),yes)
 	cargo nextest run --no-fail-fast --locked --target $(TARGET) -E 'not test(/(^|::)($(SYSTEM))::/)'
 else
 	cargo test --no-fail-fast --locked --target $(TARGET) --lib --bins --tests -- $(patsubst %,--skip %::,$(subst |, ,$(SYSTEM)))
 endif
 	cargo test --locked --target $(TARGET) --doc
-	@echo "Not run here, because they need root or packages of Debian (make test-system runs them):"
+	@echo "Not run here, because they need root, packages of Debian or a minute (make test-system runs them):"
 	@cargo test --quiet --locked --target $(TARGET) --lib --tests -- --list $(patsubst %,%::,$(subst |, ,$(SYSTEM))) | sed -n 's/^\(.*\): test$$/  \1/p'
 
 .PHONY: test-system
-test-system: toolchain ## the tests that need root or packages of Debian (installs those as root)
+test-system: toolchain ## the tests that need root, a minute, or packages of Debian (installs those as root)
 	scripts/system-packages.sh
 ifeq ($(NEXTEST),yes)
 	P2PC_SYSTEM_TESTS=1 cargo nextest run --no-fail-fast --locked --target $(TARGET) -E 'test(/(^|::)($(SYSTEM))::/)'
 else
 	P2PC_SYSTEM_TESTS=1 cargo test --no-fail-fast --locked --target $(TARGET) --lib --tests -- $(patsubst %,%::,$(subst |, ,$(SYSTEM)))
 endif
+
+.PHONY: kills
+kills: build ## kill each process at random points of large transfers that are cut all the time (KILLS=20 MB=300 SEED=…)
+	P2PC_BINARY=$(abspath $(BINARY)) P2PC_KILLS=$(KILLS) P2PC_KILLS_MB=$(MB) P2PC_KILLS_SEED=$(SEED) \
+		cargo test --quiet --locked --target $(TARGET) --test it -- process::kills:: --nocapture --test-threads 1
+
+.PHONY: resume-times
+resume-times: build ## what resuming saves and what the journal costs, on this machine (RUNS=5 DIR=… to measure a disk)
+	scripts/resume-times.sh $(BINARY) $(RUNS) $(DIR)
 
 .PHONY: fuzz
 fuzz: ## fuzz every target for SECONDS=60 each and keep what is new (needs nightly and cargo-fuzz)

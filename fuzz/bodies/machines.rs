@@ -16,7 +16,7 @@ const META: Meta = Meta { mode: Some(0o644), mtime_s: 1, mtime_ns: 2 };
 
 /// A frame of the other side: any bytes, or a control frame with any contents and the right number.
 fn frame_of(script: &mut Script<'_>, seq: &mut u64) -> Vec<u8> {
-    if script.byte() & 3 == 0 {
+    if script.byte().is_multiple_of(4) {
         return script.stretch().to_vec();
     }
     let body = script.stretch();
@@ -71,7 +71,7 @@ pub fn sender(bytes: &[u8]) {
                     machine.entry(entry);
                 }
             }
-            1 if machine.wants_entries() && script.byte() & 7 == 0 => machine.walk_ended(),
+            1 if machine.wants_entries() && script.byte().is_multiple_of(8) => machine.walk_ended(),
             2 if machine.wants_data() && !fetches.is_empty() => {
                 let at = usize::from(script.byte()) % fetches.len();
                 let entry = fetches[at].entry;
@@ -121,7 +121,7 @@ pub fn receiver(bytes: &[u8]) {
                 receiving::Effect::Frame(packed) => readable(&packed),
                 receiving::Effect::Job(Job::Prepare(entry)) => prepared.push(entry),
                 receiving::Effect::Job(Job::Write { cost, .. }) => {
-                    machine.sink(SinkEvent::Taken { cost }, now_ms)
+                    machine.sink(SinkEvent::Taken { cost }, now_ms);
                 }
                 receiving::Effect::Job(Job::Finish(end)) => {
                     open.retain(|entry| *entry != end.entry);

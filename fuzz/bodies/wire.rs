@@ -33,11 +33,11 @@ pub fn frame(bytes: &[u8]) {
             assert!(again.len() <= bytes.len());
             assert_eq!(Frame::decode(&again), Ok(Frame::Control { seq, control: control.clone() }));
             if let Control::Get(gets) = &control {
-                gets.iter().for_each(|get| {
+                for get in gets {
                     let _ = ChunkSize::new(u64::from(get.chunk_bytes));
                     runs(get.send.clone(), get.entry);
                     runs(get.compare.clone(), u64::MAX);
-                });
+                }
             }
         }
         Ok(Frame::KeepAlive) => assert_eq!(encode_keep_alive().as_deref(), Ok(bytes)),

@@ -12,6 +12,8 @@
 
 mod cmd;
 mod corpora;
+#[cfg(unix)]
+mod cutting;
 mod docs;
 mod examples;
 mod guesses;

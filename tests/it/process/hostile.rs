@@ -181,14 +181,15 @@ impl Scene {
         Scene { _relay: relay, _dir: dir, outside, out, receiver, attacker }
     }
 
-    /// The receiver ends with `status`. Nothing was written into its directory or beside it, and nothing acted on its terminal.
+    /// The receiver ends with `status`. Nothing got a name in its directory, nothing was written beside it, and nothing acted on its terminal.
     fn ends(self, status: i32) -> Ended {
         let Scene { receiver, outside, out, attacker, .. } = self;
         // It may hang up now, or have ended before.
         drop(attacker);
         let ended = receiver.exits(status);
         assert_eq!(names(&outside), [""; 0]);
-        assert!(!out.exists() || names(&out).is_empty(), "{:?}", names(&out));
+        let arrived = if out.exists() { names(&out) } else { Vec::new() };
+        assert!(arrived.iter().all(|name| name.to_string_lossy().starts_with(".p2pc-")), "{arrived:?}");
         let beside = names(out.parent().unwrap());
         assert!(beside.iter().all(|name| name == "out" || name == "outside"), "{beside:?}");
         let acts = ended.stderr.chars().find(|c| c.is_control() && *c != '\n');

@@ -2,6 +2,8 @@
 //!
 //! Processes are watched by the lines they write; nothing here sleeps, and no port is chosen before the system gives it.
 
+mod again;
+mod broken_disk;
 mod cancelled;
 mod codes;
 mod crash;
@@ -9,12 +11,18 @@ mod exits;
 mod full_disk;
 mod going_on;
 mod hostile;
+mod kills;
+mod last_words;
+mod lost;
+mod moving;
 mod names;
 mod output;
 mod pipes;
 mod privacy;
 mod program;
 mod relays;
+mod scene;
+mod silence;
 mod tls;
 mod trees;
 mod wire;
@@ -23,9 +31,18 @@ use std::path::Path;
 use std::process::Command;
 
 use program::{Ended, Program, p2pc};
+use rustix::process::Signal;
 
 /// A code that both sides are given, so that either may come first.
 const CODE: &str = "48213-acid-crane-otter";
+
+/// In the line with the command that goes on with a sender's part.
+const CONTINUES: &str = "p2pc send ";
+
+/// In the lines that tell of a connection that was lost, of one that is back, and of a peer that is another process now.
+const LOST: &str = "Connection lost";
+const BACK: &str = "Connected again";
+const RESTARTED: &str = "was started again";
 
 /// A relay in a process of its own.
 struct Relay {
@@ -46,6 +63,14 @@ impl Relay {
 
     fn address(&self) -> std::net::SocketAddr {
         self.url.split_once("://").unwrap().1.parse().unwrap()
+    }
+
+    /// Kills it, and starts another one in its place.
+    fn restart(self) -> Relay {
+        let address = self.address().to_string();
+        self.program.signal(Signal::KILL);
+        self.program.was_killed();
+        Relay::with(&["--listen", &address])
     }
 
     /// `p2pc send` with the code of this file; the paths are still to come.

@@ -13,13 +13,18 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 /// A subcommand in surroundings that are the same wherever the tests run: nobody's environment, and no terminal.
 pub fn p2pc(subcommand: &str) -> Command {
-    prepared(&[env!("CARGO_BIN_EXE_p2pc"), subcommand], Stdio::null())
+    prepared(&[&binary(), subcommand], Stdio::null())
+}
+
+/// The program: the one that was built with the tests, unless `P2PC_BINARY` names another build of it.
+pub fn binary() -> String {
+    std::env::var("P2PC_BINARY").unwrap_or_else(|_| env!("CARGO_BIN_EXE_p2pc").to_owned())
 }
 
 /// A line as a person would type it into a shell that finds `p2pc`.
 pub fn typed(line: &str) -> Command {
     let mut command = prepared(&["sh", "-c", line], Stdio::null());
-    let directory = Path::new(env!("CARGO_BIN_EXE_p2pc")).parent().unwrap().to_path_buf();
+    let directory = Path::new(&binary()).parent().unwrap().to_path_buf();
     let others = std::env::var_os("PATH").unwrap();
     let path = std::env::join_paths(std::iter::once(directory).chain(std::env::split_paths(&others)));
     command.env("PATH", path.unwrap());
@@ -83,20 +88,27 @@ impl Program {
     }
 
     /// Waits for its end, which has to come with `status`, and never by a panic.
-    pub fn exits(mut self, status: i32) -> Ended {
-        self.stdout.rest();
-        self.stderr.rest();
-        let ended = self.child.wait().unwrap();
+    pub fn exits(self, status: i32) -> Ended {
+        let (ended, said) = self.ends();
+        assert_eq!(ended, Some(status), "{}", said.stderr);
+        said
+    }
+
+    /// Waits for its end, which never comes by a panic. Without a status it was killed.
+    pub fn ends(mut self) -> (Option<i32>, Ended) {
+        let is_over = self.stdout.rest(PATIENCE) && self.stderr.rest(PATIENCE);
+        self.stderr.rest(Duration::ZERO);
         let stderr = String::from_utf8_lossy(&self.stderr.heard).into_owned();
-        assert_eq!(ended.code(), Some(status), "{ended}: {stderr}");
+        assert!(is_over, "it does not end: {stderr}");
+        let status = self.child.wait().unwrap().code();
         assert!(!stderr.contains("panicked"), "{stderr}");
-        Ended { stdout: std::mem::take(&mut self.stdout.heard), stderr }
+        (status, Ended { stdout: std::mem::take(&mut self.stdout.heard), stderr })
     }
 
     /// Waits for the end of one that was killed.
-    pub fn was_killed(mut self) {
-        self.stderr.rest();
-        assert_eq!(self.child.wait().unwrap().code(), None);
+    pub fn was_killed(self) {
+        let (status, said) = self.ends();
+        assert_eq!(status, None, "{}", said.stderr);
     }
 }
 
@@ -143,14 +155,13 @@ impl Stream {
         }
     }
 
-    fn rest(&mut self) {
+    /// Everything up to its end. False when that does not come while nothing else comes either.
+    fn rest(&mut self, patience: Duration) -> bool {
         loop {
-            match self.lines.recv_timeout(PATIENCE) {
+            match self.lines.recv_timeout(patience) {
                 Ok(line) => self.heard.extend_from_slice(&line),
-                Err(RecvTimeoutError::Disconnected) => return,
-                Err(RecvTimeoutError::Timeout) => {
-                    panic!("it does not end: {}", String::from_utf8_lossy(&self.heard))
-                }
+                Err(RecvTimeoutError::Disconnected) => return true,
+                Err(RecvTimeoutError::Timeout) => return false,
             }
         }
     }
@@ -192,7 +203,7 @@ impl Terminal {
     /// A subcommand in the foreground of this terminal.
     pub fn p2pc(&self, subcommand: &str) -> Command {
         let stdin = File::options().read(true).write(true).open(&self.program_side).unwrap();
-        prepared(&["--ctty", env!("CARGO_BIN_EXE_p2pc"), subcommand], stdin.into())
+        prepared(&["--ctty", &binary(), subcommand], stdin.into())
     }
 
     /// Waits until the screen has shown `text`, and returns what it showed up to there.
