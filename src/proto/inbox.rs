@@ -1,7 +1,7 @@
 //! Counting what comes on a lane, and when to tell the other side: only then may it forget what it said.
 
-use crate::defects::{self, Defect};
 use super::limits::{RECEIVED_BYTES, RECEIVED_FRAMES, RECEIVED_MS};
+use crate::defects::{self, Defect};
 
 /// How many data and control frames have come on a lane, over all its connections. All times are milliseconds since one arbitrary moment.
 #[derive(Debug, Default)]

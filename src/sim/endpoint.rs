@@ -249,7 +249,8 @@ impl End {
                         let found = search.lane.poll(net, &mut self.dice);
                         self.search_found(found, net);
                         if let Stage::Session(session) = &mut self.stage
-                            && let Some(code) = session.search.as_mut().and_then(|search| search.code.as_mut())
+                            && let Some(code) =
+                                session.search.as_mut().and_then(|search| search.code.as_mut())
                         {
                             let found = code.poll(net, &mut self.dice);
                             self.search_found(found, net);
@@ -364,7 +365,8 @@ impl End {
                         if let Some(mut search) = session.search.take() {
                             search.give_up(net);
                         }
-                        net.done.push((self.role, result.as_ref().ok().map(|report| report.failures.clone())));
+                        net.done
+                            .push((self.role, result.as_ref().ok().map(|report| report.failures.clone())));
                         session.closing = Some((result, net.now_ms() + CLOSING_MS));
                     }
                 }
@@ -421,7 +423,7 @@ impl End {
         let due_ms = match &self.stage {
             Stage::Off => None,
             Stage::Pairing(pairing) => pairing.seeker.due_ms(),
-            Stage::Session(session) => session.search.as_ref().and_then(Search::due_ms),
+            Stage::Session(session) => session.search.as_ref().map(Search::due_ms),
         };
         if let Some(due_ms) = due_ms {
             self.goes_after(due_ms.saturating_sub(net.now_ms()), net);
@@ -452,7 +454,9 @@ impl End {
                 pairing.unseated_since_ms = None;
                 return;
             }
-            Found::Paired(established, conn) => return self.establish(&established, conn, net, self.command.yes),
+            Found::Paired(established, conn) => {
+                return self.establish(&established, conn, net, self.command.yes);
+            }
             Found::NoSeat(refused) => {
                 let since_ms = *pairing.unseated_since_ms.get_or_insert(now_ms);
                 let patience_ms = match refused {
@@ -517,16 +521,11 @@ impl End {
             Ok(frames) if self.command.retry_ms > 0 => {
                 let (secret, mode) = (session.secret.clone(), session.mode);
                 let lane = Proof::Session { secret, mode, frames };
-                let lane =
-                    Seeker::new(self.role, lane, SEARCH_PAUSE_MAX_MS, Some((now_ms, &mut self.dice)));
+                let lane = Seeker::new(self.role, lane, SEARCH_PAUSE_MAX_MS, Some((now_ms, &mut self.dice)));
                 let code = (!self.guesses.is_burnt()).then(|| {
                     Seeker::new(self.role, proof, SEARCH_PAUSE_MAX_MS, Some((now_ms, &mut self.dice)))
                 });
-                session.search = Some(Search {
-                    lane,
-                    code,
-                    until_ms: now_ms + self.command.retry_ms,
-                });
+                session.search = Some(Search { lane, code, until_ms: now_ms + self.command.retry_ms });
                 self.goes_after(0, net);
             }
             Ok(_) => session.party.connection_lost(lost()),
@@ -590,10 +589,10 @@ impl End {
 }
 
 impl Search {
-    fn due_ms(&self) -> Option<u64> {
+    fn due_ms(&self) -> u64 {
         let seekers = [Some(&self.lane), self.code.as_ref()];
         let due = seekers.into_iter().flatten().filter_map(Seeker::due_ms).min();
-        Some(due.unwrap_or(self.until_ms).min(self.until_ms))
+        due.unwrap_or(self.until_ms).min(self.until_ms)
     }
 
     fn give_up(&mut self, net: &mut Net) {

@@ -94,7 +94,14 @@ impl Hostile {
         junk
     }
 
-    fn act(&mut self, act: Act, to: Role, mut message: BytesMut, dice: &mut Dice, passed: &mut Vec<BytesMut>) {
+    fn act(
+        &mut self,
+        act: Act,
+        to: Role,
+        mut message: BytesMut,
+        dice: &mut Dice,
+        passed: &mut Vec<BytesMut>,
+    ) {
         match act {
             Act::Flip => {
                 if !message.is_empty() {

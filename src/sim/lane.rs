@@ -132,9 +132,9 @@ impl Lane {
     /// Whether the other side of the connection there is must be taken for gone.
     pub fn is_dead(&mut self, net: &Net) -> bool {
         let now_ms = net.now_ms();
-        self.live.as_mut().is_some_and(|live| {
-            live.liveness.poll(now_ms, net.heard_bytes(live.conn)) == Belief::Dead
-        })
+        self.live
+            .as_mut()
+            .is_some_and(|live| live.liveness.poll(now_ms, net.heard_bytes(live.conn)) == Belief::Dead)
     }
 
     /// The session is over: data that waits is left out.

@@ -61,7 +61,11 @@ impl Pipe {
     /// How many bytes may be written now.
     pub fn room(&self) -> usize {
         // Whoever writes into a connection that vanished has room until nothing is taken any more.
-        if self.ending.is_some() && !self.is_mute { 0 } else { self.manner.capacity.saturating_sub(self.held()) }
+        if self.ending.is_some() && !self.is_mute {
+            0
+        } else {
+            self.manner.capacity.saturating_sub(self.held())
+        }
     }
 
     /// Whether what is written vanishes.

@@ -80,7 +80,7 @@ pub fn is_delivered(
         let was_version = tree.versions(&path).iter().any(|version| is_alike(version, there));
         let was_there = was_there || existing.contains_key(&place) && was_version;
         if !is_sent && !was_there {
-            return Err(format!("{place:?} is {} instead of {}", shape(there), shape(&now)));
+            return Err(format!("{place:?} is {there:?} instead of {now:?}"));
         }
     }
     Ok(())
@@ -113,10 +113,11 @@ pub fn is_tidy(tree: &Tree, undelivered: &[EntryEnd], disk: &MemoryDisk) -> Resu
 pub fn is_sound(tree: &Tree, existing: &Existing, disk: &MemoryDisk) -> Result<(), String> {
     for (path, thing) in Seen::of(disk).things {
         let original = unnumbered(&path);
-        let versions = [Some(&path), original.as_ref()].into_iter().flatten().flat_map(|path| tree.versions(path));
+        let versions =
+            [Some(&path), original.as_ref()].into_iter().flatten().flat_map(|path| tree.versions(path));
         let is_known = versions.chain(existing.get(&path)).any(|version| is_alike(version, &thing));
         if !is_known {
-            return Err(format!("{path:?} is nobody's: {}", shape(&thing)));
+            return Err(format!("{path:?} is nobody's: {thing:?}"));
         }
     }
     Ok(())
@@ -136,10 +137,12 @@ pub fn journals_are_honest(tree: &Tree, disk: &MemoryDisk) -> Result<(), String>
     for path in tree.files_ever() {
         let Some((parent, name)) = path.split() else { continue };
         let Ok(dir) = parent.names().try_fold(disk.root(), |dir, name| dir.open_dir(&name)) else { continue };
-        let (Ok(journal), Ok(part)) = (read(&dir, &name.journal_file()), read(&dir, &name.part_file())) else {
+        let (Ok(journal), Ok(part)) = (read(&dir, &name.journal_file()), read(&dir, &name.part_file()))
+        else {
             continue;
         };
-        let Some(chunk_bytes) = journal.get(6..10).and_then(|size| Some(u32::from_le_bytes(*size.first_chunk()?)))
+        let Some(chunk_bytes) =
+            journal.get(6..10).and_then(|size| Some(u32::from_le_bytes(*size.first_chunk()?)))
         else {
             continue;
         };
@@ -177,9 +180,7 @@ fn read(dir: &MemoryDir, name: &Name) -> Result<Vec<u8>, DiskError> {
 pub fn has_reason(ended: &Ended, scenario: &Scenario) -> Result<(), String> {
     let blows = &scenario.blows;
     // Such things pass, and the transfer goes on by itself, as long as both sides look for each other.
-    let is_lost = |outcome: &Option<crate::Result<Report>>| {
-        matches!(outcome, Some(Err(error)) if error.kind() == ErrorKind::ConnectionLost)
-    };
+    let is_lost = |outcome: &Option<crate::Result<Report>>| matches!(outcome, Some(Err(error)) if error.kind() == ErrorKind::ConnectionLost);
     let is_passing = scenario.commands.iter().all(|command| command.retry_ms >= LONG_MS)
         && blows.iter().all(|blow| blow.strike.passes())
         && is_lost(&ended.sent)
@@ -192,7 +193,9 @@ pub fn has_reason(ended: &Ended, scenario: &Scenario) -> Result<(), String> {
         let error = match outcome {
             Some(Ok(_)) => continue,
             Some(Err(error)) => error,
-            None if had(|strike| matches!(strike, Strike::Kill { .. } | Strike::KillWithin { .. })) => continue,
+            None if had(|strike| matches!(strike, Strike::Kill { .. } | Strike::KillWithin { .. })) => {
+                continue;
+            }
             None => return Err(format!("the {role} came to nothing")),
         };
         let is_excused = !blows.is_empty()
@@ -225,7 +228,7 @@ pub fn has_excuse(
     for end in undelivered {
         let Some(failure) = &end.failure else { return Err(format!("{end:?} failed without a failure")) };
         let is_excused = match failure.reason {
-            Reason::Special => tree.things().get(&end.path).is_none(),
+            Reason::Special => !tree.things().contains_key(&end.path),
             Reason::Changed | Reason::Vanished => changes,
             Reason::Exists => matches!(strategy, OnConflict::Skip | OnConflict::Ask),
             Reason::DirectoryThere => true,
@@ -257,14 +260,6 @@ fn unnumbered(path: &RelPath) -> Option<RelPath> {
 
 fn leftover(parent: &RelPath, name: &Name) -> String {
     format!("{parent:?}/{}", String::from_utf8_lossy(name.as_bytes()))
-}
-
-fn shape(thing: &Thing) -> String {
-    match thing {
-        Thing::Directory(meta) => format!("a directory {meta:?}"),
-        Thing::File(meta, bytes) => format!("{} bytes {} {meta:?}", bytes.len(), blake3::hash(bytes).to_hex()),
-        Thing::Link(target) => format!("a link to {}", String::from_utf8_lossy(target)),
-    }
 }
 
 /// As `docs/protocol.md` has it, section 6.

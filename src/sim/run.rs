@@ -60,9 +60,10 @@ pub fn run(seed: u64, is_traced: bool) -> Result<Outcome, Failure> {
     witness::watch();
     let mut story = Story::new(seed, is_traced);
     let outcome = story.tell();
-    let outcome = match witness::has_seen_reuse() {
-        true => Err("one number of one key has sealed two different records".to_owned()),
-        false => outcome,
+    let outcome = if witness::has_seen_reuse() {
+        Err("one number of one key has sealed two different records".to_owned())
+    } else {
+        outcome
     };
     outcome.map_err(|what| Failure { seed, what, trace: story.trace })
 }
@@ -134,8 +135,7 @@ impl Story {
         let existing = Arc::clone(&self.existing);
         let begun = places.disk.changes();
         let blows = scenario.blows.clone();
-        let mut world =
-            World::new(net, scenario.commands.clone(), places, existing, blows, self.dice.fork());
+        let mut world = World::new(net, scenario.commands.clone(), places, existing, blows, self.dice.fork());
         let ended = world.run();
         let kept_both = std::mem::take(&mut world.ends[1].kept_both);
         let World { net, places: world_places, .. } = &mut world;

@@ -131,9 +131,15 @@ impl Strike {
     /// Whether a transfer survives it by itself, given some minutes.
     pub fn passes(&self) -> bool {
         match self {
-            Strike::Cut(_) | Strike::Mute { .. } | Strike::HalfClose(_) | Strike::Change(_) | Strike::Remove(_) => true,
+            Strike::Cut(_)
+            | Strike::Mute { .. }
+            | Strike::HalfClose(_)
+            | Strike::Change(_)
+            | Strike::Remove(_) => true,
             Strike::Stall { for_ms, .. } | Strike::NetworkDown { for_ms, .. } => *for_ms <= PASSING_MS,
-            Strike::RelayRestarts { down_ms, .. } | Strike::RelayShutsDown { down_ms } => *down_ms <= PASSING_MS,
+            Strike::RelayRestarts { down_ms, .. } | Strike::RelayShutsDown { down_ms } => {
+                *down_ms <= PASSING_MS
+            }
             _ => false,
         }
     }
@@ -168,7 +174,15 @@ impl Scenario {
     pub fn again(&self, dice: &mut Dice) -> Scenario {
         let on_conflict = self.commands[1].rules.on_conflict;
         let is_narrow = self.manners[0].capacity < 4096;
-        Scenario::with(Tree::default(), BTreeMap::new(), on_conflict, [true, false], self.bytes, is_narrow, dice)
+        Scenario::with(
+            Tree::default(),
+            BTreeMap::new(),
+            on_conflict,
+            [true, false],
+            self.bytes,
+            is_narrow,
+            dice,
+        )
     }
 
     /// The last run, in which nothing goes wrong.
@@ -189,7 +203,8 @@ impl Scenario {
         is_narrow: bool,
         dice: &mut Dice,
     ) -> Scenario {
-        let code = SharedCode { room: dice.between(10_000, 99_999).to_string(), password: dice.bytes().to_vec() };
+        let code =
+            SharedCode { room: dice.between(10_000, 99_999).to_string(), password: dice.bytes().to_vec() };
         let chunk = if dice.one_in(4) { ChunkSize::default() } else { ChunkSize::MIN };
         let retry_ms = if dice.one_in(8) { 0 } else { dice.pick(&[60_000, 600_000, 600_000]) };
         let command = Command {
@@ -220,7 +235,8 @@ impl Scenario {
 fn existing(tree: &Tree, dice: &mut Dice) -> BTreeMap<RelPath, Thing> {
     let mut existing = BTreeMap::new();
     for (path, thing) in tree.things() {
-        let is_reachable = path.split().is_some_and(|(parent, _)| parent.is_root() || existing.contains_key(&parent));
+        let is_reachable =
+            path.split().is_some_and(|(parent, _)| parent.is_root() || existing.contains_key(&parent));
         if !is_reachable || dice.one_in(2) {
             continue;
         }
@@ -249,7 +265,8 @@ fn existing(tree: &Tree, dice: &mut Dice) -> BTreeMap<RelPath, Thing> {
 }
 
 fn manner(dice: &mut Dice, is_narrow: bool) -> Manner {
-    let capacity = if is_narrow { dice.length(2000).max(16) } else { dice.pick(&[8 << 10, 64 << 10, 1 << 20]) };
+    let capacity =
+        if is_narrow { dice.length(2000).max(16) } else { dice.pick(&[8 << 10, 64 << 10, 1 << 20]) };
     Manner {
         capacity,
         latency_ms: if is_narrow { dice.roll(3) } else { dice.wide(200) },

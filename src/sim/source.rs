@@ -138,7 +138,10 @@ impl Reader {
     }
 
     fn open(&mut self, fetch: &Fetch, tree: &Tree) {
-        let drop = |reason, text: &str| SourceEvent::Dropped { entry: fetch.entry, failure: Failure::new(reason, text) };
+        let drop = |reason, text: &str| SourceEvent::Dropped {
+            entry: fetch.entry,
+            failure: Failure::new(reason, text),
+        };
         let Some(index) = tree.find(&fetch.path) else { return self.tell(drop(Reason::Vanished, "")) };
         let file = &tree.files[index];
         let size = file.contents.len() as u64;
@@ -157,7 +160,8 @@ impl Reader {
             What::All => (self.chunk, VecDeque::from([(0, size)]), VecDeque::new()),
             What::Chunks { chunk, send, compare } => {
                 let bytes = u64::from(chunk.bytes());
-                let spans = send.as_slice().iter().map(|run| (run.first * bytes, (run.end() * bytes).min(size)));
+                let spans =
+                    send.as_slice().iter().map(|run| (run.first * bytes, (run.end() * bytes).min(size)));
                 (*chunk, spans.collect(), compare.iter().collect())
             }
         };
@@ -171,7 +175,8 @@ impl Reader {
             self.flush();
         }
         let version = file.version;
-        self.current = Some(Reading { entry: fetch.entry, file: index, version, size, is_all, send, same, chunk });
+        self.current =
+            Some(Reading { entry: fetch.entry, file: index, version, size, is_all, send, same, chunk });
     }
 
     /// One step: a piece, a value, or the end.
@@ -209,11 +214,19 @@ impl Reader {
     }
 
     /// Adds what fits of a stretch to the block. Returns where it stopped.
-    fn piece(&mut self, entry: u64, contents: &Arc<Vec<u8>>, holes: &[(u64, u64)], from: u64, end: u64) -> u64 {
+    fn piece(
+        &mut self,
+        entry: u64,
+        contents: &Arc<Vec<u8>>,
+        holes: &[(u64, u64)],
+        from: u64,
+        end: u64,
+    ) -> u64 {
         if from >= end {
             return end;
         }
-        let hole = holes.iter().find(|(_, hole_end)| *hole_end > from).copied().unwrap_or((u64::MAX, u64::MAX));
+        let hole =
+            holes.iter().find(|(_, hole_end)| *hole_end > from).copied().unwrap_or((u64::MAX, u64::MAX));
         if hole.0 <= from {
             let stop = hole.1.min(end);
             let length = u32::try_from(stop - from).unwrap_or(NAMED_BYTES_MAX).min(NAMED_BYTES_MAX);

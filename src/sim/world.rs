@@ -88,15 +88,31 @@ pub struct Ended {
 
 impl<'p> World<'p> {
     /// Two people about to start their commands. `blows` in the order of the moves they come at.
-    pub fn new(net: Net, commands: [Command; 2], places: &'p mut Places, existing: Existing, mut blows: Vec<Blow>, mut dice: Dice) -> World<'p> {
+    pub fn new(
+        net: Net,
+        commands: [Command; 2],
+        places: &'p mut Places,
+        existing: Existing,
+        mut blows: Vec<Blow>,
+        mut dice: Dice,
+    ) -> World<'p> {
         blows.sort_by_key(|blow| std::cmp::Reverse(blow.at_move));
         let [send, receive] = commands;
-        let ends = [
-            End::new(Role::Send, send, dice.fork()),
-            End::new(Role::Receive, receive, dice.fork()),
-        ];
+        let ends = [End::new(Role::Send, send, dice.fork()), End::new(Role::Receive, receive, dice.fork())];
         let moves_due = blows.last().map_or(u64::MAX, |blow| blow.at_move);
-        World { net, ends, places, existing, deaths: 0, blows, stops: None, broken: None, starts_due: 0, dice, moves_due }
+        World {
+            net,
+            ends,
+            places,
+            existing,
+            deaths: 0,
+            blows,
+            stops: None,
+            broken: None,
+            starts_due: 0,
+            dice,
+            moves_due,
+        }
     }
 
     /// Lets it go until both processes have ended and nobody starts one any more.
@@ -256,7 +272,9 @@ impl<'p> World<'p> {
                     net.clock.after(freed_ms, Happening::Freed);
                 }
             }
-            Strike::DiskBreaks => places.disk.fail_from(places.disk.changes() + dice.index(20), ErrorKind::StaleNetworkFileHandle),
+            Strike::DiskBreaks => places
+                .disk
+                .fail_from(places.disk.changes() + dice.index(20), ErrorKind::StaleNetworkFileHandle),
         }
     }
 
