@@ -110,6 +110,13 @@ impl Lane {
         self.shared.lock().outbox.has_room()
     }
 
+    /// How many frames have certainly passed, in both directions together, over all connections. Never decreases.
+    #[must_use]
+    pub fn passed(&self) -> u64 {
+        let state = self.shared.lock();
+        state.inbox.taken().saturating_add(state.outbox.counted())
+    }
+
     /// Resolves after a queued frame went out, or the other side has counted some. Cancel safe.
     pub async fn drained(&self) {
         if self.drained.recv().await.is_err() {

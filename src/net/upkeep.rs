@@ -25,6 +25,8 @@ pub(super) enum Order {
         frames: u64,
         /// When to give up.
         until: Instant,
+        /// How many connections in a row have come to nothing.
+        in_vain: u32,
     },
 }
 
@@ -89,7 +91,7 @@ impl Upkeep<'_> {
         while let Ok(now) = order {
             order = match now {
                 Order::Move(io) => self.moving(io).await,
-                Order::Search { frames, until } => self.searching(frames, until).await,
+                Order::Search { frames, until, in_vain } => self.searching(frames, until, in_vain).await,
             };
         }
     }
@@ -109,10 +111,10 @@ impl Upkeep<'_> {
         future::or(next, moving).await
     }
 
-    async fn searching(&self, frames: u64, until: Instant) -> Result<Order, RecvError> {
+    async fn searching(&self, frames: u64, until: Instant, in_vain: u32) -> Result<Order, RecvError> {
         let searching = async {
             // A session that is over does not want to know.
-            let _ = self.found.send(self.reunion.search(frames, until).await).await;
+            let _ = self.found.send(self.reunion.search(frames, until, in_vain).await).await;
             self.orders.recv().await
         };
         // A session that ends meanwhile has nobody to say anything to.
