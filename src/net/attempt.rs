@@ -25,6 +25,17 @@ pub(super) enum Attempt {
     Nothing,
 }
 
+/// What a side has already when it meets somebody in the code's room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Session {
+    /// Nothing: it pairs for the first time.
+    None,
+    /// A session in which it has not heard the other side yet. That may not have it: it confirms last who confirms without an answer.
+    Unmet,
+    /// A session that the other side has, or had, too: only a peer that was started again is looked for.
+    Met,
+}
+
 /// One run of the handshake. Beside a session it counts itself however it ends: the search is dropped when the other side is found by
 /// the keys, and whoever can bring that about could otherwise test a guess each time, as often as they like.
 struct Run<'p> {
@@ -47,16 +58,16 @@ impl Drop for Run<'_> {
 }
 
 impl Pairing<'_> {
-    /// Runs the handshake. With `in_session` this side still has a session and is only looking for a peer that was started again; then
-    /// a wrong guess is counted already when this returns, and also when it is dropped halfway.
+    /// Runs the handshake. A side with a session is not ended by what somebody else does; a wrong guess at it is counted already when this
+    /// returns, and also when this is dropped halfway.
     pub(super) async fn attempt(
         &self,
         mut connection: Connection,
         until: Option<Instant>,
-        in_session: bool,
+        session: Session,
     ) -> Result<Attempt> {
-        let (handshake, first) = self.handshake(in_session)?;
-        let mut run = Run { handshake, counts_for: in_session.then_some(self) };
+        let (handshake, first) = self.handshake(session == Session::Met)?;
+        let mut run = Run { handshake, counts_for: (session != Session::None).then_some(self) };
         if say(&mut connection, first).await.is_err() {
             return Ok(Attempt::Nothing);
         }
@@ -71,7 +82,7 @@ impl Pairing<'_> {
                 Ok(step) => step,
                 Err(fault) => {
                     refuse(&mut connection, fault).await;
-                    if !in_session && self.ends_with(fault) {
+                    if session == Session::None && self.ends_with(fault) {
                         return Err(fault.into());
                     }
                     break;

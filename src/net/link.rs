@@ -11,8 +11,9 @@ use bytes::BytesMut;
 use futures_lite::{StreamExt, future};
 use smol::Timer;
 
+use super::attempt::Session;
 use super::lane::Lane;
-use super::pair::Paired;
+use super::pair::{Paired, deadline};
 use super::reunion::{Found, GO_ON};
 use super::upkeep::{Order, Orders, Upkeep, upkeep};
 use crate::error::{Error, Kind, Result};
@@ -232,8 +233,10 @@ impl<'h> Link<'h> {
             Err(error) => return Some(Happening::Frame(Err(error))),
         };
         let (until, in_vain) = self.looks();
-        self.handler.event(Event::Disconnected { what: error.to_string(), retry: self.retry });
-        self.orders.give(Order::Search { frames, until, in_vain });
+        let retry = if in_vain == 0 { self.retry } else { until.saturating_duration_since(Instant::now()) };
+        self.handler.event(Event::Disconnected { what: error.to_string(), retry });
+        let session = if self.lane.is_met() { Session::Met } else { Session::Unmet };
+        self.orders.give(Order::Search { frames, session, until, in_vain });
         None
     }
 
@@ -244,7 +247,7 @@ impl<'h> Link<'h> {
         let before = self.looked.filter(|looked| looked.passed == passed && self.connected.elapsed() < HELD);
         let (until, in_vain) = match before {
             Some(looked) => (looked.until, looked.in_vain.saturating_add(1)),
-            None => (Instant::now() + self.retry, 0),
+            None => (deadline(self.retry), 0),
         };
         self.looked = Some(Looked { passed, until, in_vain });
         (until, in_vain)
@@ -339,7 +342,12 @@ pub async fn decline(paired: Paired<'_>, error: Error) -> Error {
         // Where that fails the other side will notice that nobody is there.
         let _ = link.lane.send(frame);
     }
-    upkeep.beside(async move { (error, link.lane) }).await
+    // All of the link, so that it gives no more orders: the upkeep ends when none can come.
+    let over = async move {
+        let link = link;
+        (error, link.lane)
+    };
+    upkeep.beside(over).await
 }
 
 /// Starts a thread for what may block: walking, reading, writing. It ends when its channels do.

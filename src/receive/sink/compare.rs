@@ -3,6 +3,7 @@
 //! The sender names a chunk by its value; ours is read when that comes, and hashed. So nothing is read before the sender has begun, nothing is
 //! believed that the journal says, and a file that is the same is never written.
 
+use crate::defects::{self, Defect};
 use crate::disk::{Access, Dir, DiskError, Fault, File, Kind, Result as DiskResult, Stat};
 use crate::proto::chunk::{ChunkHasher, ChunkSize, ChunkValue};
 use crate::proto::frame::{Failure, Get, Reason};
@@ -66,7 +67,10 @@ impl<D: Dir + 'static> Sink<D> {
         let (is_whole, value) = (chunks.is_whole(), ChunkValue(value));
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.resize(usize::try_from(length).unwrap_or(0), 0);
-        let same = if phase == Phase::Resuming {
+        let is_believed = phase == Phase::Resuming && defects::has(Defect::NoRecheck);
+        let same = if is_believed {
+            Ok(true)
+        } else if phase == Phase::Resuming {
             self.read_part(entry, index, value, &mut buffer)
         } else {
             self.read_basis(entry, offset, &mut buffer)
@@ -75,7 +79,7 @@ impl<D: Dir + 'static> Sink<D> {
             is_read && {
                 let mut hasher = ChunkHasher::new(offset);
                 hasher.update(&buffer);
-                hasher.finish(is_whole) == value
+                is_believed || hasher.finish(is_whole) == value
             }
         });
         let taken = match same {
