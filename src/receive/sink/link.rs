@@ -110,11 +110,14 @@ impl<D: Dir + 'static> Sink<D> {
         if let Some(there) = &link.there {
             replaceable(there)?;
         }
-        let replaced = self.dirs.get(dir).and_then(|dir| {
+        match self.stands(&link.path, dir, &part_name)? {
             // What a receiver that was killed right here left.
-            if dir.stat(&part_name).is_ok_and(|stat| stat.is_ours && stat.kind == Kind::Link) {
-                dir.remove_file(&part_name)?;
-            }
+            Some(left) if left.kind == Kind::Link => self.remove_if_ours(dir, &part_name),
+            // Of a file that was there at the sender before.
+            Some(_) => self.remove_stale(&link.path, dir, name)?,
+            None => {}
+        }
+        let replaced = self.dirs.get(dir).and_then(|dir| {
             dir.symlink(&part_name, &link.target, &link.meta)?;
             let now = dir.stat(name);
             let is_still = match (&link.there, &now) {
