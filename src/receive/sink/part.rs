@@ -294,7 +294,8 @@ impl<D: Dir + 'static> Sink<D> {
         let part_name = name.part_file();
         let removed = self.dirs.get(dir).and_then(|dir| {
             let stale = dir.stat(&part_name)?;
-            if stale.kind != Kind::File || !stale.is_ours {
+            // A link is one that was to replace something when its receiver was killed.
+            if !matches!(stale.kind, Kind::File | Kind::Link) || !stale.is_ours {
                 return Err(DiskError::of(Fault::Other, "the name of its part file is taken"));
             }
             // One that cannot be opened, because its mode was set already, is not being received either.

@@ -191,6 +191,34 @@ fn a_link_takes_the_place_of_a_file_that_was_begun() {
 }
 
 #[test]
+fn a_file_takes_the_place_of_a_link_that_was_begun() {
+    let disk = MemoryDisk::new();
+    disk.root().symlink(&part_name(), b"elsewhere", &META).unwrap();
+    put(&disk, "elsewhere", b"untouched");
+    let mut feeder = Feeder::new(disk.clone());
+    let entry = feeder.send("f", b"new");
+    feeder.commit();
+    assert_eq!(feeder.outcome(entry), Some(None));
+    assert_eq!(disk.contents(&path("elsewhere")).unwrap(), b"untouched");
+    assert_eq!(feeder.tree(), ["elsewhere", "f"]);
+}
+
+/// Until its name is durable a power loss may bring the part file back, and without its journal all of it would be sent again.
+#[test]
+fn a_journal_goes_when_the_name_of_its_file_is_durable() {
+    let disk = MemoryDisk::new();
+    let bytes = content(3 << 19);
+    interrupted(&disk, &bytes, 2);
+    let before = disk.changes();
+    assert_eq!(receive(&mut Feeder::new(disk.clone()), &bytes), None);
+    let journal = String::from_utf8_lossy(Name::new(b"f").unwrap().journal_file().as_bytes()).into_owned();
+    let ops: Vec<_> = disk.ops().split_off(before);
+    let at = |verb: &str, name: &str| ops.iter().position(|op| op.verb == verb && op.name == name).unwrap();
+    let (renamed, removed) = (at("rename", "f"), at("remove", &journal));
+    assert!(ops[renamed..removed].iter().any(|op| op.verb == "sync-dir"), "{ops:?}");
+}
+
+#[test]
 fn a_journal_that_cannot_be_begun_is_none() {
     let disk = MemoryDisk::new();
     let bytes = content(2 << 19);
