@@ -85,6 +85,19 @@ resume-times: build ## what resuming saves and what the journal costs, on this m
 fuzz: ## fuzz every target for SECONDS=60 each and keep what is new (needs nightly and cargo-fuzz)
 	scripts/fuzz.sh $(or $(SECONDS),60) $(FUZZ)
 
+# One seed is one run. A seed that fails is told; TRACE=1 with it tells the whole story.
+RUNS ?= 10000
+SEED ?= 1
+TRACE ?= 0
+
+.PHONY: sim
+sim: toolchain ## simulated transfers with faults, from seeds (RUNS=100000 SEED=1; one again in full: SEED=… RUNS=1 TRACE=1)
+	RUNS=$(RUNS) SEED=$(SEED) TRACE=$(TRACE) cargo bench --locked --target $(TARGET) --profile sim --features sim --bench sim
+
+.PHONY: teeth
+teeth: toolchain ## shows that the simulator finds deliberate defects, one after the other
+	cargo bench --locked --target $(TARGET) --profile sim --features bugs --bench teeth
+
 .PHONY: check
 check: toolchain ## formatting, lints, documentation, the other systems, the dependencies
 	@scripts/toolchain.sh $(CHECKED_TARGETS)

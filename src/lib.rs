@@ -36,7 +36,7 @@
 
 #![forbid(unsafe_code)]
 #![cfg_attr(
-    test,
+    any(test, feature = "sim"),
     allow(
         clippy::unwrap_used,
         clippy::expect_used,
@@ -52,6 +52,7 @@
 
 pub mod api;
 pub mod cli;
+pub mod defects;
 pub mod disk;
 pub mod error;
 pub mod events;
@@ -60,6 +61,8 @@ pub mod proto;
 pub mod receive;
 pub mod relay;
 pub mod send;
+#[cfg(any(test, feature = "sim"))]
+pub mod sim;
 pub mod term;
 
 pub use api::{receive, send};

@@ -5,11 +5,13 @@
 
 #![allow(dead_code, reason = "each fuzz target uses one of them")]
 
+mod journal;
 mod lane;
 mod machines;
 mod relay;
 mod wire;
 
+pub use journal::journal;
 pub use lane::{handshake, rejoin};
 pub use machines::{receiver, sender};
 pub use relay::{relay, switchboard};

@@ -24,15 +24,26 @@ pub(super) enum Attempt {
     Nothing,
 }
 
+/// What a side has already when it meets somebody in the code's room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Session {
+    /// Nothing: it pairs for the first time.
+    None,
+    /// A session in which it has not heard the other side yet. That may not have it: it confirms last who confirms without an answer.
+    Unmet,
+    /// A session that the other side has, or had, too: only a peer that was started again is looked for.
+    Met,
+}
+
 impl Pairing<'_> {
-    /// Runs the handshake. With `in_session` this side still has a session and is only looking for a peer that was started again.
+    /// Runs the handshake. A side with a session is not ended by what somebody else does.
     pub(super) async fn attempt(
         &self,
         mut connection: Connection,
         until: Option<Instant>,
-        in_session: bool,
+        session: Session,
     ) -> Result<Attempt> {
-        let (mut handshake, first) = self.handshake(in_session)?;
+        let (mut handshake, first) = self.handshake(session == Session::Met)?;
         if say(&mut connection, first).await.is_err() {
             return Ok(Attempt::Nothing);
         }
@@ -47,7 +58,7 @@ impl Pairing<'_> {
                 Ok(step) => step,
                 Err(fault) => {
                     refuse(&mut connection, fault).await;
-                    if !in_session && self.ends_with(fault) {
+                    if session == Session::None && self.ends_with(fault) {
                         return Err(fault.into());
                     }
                     break;

@@ -48,6 +48,8 @@ struct Shared {
 struct State {
     outbox: Outbox,
     inbox: Inbox,
+    /// The other side has spoken in this session, so it has it, too.
+    is_met: bool,
     /// Changes whenever a connection comes or goes: who moves the bytes of another one has nothing to say and to hear here.
     connection: u64,
     /// The session is over, and the lane ends with this connection.
@@ -65,7 +67,8 @@ struct Part {
 #[must_use]
 pub fn lane(connection: Connection, sealer: Sealer, opener: Opener) -> (Lane, LaneIo) {
     let (drained_in, drained) = bounded(1);
-    let state = State { outbox: Outbox::new(sealer), inbox: Inbox::default(), connection: 0, is_over: false };
+    let (outbox, inbox) = (Outbox::new(sealer), Inbox::default());
+    let state = State { outbox, inbox, is_met: false, connection: 0, is_over: false };
     let shared = Shared { state: Mutex::new(state), drained: drained_in, started: Instant::now() };
     let mut lane = Lane { shared: Arc::new(shared), incoming: bounded(1).1, more: bounded(1).0, drained };
     let io = lane.connect(connection, opener, false);
@@ -115,6 +118,13 @@ impl Lane {
         if self.drained.recv().await.is_err() {
             future::pending::<()>().await;
         }
+    }
+
+    /// Whether the other side has spoken in this session. Before that it may not even know of it: the last message of a pairing may be lost,
+    /// and who said that learns of it only by what comes after.
+    #[must_use]
+    pub fn is_met(&self) -> bool {
+        self.shared.lock().is_met
     }
 
     /// Lets go of the connection, if there is one, for good: nothing that it still carries is taken. Returns how many frames have come,

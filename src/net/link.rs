@@ -11,6 +11,7 @@ use bytes::BytesMut;
 use futures_lite::{StreamExt, future};
 use smol::Timer;
 
+use super::attempt::Session;
 use super::lane::Lane;
 use super::pair::Paired;
 use super::reunion::{Found, GO_ON};
@@ -218,7 +219,8 @@ impl<'h> Link<'h> {
             Err(error) => return Some(Happening::Frame(Err(error))),
         };
         self.handler.event(Event::Disconnected { what: error.to_string(), retry: self.retry });
-        self.orders.give(Order::Search { frames, until: Instant::now() + self.retry });
+        let session = if self.lane.is_met() { Session::Met } else { Session::Unmet };
+        self.orders.give(Order::Search { frames, session, until: Instant::now() + self.retry });
         None
     }
 
@@ -308,7 +310,12 @@ pub async fn decline(paired: Paired<'_>, error: Error) -> Error {
         // Where that fails the other side will notice that nobody is there.
         let _ = link.lane.send(frame);
     }
-    upkeep.beside(async move { (error, link.lane) }).await
+    // All of the link, so that it gives no more orders: the upkeep ends when none can come.
+    let over = async move {
+        let link = link;
+        (error, link.lane)
+    };
+    upkeep.beside(over).await
 }
 
 /// Starts a thread for what may block: walking, reading, writing. It ends when its channels do.

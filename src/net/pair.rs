@@ -12,7 +12,7 @@ use smol::Timer;
 use zeroize::Zeroizing;
 
 use super::RelayUrl;
-use super::attempt::Attempt;
+use super::attempt::{Attempt, Session};
 use super::dial::{DialError, RoomRequest, Seats};
 use super::lane::{Lane, LaneIo, lane};
 use super::pause::Pause;
@@ -118,7 +118,7 @@ impl<'a> Pairing<'a> {
         let mut pause = Pause::up_to(PAUSE_MAX);
         loop {
             let began = Instant::now();
-            match self.attempt(connection, until, false).await? {
+            match self.attempt(connection, until, Session::None).await? {
                 Attempt::Established(established, connection) => {
                     return Ok(self.paired(&established, connection));
                 }

@@ -9,7 +9,7 @@
 //! Both are tried at once, for as long as the person allows (`retry`). A side that was not started again is found by the keys, and by nobody
 //! else: whoever sits in the lane's room and does not have them is a stranger, dropped at no cost. A side that was started again has
 //! lost its keys and has the code: it is paired with like the first time, and the session begins anew. Two sides that both still have
-//! their session leave each other alone in the code's room. Wrong guesses there count like all others; the third ends the looking by code, and
+//! their session leave each other alone in the code's room; one that has never heard the other in its session does not count on it. Wrong guesses there count like all others; the third ends the looking by code, and
 //! the session stays what it is.
 
 use std::fmt;
@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use futures_lite::future;
 use smol::Timer;
 
-use super::attempt::{Attempt, dismiss, opposite, say};
+use super::attempt::{Attempt, Session, dismiss, opposite, say};
 use super::dial::RoomRequest;
 use super::pair::{Paired, Pairing, before, random};
 use super::pause::Pause;
@@ -62,17 +62,17 @@ impl<'p> Reunion<'p> {
         self.pairing.retry
     }
 
-    /// Looks for the other side of a session that has got `frames` frames on its lane. Cancel safe: nobody is left half found.
+    /// Looks for the other side of a session of this kind, which has got `frames` frames on its lane. Cancel safe: nobody is left half found.
     ///
     /// # Errors
     /// Kind `ConnectionLost` when nobody was found until `until`; `Internal` when the system gives no random numbers.
-    pub async fn search(&self, frames: u64, until: Instant) -> Result<Found<'p>> {
+    pub(super) async fn search(&self, frames: u64, session: Session, until: Instant) -> Result<Found<'p>> {
         let hindrance = Hindrance::default();
         let late = async {
             Timer::at(until).await;
             Err(gone(self.retry(), hindrance.take()))
         };
-        let looking = future::or(self.by_keys(frames, &hindrance), self.by_code(&hindrance));
+        let looking = future::or(self.by_keys(frames, &hindrance), self.by_code(session, &hindrance));
         future::or(late, looking).await
     }
 
@@ -136,7 +136,7 @@ impl<'p> Reunion<'p> {
         Ok(Err(Some(stranger.to_string())))
     }
 
-    async fn by_code(&self, hindrance: &Hindrance) -> Result<Found<'p>> {
+    async fn by_code(&self, session: Session, hindrance: &Hindrance) -> Result<Found<'p>> {
         let mut pause = Pause::up_to(PAUSE_MAX);
         while !self.pairing.guesses.are_too_many() {
             pause.rest().await?;
@@ -148,7 +148,7 @@ impl<'p> Reunion<'p> {
                 }
             };
             let began = Instant::now();
-            match self.pairing.attempt(connection, None, true).await? {
+            match self.pairing.attempt(connection, None, session).await? {
                 Attempt::Established(established, connection) => {
                     self.pairing.handler.event(Event::Restarted);
                     return Ok(Found::Restarted(Box::new(self.pairing.paired(&established, connection))));

@@ -11,6 +11,7 @@ use futures_util::FutureExt;
 use smol::Timer;
 use smol::channel::{Receiver, RecvError, Sender, bounded};
 
+use super::attempt::Session;
 use super::lane::{Lane, LaneIo};
 use super::reunion::{Found, Reunion};
 use crate::error::Result;
@@ -23,6 +24,8 @@ pub(super) enum Order {
     Search {
         /// How many frames have come on the lane.
         frames: u64,
+        /// What is known of the other side.
+        session: Session,
         /// When to give up.
         until: Instant,
     },
@@ -89,7 +92,7 @@ impl Upkeep<'_> {
         while let Ok(now) = order {
             order = match now {
                 Order::Move(io) => self.moving(io).await,
-                Order::Search { frames, until } => self.searching(frames, until).await,
+                Order::Search { frames, session, until } => self.searching(frames, session, until).await,
             };
         }
     }
@@ -109,10 +112,10 @@ impl Upkeep<'_> {
         future::or(next, moving).await
     }
 
-    async fn searching(&self, frames: u64, until: Instant) -> Result<Order, RecvError> {
+    async fn searching(&self, frames: u64, session: Session, until: Instant) -> Result<Order, RecvError> {
         let searching = async {
             // A session that is over does not want to know.
-            let _ = self.found.send(self.reunion.search(frames, until).await).await;
+            let _ = self.found.send(self.reunion.search(frames, session, until).await).await;
             self.orders.recv().await
         };
         // A session that ends meanwhile has nobody to say anything to.

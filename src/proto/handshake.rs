@@ -55,7 +55,7 @@ pub struct Params<'a> {
     pub made: bool,
     /// What this side's person asked for.
     pub options: Options,
-    /// Whether this side still has a session of this code, whose connection it lost.
+    /// Whether this side still has a session of this code, whose connection it lost, and in which it has heard the other side.
     pub in_session: bool,
     /// What this machine can seal with.
     pub ciphers: Ciphers,

@@ -18,6 +18,7 @@ use super::conversation::broken;
 use super::frame::PackedBlock;
 use super::limits::{CONTROL_BYTES_QUEUED_MAX, WINDOW_BYTES};
 use super::seal::{Sealer, TAG_BYTES};
+use crate::defects::{self, Defect};
 use crate::error::{Error, Result};
 
 /// One direction of a lane, on the side that speaks.
@@ -127,6 +128,12 @@ impl Outbox {
     /// Kind `Protocol`, when it is so long ago that the keys are gone: the other side has heard a great deal since and counted nothing.
     pub fn disconnect(&mut self) -> Result<()> {
         let Some(sealer) = self.sealer.take() else { return Ok(()) };
+        if defects::has(Defect::OutboxNotRewound) {
+            self.kept.clear();
+        }
+        if defects::has(Defect::CreditLostAtReconnection) {
+            self.kept.retain(|kept| kept.cost > 0);
+        }
         while let Some(Kept { record, number, cost }) = self.kept.pop_back() {
             let mut buffer = Vec::from(record);
             let frame_bytes = sealer.reopen(number, &mut buffer).map_err(|_| deaf())?.len();
@@ -146,6 +153,7 @@ impl Outbox {
     pub fn connect(&mut self, sealer: Sealer, frames: u64) -> Result<()> {
         self.disconnect()?;
         let newly = claimed(frames, self.counted, self.again)?;
+        let newly = if defects::has(Defect::OutboxSaidTwice) { 0 } else { newly };
         for frame in self.queued.drain(..newly).collect::<Vec<_>>() {
             *self.weight(frame.is_data()) -= frame_weight(&frame);
             self.data_queued -= usize::from(frame.is_data());

@@ -15,6 +15,7 @@ use super::frame::Aside;
 use super::handshake::{self, Message};
 use super::role::Role;
 use super::seal::{LaneContext, Mode, Opener, Sealer, SessionSecret};
+use crate::defects::{self, Defect};
 use crate::error::Result;
 
 /// Our message is out, the other's is awaited.
@@ -69,6 +70,7 @@ impl Rejoin {
         role: Role,
         nonce: [u8; 32],
     ) -> (Rejoin, Vec<u8>) {
+        let nonce = if defects::has(Defect::NonceReused) { [role as u8; 32] } else { nonce };
         let message = Message::Rejoin(handshake::Rejoin { role, lane, nonce }).encode();
         (Rejoin { secret, mode, lane, role, nonce }, message)
     }

@@ -13,6 +13,8 @@
 mod cipher;
 mod record;
 mod schedule;
+#[cfg(any(test, feature = "sim"))]
+pub mod witness;
 
 use std::fmt;
 

@@ -11,11 +11,12 @@ type Body = fn(&[u8]);
 /// Every target, and whether its corpus is there: a target without one is replayed by nobody.
 #[test]
 fn every_corpus_passes() {
-    let targets: [(&str, Body); 8] = [
+    let targets: [(&str, Body); 9] = [
         ("frame", bodies::frame),
         ("manifest", bodies::manifest),
         ("handshake", bodies::handshake),
         ("rejoin", bodies::rejoin),
+        ("journal", bodies::journal),
         ("sender", bodies::sender),
         ("receiver", bodies::receiver),
         ("switchboard", bodies::switchboard),

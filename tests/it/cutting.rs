@@ -91,6 +91,12 @@ impl Line {
         self.shared.state().cuts
     }
 
+    /// Waits until a connection was cut; from then on none is.
+    pub fn cut_once(&self) {
+        self.shared.wait(|state| state.cuts > 0);
+        self.shared.change(|state| state.is_mended = true);
+    }
+
     /// Waits until so many bytes went one way in all.
     pub fn wait_passed(&self, way: Way, bytes: u64) {
         self.shared.wait(|state| state.passed[way as usize] >= bytes);
@@ -153,6 +159,7 @@ struct State {
     is_held: bool,
     refuses: bool,
     stalls: bool,
+    is_mended: bool,
     over: bool,
     links: Vec<Arc<Link>>,
 }
@@ -276,7 +283,7 @@ impl Shared {
             let held_after = state.held_after.filter(|_| way == Way::Up);
             let open = held_after.map_or(u64::MAX, |held| held.saturating_sub(state.passed[way as usize]));
             if open > 0 && !state.stalls {
-                let (left, cut) = life.left(way);
+                let (left, cut) = if state.is_mended { (u64::MAX, None) } else { life.left(way) };
                 let passes = (length as u64).min(open).min(left);
                 life.passed[way as usize] += passes;
                 state.passed[way as usize] += passes;

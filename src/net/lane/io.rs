@@ -157,6 +157,7 @@ impl Incoming {
     fn received(&mut self, frames: u64) -> Result<()> {
         self.is_greeted = true;
         let Some(mut state) = self.part.lock() else { return Ok(()) };
+        state.is_met = true;
         state.outbox.acknowledge(frames)?;
         drop(state);
         // There may be room for more now.

@@ -10,6 +10,7 @@ use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 use super::{Mode, TAG_BYTES};
+use crate::defects::{self, Defect};
 
 /// The key of any of the ciphers.
 pub(super) type Key = Zeroizing<[u8; 32]>;
@@ -96,7 +97,7 @@ impl Cipher {
                 .decrypt_inout_detached(&nonce.into(), &[], content.into(), tag.into())
                 .map_err(|_| Forged),
             Cipher::Tagged(key) => {
-                if keyed_tag(key, number, content).ct_eq(tag).into() {
+                if defects::has(Defect::TagUnchecked) || keyed_tag(key, number, content).ct_eq(tag).into() {
                     Ok(())
                 } else {
                     Err(Forged)

@@ -74,6 +74,8 @@ impl Sealer {
         if replaced.is_some() {
             self.previous = replaced;
         }
+        #[cfg(any(test, feature = "sim"))]
+        super::witness::seals(&self.chain.key, number, content);
         self.chain.cipher.seal(number, content).map_err(|_| SealError::TooLong)
     }
 

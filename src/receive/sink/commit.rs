@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use std::sync::Arc;
 
+use crate::defects::{self, Defect};
 use crate::disk::{Dir, DiskError, Fault, File, Stat};
 use crate::error::Result;
 use crate::proto::chunk::ChunkSize;
@@ -151,7 +152,9 @@ impl<D: Dir + 'static> Sink<D> {
         if self.group.is_empty() {
             return Ok(());
         }
-        self.sync_files()?;
+        if !defects::has(Defect::AckBeforeSync) {
+            self.sync_files()?;
+        }
         let mut outcomes = Vec::new();
         let (mut journaled, mut renamed) = (Vec::new(), Vec::new());
         while let Some(file) = self.group.files.pop_front() {
@@ -263,7 +266,9 @@ impl<D: Dir + 'static> Sink<D> {
                 // Where the directory is lost it is told for its files below.
                 continue;
             }
-            let _ = dir.remove_file(&journal);
+            if !defects::has(Defect::JournalLeftBehind) {
+                let _ = dir.remove_file(&journal);
+            }
             synced = Some(inside);
         }
         Ok(())
@@ -288,6 +293,7 @@ impl<D: Dir + 'static> Sink<D> {
             sync_all = true;
             Ok(())
         };
+        let touched = if defects::has(Defect::AckBeforeNames) { BTreeSet::new() } else { touched };
         for path in touched {
             self.stop.check()?;
             let synced = self.dirs.get(&path).and_then(&mut sync).map_err(|error| self.refuse(error, &path));
@@ -301,13 +307,11 @@ impl<D: Dir + 'static> Sink<D> {
         }
         for Ready { entry, path, meta } in ready {
             self.stop.check()?;
-            let set = match meta {
-                Some(meta) => self.dirs.get(&path).and_then(|dir| {
-                    dir.set_meta(&meta)?;
-                    sync(dir)
-                }),
-                None => Ok(()),
-            };
+            // One that was there keeps its own mode and time. They may be ours, of a session that was killed before they were durable.
+            let set = self.dirs.get(&path).and_then(|dir| {
+                meta.map_or(Ok(()), |meta| dir.set_meta(&meta))?;
+                sync(dir)
+            });
             // Its mode may keep even us out from now on, and nobody needs it any more.
             self.dirs.forget(&path);
             let failure = fatal(set.map_err(|error| self.refuse(error, &path)))?.err();

@@ -1,5 +1,6 @@
 //! What stands in the way: left alone, replaced, or joined by one with a number behind its name.
 
+use crate::defects::{self, Defect};
 use crate::disk::{Dir, Kind, Stat};
 use crate::events::{Conflict, Resolution, Version};
 use crate::proto::frame::{Failure, Get, Reason, Verdict};
@@ -69,6 +70,7 @@ impl<D: Dir + 'static> Sink<D> {
     /// Goes by the strategy. `None`: all of the file is wanted.
     fn conflict(&mut self, id: u64) -> Attempt<Option<SinkEvent>> {
         let resolution = match self.rules.on_conflict {
+            OnConflict::Skip if defects::has(Defect::ReplacesWhatStands) => Resolution::Overwrite,
             OnConflict::Skip => Resolution::Skip,
             OnConflict::Overwrite => Resolution::Overwrite,
             OnConflict::Rename => Resolution::Rename,

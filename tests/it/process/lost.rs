@@ -1,13 +1,15 @@
 //! Connections that break and come back while both processes live: nobody does anything, and the transfer goes on.
 
 use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use super::program::Program;
+use super::program::{Program, p2pc};
 use super::scene::{Halfway, Scene};
-use super::{BACK, LOST, names};
+use super::{BACK, LOST, Relay, names, with_code};
 use crate::cutting::{Cut, Fate, Line, Way};
 
 #[test]
@@ -120,6 +122,50 @@ fn a_side_that_looks_for_the_other_can_be_interrupted() {
     scene.is_equal();
 }
 
+/// The sender, started again, confirms last and believes in a session that the receiver never hears of.
+#[test]
+fn a_pairing_whose_last_word_was_lost_is_no_session() {
+    let scene = Scene::with_file(SIZE);
+    let greeting = greeting(&scene.relay) + FIRST_BYTES;
+    let fate = move |number| match number {
+        0 => Fate::Lasts,
+        // In the middle of what the sender confirms.
+        _ => Fate::Cut { after: greeting + 10, of: Some(Way::Down), how: Cut::Close },
+    };
+    let far = Line::with(scene.relay.address(), fate);
+    let near = Line::to(scene.relay.address());
+    near.hold_after(HALF);
+    let sender = Program::start(&mut scene.sends(&near.url));
+    let mut command = with_code(p2pc("receive"), &far.url);
+    let receiver = Program::start(command.arg("--yes").arg("--out").arg(&scene.out));
+    near.wait_held();
+    sender.signal(Signal::KILL);
+    sender.was_killed();
+    let sender = Program::start(&mut scene.sends(&scene.relay.url));
+    far.cut_once();
+    sender.exits(0);
+    receiver.exits(0);
+    scene.is_equal();
+}
+
+/// How many bytes a relay says before it passes on anybody's.
+fn greeting(relay: &Relay) -> u64 {
+    let mut stream = TcpStream::connect(relay.address()).unwrap();
+    let request = "GET /v1/room/greeting?role=send HTTP/1.1\r\nHost: relay\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+                   Sec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: p2pc.v1\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut said = Vec::new();
+    while !said.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        said.push(byte[0]);
+    }
+    said.len() as u64
+}
+
+/// The first message of a pairing, framed.
+const FIRST_BYTES: u64 = 2 + 109 + env!("CARGO_PKG_VERSION").len() as u64;
+
 #[test]
 fn a_stream_cannot_begin_again() {
     let scene = Scene::with_file(SIZE);
@@ -131,9 +177,11 @@ fn a_stream_cannot_begin_again() {
     receiver.says("Offered");
     receiver.signal(Signal::KILL);
     receiver.was_killed();
+    let began = Instant::now();
     let receiver = Program::start(&mut scene.receives(&[]));
     assert!(sender.exits(6).stderr.contains("cannot be read once more"));
     receiver.exits(8);
+    assert!(began.elapsed() < AT_ONCE, "{:?}", began.elapsed());
     // Nor can what was written already to whoever reads it.
     let sender = Program::start(&mut scene.sends(&scene.relay.url));
     let (mut reader, writer) = std::io::pipe().unwrap();
@@ -141,15 +189,20 @@ fn a_stream_cannot_begin_again() {
     reader.read_exact(&mut [0; 4096]).unwrap();
     sender.signal(Signal::KILL);
     sender.was_killed();
+    let began = Instant::now();
     let sender = Program::start(&mut scene.sends(&scene.relay.url));
     let received = std::thread::spawn(move || std::io::copy(&mut reader, &mut std::io::sink()));
     assert!(receiver.exits(6).stderr.contains("cannot be taken back"));
     sender.exits(8);
+    assert!(began.elapsed() < AT_ONCE, "{:?}", began.elapsed());
     received.join().unwrap().unwrap();
 }
 
 const SIZE: usize = 12 << 20;
 const HALF: u64 = 7 << 20;
+
+/// Nobody waits for anybody here; this is for a busy machine.
+const AT_ONCE: Duration = Duration::from_secs(15);
 
 /// What one connection may lose: the buffers of the system and of the line, in both programs' directions, and what is said again.
 const UNDER_WAY: u64 = 8 << 20;

@@ -1,0 +1,37 @@
+//! The simulator: whole transfers with everything that can go wrong, from one seed, on a clock that does not wait.
+//!
+//! ```text
+//!                    ┌──────────── Net: pipes, WebSocket, faults ───────────┐
+//!  End ── Party ── Lane ── Seeker          Relay (switchboard, forward)     End ── Party ── Lane ── Seeker
+//!          │ Sender, Walker, Reader                                                 │ Receiver, Writer
+//!          ▼                                                                        ▼
+//!         Tree                            Oracle looks at both                     MemoryDisk
+//! ```
+//!
+//! What ships runs here as it ships: the session machines, the sink, the handshake, the proofs of a session, the lane's outbox and inbox, the records, the
+//! switchboard and the relay's framing. Modelled are only the drivers around them, which wait, and move bytes. A run follows from its
+//! seed alone, so that whatever fails once fails again, with as many words as one likes.
+
+mod clock;
+mod dice;
+mod endpoint;
+mod hostile;
+mod lane;
+mod link;
+mod net;
+mod oracle;
+mod party;
+mod relay;
+mod run;
+mod scenario;
+mod seeker;
+mod source;
+#[cfg(test)]
+mod tests;
+mod trace;
+mod tree;
+mod world;
+mod writer;
+mod ws;
+
+pub use run::{Failure, Outcome, run};

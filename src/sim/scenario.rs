@@ -1,0 +1,324 @@
+//! What a run is about, drawn from its seed: what is sent, over what, and what goes wrong.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::dice::Dice;
+use super::endpoint::Command;
+use super::hostile::{self, Act};
+use super::link::Manner;
+use super::net::Way;
+use super::seeker::SharedCode;
+use super::tree::{self, Thing, Tree};
+use crate::proto::chunk::ChunkSize;
+use crate::proto::manifest::Meta;
+use crate::proto::path::RelPath;
+use crate::proto::role::Role;
+use crate::receive::{OnConflict, Rules};
+
+/// One run.
+#[derive(Debug)]
+pub struct Scenario {
+    /// What is sent.
+    pub tree: Tree,
+    /// What the two people type.
+    pub commands: [Command; 2],
+    /// How their connections behave.
+    pub manners: [Manner; 2],
+    /// What goes wrong.
+    pub blows: Vec<Blow>,
+    /// What stands on the disk already.
+    pub existing: BTreeMap<RelPath, Thing>,
+    /// About how much is sent.
+    bytes: u64,
+}
+
+/// Something that goes wrong.
+#[derive(Clone, Debug)]
+pub struct Blow {
+    /// When so many things have moved.
+    pub at_move: u64,
+    /// What.
+    pub strike: Strike,
+}
+
+/// What may go wrong.
+#[derive(Clone, Copy, Debug)]
+pub enum Strike {
+    /// A connection breaks at some byte.
+    Cut(Role),
+    /// A connection falls silent at some byte.
+    Mute {
+        /// Whose.
+        role: Role,
+        /// From its client on.
+        up: bool,
+        /// To its client.
+        down: bool,
+    },
+    /// A connection pauses in one direction.
+    Stall {
+        /// Whose.
+        role: Role,
+        /// Which direction.
+        way: Way,
+        /// How long.
+        for_ms: u64,
+    },
+    /// A client's direction ends, the other does not.
+    HalfClose(Role),
+    /// A byte of the stream below the messages is another.
+    FlipByte(Role, Way),
+    /// A side's network is gone for a while, without a word.
+    NetworkDown {
+        /// Whose.
+        role: Role,
+        /// How long.
+        for_ms: u64,
+    },
+    /// The relay dies and comes back.
+    RelayRestarts {
+        /// Its machine is gone, so nobody says that connections broke.
+        is_silent: bool,
+        /// For how long.
+        down_ms: u64,
+    },
+    /// The relay ends in order and comes back.
+    RelayShutsDown {
+        /// For how long it is gone.
+        down_ms: u64,
+    },
+    /// A process is killed.
+    Kill {
+        /// Whose.
+        role: Role,
+        /// With its machine: what was not synced is lost, and nobody says that connections broke.
+        is_silent: bool,
+        /// When its person starts it again, if ever.
+        restart_ms: Option<u64>,
+    },
+    /// The receiver is killed in the middle of what it does with its disk.
+    KillWithin {
+        /// After so many changes and syncs from now on.
+        changes: usize,
+        /// With its machine.
+        is_silent: bool,
+        /// When its person starts it again, if ever.
+        restart_ms: Option<u64>,
+    },
+    /// The disk has only so much room.
+    DiskFull {
+        /// In all, in bytes.
+        left: u64,
+        /// When there is enough again, if within this run.
+        freed_ms: Option<u64>,
+    },
+    /// The disk fails soon, and from then on.
+    DiskBreaks,
+    /// A person interrupts.
+    Cancel(Role),
+    /// The relay does this to a message.
+    Hostile(Act),
+    /// A stranger sits down in somebody's room, as this.
+    Stranger(Role),
+    /// A file changes.
+    Change(usize),
+    /// A file goes away.
+    Remove(usize),
+}
+
+impl Strike {
+    /// Whether a transfer survives it by itself, given some minutes.
+    pub fn passes(&self) -> bool {
+        match self {
+            Strike::Cut(_)
+            | Strike::Mute { .. }
+            | Strike::HalfClose(_)
+            | Strike::Change(_)
+            | Strike::Remove(_) => true,
+            Strike::Stall { for_ms, .. } | Strike::NetworkDown { for_ms, .. } => *for_ms <= PASSING_MS,
+            Strike::RelayRestarts { down_ms, .. } | Strike::RelayShutsDown { down_ms } => {
+                *down_ms <= PASSING_MS
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether somebody in between has to listen for it.
+    pub fn is_hostile(&self) -> bool {
+        matches!(self, Strike::Hostile(_) | Strike::Stranger(_))
+    }
+}
+
+impl Scenario {
+    /// Whether what stood there before may be replaced.
+    pub fn replaces(&self) -> bool {
+        matches!(self.commands[1].rules.on_conflict, OnConflict::Overwrite | OnConflict::Ask)
+    }
+
+    /// The first run of these dice.
+    pub fn draw(dice: &mut Dice) -> Scenario {
+        // Buffers of a few hundred bytes find what large ones hide, and take long: so little is sent through them.
+        let is_narrow = dice.one_in(4);
+        let largest = if is_narrow { 0 } else { 2_500_000 };
+        let tree = Tree::random(dice, largest);
+        let existing = if dice.one_in(4) { existing(&tree, dice) } else { BTreeMap::new() };
+        let strategies = [OnConflict::Skip, OnConflict::Overwrite, OnConflict::Rename, OnConflict::Ask];
+        let on_conflict = dice.pick(&strategies);
+        let made = dice.pick(&[[true, false], [true, false], [false, true], [false, false]]);
+        let bytes = tree.bytes();
+        Scenario::with(tree, existing, on_conflict, made, bytes, is_narrow, dice)
+    }
+
+    /// A later run of the same transfer, which goes on with what is there.
+    pub fn again(&self, dice: &mut Dice) -> Scenario {
+        let on_conflict = self.commands[1].rules.on_conflict;
+        let is_narrow = self.manners[0].capacity < 4096;
+        Scenario::with(
+            Tree::default(),
+            BTreeMap::new(),
+            on_conflict,
+            [true, false],
+            self.bytes,
+            is_narrow,
+            dice,
+        )
+    }
+
+    /// The last run, in which nothing goes wrong.
+    pub fn calm(&self, dice: &mut Dice) -> Scenario {
+        let mut calm = self.again(dice);
+        calm.blows.clear();
+        calm.manners = [Manner { capacity: 1 << 20, latency_ms: 1, jitter_ms: 0, pieces: 1 }; 2];
+        calm.commands[1].turn_ms = 0;
+        calm
+    }
+
+    fn with(
+        tree: Tree,
+        existing: BTreeMap<RelPath, Thing>,
+        on_conflict: OnConflict,
+        made: [bool; 2],
+        bytes: u64,
+        is_narrow: bool,
+        dice: &mut Dice,
+    ) -> Scenario {
+        let code =
+            SharedCode { room: dice.between(10_000, 99_999).to_string(), password: dice.bytes().to_vec() };
+        let chunk = if dice.one_in(4) { ChunkSize::default() } else { ChunkSize::MIN };
+        let retry_ms = if dice.one_in(8) { 0 } else { dice.pick(&[60_000, 600_000, 600_000]) };
+        let command = Command {
+            code,
+            made: made[0],
+            retry_ms,
+            wait_ms: 600_000,
+            chunk,
+            yes: dice.roll(4) > 0,
+            no_encrypt: dice.one_in(3),
+            turn_ms: dice.pick(&[0, 3, 3, 50, 2000]),
+            haste: dice.pick(&[1, 30, 1000, 100_000]),
+            rules: Rules { on_conflict, resume: dice.roll(8) > 0 },
+        };
+        let receive = Command { made: made[1], ..command.clone() };
+        let manners = [manner(dice, is_narrow), manner(dice, is_narrow)];
+        let moves = 60 + bytes / if is_narrow { 64 } else { 8192 };
+        let count = if dice.one_in(10) { 0 } else { dice.wide(7) };
+        let is_hostile = dice.one_in(5);
+        let blows = (0..count)
+            .map(|_| Blow { at_move: dice.wide(moves * 2), strike: strike(dice, is_hostile, bytes) })
+            .collect();
+        Scenario { tree, existing, commands: [command, receive], manners, blows, bytes }
+    }
+}
+
+/// What stands on the disk already: some of it the same, some of it not.
+fn existing(tree: &Tree, dice: &mut Dice) -> BTreeMap<RelPath, Thing> {
+    let mut existing = BTreeMap::new();
+    for (path, thing) in tree.things() {
+        let is_reachable =
+            path.split().is_some_and(|(parent, _)| parent.is_root() || existing.contains_key(&parent));
+        if !is_reachable || dice.one_in(2) {
+            continue;
+        }
+        let meta = Meta { mode: Some(0o640), mtime_s: 77, mtime_ns: 0 };
+        let there = match thing {
+            Thing::Directory(_) => Thing::Directory(meta),
+            Thing::Link(target) if dice.one_in(2) => Thing::Link(target),
+            Thing::File(_, bytes) => match dice.roll(6) {
+                0 => Thing::File(meta, bytes),
+                1 => Thing::Link(b"elsewhere".to_vec()),
+                2 => Thing::Directory(meta),
+                3 => Thing::File(meta, Arc::new(tree::bytes(dice, 100))),
+                _ => {
+                    let mut other = bytes.to_vec();
+                    if let Some(byte) = other.last_mut() {
+                        *byte ^= 1;
+                    }
+                    Thing::File(meta, Arc::new(other))
+                }
+            },
+            Thing::Link(_) => Thing::File(meta, Arc::new(b"no link".to_vec())),
+        };
+        existing.insert(path, there);
+    }
+    existing
+}
+
+fn manner(dice: &mut Dice, is_narrow: bool) -> Manner {
+    let capacity =
+        if is_narrow { dice.length(2000).max(16) } else { dice.pick(&[8 << 10, 64 << 10, 1 << 20]) };
+    Manner {
+        capacity,
+        latency_ms: if is_narrow { dice.roll(3) } else { dice.wide(200) },
+        jitter_ms: dice.roll(30),
+        pieces: dice.pick(&[1, 1, 4]),
+    }
+}
+
+fn strike(dice: &mut Dice, is_hostile: bool, bytes: u64) -> Strike {
+    let role = dice.pick(&[Role::Send, Role::Receive]);
+    let way = dice.pick(&[Way::Up, Way::Down]);
+    if is_hostile && dice.one_in(2) {
+        return Strike::Hostile(dice.pick(hostile::ACTS));
+    }
+    match dice.roll(32) {
+        0..=5 => Strike::Cut(role),
+        6..=8 => {
+            let (up, down) = dice.pick(&[(true, true), (true, false), (false, true)]);
+            Strike::Mute { role, up, down }
+        }
+        9..=10 => Strike::Stall { role, way, for_ms: dice.wide(120_000) },
+        11 => Strike::HalfClose(role),
+        12 => Strike::FlipByte(role, way),
+        13..=14 => Strike::NetworkDown { role, for_ms: dice.wide(900_000) },
+        15..=17 => Strike::RelayRestarts { is_silent: dice.one_in(3), down_ms: down_ms(dice) },
+        18 => Strike::RelayShutsDown { down_ms: down_ms(dice) },
+        19..=21 => Strike::Kill { role, is_silent: dice.one_in(3), restart_ms: restart_ms(dice) },
+        22..=24 => {
+            let changes = dice.index(12);
+            Strike::KillWithin { changes, is_silent: dice.one_in(2), restart_ms: restart_ms(dice) }
+        }
+        25 => {
+            let freed_ms = dice.one_in(2).then(|| dice.wide(100_000));
+            Strike::DiskFull { left: dice.wide(bytes + (200 << 10)), freed_ms }
+        }
+        26 => Strike::DiskBreaks,
+        27 => Strike::Cancel(role),
+        28 => Strike::Stranger(role),
+        29..=30 => Strike::Change(dice.index(64)),
+        _ => Strike::Remove(dice.index(64)),
+    }
+}
+
+/// Most people start their command again.
+fn restart_ms(dice: &mut Dice) -> Option<u64> {
+    (dice.roll(5) > 0).then(|| dice.wide(300_000))
+}
+
+/// Mostly shorter than anybody's patience.
+fn down_ms(dice: &mut Dice) -> u64 {
+    if dice.one_in(8) { dice.wide(2_000_000) } else { dice.wide(60_000) }
+}
+
+/// What lasts no longer is nothing to give up for.
+const PASSING_MS: u64 = 60_000;
