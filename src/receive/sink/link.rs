@@ -110,14 +110,16 @@ impl<D: Dir + 'static> Sink<D> {
         if let Some(there) = &link.there {
             replaceable(there)?;
         }
-        match self.stands(&link.path, dir, &part_name)? {
-            // What a receiver that was killed right here left.
-            Some(left) if left.kind == Kind::Link => self.remove_if_ours(dir, &part_name),
+        let left = self.stands(&link.path, dir, &part_name)?;
+        if left.is_some_and(|left| left.kind == Kind::File) {
             // Of a file that was there at the sender before.
-            Some(_) => self.remove_stale(&link.path, dir, name)?,
-            None => {}
+            self.remove_stale(&link.path, dir, name)?;
         }
         let replaced = self.dirs.get(dir).and_then(|dir| {
+            // What a receiver that was killed right here left.
+            if left.is_some_and(|left| left.is_ours && left.kind == Kind::Link) {
+                dir.remove_file(&part_name)?;
+            }
             dir.symlink(&part_name, &link.target, &link.meta)?;
             let now = dir.stat(name);
             let is_still = match (&link.there, &now) {

@@ -1,7 +1,7 @@
 //! Part files: made beside their place, locked, written at offsets, found again by a later session.
 //!
 //! Whoever holds the lock of a part file is receiving it; the lock ends with the handle. A part file of somebody else, or anything that is
-//! not one, is never touched.
+//! not one, is never touched; nor is any that is locked.
 
 use std::sync::Arc;
 
@@ -280,10 +280,10 @@ impl<D: Dir + 'static> Sink<D> {
         }
     }
 
-    /// Removes a file or link of ours, whatever comes of it.
+    /// Removes a file of ours, whatever comes of it.
     pub(super) fn remove_if_ours(&mut self, dir: &RelPath, name: &Name) {
         if let Ok(dir) = self.dirs.get(dir)
-            && dir.stat(name).is_ok_and(|stat| matches!(stat.kind, Kind::File | Kind::Link) && stat.is_ours)
+            && dir.stat(name).is_ok_and(|stat| stat.kind == Kind::File && stat.is_ours)
         {
             let _ = dir.remove_file(name);
         }
@@ -294,8 +294,7 @@ impl<D: Dir + 'static> Sink<D> {
         let part_name = name.part_file();
         let removed = self.dirs.get(dir).and_then(|dir| {
             let stale = dir.stat(&part_name)?;
-            // A link is one that was to replace something when its receiver was killed.
-            if !matches!(stale.kind, Kind::File | Kind::Link) || !stale.is_ours {
+            if stale.kind != Kind::File || !stale.is_ours {
                 return Err(DiskError::of(Fault::Other, "the name of its part file is taken"));
             }
             // One that cannot be opened, because its mode was set already, is not being received either.

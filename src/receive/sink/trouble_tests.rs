@@ -190,19 +190,6 @@ fn a_link_takes_the_place_of_a_file_that_was_begun() {
     assert_eq!(disk.tree(), [("f".to_owned(), DiskKind::Link)]);
 }
 
-#[test]
-fn a_file_takes_the_place_of_a_link_that_was_begun() {
-    let disk = MemoryDisk::new();
-    disk.root().symlink(&part_name(), b"elsewhere", &META).unwrap();
-    put(&disk, "elsewhere", b"untouched");
-    let mut feeder = Feeder::new(disk.clone());
-    let entry = feeder.send("f", b"new");
-    feeder.commit();
-    assert_eq!(feeder.outcome(entry), Some(None));
-    assert_eq!(disk.contents(&path("elsewhere")).unwrap(), b"untouched");
-    assert_eq!(feeder.tree(), ["elsewhere", "f"]);
-}
-
 /// Until its name is durable a power loss may bring the part file back, and without its journal all of it would be sent again.
 #[test]
 fn a_journal_goes_when_the_name_of_its_file_is_durable() {
