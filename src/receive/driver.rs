@@ -27,7 +27,8 @@ pub async fn run(paired: Paired<'_>, destination: Destination, rules: Rules, yes
         destination: Some((destination, rules)),
         disk: None,
     };
-    upkeep.beside(driver.run()).await
+    // On the heap: it is far larger than what it is part of.
+    Box::pin(upkeep.beside(Box::pin(driver.run()))).await
 }
 
 struct Driver<'h> {
