@@ -293,12 +293,12 @@ impl<D: Dir + 'static> Sink<D> {
     }
 }
 
-/// So many bytes are lost at most when the process is killed: a third of a second of a fast line, and enough that syncing them costs little
-/// beside writing them.
-const CHECKPOINT_BYTES: u64 = 32 << 20;
+/// So many bytes begin a checkpoint, and are lost at most when the process is killed, beside those that come while one is carried out: enough that
+/// syncing them costs little beside writing them.
+const CHECKPOINT_BYTES: u64 = 16 << 20;
 
 /// How long a complete chunk waits at most on a slow line, in milliseconds.
-const CHECKPOINT_MS: u64 = 3_000;
+const CHECKPOINT_MS: u64 = 1_000;
 
 /// Chunks remembered while a checkpoint is under way: 4 GiB at least, more than a system keeps unwritten.
 const UNSAID_MAX: usize = 8 * 1024;

@@ -324,8 +324,8 @@ fn a_checkpoint_syncs_the_data_before_the_journal_speaks_of_it() {
     let entry = feeder.file("f", bytes.len());
     send_chunk(&mut feeder, entry, CHUNK, 0, &bytes);
     assert!(feeder.sink.checkpoint(1000).unwrap().is_none());
-    assert!(feeder.sink.checkpoint(1000 + 2_999).unwrap().is_none());
-    let checkpoint = feeder.sink.checkpoint(1000 + 3_000).unwrap().unwrap();
+    assert!(feeder.sink.checkpoint(1000 + 999).unwrap().is_none());
+    let checkpoint = feeder.sink.checkpoint(1000 + 1_000).unwrap().unwrap();
     // What comes after it was made is not in it, and there is no other.
     send_chunk(&mut feeder, entry, CHUNK, 1, &bytes);
     assert!(feeder.sink.checkpoint(60_000).unwrap().is_none());
