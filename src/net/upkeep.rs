@@ -95,7 +95,8 @@ impl<'p> Upkeep<'p> {
             order = match now {
                 Order::Move(io) => self.moving(io).await,
                 Order::Search { frames, session, until, in_vain } => {
-                    let search = self.reunion.search(frames, session, until, in_vain);
+                    // On the heap: it is large, and seldom needed.
+                    let search = Box::pin(self.reunion.search(frames, session, until, in_vain));
                     self.searching(search).await
                 }
             };
