@@ -57,13 +57,7 @@ fn main() -> ExitCode {
         virtual_ms.into_inner() / 86_400_000,
     );
     for failure in &failures {
-        for line in &failure.trace {
-            println!("{line}");
-        }
-        println!(
-            "seed {}: {}\n  again: make sim SEED={} RUNS=1 TRACE=1",
-            failure.seed, failure.what, failure.seed
-        );
+        println!("{failure}");
     }
     if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -3,7 +3,7 @@
 use futures_lite::future;
 
 use super::Destination;
-use super::disk::Disk;
+use super::disk::{CLEANING, Disk, LETTING_GO};
 use super::machine::{Beginning, Effect, Receiver};
 use super::sink::{Rules, SinkEvent};
 use crate::error::{Error, Kind, Result};
@@ -47,7 +47,8 @@ impl<'h> Driver<'h> {
     async fn run(mut self) -> (Result<Ended<'h>>, Lane) {
         let result = drive(&mut self).await;
         if let Some(disk) = self.disk {
-            disk.end().await;
+            let is_restarted = matches!(result, Ok(Ended::Restarted { .. }));
+            disk.end(if is_restarted { LETTING_GO } else { CLEANING }).await;
         }
         (result, self.link.lane)
     }

@@ -1,6 +1,6 @@
 //! Numbers from a seed: everything that is left to chance in a run is left to these.
 
-/// Dice that fall the same way whenever they are made of the same seed (SplitMix64: Steele, Lea, Flood 2014).
+/// Dice that fall the same way whenever they are made of the same seed (`SplitMix64`: Steele, Lea, Flood 2014).
 #[derive(Clone, Debug)]
 pub struct Dice(u64);
 

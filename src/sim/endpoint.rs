@@ -423,7 +423,7 @@ impl End {
         let due_ms = match &self.stage {
             Stage::Off => None,
             Stage::Pairing(pairing) => pairing.seeker.due_ms(),
-            Stage::Session(session) => session.search.as_ref().and_then(Search::due_ms),
+            Stage::Session(session) => session.search.as_ref().map(Search::due_ms),
         };
         if let Some(due_ms) = due_ms {
             self.goes_after(due_ms.saturating_sub(net.now_ms()), net);
@@ -589,10 +589,10 @@ impl End {
 }
 
 impl Search {
-    fn due_ms(&self) -> Option<u64> {
+    fn due_ms(&self) -> u64 {
         let seekers = [Some(&self.lane), self.code.as_ref()];
         let due = seekers.into_iter().flatten().filter_map(Seeker::due_ms).min();
-        Some(due.unwrap_or(self.until_ms).min(self.until_ms))
+        due.unwrap_or(self.until_ms).min(self.until_ms)
     }
 
     fn give_up(&mut self, net: &mut Net) {

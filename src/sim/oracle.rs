@@ -80,7 +80,7 @@ pub fn is_delivered(
         let was_version = tree.versions(&path).iter().any(|version| is_alike(version, there));
         let was_there = was_there || existing.contains_key(&place) && was_version;
         if !is_sent && !was_there {
-            return Err(format!("{place:?} is {} instead of {}", shape(there), shape(&now)));
+            return Err(format!("{place:?} is {there:?} instead of {now:?}"));
         }
     }
     Ok(())
@@ -92,7 +92,7 @@ pub fn is_tidy(tree: &Tree, undelivered: &[EntryEnd], disk: &MemoryDisk) -> Resu
     let gone: Vec<RelPath> = tree.gone().cloned().collect();
     let unfinished = undelivered.iter().filter(|end| {
         let reason = end.failure.as_ref().map(|failure| failure.reason);
-        matches!(reason, Some(Reason::Changed | Reason::Unreadable | Reason::Vanished))
+        matches!(reason, Some(Reason::Changed | Reason::Unreadable | Reason::Vanished | Reason::Exists))
     });
     let may_be: Vec<String> = unfinished
         .map(|end| &end.path)
@@ -117,7 +117,7 @@ pub fn is_sound(tree: &Tree, existing: &Existing, disk: &MemoryDisk) -> Result<(
             [Some(&path), original.as_ref()].into_iter().flatten().flat_map(|path| tree.versions(path));
         let is_known = versions.chain(existing.get(&path)).any(|version| is_alike(version, &thing));
         if !is_known {
-            return Err(format!("{path:?} is nobody's: {}", shape(&thing)));
+            return Err(format!("{path:?} is nobody's: {thing:?}"));
         }
     }
     Ok(())
@@ -228,7 +228,7 @@ pub fn has_excuse(
     for end in undelivered {
         let Some(failure) = &end.failure else { return Err(format!("{end:?} failed without a failure")) };
         let is_excused = match failure.reason {
-            Reason::Special => tree.things().get(&end.path).is_none(),
+            Reason::Special => !tree.things().contains_key(&end.path),
             Reason::Changed | Reason::Vanished => changes,
             Reason::Exists => matches!(strategy, OnConflict::Skip | OnConflict::Ask),
             Reason::DirectoryThere => true,
@@ -260,16 +260,6 @@ fn unnumbered(path: &RelPath) -> Option<RelPath> {
 
 fn leftover(parent: &RelPath, name: &Name) -> String {
     format!("{parent:?}/{}", String::from_utf8_lossy(name.as_bytes()))
-}
-
-fn shape(thing: &Thing) -> String {
-    match thing {
-        Thing::Directory(meta) => format!("a directory {meta:?}"),
-        Thing::File(meta, bytes) => {
-            format!("{} bytes {} {meta:?}", bytes.len(), blake3::hash(bytes).to_hex())
-        }
-        Thing::Link(target) => format!("a link to {}", String::from_utf8_lossy(target)),
-    }
 }
 
 /// As `docs/protocol.md` has it, section 6.

@@ -43,7 +43,7 @@ pub enum Party {
         /// Finds the files.
         walker: Option<Walker>,
         /// Reads them.
-        reader: Reader,
+        reader: Box<Reader>,
     },
     /// The receiver's.
     Receiving {
@@ -52,7 +52,7 @@ pub enum Party {
         /// How what stands there is treated.
         rules: Rules,
         /// Once the person has accepted.
-        writer: Option<Writer>,
+        writer: Option<Box<Writer>>,
     },
 }
 
@@ -78,7 +78,7 @@ impl Party {
         Party::Sending {
             machine: Box::new(Sender::new(beginning)),
             walker: Some(Walker::default()),
-            reader: Reader::new(chunk),
+            reader: Box::new(Reader::new(chunk)),
         }
     }
 
@@ -116,7 +116,7 @@ impl Party {
                             }
                         }
                         receiving::Effect::Open(chunk) => {
-                            *writer = Some(Writer::open(&places.disk, chunk, *rules));
+                            *writer = Some(Box::new(Writer::open(&places.disk, chunk, *rules)));
                         }
                         receiving::Effect::Job(job) => {
                             if writer.as_mut().is_some_and(|writer| writer.push(job)) {
@@ -215,7 +215,9 @@ impl Party {
         let Party::Receiving { machine, writer: Some(writer), .. } = self else { return None };
         let mut said = Vec::new();
         let (result, after) = writer.turn(&mut said, now_ms);
-        said.into_iter().for_each(|event| machine.sink(event, now_ms));
+        for event in said {
+            machine.sink(event, now_ms);
+        }
         if let Err(error) = result {
             machine.fail(error);
         }

@@ -95,7 +95,9 @@ impl Net {
     pub fn relay_shuts_down(&mut self) {
         let _ = self.tell_switchboard(Input::Shutdown);
         let ids: Vec<ConnId> = self.conns.keys().copied().collect();
-        ids.into_iter().for_each(|id| self.serve(id));
+        for id in ids {
+            self.serve(id);
+        }
     }
 
     /// The relay runs again, and remembers nothing.

@@ -1,6 +1,7 @@
 //! One run: a transfer with faults, what must be true of it, and the transfer after it, which must go through.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use super::dice::Dice;
@@ -41,6 +42,16 @@ pub struct Failure {
     pub trace: Vec<String>,
 }
 
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for line in &self.trace {
+            writeln!(f, "{line}")?;
+        }
+        let Failure { seed, what, .. } = self;
+        write!(f, "seed {seed}: {what}\n  the whole story: make sim SEED={seed} RUNS=1 TRACE=1")
+    }
+}
+
 /// Runs what follows from a seed.
 ///
 /// # Errors
@@ -49,14 +60,15 @@ pub fn run(seed: u64, is_traced: bool) -> Result<Outcome, Failure> {
     witness::watch();
     let mut story = Story::new(seed, is_traced);
     let outcome = story.tell();
-    let outcome = match witness::has_seen_reuse() {
-        true => Err("one number of one key has sealed two different records".to_owned()),
-        false => outcome,
+    let outcome = if witness::has_seen_reuse() {
+        Err("one number of one key has sealed two different records".to_owned())
+    } else {
+        outcome
     };
     outcome.map_err(|what| Failure { seed, what, trace: story.trace })
 }
 
-struct Story {
+pub(super) struct Story {
     dice: Dice,
     is_traced: bool,
     trace: Vec<String>,
@@ -66,12 +78,18 @@ struct Story {
 }
 
 impl Story {
-    fn new(seed: u64, is_traced: bool) -> Story {
+    pub(super) fn new(seed: u64, is_traced: bool) -> Story {
         let dice = Dice::new(seed);
         Story { dice, is_traced, trace: Vec::new(), existing: Existing::default(), took_ms: 0, deaths: 0 }
     }
 
-    fn tell(&mut self) -> Result<Outcome, String> {
+    /// What was told.
+    #[cfg(test)]
+    pub(super) fn lines(&self) -> &[String] {
+        &self.trace
+    }
+
+    pub(super) fn tell(&mut self) -> Result<Outcome, String> {
         let first = Scenario::draw(&mut self.dice);
         let disk = MemoryDisk::new();
         put(&first.existing, &disk)?;

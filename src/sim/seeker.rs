@@ -10,12 +10,18 @@ use crate::proto::role::Role;
 use crate::proto::seal::{Ciphers, Mode, SessionSecret};
 
 /// What two people share in this run.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct SharedCode {
     /// The code's room.
     pub room: String,
     /// The secret part.
     pub password: Vec<u8>,
+}
+
+impl std::fmt::Debug for SharedCode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "room {}", self.room)
+    }
 }
 
 /// How the other side is to be known again.
@@ -152,6 +158,11 @@ impl Seeker {
             (Attempt::Dials { .. }, Notice::NotSeated(refused)) => {
                 self.rest(now_ms, dice);
                 Found::NoSeat(refused)
+            }
+            // It broke before the answer came.
+            (Attempt::Dials { .. }, Notice::Ended(_)) => {
+                self.rest(now_ms, dice);
+                Found::NoSeat(Refused::Unreachable)
             }
             (Attempt::Sits { conn, since_ms, until_ms, talk }, Notice::Message(message)) => {
                 self.heard((conn, since_ms, until_ms), talk, message, net, dice)

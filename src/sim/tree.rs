@@ -1,6 +1,7 @@
 //! What is sent: a small tree of files, as cheap to make as it is to look through.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use super::dice::Dice;
@@ -8,7 +9,7 @@ use crate::proto::manifest::Meta;
 use crate::proto::path::{Name, RelPath};
 
 /// A tree in the order of the walk, and the files in it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Tree {
     /// Names and nesting.
     pub shapes: Vec<Shape>,
@@ -56,7 +57,7 @@ pub enum Shape {
 }
 
 /// A file of the sender, as it is now.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct SourceFile {
     /// Its bytes, zeros in its holes.
     pub contents: Arc<Vec<u8>>,
@@ -73,7 +74,7 @@ pub struct SourceFile {
 }
 
 /// What stands at a path once everything has arrived.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Thing {
     /// A directory with this mode and time.
     Directory(Meta),
@@ -81,6 +82,32 @@ pub enum Thing {
     File(Meta, Arc<Vec<u8>>),
     /// A link to this.
     Link(Vec<u8>),
+}
+
+impl fmt::Debug for Tree {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.things()).finish()
+    }
+}
+
+impl fmt::Debug for SourceFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes, version {}", self.contents.len(), self.version)
+    }
+}
+
+impl fmt::Debug for Thing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mode = |meta: &Meta| meta.mode.unwrap_or_default();
+        match self {
+            Thing::Directory(meta) => write!(f, "a directory {:o} of {}", mode(meta), meta.mtime_s),
+            Thing::File(meta, bytes) => {
+                let hash = blake3::hash(bytes).to_hex();
+                write!(f, "{} bytes {:.8} {:o} of {}", bytes.len(), hash, mode(meta), meta.mtime_s)
+            }
+            Thing::Link(target) => write!(f, "a link to {}", String::from_utf8_lossy(target)),
+        }
+    }
 }
 
 impl SourceFile {

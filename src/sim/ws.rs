@@ -33,11 +33,11 @@ pub fn frame(to: &mut Vec<u8>, opcode: u8, payload: &[u8]) {
         short if short < 126 => to.push(MASKED | u8::try_from(short).unwrap_or(0)),
         long => match u16::try_from(long) {
             Ok(long) => {
-                to.push(MASKED | 126);
+                to.push(MASKED | LENGTH_16);
                 to.extend_from_slice(&long.to_be_bytes());
             }
             Err(_) => {
-                to.push(MASKED | 127);
+                to.push(MASKED | LENGTH_64);
                 to.extend_from_slice(&(long as u64).to_be_bytes());
             }
         },
@@ -117,8 +117,8 @@ fn frame_begun(header: &[u8]) -> Option<(u8, usize)> {
     let (&first, rest) = header.split_first()?;
     let (&short, rest) = rest.split_first()?;
     let length = match short & !MASKED {
-        126 => usize::from(u16::from_be_bytes(*rest.first_chunk()?)),
-        127 => usize::try_from(u64::from_be_bytes(*rest.first_chunk()?)).unwrap_or(usize::MAX),
+        LENGTH_16 => usize::from(u16::from_be_bytes(*rest.first_chunk()?)),
+        LENGTH_64 => usize::try_from(u64::from_be_bytes(*rest.first_chunk()?)).unwrap_or(usize::MAX),
         short => usize::from(short),
     };
     Some((first, length))
@@ -126,6 +126,9 @@ fn frame_begun(header: &[u8]) -> Option<(u8, usize)> {
 
 const FIN: u8 = 0x80;
 const MASKED: u8 = 0x80;
+/// The length follows in 16 bits, or in 64.
+const LENGTH_16: u8 = 0x7e;
+const LENGTH_64: u8 = 0x7f;
 const CONTINUATION: u8 = 0;
 /// A message.
 pub const BINARY: u8 = 2;

@@ -104,6 +104,11 @@ impl<F> Journaling<F> {
         &self.name
     }
 
+    /// Whether there is one, or would be in time.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.state != State::None
+    }
+
     /// Whether it stands on the disk.
     pub(super) fn is_made(&self) -> bool {
         matches!(self.state, State::Made | State::Certain)
@@ -278,14 +283,18 @@ impl<D: Dir + 'static> Sink<D> {
         let file = if journaling.is_made() {
             let file = dir.open_file(&journaling.name, Access::ReadWrite)?;
             let stat = file.stat()?;
-            if stat.kind != Kind::File || !stat.is_ours {
+            if stat.kind != Kind::File || !stat.is_ours || stat.links.is_some_and(|links| links != 1) {
                 return Err(DiskError::of(Fault::Other, "its journal was replaced by another program"));
             }
             file
         } else {
             let file = dir.create_file(&journaling.name)?;
+            if let Err(error) = journal::begin(&file, chunk) {
+                // Without its beginning it is none, and nothing must be added to it.
+                let _ = dir.remove_file(&journaling.name);
+                return Err(error);
+            }
             journaling.state = State::Made;
-            journal::begin(&file, chunk)?;
             file
         };
         journaling.file = Some(Arc::new(file));
