@@ -215,7 +215,7 @@ fn in_words(time: Duration) -> String {
 
 /// What helps when a connection is lost for good.
 pub(super) const GO_ON: &str =
-    "What has come is kept: run the same commands again, and the transfer goes on where it was.";
+    "Once the network is back, run the same commands again; a longer --retry waits for it.";
 
 /// The one lane there is.
 const LANE: u8 = 0;
