@@ -1,7 +1,7 @@
 //! Deliberate defects, to see that the simulator finds them. In what ships there is none, and this is nothing: with the feature `bugs`, which
 //! only `make teeth` sets, one of them at a time can be switched on for a thread.
 
-/// Something done wrong on purpose, where the code asks [`has`].
+/// Something done wrong on purpose, where the code asks `has`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Defect {
     /// Files are told as delivered before their contents are durable.

@@ -150,7 +150,8 @@ impl Console {
     fn tell_how_to_go_on(&self, kind: Kind) {
         let mendable = [Kind::ConnectionLost, Kind::Disk, Kind::Refused, Kind::Interrupted];
         let mut state = self.state();
-        if !state.accepted || !mendable.contains(&kind) || !self.line.can_go_on() {
+        let is_once_only = state.offer.streams > 0 || !self.line.can_go_on();
+        if !state.accepted || !mendable.contains(&kind) || is_once_only {
             return;
         }
         let again = state.again.take().unwrap_or_else(|| self.line.typed());

@@ -85,6 +85,7 @@ fn a_slip_in_a_code_is_pointed_at() {
 fn offers_are_counted_and_named() {
     let mut offered = Offer {
         files: 3,
+        streams: 0,
         directories: 2,
         bytes: 1_288_490_189,
         names: vec![at("photos"), at("evil\u{202e}gpj")],
@@ -94,7 +95,7 @@ fn offers_are_counted_and_named() {
         offer(&offered),
         "Offered: at least 3 files, 2 directories, 1.2 GiB: photos, evil\\u{202e}gpj"
     );
-    offered = Offer { files: 1, directories: 0, bytes: 0, names: vec![at("a")], complete: true };
+    offered = Offer { files: 1, streams: 0, directories: 0, bytes: 0, names: vec![at("a")], complete: true };
     assert_eq!(offer(&offered), "Offered: 1 file, 0 B: a");
     offered.complete = false;
     assert_eq!(offer(&offered), "Offered: at least 1 file, size unknown: a");
@@ -105,7 +106,7 @@ fn offers_are_counted_and_named() {
 #[test]
 fn an_offer_says_when_it_does_not_name_everything() {
     let names: Vec<_> = ["a", "b", "c", "d", "e"].map(at).into();
-    let mut offered = Offer { files: 5, directories: 0, bytes: 5, names, complete: true };
+    let mut offered = Offer { files: 5, streams: 0, directories: 0, bytes: 5, names, complete: true };
     assert_eq!(offer(&offered), "Offered: 5 files, 5 B: a, b, c, d, e");
     offered.files = 6;
     assert_eq!(offer(&offered), "Offered: 6 files, 5 B: a, b, c, d, e, …");

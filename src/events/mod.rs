@@ -100,6 +100,8 @@ pub enum Event {
 pub struct Offer {
     /// Files and links so far.
     pub files: u64,
+    /// Of those files the streams so far, whose size only their end tells. They survive a lost connection, and no other process goes on with them.
+    pub streams: u64,
     /// Directories so far.
     pub directories: u64,
     /// Bytes of all files so far.

@@ -47,6 +47,7 @@ impl Tally {
             held: 0,
         };
         self.open_ended += u64::from(is_open_ended);
+        self.offer.streams += u64::from(is_open_ended);
         match counted.tag {
             Some(KindTag::File | KindTag::Link | KindTag::Other) => self.offer.files += 1,
             Some(KindTag::Directory) => self.offer.directories += 1,

@@ -59,7 +59,7 @@ pub enum Happening {
     Tick,
     /// The lane has sent something: there may be room for more.
     Drained,
-    /// The other side was started again, and [`drive`] ends this session. Nothing is to be done.
+    /// The other side was started again, and `drive` ends this session. Nothing is to be done.
     Restarted,
 }
 

@@ -140,6 +140,13 @@ fn an_end_that_can_be_mended_says_how_to_go_on() {
         });
         assert!(said.ends_with(&format!("p2pc: x\n{goes_on}")), "{said}");
     }
+    // Of a stream nothing is kept, and nobody can go on with it.
+    let said = told(Volume::Normal, &line, |console| {
+        console.event(Event::Offer(Offer { streams: 1, ..Offer::default() }));
+        console.event(Event::Accepted);
+        console.fail(&Error::new(Kind::ConnectionLost, "x"));
+    });
+    assert!(said.ends_with("p2pc: x\n"), "{said}");
     let said = told(Volume::Normal, &line, |console| {
         console.event(Event::Accepted);
         let report = Report { failed: 1, unwritten: 1, ..Report::default() };
