@@ -22,7 +22,9 @@ fn a_connection_of_the_sender_may_break_anywhere() {
     for at in [0, 1, 30, 100, 250, 400, 700, 1500, 20_000, 262_000, 263_500, 300_000, 399_000, 401_000] {
         let [sender, receiver] = transfer(4096, BYTES, [&[at], &[]]);
         for side in [sender, receiver] {
-            assert_eq!(side.saw(is_disconnected), side.saw(is_reconnected), "cut after {at} bytes");
+            // Before both have heard each other they may as well pair anew.
+            let is_back = |event: &Event| is_reconnected(event) || matches!(event, Event::Restarted);
+            assert_eq!(side.saw(is_disconnected), side.saw(is_back), "cut after {at} bytes");
         }
     }
 }
@@ -60,6 +62,12 @@ fn strangers_in_the_room_of_the_lane_are_dropped() {
         assert_eq!(sender.saw(|event| matches!(event, Event::WrongGuess { .. })), 0, "{story}");
         assert_eq!((sender.saw(is_reconnected), receiver.saw(is_reconnected)), (1, 1), "{story}");
     }
+}
+
+#[test]
+fn a_side_may_look_for_ever() {
+    let [sender, _] = transfer_with(4096, BYTES, [&[100_000], &[]], |side| side.retry = Duration::MAX);
+    assert_eq!(sender.saw(is_reconnected), 1);
 }
 
 /// Enough that it takes more than a moment.
@@ -200,6 +208,53 @@ fn wrong_guesses_meanwhile_burn_the_code_and_leave_the_session_alone() {
     assert_eq!([left(2), left(1), left(0)], [1, 1, 1]);
     assert_eq!(sender.saw(is_reconnected), 1);
 }
+
+#[test]
+fn a_guess_counts_that_the_end_of_the_search_cuts_short() {
+    let parcel = Parcel::of_one_file(LONG);
+    let (sends, receives) = (parcel.sending(), parcel.receiving());
+    let (sent, received, receiver) = at_a_relay(|door| async move {
+        let sender = Side::new(Role::Send, &door, 4096, &[100_000]);
+        let receiver = Side::new(Role::Receive, &door, 4096, &[]);
+        let guessing = async {
+            receiver.until(1, is_disconnected).await;
+            sender.is_cut_off.store(true, Ordering::Relaxed);
+            // It lets the receiver confirm, which is all it wants to know, and says no more.
+            let guesser = receiver.guessed_at("48213-wrong-wrong-wrong", Role::Send).await;
+            sender.is_cut_off.store(false, Ordering::Relaxed);
+            receiver.until(1, is_reconnected).await;
+            drop(guesser);
+        };
+        let sides = future::zip(sender.take_part(&sends), receiver.take_part(&receives));
+        let ((sent, received), ()) = future::zip(sides, guessing).await;
+        (sent, received, receiver)
+    });
+    parcel.check(sent, received, "a guess in between");
+    assert_eq!(receiver.saw(is_wrong_guess), 1);
+}
+
+#[test]
+fn connections_that_carry_nothing_are_no_end_of_the_search() {
+    let parcel = Parcel::of_one_file(LONG);
+    let (sends, receives) = (parcel.sending(), parcel.receiving());
+    // Each new connection lets both prove themselves and breaks before anything else has passed.
+    let cuts: Vec<usize> = [20_000].into_iter().chain([PROOF; 1000]).collect();
+    let (sent, sender) = at_a_relay(|door| async move {
+        let mut sender = Side::new(Role::Send, &door, 4096, &cuts);
+        let mut receiver = Side::new(Role::Receive, &door, 4096, &[]);
+        (sender.retry, receiver.retry) = (Duration::from_secs(2), Duration::from_secs(2));
+        let (sent, _) = future::zip(sender.take_part(&sends), receiver.take_part(&receives)).await;
+        (sent, sender)
+    });
+    assert_eq!(sent.unwrap_err().kind(), Kind::ConnectionLost);
+    let lost = sender.saw(is_disconnected);
+    // With pauses from 50 ms on that double, each cut by half at most, six fit into two seconds, and the first may count twice.
+    assert!((2..=9).contains(&lost), "{lost} times");
+    assert!(sender.saw(is_reconnected) > 0);
+}
+
+/// Bytes that two `Rejoin` and two proofs take on a connection, and no frame behind them.
+const PROOF: usize = 200;
 
 fn is_wrong_guess(event: &Event) -> bool {
     matches!(event, Event::WrongGuess { .. })

@@ -17,7 +17,9 @@ use super::*;
 use crate::events::{Answer, Question};
 use crate::net::Connection;
 use crate::net::dial::{DialError, RoomRequest, Seating, Seats};
+use crate::proto::handshake::{Handshake, Params};
 use crate::proto::limits::FRAME_BYTES_MAX;
+use crate::proto::seal::Ciphers;
 use crate::relay::pipe::{Pipe, pipe};
 use crate::relay::stage::{Stage, upgrade};
 
@@ -102,6 +104,40 @@ impl Side {
     pub(super) async fn until(&self, count: usize, wanted: impl Fn(&Event) -> bool) {
         while self.saw(&wanted) < count {
             self.news.1.recv().await.unwrap();
+        }
+    }
+
+    /// Somebody with another code sits opposite in the code's room until this side has confirmed; that connection.
+    pub(super) async fn guessed_at(&self, code: &str, role: Role) -> Connection {
+        let derived = Code::parse(code, false).unwrap().0.derive().unwrap();
+        loop {
+            let (mut handshake, first) = Handshake::new(&Params {
+                room: &derived.room,
+                password: &derived.password,
+                role,
+                made: role == Role::Send,
+                options: Options { no_encrypt: false, verify: true },
+                in_session: false,
+                ciphers: Ciphers::CHACHA20_POLY1305,
+                app: "guesser",
+                nonce: *random().unwrap(),
+                pake_seed: &random().unwrap(),
+            });
+            let (client, server) = pipe(GREETINGS);
+            self.door.send(server).await.unwrap();
+            let query = format!("{}?role={}", derived.room, role.as_str());
+            let Ok(stream) = upgrade(client, &query).await else {
+                future::yield_now().await;
+                continue;
+            };
+            let mut connection = Connection::over(stream).await;
+            connection.writer.send(first.into()).await.unwrap();
+            connection.writer.flush().await.unwrap();
+            let Ok(theirs) = connection.reader.next().await else { continue };
+            assert!(handshake.handle(&theirs).unwrap().established.is_none());
+            if connection.reader.next().await.is_ok() {
+                return connection;
+            }
         }
     }
 

@@ -170,11 +170,16 @@ pub fn status(progress: &Progress, meter: &Meter) -> String {
         total if total < progress.bytes_done => done,
         total => format!("{done} of {at_least}{}", human::bytes(total)),
     });
-    if let Some(rate) = meter.bytes_per_second() {
+    // A rate that fades away, and hours left, would hide that nothing moves.
+    let stalled = left > 0 && meter.stalled();
+    if stalled {
+        parts.push("stalled".to_owned());
+    } else if let Some(rate) = meter.bytes_per_second() {
         parts.push(human::rate(rate));
     }
     if progress.complete
         && left > 0
+        && !stalled
         && let Some(time) = meter.time_left(left)
     {
         parts.push(format!("{} left", human::duration(time)));
@@ -195,7 +200,7 @@ fn percent(progress: &Progress) -> Option<u128> {
 
 /// In place of that, while the connection is lost.
 pub fn looking(left: Duration) -> String {
-    format!("connection lost, looking for the other side ({} left)", human::countdown(left))
+    format!("connection lost ({} left){FIELD_GAP}looking for the other side", human::countdown(left))
 }
 
 /// The same as a line of its own.
@@ -208,7 +213,7 @@ pub fn disconnected(what: &str, retry: Duration) -> String {
 pub const RECONNECTED: &str = "Connected again; the transfer goes on.";
 
 /// The other side came anew with the same code.
-pub const RESTARTED: &str = "The other side was started again; what has arrived already is kept.";
+pub const RESTARTED: &str = "The other side was started again; what was kept is not sent again.";
 
 /// An entry lies beside the one that has its name.
 pub fn kept_both(path: &RelPath, name: &Name) -> String {
@@ -273,7 +278,7 @@ pub fn going_on(resumes: bool, command: &str) -> String {
     } else {
         "Whole files are kept; the others start afresh (--no-resume)."
     };
-    format!("{kept} With the same code it goes on:\n\n    {command}\n")
+    format!("{kept} With the same code it goes on, once both sides run:\n\n    {command}\n")
 }
 
 /// Everything that was not delivered, as far as the report names it.

@@ -183,7 +183,7 @@ fn what_was_there_already_is_told_and_makes_nothing_faster() {
 
 #[test]
 fn a_lost_connection_is_told() {
-    assert_eq!(looking(Duration::from_secs(581)), "connection lost, looking for the other side (9:41 left)");
+    assert_eq!(looking(Duration::from_secs(581)), "connection lost (9:41 left)  looking for the other side");
     assert_eq!(
         disconnected("timed out\x1b", Duration::from_secs(600)),
         "Connection lost (timed out\\x1b); looking for the other side for 10 min."
@@ -198,7 +198,7 @@ fn a_lost_connection_is_told() {
 fn what_goes_on_is_a_command_to_copy() {
     assert_eq!(
         going_on(true, "p2pc receive x"),
-        "What has arrived is kept. With the same code it goes on:\n\n    p2pc receive x\n"
+        "What has arrived is kept. With the same code it goes on, once both sides run:\n\n    p2pc receive x\n"
     );
     assert!(going_on(false, "p2pc receive x").contains("(--no-resume)"));
 }

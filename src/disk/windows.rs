@@ -233,11 +233,11 @@ impl File for WindowsFile {
     }
 
     fn sync(&self) -> Result<()> {
-        Ok(self.0.sync_all()?)
+        unless_read_only(self.0.sync_all())
     }
 
     fn sync_data(&self) -> Result<()> {
-        Ok(self.0.sync_data()?)
+        unless_read_only(self.0.sync_data())
     }
 
     fn try_lock(&self) -> Result<bool> {
@@ -247,6 +247,14 @@ impl File for WindowsFile {
             Err(TryLockError::Error(error)) if error.kind() == std::io::ErrorKind::Unsupported => Ok(true),
             Err(TryLockError::Error(error)) => Err(error.into()),
         }
+    }
+}
+
+/// What syncing came to. The system refuses it for a handle that was opened to read: what is only read is left to whoever wrote it.
+fn unless_read_only(synced: std::io::Result<()>) -> Result<()> {
+    match synced {
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => Ok(()),
+        synced => Ok(synced?),
     }
 }
 

@@ -9,7 +9,8 @@ use super::pair::{Origin, Pairing, before, random};
 use super::pause::jittered;
 use super::ws::{Closed, Connection};
 use crate::error::Result;
-use crate::proto::handshake::{Established, Fault, Handshake, Params, Role, Verdict};
+use crate::events::Event;
+use crate::proto::handshake::{Established, Fault, GuessesLeft, Handshake, Params, Role, Verdict};
 use crate::proto::seal::Ciphers;
 
 /// What came of one connection.
@@ -35,15 +36,38 @@ pub(super) enum Session {
     Met,
 }
 
+/// One run of the handshake. Beside a session it counts itself however it ends: the search is dropped when the other side is found by
+/// the keys, and whoever can bring that about could otherwise test a guess each time, as often as they like.
+struct Run<'p> {
+    handshake: Handshake,
+    counts_for: Option<&'p Pairing<'p>>,
+}
+
+impl Drop for Run<'_> {
+    fn drop(&mut self) {
+        if let Some(pairing) = self.counts_for
+            && self.handshake.ended() == Verdict::WrongGuess
+        {
+            let left = match pairing.guesses.count_wrong() {
+                GuessesLeft::Left(left) => left,
+                GuessesLeft::Burnt => 0,
+            };
+            pairing.handler.event(Event::WrongGuess { left });
+        }
+    }
+}
+
 impl Pairing<'_> {
-    /// Runs the handshake. A side with a session is not ended by what somebody else does.
+    /// Runs the handshake. A side with a session is not ended by what somebody else does; a wrong guess at it is counted already when this
+    /// returns, and also when this is dropped halfway.
     pub(super) async fn attempt(
         &self,
         mut connection: Connection,
         until: Option<Instant>,
         session: Session,
     ) -> Result<Attempt> {
-        let (mut handshake, first) = self.handshake(session == Session::Met)?;
+        let (handshake, first) = self.handshake(session == Session::Met)?;
+        let mut run = Run { handshake, counts_for: (session != Session::None).then_some(self) };
         if say(&mut connection, first).await.is_err() {
             return Ok(Attempt::Nothing);
         }
@@ -54,7 +78,7 @@ impl Pairing<'_> {
         let answered_by = Instant::now() + HANDSHAKE;
         let mut confirmed = false;
         while let Ok(received) = &message {
-            let step = match handshake.handle(received) {
+            let step = match run.handshake.handle(received) {
                 Ok(step) => step,
                 Err(fault) => {
                     refuse(&mut connection, fault).await;
@@ -78,7 +102,7 @@ impl Pairing<'_> {
                 Err(_) => break,
             };
         }
-        Ok(match handshake.ended() {
+        Ok(match run.handshake.ended() {
             Verdict::Nothing => Attempt::Nothing,
             // Only the side that was given the code confirms before it has seen a valid confirmation.
             Verdict::WrongGuess if confirmed => Attempt::Unanswered,

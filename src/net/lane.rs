@@ -113,6 +113,13 @@ impl Lane {
         self.shared.lock().outbox.has_room()
     }
 
+    /// How many frames have certainly passed, in both directions together, over all connections. Never decreases.
+    #[must_use]
+    pub fn passed(&self) -> u64 {
+        let state = self.shared.lock();
+        state.inbox.taken().saturating_add(state.outbox.counted())
+    }
+
     /// Resolves after a queued frame went out, or the other side has counted some. Cancel safe.
     pub async fn drained(&self) {
         if self.drained.recv().await.is_err() {
@@ -148,7 +155,11 @@ impl Lane {
     /// Kind `Protocol`, when the other side claims to have what was never said. That ends the lane.
     pub fn attach(&mut self, connection: Connection, proven: Proven) -> Result<LaneIo> {
         self.detach()?;
-        self.shared.lock().outbox.connect(proven.sealer, proven.frames)?;
+        let mut state = self.shared.lock();
+        state.outbox.connect(proven.sealer, proven.frames)?;
+        // Only who has the session proves itself.
+        state.is_met = true;
+        drop(state);
         Ok(self.connect(connection, proven.opener, true))
     }
 

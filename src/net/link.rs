@@ -13,7 +13,7 @@ use smol::Timer;
 
 use super::attempt::Session;
 use super::lane::Lane;
-use super::pair::Paired;
+use super::pair::{Paired, deadline};
 use super::reunion::{Found, GO_ON};
 use super::upkeep::{Order, Orders, Upkeep, upkeep};
 use crate::error::{Error, Kind, Result};
@@ -29,6 +29,8 @@ pub struct Link<'h> {
     pub lane: Lane,
     orders: Orders<'h>,
     retry: Duration,
+    looked: Option<Looked>,
+    connected: Instant,
     // The other side was started again: this session is over.
     restarted: Option<Box<Paired<'h>>>,
     handler: &'h dyn Handler,
@@ -74,6 +76,16 @@ pub enum Ended<'p> {
     },
 }
 
+/// The search before this one.
+#[derive(Clone, Copy)]
+struct Looked {
+    /// What had passed on the lane when it began.
+    passed: u64,
+    until: Instant,
+    /// How many connections in a row have come to nothing, before it.
+    in_vain: u32,
+}
+
 /// What happened to the link itself, or to the session.
 enum Raw<'h> {
     Happened(Happening),
@@ -101,6 +113,8 @@ impl<'h> Link<'h> {
             lane,
             orders,
             retry,
+            looked: None,
+            connected: Instant::now(),
             restarted: None,
             handler,
             cancel,
@@ -218,10 +232,25 @@ impl<'h> Link<'h> {
             Ok(frames) => frames,
             Err(error) => return Some(Happening::Frame(Err(error))),
         };
-        self.handler.event(Event::Disconnected { what: error.to_string(), retry: self.retry });
+        let (until, in_vain) = self.looks();
+        let retry = if in_vain == 0 { self.retry } else { until.saturating_duration_since(Instant::now()) };
+        self.handler.event(Event::Disconnected { what: error.to_string(), retry });
         let session = if self.lane.is_met() { Session::Met } else { Session::Unmet };
-        self.orders.give(Order::Search { frames, session, until: Instant::now() + self.retry });
+        self.orders.give(Order::Search { frames, session, until, in_vain });
         None
+    }
+
+    /// Until when to look now, and how many connections came to nothing before. One that carried nothing and did not hold either ends no
+    /// search: whoever cuts each of them would keep both sides, and the relay, busy for ever.
+    fn looks(&mut self) -> (Instant, u32) {
+        let passed = self.lane.passed();
+        let before = self.looked.filter(|looked| looked.passed == passed && self.connected.elapsed() < HELD);
+        let (until, in_vain) = match before {
+            Some(looked) => (looked.until, looked.in_vain.saturating_add(1)),
+            None => (deadline(self.retry), 0),
+        };
+        self.looked = Some(Looked { passed, until, in_vain });
+        (until, in_vain)
     }
 
     /// The search is over.
@@ -230,7 +259,10 @@ impl<'h> Link<'h> {
             Ok(Found::Lane(found)) => {
                 let (connection, proven) = *found;
                 match self.lane.attach(connection, proven) {
-                    Ok(io) => self.orders.give(Order::Move(io)),
+                    Ok(io) => {
+                        self.connected = Instant::now();
+                        self.orders.give(Order::Move(io));
+                    }
                     Err(error) => return Some(Happening::Frame(Err(error))),
                 }
                 self.handler.event(Event::Reconnected);
@@ -323,6 +355,9 @@ pub(crate) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<
     let spawned = std::thread::Builder::new().name(name.into()).spawn(work);
     spawned.map(drop).map_err(|error| Error::new(Kind::Internal, "cannot start a thread").caused_by(error))
 }
+
+/// A connection that holds for so long was one, also if nobody had anything to say: as long as the longest pause between two.
+const HELD: Duration = Duration::from_secs(5);
 
 /// How often progress is looked at.
 const TICK: Duration = Duration::from_millis(100);

@@ -105,7 +105,7 @@ impl<'a> Pairing<'a> {
             Err(Error::new(Kind::Interrupted, "interrupted"))
         };
         let pairing = async move {
-            let until = self.wait.map(|wait| Instant::now() + wait);
+            let until = self.wait.map(deadline);
             let connection = self.first_seat(until).await?;
             self.announce();
             let this: &'p Pairing<'a> = self;
@@ -255,6 +255,11 @@ pub async fn derive(code: &Code) -> Result<Derived> {
     if code.is_generated() { code.derive() } else { smol::unblock(move || code.derive()).await }
 }
 
+/// The end of a time that begins now. Who gives a time without end shall not meet that of the clock.
+pub(super) fn deadline(time: Duration) -> Instant {
+    Instant::now() + time.min(LONGEST)
+}
+
 /// Waits for `what`, but not beyond `until`.
 pub(super) async fn before<T>(until: Option<Instant>, what: impl Future<Output = T>) -> Result<T> {
     let late = async {
@@ -304,6 +309,9 @@ const GHOST: Duration = Duration::from_secs(20);
 
 /// How long a relay that has worked before may be out of reach while this side waits: a restart or a network that comes back.
 const RELAY_LOST_MAX: Duration = Duration::from_secs(600);
+
+/// The longest time that anything is waited for: a year.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// How long a lost connection is looked for unless somebody says otherwise: a restarted relay, a train in a tunnel, a lid that was closed.
 pub const RETRY: Duration = Duration::from_secs(600);

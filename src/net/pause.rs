@@ -22,6 +22,13 @@ impl Pause {
         Pause { next: SHORTEST.min(longest), longest }
     }
 
+    /// Pauses that grow to `longest`, without the first ones: they were made already.
+    #[must_use]
+    pub fn after_some(longest: Duration, made: u32) -> Pause {
+        let next = 2u32.checked_pow(made).and_then(|grown| SHORTEST.checked_mul(grown));
+        Pause { next: next.unwrap_or(longest).min(longest), longest }
+    }
+
     /// The pause that is due now, for a number drawn at random. The next one will be longer.
     pub fn advance(&mut self, drawn: u16) -> Duration {
         let pause = cut(self.next, drawn);
@@ -76,6 +83,12 @@ mod tests {
         let mut pause = Pause::up_to(Duration::from_secs(5));
         let milliseconds: Vec<_> = (0..9).map(|_| pause.advance(0).as_millis()).collect();
         assert_eq!(milliseconds, [50, 100, 200, 400, 800, 1600, 3200, 5000, 5000]);
+    }
+
+    #[test]
+    fn the_first_ones_may_be_left_out() {
+        let next = |made| Pause::after_some(Duration::from_secs(5), made).next.as_millis();
+        assert_eq!([0, 1, 6, 7, 31, 32, u32::MAX].map(next), [50, 100, 3200, 5000, 5000, 5000, 5000]);
     }
 
     #[test]

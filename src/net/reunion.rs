@@ -26,7 +26,6 @@ use super::pause::Pause;
 use super::ws::Connection;
 use crate::error::{Error, Kind, Result};
 use crate::events::Event;
-use crate::proto::handshake::GuessesLeft;
 use crate::proto::rejoin::{Proven, Rejoin};
 use crate::proto::seal::{Mode, SessionSecret};
 
@@ -62,23 +61,31 @@ impl<'p> Reunion<'p> {
         self.pairing.retry
     }
 
-    /// Looks for the other side of a session of this kind, which has got `frames` frames on its lane. Cancel safe: nobody is left half found.
+    /// Looks for the other side of a session of this kind, which has got `frames` frames on its lane. The first pauses are left out for each of
+    /// the last connections that were found `in_vain`. Cancel safe: nobody is left half found.
     ///
     /// # Errors
     /// Kind `ConnectionLost` when nobody was found until `until`; `Internal` when the system gives no random numbers.
-    pub(super) async fn search(&self, frames: u64, session: Session, until: Instant) -> Result<Found<'p>> {
+    pub(super) async fn search(
+        &self,
+        frames: u64,
+        session: Session,
+        until: Instant,
+        in_vain: u32,
+    ) -> Result<Found<'p>> {
         let hindrance = Hindrance::default();
         let late = async {
             Timer::at(until).await;
             Err(gone(self.retry(), hindrance.take()))
         };
-        let looking = future::or(self.by_keys(frames, &hindrance), self.by_code(session, &hindrance));
+        let by_keys = self.by_keys(frames, in_vain, &hindrance);
+        let looking = future::or(by_keys, self.by_code(session, &hindrance));
         future::or(late, looking).await
     }
 
-    async fn by_keys(&self, frames: u64, hindrance: &Hindrance) -> Result<Found<'p>> {
+    async fn by_keys(&self, frames: u64, in_vain: u32, hindrance: &Hindrance) -> Result<Found<'p>> {
         let request = RoomRequest { room: self.room(), role: self.pairing.role, fresh: false };
-        let mut pause = Pause::up_to(PAUSE_MAX);
+        let mut pause = Pause::after_some(PAUSE_MAX, in_vain);
         loop {
             pause.rest().await?;
             let connection = match self.pairing.seats.seat(request.clone()).await {
@@ -153,14 +160,8 @@ impl<'p> Reunion<'p> {
                     self.pairing.handler.event(Event::Restarted);
                     return Ok(Found::Restarted(Box::new(self.pairing.paired(&established, connection))));
                 }
-                Attempt::GuessedWrong | Attempt::Unanswered => {
-                    let left = match self.pairing.guesses.count_wrong() {
-                        GuessesLeft::Left(left) => left,
-                        GuessesLeft::Burnt => 0,
-                    };
-                    self.pairing.handler.event(Event::WrongGuess { left });
-                }
-                Attempt::Nothing => {}
+                // What was a guess is counted.
+                Attempt::GuessedWrong | Attempt::Unanswered | Attempt::Nothing => {}
             }
             pause.after(began.elapsed());
         }
@@ -214,7 +215,7 @@ fn in_words(time: Duration) -> String {
 
 /// What helps when a connection is lost for good.
 pub(super) const GO_ON: &str =
-    "What has come is kept: run the same commands again, and the transfer goes on where it was.";
+    "Once the network is back, run the same commands again; a longer --retry waits for it.";
 
 /// The one lane there is.
 const LANE: u8 = 0;

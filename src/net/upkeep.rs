@@ -28,6 +28,8 @@ pub(super) enum Order {
         session: Session,
         /// When to give up.
         until: Instant,
+        /// How many connections in a row have come to nothing.
+        in_vain: u32,
     },
 }
 
@@ -69,7 +71,7 @@ impl<'p> Orders<'p> {
     }
 }
 
-impl Upkeep<'_> {
+impl<'p> Upkeep<'p> {
     /// Runs a session beside this. When the session is over, what it said last still goes out, within a bounded time.
     pub async fn beside<T>(self, session: impl Future<Output = (T, Lane)>) -> T {
         let mut upkeep = pin!(self.run().fuse());
@@ -92,7 +94,11 @@ impl Upkeep<'_> {
         while let Ok(now) = order {
             order = match now {
                 Order::Move(io) => self.moving(io).await,
-                Order::Search { frames, session, until } => self.searching(frames, session, until).await,
+                Order::Search { frames, session, until, in_vain } => {
+                    // On the heap: it is large, and seldom needed.
+                    let search = Box::pin(self.reunion.search(frames, session, until, in_vain));
+                    self.searching(search).await
+                }
             };
         }
     }
@@ -112,10 +118,10 @@ impl Upkeep<'_> {
         future::or(next, moving).await
     }
 
-    async fn searching(&self, frames: u64, session: Session, until: Instant) -> Result<Order, RecvError> {
+    async fn searching(&self, search: impl Future<Output = Result<Found<'p>>>) -> Result<Order, RecvError> {
         let searching = async {
             // A session that is over does not want to know.
-            let _ = self.found.send(self.reunion.search(frames, session, until).await).await;
+            let _ = self.found.send(search.await).await;
             self.orders.recv().await
         };
         // A session that ends meanwhile has nobody to say anything to.

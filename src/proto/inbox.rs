@@ -39,6 +39,12 @@ impl Inbox {
         self.due(now_ms) != was_due
     }
 
+    /// How many have come.
+    #[must_use]
+    pub fn taken(&self) -> u64 {
+        self.taken
+    }
+
     /// When to tell.
     #[must_use]
     pub fn due(&self, now_ms: u64) -> Due {

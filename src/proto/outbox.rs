@@ -83,6 +83,12 @@ impl Outbox {
         self.data_queued < DATA_FRAMES_QUEUED && (self.data_bytes as u64) < DATA_BYTES_MAX
     }
 
+    /// How many frames the other side has counted.
+    #[must_use]
+    pub fn counted(&self) -> u64 {
+        self.counted
+    }
+
     /// The next frame, sealed and kept. `None` when there is none, or no connection.
     ///
     /// # Errors
@@ -197,11 +203,11 @@ fn deaf() -> Error {
     broken("it speaks and does not listen")
 }
 
-/// A record from its place in a buffer. Buffers are made for full frames; an almost empty one would be kept with all its memory, so what
-/// little is in it moves.
+/// A record from its place in a buffer. Buffers are made for full frames; one with less in it would be kept with all its memory, which
+/// nobody counts, so what is in it moves: a small part of what sealing it costs.
 fn lean(buffer: Vec<u8>, start: usize) -> Bytes {
     let record = buffer.get(start..).unwrap_or_default();
-    if record.len() < buffer.capacity() / 4 {
+    if record.len() < buffer.capacity() / 4 * 3 {
         Bytes::copy_from_slice(record)
     } else {
         Bytes::from(buffer).slice(start..)
@@ -217,7 +223,7 @@ const DATA_BYTES_MAX: u64 = 2 * WINDOW_BYTES;
 
 /// What a frame takes in memory beside its bytes: its place in the queue, its allocation. Counted, so that a great many tiny frames are no
 /// way around the bounds; and so that fewer can be kept than one key seals.
-const FRAME_OVERHEAD: usize = 128;
+const FRAME_OVERHEAD: usize = 256;
 
 #[cfg(test)]
 mod tests;

@@ -88,13 +88,13 @@ impl Disk {
 
     /// Lets the thread end and waits until it has made durable what the next session can go on with; not for ever, because a disk or a
     /// reader of standard output that takes nothing any more must not keep a person from leaving.
-    pub(super) async fn end(self) {
+    pub(super) async fn end(self, patience: Duration) {
         // Whatever is still queued is for nothing: what has no outcome by now gets no final name.
         self.stop.stop();
         self.jobs.close();
         let ended = async { while self.events.recv().await.is_ok() {} };
         let late = async {
-            Timer::after(CLEANING).await;
+            Timer::after(patience).await;
         };
         future::or(ended, late).await;
     }
@@ -179,7 +179,11 @@ impl Work {
 }
 
 /// How long the disk may take to clean up at the end: a few syncs of a slow one.
-const CLEANING: Duration = Duration::from_secs(10);
+pub(super) const CLEANING: Duration = Duration::from_secs(10);
+
+/// How long it may take where another session is to go on with what it lets go of, and would find it locked: a slow disk with much
+/// to write yet, and less than the other side waits for a sign of life.
+pub(super) const LETTING_GO: Duration = Duration::from_secs(40);
 
 /// While nothing comes it is looked this often whether something that came should be made durable.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);

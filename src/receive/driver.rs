@@ -3,7 +3,7 @@
 use futures_lite::future;
 
 use super::Destination;
-use super::disk::Disk;
+use super::disk::{CLEANING, Disk, LETTING_GO};
 use super::machine::{Beginning, Effect, Receiver};
 use super::sink::{Rules, SinkEvent};
 use crate::error::{Error, Kind, Result};
@@ -27,7 +27,8 @@ pub async fn run(paired: Paired<'_>, destination: Destination, rules: Rules, yes
         destination: Some((destination, rules)),
         disk: None,
     };
-    upkeep.beside(driver.run()).await
+    // On the heap: it is far larger than what it is part of.
+    Box::pin(upkeep.beside(Box::pin(driver.run()))).await
 }
 
 struct Driver<'h> {
@@ -47,7 +48,8 @@ impl<'h> Driver<'h> {
     async fn run(mut self) -> (Result<Ended<'h>>, Lane) {
         let result = drive(&mut self).await;
         if let Some(disk) = self.disk {
-            disk.end().await;
+            let is_restarted = matches!(result, Ok(Ended::Restarted { .. }));
+            disk.end(if is_restarted { LETTING_GO } else { CLEANING }).await;
         }
         (result, self.link.lane)
     }

@@ -24,7 +24,8 @@ pub async fn run(paired: Paired<'_>, walk: Walk, chunk: ChunkSize) -> Result<End
     let threads = Threads::start(walk, chunk)?;
     let (link, upkeep) = Link::new(paired);
     let driver = Driver { machine: Sender::new(beginning), link, threads };
-    upkeep.beside(driver.run()).await
+    // On the heap: it is far larger than what it is part of.
+    Box::pin(upkeep.beside(Box::pin(driver.run()))).await
 }
 
 struct Driver<'h> {

@@ -103,6 +103,10 @@ impl Listener for Reading {
         }
     }
 
+    fn is_hungry(&self) -> bool {
+        !self.said.is_full()
+    }
+
     fn wants(&self, entry: u64) -> bool {
         self.shared.lock().current == Some(entry)
     }

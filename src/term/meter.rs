@@ -10,6 +10,8 @@ pub struct Meter {
     rate: f64,
     /// How much of `rate` is measured: it grows from 0 to 1 over the first seconds.
     weight: f64,
+    /// How long nothing was done, as far as it is measured.
+    still: Duration,
 }
 
 impl Meter {
@@ -24,6 +26,7 @@ impl Meter {
             return;
         }
         let seconds = elapsed.as_secs_f64();
+        self.still = if bytes_done == before { self.still.saturating_add(elapsed) } else { Duration::ZERO };
         let fresh = bytes_done.saturating_sub(before) as f64 / seconds;
         let keep = (-seconds / SMOOTHING_S).exp();
         self.rate = self.rate * keep + fresh * (1.0 - keep);
@@ -47,6 +50,12 @@ impl Meter {
         Some(rate as u64)
     }
 
+    /// Whether nothing was done for so long that a rate says nothing any more.
+    #[must_use]
+    pub fn stalled(&self) -> bool {
+        self.still >= STALL
+    }
+
     /// How long `bytes_left` take at this rate; `None` while nobody can say.
     #[must_use]
     pub fn time_left(&self, bytes_left: u64) -> Option<Duration> {
@@ -59,6 +68,8 @@ impl Meter {
 const INTERVAL_MIN: Duration = Duration::from_millis(200);
 /// What was measured this long ago counts a third: calm enough to read, quick enough to show a stall.
 const SMOOTHING_S: f64 = 4.0;
+/// Longer than a slow disk or a busy network pauses by itself.
+const STALL: Duration = Duration::from_secs(5);
 /// Beyond this the number says only that it stands still.
 const TIME_LEFT_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
 
@@ -88,6 +99,19 @@ mod tests {
         assert!(meter.bytes_per_second().unwrap() < 200_000);
         meter.observe(Duration::from_secs(200), 1_000_000);
         assert_eq!(meter.time_left(1), None);
+    }
+
+    #[test]
+    fn what_moves_again_is_stalled_no_more() {
+        let mut meter = Meter::default();
+        meter.observe(Duration::ZERO, 0);
+        meter.observe(Duration::from_secs(1), 10);
+        meter.observe(Duration::from_secs(4), 10);
+        assert!(!meter.stalled());
+        meter.observe(Duration::from_secs(6), 10);
+        assert!(meter.stalled());
+        meter.observe(Duration::from_secs(7), 11);
+        assert!(!meter.stalled());
     }
 
     #[test]

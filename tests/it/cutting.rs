@@ -55,10 +55,10 @@ impl Line {
     /// One on which every connection is cut after a length that `seed` decides.
     pub fn cutting(relay: SocketAddr, seed: u64, lengths: Range<u64>) -> Line {
         let mut chance = Chance::new(seed);
-        Line::with(relay, move |_| {
-            // Some end in the middle of the first words.
-            let after =
-                if chance.below(8) == 0 { chance.within(0..2000) } else { chance.within(lengths.clone()) };
+        Line::with(relay, move |number| {
+            // Some end in the middle of the first words; not the first, since a first pairing does not survive that.
+            let is_short = number > 0 && chance.below(8) == 0;
+            let after = chance.within(if is_short { 0..2000 } else { lengths.clone() });
             let how = [Cut::Close, Cut::Close, Cut::Reset, Cut::Half][chance.below(4) as usize];
             Fate::Cut { after, of: None, how }
         })

@@ -93,7 +93,7 @@ fn on_a_terminal_the_status_line_counts_down_and_goes_on() {
     };
     // Nothing has moved yet, and still it is told.
     console.event(disconnected());
-    sees("connection lost, looking for the other side (9:5");
+    sees("connection lost (9:5");
     console.event(Event::Accepted);
     console.event(Event::Progress(Progress { bytes_done: 7, ..Progress::default() }));
     console.event(Event::Reconnected);
@@ -131,7 +131,7 @@ fn lost_for_good() -> Error {
 #[test]
 fn an_end_that_can_be_mended_says_how_to_go_on() {
     let line = ["receive", "-o", "in", "48213-acid-crane-otter@r.example"];
-    let goes_on = "What has arrived is kept. With the same code it goes on:\n\n    \
+    let goes_on = "What has arrived is kept. With the same code it goes on, once both sides run:\n\n    \
                    p2pc receive --out in 48213-acid-crane-otter@r.example\n\n";
     for kind in [Kind::ConnectionLost, Kind::Disk, Kind::Interrupted, Kind::Refused] {
         let said = told(Volume::Normal, &line, |console| {

@@ -67,13 +67,16 @@ impl Dir for MemoryDir {
         Ok(self.file(id))
     }
 
-    fn open_file(&self, name: &Name, _access: Access) -> Result<MemoryFile> {
+    fn open_file(&self, name: &Name, access: Access) -> Result<MemoryFile> {
         let world = enter(&self.disk)?;
         let id = self.find(&world, name)?;
         let node = world.node(id)?;
         world.look("open", &node.name)?;
         if node.kind != Kind::File {
             return Err(DiskError::of(Fault::NotFile, "it is no regular file"));
+        }
+        if access == Access::ReadWrite && node.attributes.meta.mode.is_some_and(|mode| mode & 0o200 == 0) {
+            return Err(DiskError::new(io::ErrorKind::PermissionDenied.into()));
         }
         Ok(self.file(id))
     }

@@ -167,7 +167,9 @@ impl Dir for UnixDir {
     fn available(&self) -> Result<Option<u64>> {
         let system = rustix::fs::fstatvfs(&self.fd)?;
         // A file system that knows nothing of blocks (some in user space) says 0 for everything.
-        Ok((system.f_blocks > 0).then(|| system.f_bavail.saturating_mul(system.f_frsize)))
+        // What is kept back for the superuser is there for it.
+        let blocks = if effective_user() == 0 { system.f_bfree } else { system.f_bavail };
+        Ok((system.f_blocks > 0).then(|| blocks.saturating_mul(system.f_frsize)))
     }
 
     fn sync_file_system(&self) -> Result<()> {

@@ -104,6 +104,11 @@ impl<F> Journaling<F> {
         &self.name
     }
 
+    /// Whether there is one, or would be in time.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.state != State::None
+    }
+
     /// Whether it stands on the disk.
     pub(super) fn is_made(&self) -> bool {
         matches!(self.state, State::Made | State::Certain)
@@ -278,14 +283,18 @@ impl<D: Dir + 'static> Sink<D> {
         let file = if journaling.is_made() {
             let file = dir.open_file(&journaling.name, Access::ReadWrite)?;
             let stat = file.stat()?;
-            if stat.kind != Kind::File || !stat.is_ours {
+            if stat.kind != Kind::File || !stat.is_ours || stat.links.is_some_and(|links| links != 1) {
                 return Err(DiskError::of(Fault::Other, "its journal was replaced by another program"));
             }
             file
         } else {
             let file = dir.create_file(&journaling.name)?;
+            if let Err(error) = journal::begin(&file, chunk) {
+                // Without its beginning it is none, and nothing must be added to it.
+                let _ = dir.remove_file(&journaling.name);
+                return Err(error);
+            }
             journaling.state = State::Made;
-            journal::begin(&file, chunk)?;
             file
         };
         journaling.file = Some(Arc::new(file));
@@ -293,12 +302,12 @@ impl<D: Dir + 'static> Sink<D> {
     }
 }
 
-/// So many bytes are lost at most when the process is killed: a third of a second of a fast line, and enough that syncing them costs little
-/// beside writing them.
-const CHECKPOINT_BYTES: u64 = 32 << 20;
+/// So many bytes begin a checkpoint, and are lost at most when the process is killed, beside those that come while one is carried out: enough that
+/// syncing them costs little beside writing them.
+const CHECKPOINT_BYTES: u64 = 16 << 20;
 
 /// How long a complete chunk waits at most on a slow line, in milliseconds.
-const CHECKPOINT_MS: u64 = 3_000;
+const CHECKPOINT_MS: u64 = 1_000;
 
 /// Chunks remembered while a checkpoint is under way: 4 GiB at least, more than a system keeps unwritten.
 const UNSAID_MAX: usize = 8 * 1024;

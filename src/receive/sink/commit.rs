@@ -50,12 +50,19 @@ pub(super) struct Finished<F> {
     pub(super) file: Option<Arc<F>>,
 }
 
-impl<F> Finished<F> {
+impl<F: File> Finished<F> {
+    /// Closes it, unless it needs its lock: another receiver would take a part file with a journal for one that was left, and write into
+    /// what gets its final name meanwhile.
     fn close(&mut self) {
         self.file = None;
-        if let Some(part) = &mut self.part {
-            part.close();
+        if let Some(part) = self.part.as_mut().filter(|part| !part.journal.is_wanted()) {
+            part.file = None;
         }
+    }
+
+    /// Whether it holds a descriptor until it has its name, for one reason or the other.
+    fn is_kept(&self) -> bool {
+        !self.is_covered || self.part.as_ref().is_some_and(|part| part.journal.is_wanted())
     }
 }
 
@@ -80,7 +87,7 @@ impl<F> Default for Group<F> {
     }
 }
 
-impl<F> Group<F> {
+impl<F: File> Group<F> {
     pub(super) fn is_empty(&self) -> bool {
         self.files.is_empty() && self.ready.is_empty() && self.made.is_empty()
     }
@@ -112,9 +119,13 @@ impl<F> Group<F> {
     /// Adds a file. Those covered by the sync of the whole stay open only in a small group, to be synced for themselves there.
     pub(super) fn add_file(&mut self, mut finished: Finished<F>) {
         self.bytes = self.bytes.saturating_add(finished.size);
-        if !finished.is_covered {
+        if let Some(part) = &mut finished.part {
+            part.journal.close();
+        }
+        if finished.is_kept() {
             self.kept += 1;
-        } else if self.files.len() >= SYNC_EACH_MAX {
+        }
+        if finished.is_covered && self.files.len() >= SYNC_EACH_MAX {
             finished.close();
         }
         if self.files.len() == SYNC_EACH_MAX {
@@ -245,8 +256,14 @@ impl<D: Dir + 'static> Sink<D> {
         for (inside, journal) in journals {
             self.stop.check()?;
             let Ok(dir) = self.dirs.get(&inside) else { continue };
-            // Where the directory is lost it is told for its files below.
-            if synced.as_ref() != Some(&inside) && dir.sync().is_err() {
+            if synced.as_ref() != Some(&inside)
+                && let Err(error) = dir.sync()
+            {
+                // The system tells of what it has lost only once.
+                if error.is_fatal() {
+                    return Err(error.into_error(format!("cannot make {inside:?} durable")));
+                }
+                // Where the directory is lost it is told for its files below.
                 continue;
             }
             if !defects::has(Defect::JournalLeftBehind) {
@@ -318,5 +335,5 @@ pub const GROUP_BYTES_MAX: u64 = 64 << 20;
 /// left in memory, which on a busy machine takes longer than a few files.
 const SYNC_EACH_MAX: usize = 16;
 
-/// Complete files that are kept open because they must be synced one by one.
+/// Complete files that are kept open because they must be synced one by one, or stay locked.
 const KEPT_MAX: usize = 64;

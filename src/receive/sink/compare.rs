@@ -15,7 +15,7 @@ use super::commit::Finished;
 use super::coverage::{Chunks, Coverage};
 use super::file::Phase;
 use super::journal::{self, Slot};
-use super::{Attempt, Refusal, Sink, breach};
+use super::{Attempt, Refusal, Sink, Stop, breach};
 
 /// A file that stood there before, to be read and never written.
 #[derive(Debug)]
@@ -66,22 +66,18 @@ impl<D: Dir + 'static> Sink<D> {
         let index = chunks.awaited(offset, length).map_err(Refusal::Fatal)?;
         let (is_whole, value) = (chunks.is_whole(), ChunkValue(value));
         let mut buffer = std::mem::take(&mut self.buffer);
-        buffer.resize(usize::try_from(length).unwrap_or(0), 0);
+        // Only what is copied has to be there as a whole afterwards.
+        let kept = if phase == Phase::Building { length } else { length.min(READ_BYTES) };
+        buffer.resize(usize::try_from(kept).unwrap_or(0), 0);
         let is_believed = phase == Phase::Resuming && defects::has(Defect::NoRecheck);
-        let same = if is_believed {
-            Ok(true)
+        let own = if is_believed {
+            Ok(None)
         } else if phase == Phase::Resuming {
-            self.read_part(entry, index, value, &mut buffer)
+            self.read_part(entry, index, (length, value), &mut buffer)
         } else {
-            self.read_basis(entry, offset, &mut buffer)
+            self.read_basis(entry, offset, length, &mut buffer)
         };
-        let same = same.map(|is_read| {
-            is_read && {
-                let mut hasher = ChunkHasher::new(offset);
-                hasher.update(&buffer);
-                is_believed || hasher.finish(is_whole) == value
-            }
-        });
+        let same = own.map(|own| is_believed || own.is_some_and(|own| own.finish(is_whole) == value));
         let taken = match same {
             Ok(true) => self.same(entry, Slot { index, length, value }, offset, &buffer),
             Ok(false) if phase == Phase::Comparing && self.rules.on_conflict == OnConflict::Skip => {
@@ -95,33 +91,42 @@ impl<D: Dir + 'static> Sink<D> {
         taken
     }
 
-    /// Reads a chunk of the part file. False if that is of no use.
-    fn read_part(&mut self, entry: u64, index: u64, value: ChunkValue, buffer: &mut [u8]) -> Attempt<bool> {
+    /// Reads and hashes a chunk of the part file. `None` if that is of no use.
+    fn read_part(
+        &mut self,
+        entry: u64,
+        index: u64,
+        (length, value): (u32, ChunkValue),
+        buffer: &mut [u8],
+    ) -> Attempt<Option<ChunkHasher>> {
         self.open_part(entry)?;
         let chunk = self.chunk;
-        let Some(file) = self.files.get(&entry) else { return Ok(false) };
-        let Some(part) = &file.part else { return Ok(false) };
-        let length = u32::try_from(buffer.len()).unwrap_or(0);
+        let Some(file) = self.files.get(&entry) else { return Ok(None) };
+        let Some(part) = &file.part else { return Ok(None) };
         let claim =
             part.journal.file().and_then(|journal| journal::claim(&**journal, index, length).ok().flatten());
         if claim.is_some_and(|claim| claim != value) {
-            return Ok(false);
+            return Ok(None);
         }
         let offset = index.saturating_mul(u64::from(file.chunk(chunk).bytes()));
-        let read = self.stop.steps(buffer, offset, |step, at| part.read(step, at))?;
         // What cannot be read is sent again; what cannot be written then ends it.
-        Ok(read.is_ok())
+        self.stop.hash(buffer, offset, length, |step, at| part.read(step, at))
     }
 
-    /// Reads a chunk of what stood there. False if that is of no use.
-    fn read_basis(&mut self, entry: u64, offset: u64, buffer: &mut [u8]) -> Attempt<bool> {
+    /// Reads and hashes a chunk of what stood there. `None` if that is of no use.
+    fn read_basis(
+        &mut self,
+        entry: u64,
+        offset: u64,
+        length: u32,
+        buffer: &mut [u8],
+    ) -> Attempt<Option<ChunkHasher>> {
         if !self.open_basis(entry) {
-            return Ok(false);
+            return Ok(None);
         }
         let basis = self.files.get(&entry).and_then(|file| file.basis.as_ref());
-        let Some(basis) = basis else { return Ok(false) };
-        let read = self.stop.steps(buffer, offset, |step, at| basis.read(step, at))?;
-        Ok(read.is_ok())
+        let Some(basis) = basis else { return Ok(None) };
+        self.stop.hash(buffer, offset, length, |step, at| basis.read(step, at))
     }
 
     /// Sees to it that the basis is open, and the one that was found. One that cannot be read has nothing in common with anything.
@@ -150,7 +155,7 @@ impl<D: Dir + 'static> Sink<D> {
         }
         let Some(file) = self.files.get_mut(&entry) else { return Ok(()) };
         let written = match file.part.as_mut().filter(|_| is_copied) {
-            Some(part) => part.write(bytes, offset),
+            Some(part) => part.copy(bytes, offset),
             None => Ok(()),
         };
         if let Err(error) = written {
@@ -181,7 +186,7 @@ impl<D: Dir + 'static> Sink<D> {
         let Some(basis) = file.basis.take().filter(|_| is_open) else {
             return Err(Refusal::Entry(changed()));
         };
-        let Basis { name, stat, file: opened } = *basis;
+        let (spare, Basis { name, stat, file: opened }) = (file.name.clone(), *basis);
         // It was compared while anybody could write it.
         let after = opened.as_ref().map(File::stat);
         let there = self.dirs.get(&dir).and_then(|dir| dir.stat(&name));
@@ -190,6 +195,9 @@ impl<D: Dir + 'static> Sink<D> {
             return Err(Refusal::Entry(changed()));
         }
         if let Some(file) = self.forget(entry) {
+            if name != spare {
+                self.release_name(&dir, &spare);
+            }
             self.group.add_file(Finished {
                 entry,
                 path: file.path,
@@ -249,11 +257,10 @@ impl<D: Dir + 'static> Sink<D> {
         let length = chunks.length(index);
         let offset = index.saturating_mul(u64::from(chunks.chunk().bytes()));
         buffer.resize(usize::try_from(length).unwrap_or(0), 0);
-        if length == 0 || !self.read_basis(entry, offset, buffer)? {
+        if length == 0 {
             return Ok(());
         }
-        let mut hasher = ChunkHasher::new(offset);
-        hasher.update(buffer);
+        let Some(hasher) = self.read_basis(entry, offset, length, buffer)? else { return Ok(()) };
         let slot = Slot { index, length, value: hasher.finish(is_whole) };
         self.open_part(entry)?;
         if let Some(file) = self.files.get_mut(&entry) {
@@ -297,6 +304,34 @@ impl<D: Dir + 'static> Sink<D> {
     }
 }
 
+impl Stop {
+    /// Reads a stretch of a file in steps, as long as it is not set, and hashes each while it is at hand. A buffer that is shorter than the
+    /// stretch is used again and again. `None` if it cannot be read.
+    fn hash(
+        &self,
+        buffer: &mut [u8],
+        offset: u64,
+        length: u32,
+        read: impl Fn(&mut [u8], u64) -> DiskResult<()>,
+    ) -> Attempt<Option<ChunkHasher>> {
+        let mut hasher = ChunkHasher::new(offset);
+        let (mut at, end) = (offset, offset.saturating_add(u64::from(length)));
+        while at < end {
+            for step in buffer.chunks_mut(READ_BYTES as usize) {
+                self.check().map_err(Refusal::Fatal)?;
+                let now = usize::try_from(end - at).unwrap_or(usize::MAX).min(step.len());
+                let step = step.get_mut(..now).unwrap_or_default();
+                if read(step, at).is_err() {
+                    return Ok(None);
+                }
+                hasher.update(step);
+                at += now as u64;
+            }
+        }
+        Ok(Some(hasher))
+    }
+}
+
 /// Whether it can be read and compared.
 pub(super) fn is_file(stat: &Stat) -> bool {
     stat.kind == Kind::File
@@ -305,3 +340,7 @@ pub(super) fn is_file(stat: &Stat) -> bool {
 fn changed() -> Failure {
     Failure::new(Reason::Exists, "what stands there changed while it was compared")
 }
+
+/// What is read at once of a file that is compared: it is hashed out of the cache of the processor, and a person who cancels never waits for a
+/// whole chunk.
+const READ_BYTES: u32 = 256 << 10;

@@ -153,7 +153,9 @@ impl<D: Dir + 'static> Sink<D> {
         }
         file.phase = Phase::Fresh;
         let bytes = file.size.unwrap_or(0).saturating_sub(file.holes);
-        self.owe(id, bytes)?;
+        // A part file of no use makes room before anything is written.
+        let stale = if size.is_some() { self.stale_bytes(&dir, &name) } else { 0 };
+        self.owe(id, bytes.saturating_sub(stale))?;
         Ok(None)
     }
 
@@ -185,7 +187,14 @@ impl<D: Dir + 'static> Sink<D> {
     /// The name is free for another entry.
     pub(super) fn release(&mut self, path: &RelPath, name: &Name) {
         self.taken.remove(path);
-        if let Some(place) = path.split().and_then(|(dir, _)| dir.join(name).ok()) {
+        if let Some((dir, _)) = path.split() {
+            self.release_name(&dir, name);
+        }
+    }
+
+    /// A number is free for another entry.
+    pub(super) fn release_name(&mut self, dir: &RelPath, name: &Name) {
+        if let Ok(place) = dir.join(name) {
             self.taken.remove(&place);
         }
     }

@@ -171,7 +171,11 @@ impl Chunks {
 
     /// Learns the value of a chunk that has not come. False if it would leave too many gaps to remember: then it counts as missing.
     pub(super) fn learn(&mut self, index: u64, value: ChunkValue) -> bool {
-        let is_isolated = self.known.len() >= 2 * RUNS_MAX && {
+        self.learn_within(COMPARED_MAX, index, value)
+    }
+
+    fn learn_within(&mut self, runs: usize, index: u64, value: ChunkValue) -> bool {
+        let is_isolated = self.known.len() >= runs && {
             let before = index.checked_sub(1).is_some_and(|before| self.known.contains(before));
             !before && !self.known.contains(index + 1)
         };
@@ -231,7 +235,7 @@ impl Chunks {
                 continue;
             }
             let value = hasher.finish(self.is_whole());
-            if !self.learn(index, value) {
+            if !self.learn_within(COME_MAX, index, value) {
                 return Err(breach("what came of a file is scattered all over it"));
             }
             done.push(Slot { index, length: whole, value });
@@ -257,3 +261,10 @@ impl Chunks {
 
 /// Chunks of one file that may have come in part: one for each lane that a session can have.
 pub(super) const CHUNKS_OPEN_MAX: usize = 16;
+
+/// Runs of chunks that are remembered of what was compared: what was held, and the gaps that were asked for meanwhile.
+const COMPARED_MAX: usize = 2 * RUNS_MAX;
+
+/// Runs of chunks that are remembered of what came: as above, and what begins to fill a gap on every lane. What is asked for because
+/// [`COMPARED_MAX`] was reached need not touch anything that is known.
+const COME_MAX: usize = COMPARED_MAX + CHUNKS_OPEN_MAX;

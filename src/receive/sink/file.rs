@@ -105,6 +105,14 @@ impl<F> Incoming<F> {
         self.coverage.get_or_insert_with(|| Box::new(Coverage::new(size, session)))
     }
 
+    /// Whether it holds a descriptor.
+    #[cfg(test)]
+    pub(super) fn is_open(&self) -> bool {
+        self.part.as_ref().is_some_and(|part| part.file.is_some())
+    }
+}
+
+impl<F: File> Incoming<F> {
     /// Closes whatever is open of it.
     pub(super) fn close(&mut self) {
         if let Some(part) = &mut self.part {
@@ -113,12 +121,6 @@ impl<F> Incoming<F> {
         if let Some(basis) = &mut self.basis {
             basis.close();
         }
-    }
-
-    /// Whether it holds a descriptor.
-    #[cfg(test)]
-    pub(super) fn is_open(&self) -> bool {
-        self.part.as_ref().is_some_and(|part| part.file.is_some())
     }
 }
 
@@ -321,9 +323,13 @@ impl<D: Dir + 'static> Sink<D> {
             return Err(Refusal::Entry(Failure::new(Reason::Corrupt, "what came was never what was sent")));
         }
         let chunk = file.chunk(session);
-        let bytes = file.size.map_or(0, |size| send.bytes(size, chunk));
         let chunk_bytes = chunk.bytes();
-        self.owe(entry, bytes)?;
+        let missing = file.size.map_or(0, |size| send.bytes(size, chunk));
+        // Which chunks the holes are in is not known, and what is written over needs no room again.
+        let stored =
+            file.part.as_ref().and_then(|part| part.handle().ok()?.stat().ok()?.allocated).unwrap_or(0);
+        let whole = file.size.unwrap_or(0).saturating_sub(file.holes);
+        self.owe(entry, missing.min(whole.saturating_sub(stored)))?;
         Ok(Get { entry, chunk_bytes, send: send.into_vec(), compare: compare.into_vec() })
     }
 
@@ -393,8 +399,14 @@ impl<D: Dir + 'static> Sink<D> {
         let is_journaled = self.rules.resume && file.size.is_some_and(|size| size > u64::from(chunk.bytes()));
         let part = match file.part.take() {
             Some(mut part) => {
-                self.reopen_part(&path, &dir, &mut part)?;
-                part
+                let reopened = self.reopen_part(&path, &dir, &mut part);
+                // Kept also where that failed: what was written is in that one, and a new one in its place would be full of gaps.
+                if let Some(file) = self.files.get_mut(&entry) {
+                    file.part = Some(part);
+                }
+                reopened?;
+                self.used(entry);
+                return Ok(());
             }
             None => {
                 let is_large = file.size.is_some_and(|size| size > u64::from(ChunkSize::MIN.bytes()));

@@ -110,9 +110,14 @@ impl<D: Dir + 'static> Sink<D> {
         if let Some(there) = &link.there {
             replaceable(there)?;
         }
+        let left = self.stands(&link.path, dir, &part_name)?;
+        if left.is_some_and(|left| left.kind == Kind::File) {
+            // Of a file that was there at the sender before.
+            self.remove_stale(&link.path, dir, name)?;
+        }
         let replaced = self.dirs.get(dir).and_then(|dir| {
             // What a receiver that was killed right here left.
-            if dir.stat(&part_name).is_ok_and(|stat| stat.is_ours && stat.kind == Kind::Link) {
+            if left.is_some_and(|left| left.is_ours && left.kind == Kind::Link) {
                 dir.remove_file(&part_name)?;
             }
             dir.symlink(&part_name, &link.target, &link.meta)?;

@@ -59,6 +59,8 @@ mod stream;
 #[cfg(test)]
 mod tests;
 mod tree;
+#[cfg(test)]
+mod trouble_tests;
 #[cfg(all(test, unix))]
 mod unix_tests;
 

@@ -1,7 +1,7 @@
 //! Part files: made beside their place, locked, written at offsets, found again by a later session.
 //!
 //! Whoever holds the lock of a part file is receiving it; the lock ends with the handle. A part file of somebody else, or anything that is
-//! not one, is never touched.
+//! not one, is never touched; nor is any that is locked.
 
 use std::sync::Arc;
 
@@ -13,7 +13,8 @@ use crate::proto::path::{Name, RelPath};
 use crate::proto::runs::Runs;
 
 use super::checkpoint::Journaling;
-use super::{Attempt, Refusal, Sink, Stop, journal};
+use super::compare::is_same;
+use super::{Attempt, Refusal, Sink, journal};
 
 /// A part file that this session has made or goes on with.
 #[derive(Debug)]
@@ -24,6 +25,8 @@ pub(super) struct PartFile<F> {
     pub(super) id: Option<FileId>,
     /// Its handle, shared with whoever syncs it.
     pub(super) file: Option<Arc<F>>,
+    /// What it was when it was closed: without its lock another receiver may have gone on with it.
+    closed: Option<Stat>,
     /// Where it ends, in bytes. Beyond that nothing was ever written.
     extent: u64,
     /// What is known to be on disk.
@@ -39,19 +42,37 @@ pub(super) struct Left<F> {
     pub(super) claims: Runs,
 }
 
-impl<F> PartFile<F> {
+impl<F: File> PartFile<F> {
     /// Closes what is open of it, which gives up the lock.
     pub(super) fn close(&mut self) {
-        self.file = None;
+        if let Some(file) = self.file.take() {
+            self.closed = file.stat().ok();
+        }
         self.journal.close();
     }
-}
 
-impl<F: File> PartFile<F> {
     /// Writes bytes at an offset.
     pub(super) fn write(&mut self, bytes: &[u8], offset: u64) -> Result<()> {
         self.handle()?.write_at(bytes, offset)?;
         self.extent = self.extent.max(offset + bytes.len() as u64);
+        Ok(())
+    }
+
+    /// Writes bytes of another file, whose holes stay holes.
+    pub(super) fn copy(&mut self, bytes: &[u8], mut offset: u64) -> Result<()> {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let is_hole = is_zero(rest);
+            let alike = rest.chunks(STEP_BYTES).take_while(|step| is_zero(step) == is_hole);
+            let length = alike.map(<[u8]>::len).sum::<usize>();
+            let (now, later) = rest.split_at(length);
+            if is_hole {
+                self.zero(offset, length as u64)?;
+            } else {
+                self.write(now, offset)?;
+            }
+            (offset, rest) = (offset + length as u64, later);
+        }
         Ok(())
     }
 
@@ -119,7 +140,7 @@ impl<D: Dir + 'static> Sink<D> {
         let (part_name, journal_name) = (name.part_file(), name.journal_file());
         let found: Result<_> = (|| {
             let dir = self.dirs.get(dir)?;
-            let file = dir.open_file(&part_name, Access::ReadWrite)?;
+            let file = open_to_write(dir, &part_name, is_usable)?;
             let stat = file.stat()?;
             if !is_usable(&stat) {
                 return Ok(None);
@@ -145,6 +166,7 @@ impl<D: Dir + 'static> Sink<D> {
                 name: part_name,
                 id: stat.id,
                 file: Some(Arc::new(file)),
+                closed: None,
                 extent: stat.size,
                 journal,
             };
@@ -186,7 +208,8 @@ impl<D: Dir + 'static> Sink<D> {
         let opened = file.and_then(|file| Ok((file.try_lock()?, file.stat()?.id, file)));
         match opened {
             Ok((true, id, file)) => {
-                Ok(PartFile { name: part_name, id, file: Some(Arc::new(file)), extent: 0, journal })
+                let file = Some(Arc::new(file));
+                Ok(PartFile { name: part_name, id, file, closed: None, extent: 0, journal })
             }
             Ok((false, ..)) => Err(locked(path)),
             Err(error) => Err(self.refuse(error, path)),
@@ -206,7 +229,12 @@ impl<D: Dir + 'static> Sink<D> {
             if stat.kind != Kind::File || stat.id != part.id {
                 return Err(DiskError::of(Fault::Other, "its part file was replaced by another program"));
             }
-            Ok((file.try_lock()?, file))
+            let is_locked = file.try_lock()?;
+            let now = file.stat()?;
+            if is_locked && !part.closed.is_some_and(|closed| is_same(&closed, &now)) {
+                return Err(DiskError::of(Fault::Other, "its part file was changed by another program"));
+            }
+            Ok((is_locked, file))
         });
         match opened {
             Ok((true, file)) => {
@@ -222,11 +250,22 @@ impl<D: Dir + 'static> Sink<D> {
     /// it stays, and the next receiver of the same name finds it.
     pub(super) fn remove_part(&mut self, dir: &RelPath, part: &PartFile<D::File>) {
         if let Ok(dir) = self.dirs.get(dir) {
+            if dir.stat(&part.name).is_ok_and(|there| there.id != part.id) {
+                // Another receiver's, who came while this one was closed.
+                return;
+            }
             if part.journal.is_made() {
                 let _ = dir.remove_file(part.journal.name());
             }
             let _ = dir.remove_file(&part.name);
         }
+    }
+
+    /// What a part file takes that is going to be removed, in bytes.
+    pub(super) fn stale_bytes(&mut self, dir: &RelPath, name: &Name) -> u64 {
+        let stale = self.dirs.get(dir).and_then(|dir| dir.stat(&name.part_file()));
+        let stale = stale.ok().filter(|stale| stale.kind == Kind::File && stale.is_ours);
+        stale.and_then(|stale| stale.allocated).unwrap_or(0)
     }
 
     /// Removes what an interrupted transfer left of a file that is there by other means, unless somebody is receiving it.
@@ -251,7 +290,7 @@ impl<D: Dir + 'static> Sink<D> {
     }
 
     /// Removes the part file that stands there, unless it is being received or is none of ours.
-    fn remove_stale(&mut self, path: &RelPath, dir: &RelPath, name: &Name) -> Attempt<()> {
+    pub(super) fn remove_stale(&mut self, path: &RelPath, dir: &RelPath, name: &Name) -> Attempt<()> {
         let part_name = name.part_file();
         let removed = self.dirs.get(dir).and_then(|dir| {
             let stale = dir.stat(&part_name)?;
@@ -279,24 +318,19 @@ impl<D: Dir + 'static> Sink<D> {
     }
 }
 
-impl Stop {
-    /// Reads a stretch of a file in steps, as long as it is not set.
-    pub(super) fn steps(
-        &self,
-        buffer: &mut [u8],
-        offset: u64,
-        mut read: impl FnMut(&mut [u8], u64) -> Result<()>,
-    ) -> Attempt<Result<()>> {
-        let mut at = offset;
-        for step in buffer.chunks_mut(READ_BYTES) {
-            self.check().map_err(Refusal::Fatal)?;
-            if let Err(error) = read(step, at) {
-                return Ok(Err(error));
-            }
-            at += step.len() as u64;
-        }
-        Ok(Ok(()))
+/// Opens what was left of a file, also where it had its mode already, which may be read-only, and only its name was missing.
+fn open_to_write<D: Dir>(dir: &D, name: &Name, is_usable: impl Fn(&Stat) -> bool) -> Result<D::File> {
+    match dir.open_file(name, Access::ReadWrite) {
+        Err(error) if error.fault() == Fault::Denied => {}
+        opened => return opened,
     }
+    let file = dir.open_file(name, Access::Read)?;
+    let stat = file.stat()?;
+    // Not while somebody else is about to name it.
+    if is_usable(&stat) && file.try_lock()? {
+        file.set_meta(&Meta { mode: Some(0o600), ..stat.meta })?;
+    }
+    dir.open_file(name, Access::ReadWrite)
 }
 
 /// Two receivers of one file would write into each other's.
@@ -307,7 +341,13 @@ fn locked(path: &RelPath) -> Refusal {
     )
 }
 
-/// What is read at once of a file that is compared: some 0.1 ms, so that a person who cancels never waits for a whole chunk.
-const READ_BYTES: usize = 256 << 10;
+/// Zeros, also to compare with: the smallest hole that is worth keeping.
+static ZEROS: &[u8] = &[0; STEP_BYTES];
 
-static ZEROS: &[u8] = &[0; 64 << 10];
+const STEP_BYTES: usize = 64 << 10;
+
+/// Whether these bytes, as far as a step goes, are zeros.
+fn is_zero(bytes: &[u8]) -> bool {
+    let step = bytes.len().min(STEP_BYTES);
+    bytes.get(..step) == ZEROS.get(..step)
+}

@@ -10,7 +10,7 @@ use crate::proto::path::Name;
 use crate::proto::runs::Runs;
 use crate::receive::OnConflict;
 
-const CHUNK: ChunkSize = ChunkSize::MIN;
+pub(super) const CHUNK: ChunkSize = ChunkSize::MIN;
 
 /// An honest sender of one file: answers what is wanted of it.
 fn answer(feeder: &mut Feeder, entry: u64, bytes: &[u8]) {
@@ -40,7 +40,7 @@ fn part_of(bytes: &[u8], chunk: ChunkSize, index: u64) -> (u64, &[u8]) {
     (offset, &bytes[offset as usize..offset as usize + length])
 }
 
-fn send_chunk(feeder: &mut Feeder, entry: u64, chunk: ChunkSize, index: u64, bytes: &[u8]) {
+pub(super) fn send_chunk(feeder: &mut Feeder, entry: u64, chunk: ChunkSize, index: u64, bytes: &[u8]) {
     let (offset, own) = part_of(bytes, chunk, index);
     for (at, piece) in own.chunks(256 << 10).enumerate() {
         feeder.write(entry, offset + (at << 18) as u64, piece).unwrap();
@@ -61,7 +61,7 @@ fn name_chunk(feeder: &mut Feeder, entry: u64, chunk: ChunkSize, index: u64, byt
 }
 
 /// A receiver that ends after so many chunks of `f`, in an orderly way.
-fn interrupted(disk: &MemoryDisk, bytes: &[u8], chunks: u64) {
+pub(super) fn interrupted(disk: &MemoryDisk, bytes: &[u8], chunks: u64) {
     let mut feeder = Feeder::new(disk.clone());
     let entry = feeder.file("f", bytes.len());
     match feeder.wanted(entry) {
@@ -70,11 +70,11 @@ fn interrupted(disk: &MemoryDisk, bytes: &[u8], chunks: u64) {
     }
 }
 
-fn file_of(disk: &MemoryDisk, name: &str) -> crate::disk::memory::MemoryFile {
+pub(super) fn file_of(disk: &MemoryDisk, name: &str) -> crate::disk::memory::MemoryFile {
     disk.root().open_file(&Name::new(name.as_bytes()).unwrap(), crate::disk::Access::ReadWrite).unwrap()
 }
 
-fn part_name() -> Name {
+pub(super) fn part_name() -> Name {
     Name::new(b"f").unwrap().part_file()
 }
 
@@ -151,16 +151,16 @@ fn what_is_the_same_is_not_sent_and_not_touched() {
     }
 }
 
-fn rules(on_conflict: OnConflict) -> Rules {
+pub(super) fn rules(on_conflict: OnConflict) -> Rules {
     Rules { on_conflict, resume: true }
 }
 
-fn put(disk: &MemoryDisk, name: &str, bytes: &[u8]) {
+pub(super) fn put(disk: &MemoryDisk, name: &str, bytes: &[u8]) {
     disk.root().create_file(&Name::new(name.as_bytes()).unwrap()).unwrap().write_at(bytes, 0).unwrap();
 }
 
 /// Receives `f` over whatever stands there, honestly. Returns its outcome.
-fn receive(feeder: &mut Feeder, bytes: &[u8]) -> Option<Reason> {
+pub(super) fn receive(feeder: &mut Feeder, bytes: &[u8]) -> Option<Reason> {
     let entry = feeder.file("f", bytes.len());
     if feeder.outcome(entry).is_none() {
         match feeder.verdict(entry) {
@@ -338,8 +338,8 @@ fn a_checkpoint_syncs_the_data_before_the_journal_speaks_of_it() {
     let entry = feeder.file("f", bytes.len());
     send_chunk(&mut feeder, entry, CHUNK, 0, &bytes);
     assert!(feeder.sink.checkpoint(1000).unwrap().is_none());
-    assert!(feeder.sink.checkpoint(1000 + 2_999).unwrap().is_none());
-    let checkpoint = feeder.sink.checkpoint(1000 + 3_000).unwrap().unwrap();
+    assert!(feeder.sink.checkpoint(1000 + 999).unwrap().is_none());
+    let checkpoint = feeder.sink.checkpoint(1000 + 1_000).unwrap().unwrap();
     // What comes after it was made is not in it, and there is no other.
     send_chunk(&mut feeder, entry, CHUNK, 1, &bytes);
     assert!(feeder.sink.checkpoint(60_000).unwrap().is_none());

@@ -43,8 +43,10 @@ impl Spellings {
                 listing.names.insert(self.hashing.hash_one(&*there));
             }
         }
-        if self.seen.len() >= LISTINGS_MAX {
-            self.seen.remove(0);
+        let mut names =
+            self.seen.iter().map(|listing| listing.names.len()).sum::<usize>() + listing.names.len();
+        while self.seen.len() >= LISTINGS_MAX || (names > NAMES_MAX && !self.seen.is_empty()) {
+            names -= self.seen.remove(0).names.len();
         }
         self.seen.push(listing);
         Ok(found)
@@ -54,5 +56,5 @@ impl Spellings {
 /// Directories remembered: one for each level of most trees.
 const LISTINGS_MAX: usize = 8;
 
-/// Names remembered of each, 16 bytes of memory a name. Of a bigger directory the rest is read again when asked for.
-const NAMES_MAX: usize = 64 * 1024;
+/// Names remembered of all of them together: what fits into a table of 9 MiB. Of a bigger directory the rest is read again when asked for.
+const NAMES_MAX: usize = 7 << 17;

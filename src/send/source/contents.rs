@@ -89,7 +89,7 @@ impl Outgoing {
 }
 
 impl<F: File, L: Listener> Contents<'_, F, L> {
-    /// Sends the chunks of `send`, then names those of `compare`. Returns the root if that were all.
+    /// Sends the chunks of `send`, and names those of `compare` while the listener has enough of those, or after them. Returns the root if that were all.
     pub(super) fn read(mut self, send: &Runs, compare: &Runs) -> Result<Option<[u8; 32]>, Stop> {
         // What does not fit in what is left begins a block of its own, so that its pieces are aligned.
         if send.bytes(self.stat.size, self.chunk) > self.out.block.room() as u64 {
@@ -97,13 +97,18 @@ impl<F: File, L: Listener> Contents<'_, F, L> {
         }
         let count = chunk_count(self.stat.size, self.chunk);
         let mut subtrees = Subtrees::new(count);
+        let mut compare = compare.iter().take_while(|index| *index < count);
         for index in send.iter().take_while(|index| *index < count) {
             subtrees.insert(index, self.chunk(index, Way::Send)?);
+            // On a slow line there is time to look at what is held while what is missing goes out.
+            while !self.listener.is_hungry()
+                && let Some(index) = compare.next()
+            {
+                subtrees.insert(index, self.compare(index)?);
+            }
         }
-        for index in compare.iter().take_while(|index| *index < count) {
-            let value = self.chunk(index, Way::Compare)?;
-            self.name(index, value)?;
-            subtrees.insert(index, value);
+        for index in compare {
+            subtrees.insert(index, self.compare(index)?);
         }
         // Some files have more in them than their size says: those of /proc, and those that grow.
         match self.file.read_at(&mut [0], self.stat.size) {
@@ -111,6 +116,13 @@ impl<F: File, L: Listener> Contents<'_, F, L> {
             Ok(_) => Err(Stop::Drop(Failure::new(Reason::Changed, "it became longer"))),
             Err(error) => Err(Stop::Drop(unreadable(&error))),
         }
+    }
+
+    /// Reads one chunk and names it by its value.
+    fn compare(&mut self, index: u64) -> Result<ChunkValue, Stop> {
+        let value = self.chunk(index, Way::Compare)?;
+        self.name(index, value)?;
+        Ok(value)
     }
 
     /// Reads one chunk, sends it or not, and returns its value.

@@ -85,6 +85,11 @@ pub trait Listener {
     /// Takes what there is to say. `Break`: nobody listens any more, and nothing more is to be read.
     fn hear(&mut self, event: SourceEvent) -> ControlFlow<()>;
 
+    /// Whether it would take more at once. Where it would not, there is time for what it need not take.
+    fn is_hungry(&self) -> bool {
+        true
+    }
+
     /// Whether a file is still wanted. Asked again and again: one that is not any more is read no further, and nothing is told of it.
     fn wants(&self, entry: u64) -> bool;
 }

@@ -258,3 +258,47 @@ fn a_stream_that_is_given_up_is_read_no_further() {
     assert!(reader.fetch(&fetch(&entries[0]), &mut fickle).is_continue());
     assert_eq!((fickle.said.blocks.len(), fickle.said.ends.len()), (3, 0));
 }
+
+/// Takes everything, and never at once.
+struct Sated(Said);
+
+impl Listener for Sated {
+    fn hear(&mut self, event: SourceEvent) -> ControlFlow<()> {
+        self.0.take(event);
+        ControlFlow::Continue(())
+    }
+
+    fn is_hungry(&self) -> bool {
+        false
+    }
+
+    fn wants(&self, _: u64) -> bool {
+        true
+    }
+}
+
+#[test]
+fn what_is_held_is_looked_at_while_the_line_is_busy() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("f");
+    let file = contents(4 * CHUNK);
+    std::fs::write(&path, &file).unwrap();
+    let entries = walk(&[&path]);
+    let mut listener = Sated(Said::default());
+    let mut reader = reader(&[&path]);
+    assert!(
+        reader
+            .fetch(&wanting(&entries[0], &[(1, 1), (3, 1)], &[(0, 1), (2, 1)]), &mut listener)
+            .is_continue()
+    );
+    assert!(reader.flush(&mut listener).is_continue());
+    let mut chunks: Vec<_> = listener
+        .0
+        .pieces()
+        .iter()
+        .map(|piece| (piece.held_bytes() > 0, piece.place().1 / CHUNK as u64))
+        .collect();
+    chunks.dedup();
+    assert_eq!(chunks, [(false, 1), (true, 0), (true, 2), (false, 3)]);
+    assert_eq!(listener.0.ends[0].root, Some(*blake3::hash(&file).as_bytes()));
+}

@@ -1,0 +1,226 @@
+//! What other programs, other receivers and small disks do to files that are on their way.
+
+use super::coverage::{Chunks, Coverage, Input};
+use super::file::FILES_OPEN_MAX;
+use super::resume_tests::{CHUNK, file_of, interrupted, part_name, put, receive, rules, send_chunk};
+use super::tests::{Feeder, META, content, path};
+use super::*;
+use crate::disk::memory::{MemoryDisk, MemoryFile};
+use crate::disk::{Access, File, Kind as DiskKind};
+use crate::proto::frame::Reason;
+use crate::proto::limits::RUNS_MAX;
+use crate::proto::manifest::{Item, Meta};
+use crate::proto::path::Name;
+use crate::receive::OnConflict;
+
+/// A receiver that has the first chunk of `f` and then so many other files that the part file had to be closed.
+fn closed(disk: &MemoryDisk, bytes: &[u8]) -> (Feeder, u64) {
+    let mut feeder = Feeder::new(disk.clone());
+    let entry = feeder.file("f", bytes.len());
+    send_chunk(&mut feeder, entry, CHUNK, 0, bytes);
+    for number in 0..FILES_OPEN_MAX {
+        let other = feeder.file(&format!("other{number}"), 2);
+        feeder.write(other, 0, b"x").unwrap();
+    }
+    (feeder, entry)
+}
+
+fn part_of(disk: &MemoryDisk) -> MemoryFile {
+    disk.root().open_file(&part_name(), Access::ReadWrite).unwrap()
+}
+
+/// A new part file in the place of the one that was written would be full of gaps, and nothing else would tell.
+#[test]
+fn a_part_file_that_vanished_is_not_made_anew() {
+    let disk = MemoryDisk::new();
+    let bytes = content(3 << 19);
+    let (mut feeder, entry) = closed(&disk, &bytes);
+    disk.root().remove_file(&part_name()).unwrap();
+    for now_ms in [0, 60_000] {
+        assert!(feeder.sink.checkpoint(now_ms).unwrap().is_none());
+    }
+    (1..3).for_each(|index| send_chunk(&mut feeder, entry, CHUNK, index, &bytes));
+    feeder.finish(entry, &bytes).unwrap();
+    feeder.commit();
+    assert!(feeder.outcome(entry).unwrap().is_some());
+    assert!(disk.contents(&path("f")).is_none());
+}
+
+#[test]
+fn a_part_file_that_was_written_to_meanwhile_is_not_gone_on_with() {
+    let disk = MemoryDisk::new();
+    let bytes = content(3 << 19);
+    let (mut feeder, entry) = closed(&disk, &bytes);
+    part_of(&disk).write_at(b"another's", 5).unwrap();
+    (1..3).for_each(|index| send_chunk(&mut feeder, entry, CHUNK, index, &bytes));
+    feeder.finish(entry, &bytes).unwrap();
+    feeder.commit();
+    assert_eq!(feeder.failed(entry), Reason::Unwritable);
+    assert!(disk.contents(&path("f")).is_none());
+}
+
+/// It would write on in what has got its final name.
+#[test]
+fn a_complete_file_is_locked_until_it_has_its_name() {
+    let disk = MemoryDisk::new();
+    let bytes = content(2 << 19);
+    let mut feeder = Feeder::new(disk.clone());
+    let entry = feeder.file("f", bytes.len());
+    send_chunk(&mut feeder, entry, CHUNK, 0, &bytes);
+    assert!(feeder.sink.checkpoint(0).unwrap().is_none());
+    let checkpoint = feeder.sink.checkpoint(60_000).unwrap().unwrap();
+    feeder.sink.checkpointed(checkpoint.run()).unwrap();
+    send_chunk(&mut feeder, entry, CHUNK, 1, &bytes);
+    feeder.finish(entry, &bytes).unwrap();
+    for number in 0..40 {
+        feeder.send(&format!("other{number}"), b"x");
+    }
+    let error = Feeder::new(disk.beside()).try_file("f", bytes.len()).unwrap_err();
+    assert!(error.to_string().contains("another p2pc"), "{error}");
+    feeder.commit();
+    assert_eq!(feeder.outcome(entry), Some(None));
+    assert!(disk.contents(&path("f")).unwrap() == bytes);
+}
+
+fn sparse(name: &str, size: u64, holes: u64) -> Item<'_> {
+    Item::File { name: name.as_bytes(), size: Some(size), meta: META, holes }
+}
+
+#[test]
+fn what_is_missing_of_a_file_with_holes_is_not_taken_for_data() {
+    let disk = MemoryDisk::new();
+    let size = 100 << 19;
+    let mut bytes = content(1 << 19);
+    bytes.resize(size, 0);
+    let mut feeder = Feeder::new(disk.clone());
+    let entry = feeder.prepare(&sparse("f", size as u64, 98 << 19));
+    send_chunk(&mut feeder, entry, CHUNK, 0, &bytes);
+    drop(feeder);
+    disk.set_capacity(Some(2 << 20));
+    let mut feeder = Feeder::new(disk.clone());
+    let entry = feeder.prepare(&sparse("f", size as u64, 98 << 19));
+    assert!(feeder.wanted(entry).is_some());
+}
+
+#[test]
+fn what_a_useless_part_file_takes_is_free_for_the_next() {
+    let disk = MemoryDisk::new();
+    let bytes = content(4 << 19);
+    interrupted(&disk, &bytes, 3);
+    disk.set_capacity(Some(5 << 19));
+    let mut feeder = Feeder::with(disk.clone(), Rules { on_conflict: OnConflict::Skip, resume: false });
+    assert_eq!(receive(&mut feeder, &bytes), None);
+    assert!(disk.contents(&path("f")).unwrap() == bytes);
+}
+
+#[test]
+fn holes_of_a_file_that_is_replaced_stay_holes() {
+    let disk = MemoryDisk::new();
+    let mut old = content(1 << 19);
+    old.resize(9 << 19, 0);
+    put(&disk, "f", &old[..1 << 19]);
+    file_of(&disk, "f").set_len(old.len() as u64).unwrap();
+    let mut new = old.clone();
+    new[5 << 19..][..9].copy_from_slice(b"something");
+    let lengthened = [&new[..], b"and more"].concat();
+    for new in [new, lengthened] {
+        let mut feeder = Feeder::with(disk.clone(), rules(OnConflict::Overwrite));
+        assert_eq!(receive(&mut feeder, &new), None);
+        assert!(disk.contents(&path("f")).unwrap() == new);
+        let allocated = disk.root().stat(&Name::new(b"f").unwrap()).unwrap().allocated.unwrap();
+        assert!(allocated <= (2 << 19) + (64 << 10), "{allocated}");
+    }
+}
+
+/// What is asked for because too much was scattered may begin anywhere.
+#[test]
+fn what_is_too_scattered_to_be_compared_may_still_come() {
+    let mut chunks = Chunks::new(20_000 << 19, CHUNK);
+    let value = crate::proto::chunk::ChunkValue([7; 32]);
+    let learnt = (0..3 * RUNS_MAX as u64).filter(|number| chunks.learn(3 + 2 * number, value)).count();
+    assert_eq!(learnt, 2 * RUNS_MAX);
+    let mut coverage = Coverage::Chunks(chunks);
+    let mut done = Vec::new();
+    coverage.feed(0, Input::Zeros(1 << 19), &mut done).unwrap();
+    assert_eq!(done.len(), 1);
+    // Not without end.
+    let more = (0..100)
+        .try_for_each(|number| coverage.feed((10_000 + 2 * number) << 19, Input::Zeros(1 << 19), &mut done));
+    assert!(more.is_err());
+}
+
+#[test]
+fn a_number_that_was_not_needed_is_free_again() {
+    let disk = MemoryDisk::new();
+    put(&disk, "f", b"old");
+    put(&disk, "f (1)", b"new");
+    let mut feeder = Feeder::with(disk.clone(), rules(OnConflict::Rename));
+    assert_eq!(receive(&mut feeder, b"new"), None);
+    let other = feeder.send("f (2)", b"another");
+    feeder.commit();
+    assert_eq!(feeder.outcome(other), Some(None));
+    assert_eq!(feeder.tree(), ["f", "f (1)", "f (2)"]);
+    assert!(feeder.sink.taken.is_empty());
+}
+
+/// Killed between the mode and the name, which may take as long as the disk needs for all of it.
+#[test]
+fn a_part_file_that_has_its_mode_already_is_gone_on_with() {
+    let disk = MemoryDisk::new();
+    let bytes = content(3 << 19);
+    interrupted(&disk, &bytes, 3);
+    part_of(&disk).set_meta(&Meta { mode: Some(0o444), ..META }).unwrap();
+    let mut feeder = Feeder::new(disk.clone());
+    let entry = feeder.file("f", bytes.len());
+    assert_eq!(feeder.verdict(entry), Verdict::Wait);
+    drop(feeder);
+    assert_eq!(receive(&mut Feeder::new(disk.clone()), &bytes), None);
+    assert!(disk.contents(&path("f")).unwrap() == bytes);
+}
+
+#[test]
+fn a_link_takes_the_place_of_a_file_that_was_begun() {
+    let disk = MemoryDisk::new();
+    interrupted(&disk, &content(3 << 19), 2);
+    put(&disk, "f", b"old");
+    let mut feeder = Feeder::with(disk.clone(), rules(OnConflict::Overwrite));
+    let link = feeder.link("f", "target");
+    feeder.commit();
+    assert_eq!(feeder.outcome(link), Some(None));
+    assert_eq!(disk.tree(), [("f".to_owned(), DiskKind::Link)]);
+}
+
+/// Until its name is durable a power loss may bring the part file back, and without its journal all of it would be sent again.
+#[test]
+fn a_journal_goes_when_the_name_of_its_file_is_durable() {
+    let disk = MemoryDisk::new();
+    let bytes = content(3 << 19);
+    interrupted(&disk, &bytes, 2);
+    let before = disk.changes();
+    assert_eq!(receive(&mut Feeder::new(disk.clone()), &bytes), None);
+    let journal = String::from_utf8_lossy(Name::new(b"f").unwrap().journal_file().as_bytes()).into_owned();
+    let ops: Vec<_> = disk.ops().split_off(before);
+    let at = |verb: &str, name: &str| ops.iter().position(|op| op.verb == verb && op.name == name).unwrap();
+    let (renamed, removed) = (at("rename", "f"), at("remove", &journal));
+    assert!(ops[renamed..removed].iter().any(|op| op.verb == "sync-dir"), "{ops:?}");
+}
+
+#[test]
+fn a_journal_that_cannot_be_begun_is_none() {
+    let disk = MemoryDisk::new();
+    let bytes = content(2 << 19);
+    let journal = Name::new(b"f").unwrap().journal_file();
+    let shown = String::from_utf8_lossy(journal.as_bytes()).into_owned();
+    disk.fail_on("write", &shown, std::io::ErrorKind::FileTooLarge);
+    let mut feeder = Feeder::new(disk.clone());
+    let entry = feeder.file("f", bytes.len());
+    send_chunk(&mut feeder, entry, CHUNK, 0, &bytes);
+    for now_ms in [0, 60_000] {
+        assert!(feeder.sink.checkpoint(now_ms).unwrap().is_none());
+    }
+    assert!(disk.root().stat(&journal).is_err());
+    send_chunk(&mut feeder, entry, CHUNK, 1, &bytes);
+    feeder.finish(entry, &bytes).unwrap();
+    feeder.commit();
+    assert_eq!(feeder.outcome(entry), Some(None));
+}
