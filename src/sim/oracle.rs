@@ -10,7 +10,7 @@ use crate::disk::memory::{MemoryDir, MemoryDisk};
 use crate::disk::{Access, Dir, DiskError, File, Kind};
 use crate::error::Kind as ErrorKind;
 use crate::events::{EntryEnd, Report};
-use crate::proto::chunk::ChunkHasher;
+use crate::proto::chunk::{ChunkHasher, ChunkSize};
 use crate::proto::frame::Reason;
 use crate::proto::path::{Name, RelPath};
 use crate::receive::OnConflict;
@@ -94,14 +94,23 @@ pub fn is_tidy(tree: &Tree, undelivered: &[EntryEnd], disk: &MemoryDisk) -> Resu
         let reason = end.failure.as_ref().map(|failure| failure.reason);
         matches!(reason, Some(Reason::Changed | Reason::Unreadable | Reason::Vanished | Reason::Exists))
     });
+    // One that was large and is small: nobody looks for the journal of a small file.
+    let shrunk = tree.files_ever().filter(|path| tree.has_shrunk(path, u64::from(ChunkSize::MIN.bytes())));
     let may_be: Vec<String> = unfinished
         .map(|end| &end.path)
         .chain(&gone)
-        .filter_map(|path| {
-            let (parent, name) = path.split()?;
-            Some([leftover(&parent, &name.part_file()), leftover(&parent, &name.journal_file())])
+        .chain(shrunk)
+        .filter_map(|path| path.split())
+        .flat_map(|(parent, name)| {
+            // It may have been on its way to a number behind its name.
+            let numbered = (1..=NUMBERS_MAX).filter_map(|number| {
+                Name::new(&[name.as_bytes(), format!(" ({number})").as_bytes()].concat()).ok()
+            });
+            let names: Vec<Name> = numbered.chain([name.clone()]).collect();
+            names.into_iter().flat_map(move |name| {
+                [leftover(&parent, &name.part_file()), leftover(&parent, &name.journal_file())]
+            })
         })
-        .flatten()
         .collect();
     match seen.leftovers.iter().find(|left| !may_be.contains(left)) {
         Some(left) => Err(format!("{left} is left over")),
@@ -268,3 +277,6 @@ const JOURNAL_SLOT_BYTES: usize = 40;
 
 /// Patience that lasts through whatever passes.
 const LONG_MS: u64 = 600_000;
+
+/// More numbers behind one name no story needs.
+const NUMBERS_MAX: u32 = 4;

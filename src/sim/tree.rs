@@ -220,6 +220,17 @@ impl Tree {
         self.places.keys()
     }
 
+    /// Whether a file was longer than this and is not any more.
+    pub fn has_shrunk(&self, path: &RelPath, bytes: u64) -> bool {
+        let length = |thing: &Thing| match thing {
+            Thing::File(_, contents) => contents.len() as u64,
+            _ => 0,
+        };
+        let versions = self.versions(path);
+        versions.iter().any(|version| length(version) > bytes)
+            && versions.last().is_some_and(|now| length(now) <= bytes)
+    }
+
     /// The paths of files that have gone away.
     pub fn gone(&self) -> impl Iterator<Item = &RelPath> {
         self.places.iter().filter(|(_, file)| self.files[**file].is_gone).map(|(path, _)| path)

@@ -408,7 +408,15 @@ impl<D: Dir + 'static> Sink<D> {
                 self.used(entry);
                 return Ok(());
             }
-            None => Box::new(self.create_part(&path, &dir, &name, is_journaled)?),
+            None => {
+                let is_large = file.size.is_some_and(|size| size > u64::from(ChunkSize::MIN.bytes()));
+                let part = Box::new(self.create_part(&path, &dir, &name, is_journaled)?);
+                if is_large && !is_journaled {
+                    // It may stand there alone: of a receiver that was killed when the file just had its name.
+                    self.remove_if_ours(&dir, &name.journal_file());
+                }
+                part
+            }
         };
         if let Some(file) = self.files.get_mut(&entry) {
             file.part = Some(part);

@@ -294,6 +294,20 @@ fn without_resuming_everything_begins_afresh_and_nothing_is_left() {
 }
 
 #[test]
+fn a_journal_that_stands_alone_goes_with_whatever_comes() {
+    for resume in [true, false] {
+        let disk = MemoryDisk::new();
+        let bytes = content(3 << 19);
+        disk.root().create_file(&Name::new(b"f").unwrap().journal_file()).unwrap();
+        let mut feeder = Feeder::with(disk, Rules { on_conflict: OnConflict::Skip, resume });
+        let entry = feeder.send("f", &bytes);
+        feeder.commit();
+        assert_eq!(feeder.outcome(entry), Some(None));
+        assert_eq!(feeder.tree(), ["f"]);
+    }
+}
+
+#[test]
 fn two_receivers_of_one_file_do_not_meet() {
     for size in [3, 4 << 19] {
         let disk = MemoryDisk::new();
