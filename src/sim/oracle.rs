@@ -100,7 +100,7 @@ pub fn is_tidy(tree: &Tree, undelivered: &[EntryEnd], disk: &MemoryDisk) -> Resu
         .map(|end| &end.path)
         .chain(&gone)
         .chain(shrunk)
-        .filter_map(|path| path.split())
+        .filter_map(crate::proto::path::RelPath::split)
         .flat_map(|(parent, name)| {
             // It may have been on its way to a number behind its name.
             let numbered = (1..=NUMBERS_MAX).filter_map(|number| {
