@@ -96,9 +96,11 @@ impl Writer {
 
     /// The thread beside carries out what it has got. Returns whether the first one is to be woken.
     pub fn save(&mut self) -> bool {
-        if let Saving::Begun(checkpoint) = std::mem::replace(&mut self.saving, Saving::Nothing) {
-            self.saving = Saving::Done(checkpoint.run());
-        }
+        self.saving = match std::mem::replace(&mut self.saving, Saving::Nothing) {
+            Saving::Begun(checkpoint) => Saving::Done(checkpoint.run()),
+            // Asked twice: once for a session that is no more.
+            saving => saving,
+        };
         self.wakes()
     }
 

@@ -181,6 +181,8 @@ impl<D: Dir + 'static> Sink<D> {
                 Some(_) => {}
             }
             if failure.is_none() && own != file.name {
+                // What an interrupted transfer left under the name it would have had.
+                self.remove_left(&file.path, &inside, &own, file.size);
                 renamed.push(SinkEvent::KeptBoth { path: file.path, name: file.name });
             }
             outcomes.push(Outcome { entry: file.entry, inside, failure });

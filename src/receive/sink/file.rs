@@ -432,7 +432,10 @@ impl<D: Dir + 'static> Sink<D> {
         }
         self.open.retain(|&open| open != entry);
         if self.open.len() >= FILES_OPEN_MAX {
-            let oldest = self.open.remove(0);
+            // Not one that a checkpoint is under way for: that has a handle of it, and so its lock, which would be somebody else's when it is
+            // opened again.
+            let at = self.open.iter().position(|open| self.checkpointing != Some(*open)).unwrap_or(0);
+            let oldest = self.open.remove(at);
             if let Some(file) = self.files.get_mut(&oldest) {
                 file.close();
             }

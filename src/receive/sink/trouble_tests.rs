@@ -224,3 +224,43 @@ fn a_journal_that_cannot_be_begun_is_none() {
     feeder.commit();
     assert_eq!(feeder.outcome(entry), Some(None));
 }
+
+/// The checkpoint holds the lock of what it makes durable: closed and opened again meanwhile, the file would seem to be another receiver's.
+#[test]
+fn a_file_that_is_being_made_durable_is_not_closed() {
+    let disk = MemoryDisk::new();
+    let bytes = content(3 << 19);
+    let mut feeder = Feeder::new(disk.clone());
+    let entry = feeder.file("f", bytes.len());
+    send_chunk(&mut feeder, entry, CHUNK, 0, &bytes);
+    assert!(feeder.sink.checkpoint(0).unwrap().is_none());
+    let checkpoint = feeder.sink.checkpoint(60_000).unwrap().unwrap();
+    for number in 0..2 * FILES_OPEN_MAX {
+        let other = feeder.file(&format!("other{number}"), 2);
+        feeder.write(other, 0, b"x").unwrap();
+        assert!(feeder.sink.open.len() <= FILES_OPEN_MAX);
+    }
+    (1..3).for_each(|index| send_chunk(&mut feeder, entry, CHUNK, index, &bytes));
+    feeder.sink.checkpointed(checkpoint.run()).unwrap();
+    feeder.finish(entry, &bytes).unwrap();
+    feeder.commit();
+    assert_eq!(feeder.outcome(entry), Some(None));
+    assert!(disk.contents(&path("f")).unwrap() == bytes);
+}
+
+/// Under another name nobody would ever go on with it.
+#[test]
+fn what_was_left_under_the_old_name_goes_when_the_file_gets_a_new_one() {
+    let bytes = content(3 << 19);
+    for has_part in [true, false] {
+        let disk = MemoryDisk::new();
+        interrupted(&disk, &bytes, 2);
+        if !has_part {
+            disk.root().remove_file(&part_name()).unwrap();
+        }
+        put(&disk, "f", b"old");
+        let mut feeder = Feeder::with(disk.clone(), rules(OnConflict::Rename));
+        assert_eq!(receive(&mut feeder, &bytes), None);
+        assert_eq!(feeder.tree(), ["f", "f (1)"]);
+    }
+}
