@@ -16,7 +16,7 @@ use crate::net::pair::{Origin, Paired, Pairing, WrongGuesses, derive, random};
 use crate::net::{ListenAddr, RelayUrl, local_addresses};
 use crate::proto::chunk::ChunkSize;
 use crate::proto::code::{Code, Derived};
-use crate::proto::handshake::Options;
+use crate::proto::handshake::{Capabilities, Options};
 use crate::proto::role::Role;
 use crate::receive::{Destination, ReceiveOptions, Rules};
 use crate::relay::{Relay, RelayOptions, Rooms};
@@ -40,6 +40,7 @@ pub async fn send(options: SendOptions, handler: &dyn Handler, cancel: Cancel) -
         listen: options.listen,
         dial: options.dial,
         asks: Options { no_encrypt: options.no_encrypt, verify: options.verify },
+        capabilities: options.capabilities,
         wait: options.wait,
         retry: options.retry,
     };
@@ -62,6 +63,7 @@ pub async fn receive(options: ReceiveOptions, handler: &dyn Handler, cancel: Can
         listen: options.listen,
         dial: options.dial,
         asks: Options { no_encrypt: options.no_encrypt, verify: options.verify },
+        capabilities: options.capabilities,
         wait: options.wait,
         retry: options.retry,
     };
@@ -123,6 +125,7 @@ struct Meeting {
     listen: Option<ListenAddr>,
     dial: DialOptions,
     asks: Options,
+    capabilities: Capabilities,
     wait: Option<Duration>,
     retry: Duration,
 }
@@ -165,7 +168,7 @@ impl Meeting {
     ) -> Result<Report> {
         let dialer = Dialer::new(&self.dial)?;
         let seats = AtRelay { dialer: &dialer, relay: relay.clone() };
-        let Meeting { role, asks: options, wait, retry, .. } = self;
+        let Meeting { role, asks: options, capabilities, wait, retry, .. } = self;
         let guesses = WrongGuesses::default();
         let mut pairing = Pairing {
             seats: &seats,
@@ -175,6 +178,7 @@ impl Meeting {
             derived,
             origin,
             options,
+            capabilities,
             wait,
             retry,
             guesses,

@@ -13,6 +13,7 @@ use crate::net::pair::RETRY;
 use crate::net::proxy::ProxyEnv;
 use crate::net::{ListenAddr, RelayUrl};
 use crate::proto::code::Code;
+use crate::proto::handshake::Capabilities;
 use crate::receive::args::ReceiveArgs;
 use crate::receive::{OnConflict, ReceiveOptions};
 use crate::relay::args::RelayArgs;
@@ -100,6 +101,7 @@ pub fn send(args: &SendArgs, environment: &Environment) -> Result<Job<SendOption
         chunk_size: value(args.chunk_size.as_ref(), "--chunk-size", values::chunk_size)?.unwrap_or_default(),
         wait: value(args.wait.as_ref(), "--wait", values::time)?,
         retry: value(args.retry.as_ref(), "--retry", values::time_or_none)?.unwrap_or(RETRY),
+        capabilities: Capabilities::default(),
     };
     let invite_options = invite_options(args.no_encrypt, args.verify, args.allow_weak_code);
     let private_ca = args.ca.is_some();
@@ -191,6 +193,7 @@ pub fn receive(
         retry: value(args.retry.as_ref(), "--retry", values::time_or_none)?.unwrap_or(RETRY),
         on_conflict: on_conflict(args.on_conflict.as_ref(), environment)?,
         resume: !args.no_resume,
+        capabilities: Capabilities::default(),
     };
     let invite_options = invite_options(args.no_encrypt, args.verify, false);
     let private_ca = args.ca.is_some();

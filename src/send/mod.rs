@@ -18,6 +18,7 @@ use crate::net::dial::DialOptions;
 use crate::net::pair::RETRY;
 use crate::proto::chunk::ChunkSize;
 use crate::proto::code::Code;
+use crate::proto::handshake::Capabilities;
 
 /// What to send and how.
 #[derive(Clone, Debug)]
@@ -41,6 +42,8 @@ pub struct SendOptions {
     pub wait: Option<Duration>,
     /// How long a lost connection is looked for before the transfer ends; zero: not at all.
     pub retry: Duration,
+    /// What this side may do where the other can, too.
+    pub capabilities: Capabilities,
 }
 
 impl SendOptions {
@@ -56,6 +59,7 @@ impl SendOptions {
             chunk_size: ChunkSize::default(),
             wait: None,
             retry: RETRY,
+            capabilities: Capabilities::default(),
         }
     }
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use p2pc::Kind;
 use p2pc::proto::frame::encode_keep_alive;
-use p2pc::proto::handshake::{Established, Handshake, Options, Params, Reason, Role, refusal};
+use p2pc::proto::handshake::{Capabilities, Established, Handshake, Options, Params, Reason, Role, refusal};
 use p2pc::proto::limits;
 use p2pc::proto::rejoin::Rejoin;
 use p2pc::proto::seal::{Ciphers, Mode, Sealer};
@@ -128,6 +128,7 @@ fn pairing() -> Pairing {
         made,
         options: Options::default(),
         in_session: false,
+        capabilities: Capabilities::NONE,
         ciphers,
         app: "1.2.3",
         nonce: [nonce; 32],

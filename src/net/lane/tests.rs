@@ -12,7 +12,7 @@ use super::*;
 use crate::error::Kind;
 use crate::events::Cancel;
 use crate::proto::frame::Aside;
-use crate::proto::handshake::{Established, Handshake, Options, Params};
+use crate::proto::handshake::{Capabilities, Established, Handshake, Options, Params};
 use crate::proto::limits::{FRAME_BYTES_MAX, RECEIVED_FRAMES};
 use crate::proto::rejoin::{Rejoin, Unproven};
 use crate::proto::role::Role;
@@ -83,6 +83,7 @@ fn established() -> [Box<Established>; 2] {
             made,
             options: Options::default(),
             in_session: false,
+            capabilities: Capabilities::NONE,
             ciphers: Ciphers::CHACHA20_POLY1305,
             app: "1.2.3",
             nonce: [seed; 32],
