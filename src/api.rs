@@ -14,14 +14,13 @@ use crate::net::dial::{AtRelay, DialOptions, Dialer};
 use crate::net::link::{Ended, decline};
 use crate::net::pair::{Origin, Paired, Pairing, WrongGuesses, derive, random};
 use crate::net::{ListenAddr, RelayUrl, local_addresses};
-use crate::proto::chunk::ChunkSize;
 use crate::proto::code::{Code, Derived};
 use crate::proto::handshake::{Capabilities, Options};
 use crate::proto::role::Role;
 use crate::receive::{Destination, ReceiveOptions, Rules};
 use crate::relay::{Relay, RelayOptions, Rooms};
-use crate::send::SendOptions;
 use crate::send::source::{Roots, Walk};
+use crate::send::{Cut, SendOptions};
 
 /// Sends files and directories to the other side and returns once it has stated the outcome of every entry.
 ///
@@ -45,7 +44,8 @@ pub async fn send(options: SendOptions, handler: &dyn Handler, cancel: Cancel) -
         retry: options.retry,
     };
     let roots = walk.roots().clone();
-    meeting.hold(handler, &cancel, Sending { roots, chunk: options.chunk_size }).await
+    let cut = Cut { chunk: options.chunk_size, compress: options.compress };
+    meeting.hold(handler, &cancel, Sending { roots, cut }).await
 }
 
 /// Receives what the other side sends and returns once every entry has its outcome.
@@ -78,7 +78,7 @@ trait Part {
 
 struct Sending {
     roots: Roots,
-    chunk: ChunkSize,
+    cut: Cut,
 }
 
 struct Receiving {
@@ -97,7 +97,7 @@ impl Part for Sending {
             );
             return Err(decline(paired, error.hint(ONCE_ONLY)).await);
         }
-        crate::send::run(paired, Walk::of(self.roots.clone()), self.chunk).await
+        crate::send::run(paired, Walk::of(self.roots.clone()), self.cut).await
     }
 }
 

@@ -4,6 +4,7 @@
 use bytes::BytesMut;
 use p2pc::events::{Decision, Resolution};
 use p2pc::proto::frame::{Block, Control, Failure, Frame, Reason, Verdict, encode_control};
+use p2pc::proto::handshake::Capabilities;
 use p2pc::proto::manifest::{Entry, EntryKind, Item, Meta, Nesting};
 use p2pc::receive::machine::{self as receiving, Receiver};
 use p2pc::receive::sink::{Job, SinkEvent};
@@ -110,7 +111,12 @@ pub fn receiver(bytes: &[u8]) {
     let flags = script.byte();
     let must_confirm = flags & 1 == 1;
     let verify = must_confirm.then(|| "123 456 789".to_owned());
-    let mut machine = Receiver::new(receiving::Beginning { verify, must_confirm, yes: flags & 2 == 0 });
+    let mut machine = Receiver::new(receiving::Beginning {
+        verify,
+        must_confirm,
+        yes: flags & 2 == 0,
+        both_can: Capabilities::ALL,
+    });
     let (mut seq, mut now_ms, mut is_done) = (0, 0, false);
     let mut prepared: Vec<Entry> = Vec::new();
     let mut open: Vec<u64> = Vec::new();
@@ -120,7 +126,7 @@ pub fn receiver(bytes: &[u8]) {
             match effect {
                 receiving::Effect::Frame(packed) => readable(&packed),
                 receiving::Effect::Job(Job::Prepare(entry)) => prepared.push(entry),
-                receiving::Effect::Job(Job::Write { cost, .. }) => {
+                receiving::Effect::Job(Job::Write { cost, .. } | Job::WritePacked { cost, .. }) => {
                     machine.sink(SinkEvent::Taken { cost }, now_ms);
                 }
                 receiving::Effect::Job(Job::Finish(end)) => {

@@ -15,7 +15,7 @@ pub use journal::journal;
 pub use lane::{handshake, rejoin};
 pub use machines::{receiver, sender};
 pub use relay::{relay, switchboard};
-pub use wire::{frame, manifest};
+pub use wire::{frame, manifest, packed};
 
 /// Reads decisions out of the fuzzer's bytes; zeros when there are no more.
 pub struct Script<'a>(pub &'a [u8]);

@@ -1,8 +1,12 @@
 //! Frames, manifests and the names in them: whatever comes is refused, or means one thing and stays within its bounds.
 
+use bytes::Bytes;
 use p2pc::proto::chunk::ChunkSize;
+use p2pc::proto::compress::{Codec, Packed, Unpacker};
 use p2pc::proto::frame::{Control, Frame, cost, encode_control, encode_keep_alive, encode_received};
-use p2pc::proto::limits::{DEPTH_MAX, FRAME_COST_MAX, FRAME_COST_MIN, LIST_MAX, PATH_BYTES_MAX, PIECES_MAX};
+use p2pc::proto::limits::{
+    DEPTH_MAX, FRAME_COST_MAX, FRAME_COST_MIN, LIST_MAX, PATH_BYTES_MAX, PAYLOAD_BYTES_MAX, PIECES_MAX,
+};
 use p2pc::proto::manifest::{EntryKind, Item, Nesting};
 use p2pc::proto::path::{Name, RelPath, System, link_stays_inside};
 use p2pc::proto::runs::Runs;
@@ -23,6 +27,18 @@ pub fn frame(bytes: &[u8]) {
             for piece in &data.pieces {
                 let (_, offset, length) = piece.place();
                 assert!(length > 0 && offset.checked_add(u64::from(length)).is_some());
+            }
+            let cost = cost(bytes.len(), &data.pieces);
+            assert!((FRAME_COST_MIN..=FRAME_COST_MAX).contains(&cost), "{cost}");
+        }
+        Ok(Frame::Packed(data)) => {
+            assert!(!data.pieces.is_empty() && data.pieces.len() <= PIECES_MAX);
+            let length = data.length as usize;
+            assert!(data.payload.len() < length && length <= PAYLOAD_BYTES_MAX);
+            let payload = Bytes::copy_from_slice(data.payload);
+            let packed = Packed { codec: data.codec, length: data.length, bytes: payload };
+            if let Ok(payload) = Unpacker::default().unpack(&packed) {
+                assert_eq!(payload.len(), length);
             }
             let cost = cost(bytes.len(), &data.pieces);
             assert!((FRAME_COST_MIN..=FRAME_COST_MAX).contains(&cost), "{cost}");
@@ -115,4 +131,22 @@ fn stays(inside: &RelPath, target: &[u8]) {
         }
     }
     assert!(!target.starts_with(b"/") && !target.is_empty());
+}
+
+/// A packed payload: how, how long it claims to be, and its bytes. Another after it finds the unpacker as it was.
+pub fn packed(bytes: &[u8]) {
+    let Some(([codec, low, high, most], bytes)) = bytes.split_first_chunk() else { return };
+    let codec = if codec & 1 == 0 { Codec::Zstd } else { Codec::Deflate };
+    // Up to somewhat more than any payload.
+    let length = u32::from_le_bytes([*low, *high, most % 5, 0]);
+    let mut unpacker = Unpacker::default();
+    let packed = Packed { codec, length, bytes: Bytes::copy_from_slice(bytes) };
+    let first = unpacker.unpack(&packed);
+    if let Ok(payload) = &first {
+        assert!(payload.len() == length as usize && payload.len() <= PAYLOAD_BYTES_MAX);
+    }
+    let honest = [0x28, 0xb5, 0x2f, 0xfd, 0x60, 0x2c, 0, 0x63, 9, 0, b'p'];
+    let honest = Packed { codec: Codec::Zstd, length: 300, bytes: Bytes::copy_from_slice(&honest) };
+    assert_eq!(unpacker.unpack(&honest), Ok(vec![b'p'; 300]));
+    assert_eq!(unpacker.unpack(&packed), first, "it depends on what came before");
 }

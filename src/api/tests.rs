@@ -17,11 +17,13 @@ use super::*;
 use crate::events::{Answer, Question};
 use crate::net::Connection;
 use crate::net::dial::{DialError, RoomRequest, Seating, Seats};
+use crate::proto::chunk::ChunkSize;
 use crate::proto::handshake::{Capabilities, Handshake, Params};
 use crate::proto::limits::FRAME_BYTES_MAX;
 use crate::proto::seal::Ciphers;
 use crate::relay::pipe::{Pipe, pipe};
 use crate::relay::stage::{Stage, upgrade};
+use crate::send::Compress;
 
 /// One side: its person, and its way to the relay.
 pub(super) struct Side {
@@ -311,7 +313,7 @@ impl Parcel {
 
     pub(super) fn sending(&self) -> Sending {
         let roots = Walk::new(std::slice::from_ref(&self.tree)).unwrap().roots().clone();
-        Sending { roots, chunk: ChunkSize::default() }
+        Sending { roots, cut: Cut { chunk: ChunkSize::default(), compress: Compress::default() } }
     }
 
     pub(super) fn receiving(&self) -> Receiving {

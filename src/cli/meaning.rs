@@ -99,6 +99,7 @@ pub fn send(args: &SendArgs, environment: &Environment) -> Result<Job<SendOption
         no_encrypt: args.no_encrypt,
         verify: args.verify,
         chunk_size: value(args.chunk_size.as_ref(), "--chunk-size", values::chunk_size)?.unwrap_or_default(),
+        compress: value(args.compress.as_ref(), "--compress", values::compress)?.unwrap_or_default(),
         wait: value(args.wait.as_ref(), "--wait", values::time)?,
         retry: value(args.retry.as_ref(), "--retry", values::time_or_none)?.unwrap_or(RETRY),
         capabilities: Capabilities::default(),

@@ -260,7 +260,10 @@ pub fn summary(side: Side, report: &Report, out: Option<&Path>) -> String {
     );
     let held = (report.held > 0).then(|| format!("{} were there already", human::bytes(report.held)));
     let rate = average(report.bytes.saturating_sub(report.held), report.elapsed).map(human::rate);
-    let aside: Vec<_> = held.into_iter().chain(rate).collect();
+    // What became smaller by a hair is not worth a word.
+    let is_smaller = report.carried < report.sent - report.sent / 20;
+    let carried = is_smaller.then(|| format!("compressed to {}", human::bytes(report.carried)));
+    let aside: Vec<_> = held.into_iter().chain(rate).chain(carried).collect();
     if !aside.is_empty() {
         text.push_str(&format!(" ({})", aside.join(", ")));
     }

@@ -151,6 +151,8 @@ fn the_end_is_told() {
         failed: 3,
         failures: vec![failed("d/fifo", Reason::Special, ""), failed("x", Reason::Unwritable, "disk\r full")],
         held: 0,
+        sent: 20 << 20,
+        carried: 20 << 20,
         unwritten: 1,
         elapsed: Duration::from_secs(10),
     };
@@ -165,6 +167,17 @@ fn the_end_is_told() {
         "3 entries were not delivered:\n  d/fifo: a FIFO, socket or device; those are never sent\n  \
          x: the receiver cannot write it (disk\\r full)\n  and 1 more"
     );
+}
+
+#[test]
+fn what_compression_has_gained_is_told() {
+    let (sent, carried) = (1 << 30, 283 << 20);
+    let elapsed = Duration::from_secs(4);
+    let mut report = Report { delivered: 1, bytes: sent, sent, carried, elapsed, ..Report::default() };
+    let told = "Sent 1 entry, 1.0 GiB in 4 s (256 MiB/s, compressed to 283 MiB).";
+    assert_eq!(summary(Side::Send, &report, None), told);
+    report.carried = sent - sent / 30;
+    assert_eq!(summary(Side::Receive, &report, None), "Received 1 entry, 1.0 GiB in 4 s (256 MiB/s).");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::proto::chunk::ChunkSize;
 use crate::receive::OnConflict;
+use crate::send::Compress;
 use crate::term::clean::clean;
 use crate::{Error, Kind, Result};
 
@@ -42,6 +43,20 @@ pub fn chunk_size(text: &str) -> Result<ChunkSize> {
     binary(text)
         .and_then(ChunkSize::new)
         .ok_or_else(|| unreadable(text, "a chunk size").hint("It is 512KiB, 1MiB, 2MiB or 4MiB."))
+}
+
+/// Whether what is sent is packed.
+///
+/// # Errors
+///
+/// [`Kind::Usage`].
+pub fn compress(text: &str) -> Result<Compress> {
+    match text {
+        "auto" => Ok(Compress::Auto),
+        "on" => Ok(Compress::On),
+        "off" => Ok(Compress::Off),
+        _ => Err(unreadable(text, "a way to compress").hint("It is auto, on or off.")),
+    }
 }
 
 /// What to do where something else stands already.

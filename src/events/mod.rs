@@ -156,6 +156,10 @@ pub struct Report {
     pub failures: Vec<EntryEnd>,
     /// Bytes of delivered files that the receiver had already, and that were compared instead of sent.
     pub held: u64,
+    /// Bytes of contents that were sent, however often, as they stand in the files.
+    pub sent: u64,
+    /// What those were on the line: less, where they were compressed.
+    pub carried: u64,
     /// How many of the entries that were not delivered failed for the sake of the receiver's disk.
     pub unwritten: u64,
     /// From the first record to the last.

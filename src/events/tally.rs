@@ -88,6 +88,12 @@ impl Tally {
         self.progress.bytes_done = self.taken.saturating_sub(self.again);
     }
 
+    /// Counts the contents of a data frame: how long they are in the files, and in the frame.
+    pub fn carried(&mut self, content_bytes: usize, payload_bytes: usize) {
+        self.report.sent = self.report.sent.saturating_add(content_bytes as u64);
+        self.report.carried = self.report.carried.saturating_add(payload_bytes as u64);
+    }
+
     /// The receiver asks for more of a file after its end: what it asks for was taken before, and is now on its way once more.
     pub fn again(&mut self, counted: &mut Counted, get: &Get) {
         let chunk = ChunkSize::new(u64::from(get.chunk_bytes)).unwrap_or_default();

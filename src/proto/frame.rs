@@ -2,11 +2,13 @@
 //!
 //! ```text
 //! frame   = magic 'p' | version 1 | header (postcard) | payload (raw bytes, data frames only)
-//! header  = Data [piece…]  |  Control seq body  |  KeepAlive  |  Received frames
+//! header  = Data [piece…]  |  Control seq body  |  KeepAlive  |  Received frames  |  Packed codec length [piece…]
 //! piece   = Bytes entry offset length   the next `length` bytes of the payload, to stand at `offset` of that file
 //!         | Zeros entry offset length   as many zeros, without payload: a hole
 //!         | Same entry offset length value   a chunk the receiver holds, by its BLAKE3 value
 //! ```
+//!
+//! The payload of `Packed` unpacks to `length` bytes, and those are what its pieces say.
 //!
 //! Enums only ever grow at their end, so an older program sees an unknown variant as an error and never as something
 //! else. Data frames stand on their own and may overtake; control frames carry a number and are processed in order and once.
@@ -14,6 +16,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::compress::{Codec, Packer};
 use super::limits::{
     FRAME_BYTES_MAX, FRAME_COST_MIN, HEADER_BYTES_MAX, LIST_MAX, NAMED_BYTES_MAX, NAMED_PER_COST,
     PAYLOAD_BYTES_MAX, PIECE_HEADER_BYTES_MAX, PIECES_MAX, SAME_HEADER_BYTES_MAX, TEXT_BYTES_MAX,
@@ -30,6 +33,8 @@ pub const MAGIC: [u8; 2] = [b'p', 1];
 pub enum Frame<'a> {
     /// File contents.
     Data(Data<'a>),
+    /// File contents, packed. Only to who can unpack them.
+    Packed(PackedData<'a>),
     /// One message of the session's conversation.
     Control {
         /// Its number in its direction, from 0.
@@ -65,6 +70,19 @@ pub struct Data<'a> {
     /// At most [`PIECES_MAX`].
     pub pieces: Vec<Piece>,
     /// Exactly as long as the `Bytes` pieces together.
+    pub payload: &'a [u8],
+}
+
+/// File contents as in [`Data`], where the payload has yet to be unpacked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PackedData<'a> {
+    /// How it is packed.
+    pub codec: Codec,
+    /// Exactly as much as the `Bytes` pieces together, in bytes: so long the payload is once it is unpacked.
+    pub length: u32,
+    /// At most [`PIECES_MAX`].
+    pub pieces: Vec<Piece>,
+    /// Shorter than that.
     pub payload: &'a [u8],
 }
 
@@ -315,6 +333,11 @@ enum Header<'a> {
     Received {
         frames: u64,
     },
+    Packed {
+        codec: Codec,
+        length: u32,
+        pieces: Vec<Piece>,
+    },
 }
 
 impl<'a> Frame<'a> {
@@ -330,6 +353,9 @@ impl<'a> Frame<'a> {
         let (header, rest) = postcard::take_from_bytes(header).map_err(|_| FrameError::Header)?;
         match header {
             Header::Data(pieces) => Ok(Frame::Data(Data::checked(pieces, rest)?)),
+            Header::Packed { codec, length, pieces } => {
+                Ok(Frame::Packed(PackedData::checked(codec, length, pieces, rest)?))
+            }
             Header::Control { .. } | Header::KeepAlive | Header::Received { .. } if !rest.is_empty() => {
                 Err(FrameError::Header)
             }
@@ -404,7 +430,9 @@ pub fn bounded_text(mut text: String) -> String {
     text
 }
 
-/// What a data frame of `frame_bytes` that names `pieces` counts for in the window.
+/// What a data frame of `frame_bytes` that names `pieces` counts for in the window. A packed one counts for what goes over the line and waits
+/// at the receiver: it is unpacked only when its turn has come. How much work a window of them can be is bounded by [`FRAME_COST_MIN`] for
+/// each: to no more than 64 bytes for each of its bytes, as with what is only named.
 #[must_use]
 pub fn cost(frame_bytes: usize, pieces: &[Piece]) -> u64 {
     (frame_bytes as u64).max(FRAME_COST_MIN) + named(pieces) / NAMED_PER_COST
@@ -429,6 +457,8 @@ pub struct Block {
     pieces: Vec<Piece>,
     // What the pieces take in the header at most.
     header_bytes: usize,
+    // How it is packed, and how long the payload was before. Nothing is added after that.
+    packed: Option<(Codec, u32)>,
 }
 
 /// A complete frame in its buffer: `buffer[start..]` is the frame.
@@ -449,7 +479,7 @@ impl Block {
         let mut buffer =
             Vec::with_capacity(HEADER_BYTES_MAX + payload_bytes.min(PAYLOAD_BYTES_MAX) + TAG_BYTES);
         buffer.resize(HEADER_BYTES_MAX, 0);
-        Block { buffer, pieces: Vec::new(), header_bytes: HEADER_BYTES_OVERHEAD }
+        Block { buffer, pieces: Vec::new(), header_bytes: HEADER_BYTES_OVERHEAD, packed: None }
     }
 
     /// Whether it holds nothing.
@@ -467,7 +497,7 @@ impl Block {
     /// Bytes of payload so far.
     #[must_use]
     pub fn payload_bytes(&self) -> usize {
-        self.buffer.len() - HEADER_BYTES_MAX
+        self.buffer.len() - self.room_bytes()
     }
 
     /// Adds a piece of at most `max` bytes (cut to [`Block::room`]) and lets `fill` write it: it gets the room and says how many
@@ -519,7 +549,9 @@ impl Block {
 
     /// Whether another piece with a header of so many bytes fits.
     fn takes(&self, header_bytes: usize) -> bool {
-        self.pieces.len() < PIECES_MAX && self.header_bytes + header_bytes <= HEADER_BYTES_MAX
+        self.packed.is_none()
+            && self.pieces.len() < PIECES_MAX
+            && self.header_bytes + header_bytes <= HEADER_BYTES_MAX
     }
 
     fn may_name(&self, length: u32) -> bool {
@@ -538,16 +570,52 @@ impl Block {
         &self.pieces
     }
 
+    /// The payload so far.
+    #[must_use]
+    pub fn payload(&self) -> &[u8] {
+        self.buffer.get(self.room_bytes()..).unwrap_or_default()
+    }
+
+    /// How long the payload is where it came from, in bytes, however it is packed.
+    #[must_use]
+    pub fn content_bytes(&self) -> usize {
+        self.packed.map_or(self.payload_bytes(), |(_, length)| length as usize)
+    }
+
+    /// Packs the payload, if that makes it shorter, for good: nothing can be added any more. Returns whether it did.
+    pub fn compress(&mut self, packer: &mut Packer) -> bool {
+        let (None, Ok(length)) = (self.packed, u32::try_from(self.payload_bytes())) else { return false };
+        let codec = packer.codec();
+        let room_bytes = self.header_bytes;
+        let Some(packed) = packer.pack(self.payload()) else { return false };
+        // As large as what it holds: it is kept until the other side has counted it.
+        let mut buffer = Vec::with_capacity(room_bytes + packed.len() + TAG_BYTES);
+        buffer.resize(room_bytes, 0);
+        buffer.extend_from_slice(packed);
+        self.buffer = buffer;
+        self.packed = Some((codec, length));
+        true
+    }
+
+    /// Where the payload begins: behind the room for the header.
+    fn room_bytes(&self) -> usize {
+        if self.packed.is_some() { self.header_bytes } else { HEADER_BYTES_MAX }
+    }
+
     /// Writes the header into its room, right before the payload.
     ///
     /// # Errors
     /// [`FrameError::TooMany`], if the header had no room; the limits are such that it always has.
     pub fn pack(self) -> Result<PackedBlock, FrameError> {
-        let Block { mut buffer, pieces, .. } = self;
+        let room_bytes = self.room_bytes();
+        let Block { mut buffer, pieces, packed, .. } = self;
         let named_cost = named(&pieces) / NAMED_PER_COST;
-        let header = encode(&Header::Data(pieces))?;
-        let start = HEADER_BYTES_MAX.checked_sub(header.len()).ok_or(FrameError::TooMany)?;
-        buffer[start..HEADER_BYTES_MAX].copy_from_slice(&header);
+        let header = encode(&match packed {
+            None => Header::Data(pieces),
+            Some((codec, length)) => Header::Packed { codec, length, pieces },
+        })?;
+        let start = room_bytes.checked_sub(header.len()).ok_or(FrameError::TooMany)?;
+        buffer[start..room_bytes].copy_from_slice(&header);
         let cost = named_cost + cost(buffer.len() - start, &[]);
         Ok(PackedBlock { buffer, start, cost })
     }
@@ -581,27 +649,50 @@ impl Piece {
 
 impl<'a> Data<'a> {
     fn checked(pieces: Vec<Piece>, payload: &'a [u8]) -> Result<Data<'a>, FrameError> {
-        if pieces.len() > PIECES_MAX {
-            return Err(FrameError::TooMany);
-        }
-        let mut in_payload = 0;
-        for piece in &pieces {
-            let (_, offset, length) = piece.place();
-            let is_sound =
-                length > 0 && offset.checked_add(u64::from(length)).is_some_and(|end| end <= FILE_BYTES_MAX);
-            match piece {
-                Piece::Bytes { .. } => in_payload += length as usize,
-                Piece::Zeros { .. } | Piece::Same { .. } => {}
-            }
-            if !is_sound {
-                return Err(FrameError::Pieces);
-            }
-        }
-        if pieces.is_empty() || in_payload != payload.len() || named(&pieces) > u64::from(NAMED_BYTES_MAX) {
-            return Err(FrameError::Pieces);
-        }
+        check(&pieces, payload.len())?;
         Ok(Data { pieces, payload })
     }
+}
+
+impl<'a> PackedData<'a> {
+    fn checked(
+        codec: Codec,
+        length: u32,
+        pieces: Vec<Piece>,
+        payload: &'a [u8],
+    ) -> Result<PackedData<'a>, FrameError> {
+        let bytes = length as usize;
+        // What gains nothing is not packed; so nobody says more about it than it is.
+        if payload.is_empty() || payload.len() >= bytes || bytes > PAYLOAD_BYTES_MAX {
+            return Err(FrameError::Pieces);
+        }
+        check(&pieces, bytes)?;
+        Ok(PackedData { codec, length, pieces, payload })
+    }
+}
+
+/// Checks the pieces of a frame whose payload is so long, once it is unpacked.
+fn check(pieces: &[Piece], payload_bytes: usize) -> Result<(), FrameError> {
+    if pieces.len() > PIECES_MAX {
+        return Err(FrameError::TooMany);
+    }
+    let mut in_payload = 0;
+    for piece in pieces {
+        let (_, offset, length) = piece.place();
+        let is_sound =
+            length > 0 && offset.checked_add(u64::from(length)).is_some_and(|end| end <= FILE_BYTES_MAX);
+        match piece {
+            Piece::Bytes { .. } => in_payload += length as usize,
+            Piece::Zeros { .. } | Piece::Same { .. } => {}
+        }
+        if !is_sound {
+            return Err(FrameError::Pieces);
+        }
+    }
+    if pieces.is_empty() || in_payload != payload_bytes || named(pieces) > u64::from(NAMED_BYTES_MAX) {
+        return Err(FrameError::Pieces);
+    }
+    Ok(())
 }
 
 impl Control<'_> {
@@ -703,8 +794,8 @@ fn encode(header: &Header<'_>) -> Result<Vec<u8>, FrameError> {
     postcard::to_extend(header, MAGIC.to_vec()).map_err(|_| FrameError::Header)
 }
 
-/// What a data frame's header takes beside its pieces: mark, variant and count.
-const HEADER_BYTES_OVERHEAD: usize = 8;
+/// What a data frame's header takes beside its pieces at most: mark, variant and count, and where it is packed the codec and the length.
+const HEADER_BYTES_OVERHEAD: usize = 12;
 
 /// No file is longer: the largest offset the systems can express.
 const FILE_BYTES_MAX: u64 = i64::MAX as u64;

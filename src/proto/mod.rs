@@ -2,11 +2,12 @@
 //!
 //! From the code to a session: [`code`] → [`handshake`] → [`seal`], and back to it after a lost connection: [`rejoin`]. Inside the
 //! session: [`frame`] and [`manifest`] are what is said, [`conversation`], [`window`] and [`liveness`] the rules of saying it, [`outbox`] and
-//! [`inbox`] how none of it is lost with a connection, [`path`], [`chunk`] and [`runs`] what is said about, [`limits`] how
+//! [`inbox`] how none of it is lost with a connection, [`compress`] how it becomes less, [`path`], [`chunk`] and [`runs`] what is said about, [`limits`] how
 //! much of it.
 
 pub mod chunk;
 pub mod code;
+pub mod compress;
 pub mod conversation;
 pub mod frame;
 pub mod handshake;

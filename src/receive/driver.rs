@@ -19,7 +19,12 @@ use crate::net::pair::Paired;
 /// # Errors
 /// Whatever ended the session before every entry had its outcome.
 pub async fn run(paired: Paired<'_>, destination: Destination, rules: Rules, yes: bool) -> Result<Ended<'_>> {
-    let beginning = Beginning { verify: paired.verify.clone(), must_confirm: paired.must_confirm, yes };
+    let beginning = Beginning {
+        verify: paired.verify.clone(),
+        must_confirm: paired.must_confirm,
+        yes,
+        both_can: paired.both_can,
+    };
     let (link, upkeep) = Link::new(paired);
     let driver = Driver {
         machine: Receiver::new(beginning),

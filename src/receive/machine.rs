@@ -21,11 +21,13 @@ use crate::error::{Error, Kind, Result};
 use crate::events::tally::Tally;
 use crate::events::{Conflict, Decision, Event, Offer, Progress, Question, Report, Resolution};
 use crate::proto::chunk::ChunkSize;
+use crate::proto::compress::{Codec, Packed};
 use crate::proto::conversation::{Conversation, broken, cancel_reason, cancelled_by_peer};
 use crate::proto::frame::{
     Cancelled, Control, Failure, FileEnd, Frame, Get, Outcome, PackedBlock, Piece, Verdict, bounded_text,
     cost,
 };
+use crate::proto::handshake::Capabilities;
 use crate::proto::limits::{CONTROL_BYTES_TARGET, LIST_MAX, RECEIPT_MS, WINDOW_BYTES};
 use crate::proto::manifest::{Entry, Item, Nesting};
 use crate::proto::window::{Standing, Window};
@@ -39,6 +41,7 @@ pub struct Receiver {
     effects: VecDeque<Effect>,
     tally: Tally,
     nesting: Nesting,
+    both_can: Capabilities,
     window: Window<Receiving>,
     stage: Stage,
     // `None` until the sender has begun.
@@ -92,6 +95,8 @@ pub struct Beginning {
     pub must_confirm: bool,
     /// Accept without asking.
     pub yes: bool,
+    /// What both sides can do.
+    pub both_can: Capabilities,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -119,6 +124,7 @@ impl Receiver {
             effects: VecDeque::new(),
             tally: Tally::default(),
             nesting: Nesting::new(),
+            both_can: beginning.both_can,
             window: Window::new(),
             stage: Stage::Running,
             chunk: None,
@@ -259,18 +265,22 @@ impl Receiver {
     }
 
     fn read(&mut self, mut bytes: BytesMut, now_ms: u64) -> Result<()> {
-        let (pieces, payload_bytes) = match Frame::decode(&bytes).map_err(broken)? {
+        let (pieces, payload_bytes, packed) = match Frame::decode(&bytes).map_err(broken)? {
             // What is counted there is the lane's.
             Frame::KeepAlive | Frame::Received { .. } => return Ok(()),
             Frame::Control { seq, control } => {
                 self.conversation.heard(seq)?;
                 return self.control(control, now_ms);
             }
-            Frame::Data(data) => (data.pieces, data.payload.len()),
+            Frame::Data(data) => (data.pieces, data.payload.len(), None),
+            Frame::Packed(data) if !data.codec.is_among(self.both_can) => {
+                return Err(broken("it packs as this side did not say it can unpack"));
+            }
+            Frame::Packed(data) => (data.pieces, data.payload.len(), Some((data.codec, data.length))),
         };
         let cost = cost(bytes.len(), &pieces);
         let payload = bytes.split_off(bytes.len() - payload_bytes);
-        self.data(pieces, payload, cost)
+        self.data(pieces, payload, packed, cost)
     }
 
     fn control(&mut self, control: Control<'_>, now_ms: u64) -> Result<()> {
@@ -414,7 +424,13 @@ impl Receiver {
         }
     }
 
-    fn data(&mut self, pieces: Vec<Piece>, payload: BytesMut, cost: u64) -> Result<()> {
+    fn data(
+        &mut self,
+        pieces: Vec<Piece>,
+        payload: BytesMut,
+        packed: Option<(Codec, u32)>,
+        cost: u64,
+    ) -> Result<()> {
         self.charged += cost;
         if self.charged > self.granted {
             return Err(broken("more data than there was room for"));
@@ -432,7 +448,15 @@ impl Receiver {
             }
             self.tally.taken(u64::from(length));
         }
-        self.effects.push_back(Effect::Job(Job::Write { pieces, payload: payload.freeze(), cost }));
+        let content_bytes = packed.map_or(payload.len(), |(_, length)| length as usize);
+        self.tally.carried(content_bytes, payload.len());
+        let bytes = payload.freeze();
+        self.effects.push_back(Effect::Job(match packed {
+            None => Job::Write { pieces, payload: bytes, cost },
+            Some((codec, length)) => {
+                Job::WritePacked { pieces, payload: Packed { codec, length, bytes }, cost }
+            }
+        }));
         Ok(())
     }
 

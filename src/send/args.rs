@@ -20,6 +20,9 @@ pub struct SendArgs {
     /// unit of hashing: 512KiB, 1MiB, 2MiB or 4MiB
     #[argh(option, arg_name = "SIZE")]
     pub chunk_size: Option<Word>,
+    /// compress what is sent: auto, on or off
+    #[argh(option, arg_name = "WHEN")]
+    pub compress: Option<Word>,
     /// show a string that both people compare before any data
     #[argh(switch)]
     pub verify: bool,

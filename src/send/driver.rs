@@ -4,6 +4,7 @@ use futures_lite::future;
 use smol::channel::{Receiver, bounded};
 
 use super::machine::{Beginning, Effect, Sender};
+use super::packing::{Compress, Ready, Unpacked, packing};
 use super::source::{Reader, SourceEvent, Walk};
 use super::wishes::{Reading, Wishes};
 use crate::error::{Error, Kind, Result};
@@ -12,6 +13,7 @@ use crate::net::lane::Lane;
 use crate::net::link::{Asked, Drive, Ended, Happening, Link, drive, spawn};
 use crate::net::pair::Paired;
 use crate::proto::chunk::ChunkSize;
+use crate::proto::compress::Codec;
 use crate::proto::manifest::Entry;
 
 /// Sends what `walk` finds to the other side of an established session, until that is done or the other side was started again.
@@ -19,13 +21,24 @@ use crate::proto::manifest::Entry;
 ///
 /// # Errors
 /// Whatever ended the session before the receiver's statement that everything has its outcome.
-pub async fn run(paired: Paired<'_>, walk: Walk, chunk: ChunkSize) -> Result<Ended<'_>> {
+pub async fn run(paired: Paired<'_>, walk: Walk, cut: Cut) -> Result<Ended<'_>> {
+    let Cut { chunk, compress } = cut;
     let beginning = Beginning { chunk, verify: paired.verify.clone(), must_confirm: paired.must_confirm };
-    let threads = Threads::start(walk, chunk)?;
+    let packing = packing(compress, Codec::best(paired.both_can))?;
+    let threads = Threads::start(walk, chunk, packing)?;
     let (link, upkeep) = Link::new(paired);
     let driver = Driver { machine: Sender::new(beginning), link, threads };
     // On the heap: it is far larger than what it is part of.
     Box::pin(upkeep.beside(Box::pin(driver.run()))).await
+}
+
+/// What becomes of files on their way.
+#[derive(Clone, Copy, Debug)]
+pub struct Cut {
+    /// In what chunks they are hashed.
+    pub chunk: ChunkSize,
+    /// Whether they are packed.
+    pub compress: Compress,
 }
 
 struct Driver<'h> {
@@ -34,11 +47,11 @@ struct Driver<'h> {
     threads: Threads,
 }
 
-/// The walker and the reader. Both end when their channels do.
+/// The walker, the reader and what packs. They end when their channels do.
 struct Threads {
     entries: Receiver<Walked>,
     wishes: Wishes,
-    read: Receiver<SourceEvent>,
+    read: Ready,
 }
 
 /// What the walker says. Its end is said too: a channel that closes without is a thread that died.
@@ -97,7 +110,7 @@ impl<'h> Drive<'h> for Driver<'h> {
     async fn next(&mut self) -> Input {
         let wants_entries = self.machine.wants_entries();
         let wants_data = self.machine.wants_data() && self.link.lane.has_room();
-        let Threads { entries, read, .. } = &self.threads;
+        let Threads { entries, read, .. } = &mut self.threads;
         let entry = async {
             if !wants_entries {
                 return future::pending().await;
@@ -108,7 +121,7 @@ impl<'h> Drive<'h> for Driver<'h> {
             if !wants_data {
                 return future::pending().await;
             }
-            read.recv().await.map_or(Input::ThreadDied, Input::Read)
+            read.next().await.map_or(Input::ThreadDied, Input::Read)
         };
         let happened = async { Input::Happened(self.link.next().await) };
         future::or(happened, future::or(data, entry)).await
@@ -149,10 +162,9 @@ impl<'h> Drive<'h> for Driver<'h> {
 }
 
 impl Threads {
-    fn start(walk: Walk, chunk: ChunkSize) -> Result<Threads> {
+    fn start(walk: Walk, chunk: ChunkSize, (unpacked, read): (Unpacked, Ready)) -> Result<Threads> {
         let (entries_in, entries) = bounded(WALK_AHEAD);
-        let (read_in, read) = bounded(READ_AHEAD);
-        let (wishes, reading) = Wishes::new(read_in);
+        let (wishes, reading) = Wishes::new(unpacked);
         let reader = Reader::new(walk.roots().clone(), chunk);
         spawn("walk", move || {
             // Once the session is over nothing more is looked for.
@@ -184,6 +196,3 @@ fn read_all(mut reader: Reader, mut reading: Reading) {
 
 /// Entries the walker may be ahead of the manifest.
 const WALK_AHEAD: usize = 512;
-
-/// Blocks the reader may be ahead of the lane: 1 MiB.
-const READ_AHEAD: usize = 4;

@@ -279,7 +279,7 @@ impl Sender {
             }
             // What is counted there is the lane's.
             Ok(Frame::KeepAlive | Frame::Received { .. }) => Ok(()),
-            Ok(Frame::Data(_)) => Err(broken("the receiver sent data")),
+            Ok(Frame::Data(_) | Frame::Packed(_)) => Err(broken("the receiver sent data")),
             Err(error) => Err(broken(error)),
         };
         if let Err(error) = result {
@@ -316,6 +316,7 @@ impl Sender {
                 item.counted.held += piece.held_bytes();
             }
         }
+        self.tally.carried(block.content_bytes(), block.payload_bytes());
         match block.pack() {
             Ok(packed) => {
                 self.spent += packed.cost;

@@ -5,13 +5,15 @@
 pub mod args;
 mod driver;
 pub mod machine;
+mod packing;
 pub mod source;
 mod wishes;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use driver::run;
+pub use driver::{Cut, run};
+pub use packing::Compress;
 
 use crate::net::ListenAddr;
 use crate::net::dial::DialOptions;
@@ -38,6 +40,8 @@ pub struct SendOptions {
     pub verify: bool,
     /// The unit of hashing.
     pub chunk_size: ChunkSize,
+    /// Whether it is packed on its way.
+    pub compress: Compress,
     /// How long to wait for the other side. `None`: as long as it takes.
     pub wait: Option<Duration>,
     /// How long a lost connection is looked for before the transfer ends; zero: not at all.
@@ -57,6 +61,7 @@ impl SendOptions {
             no_encrypt: false,
             verify: false,
             chunk_size: ChunkSize::default(),
+            compress: Compress::default(),
             wait: None,
             retry: RETRY,
             capabilities: Capabilities::default(),

@@ -7,8 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use smol::channel::Sender as Queue;
-
+use super::packing::Unpacked;
 use super::source::{Fetch, Listener, SourceEvent};
 
 /// The session's end of the queue. Once it is dropped nothing more is read.
@@ -17,7 +16,7 @@ pub(super) struct Wishes(Arc<Shared>);
 /// The reader's end of it, and the way back.
 pub(super) struct Reading {
     shared: Arc<Shared>,
-    said: Queue<SourceEvent>,
+    said: Unpacked,
 }
 
 #[derive(Default)]
@@ -39,7 +38,7 @@ struct State {
 
 impl Wishes {
     /// Both ends of an empty queue. What is read is said to `said`.
-    pub(super) fn new(said: Queue<SourceEvent>) -> (Wishes, Reading) {
+    pub(super) fn new(said: Unpacked) -> (Wishes, Reading) {
         let shared = Arc::new(Shared::default());
         (Wishes(Arc::clone(&shared)), Reading { shared, said })
     }
@@ -97,10 +96,7 @@ impl Reading {
 
 impl Listener for Reading {
     fn hear(&mut self, event: SourceEvent) -> ControlFlow<()> {
-        match self.said.send_blocking(event) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(_) => ControlFlow::Break(()),
-        }
+        self.said.put(event)
     }
 
     fn is_hungry(&self) -> bool {
@@ -133,6 +129,7 @@ mod tests {
     use super::*;
     use crate::proto::manifest::Meta;
     use crate::proto::path::RelPath;
+    use crate::send::packing::{Compress, packing};
     use crate::send::source::What;
 
     fn fetch(entry: u64) -> Fetch {
@@ -141,7 +138,7 @@ mod tests {
 
     #[test]
     fn what_is_given_up_is_not_read_or_no_further() {
-        let (said, _heard) = smol::channel::bounded(1);
+        let (said, _heard) = packing(Compress::Off, None).unwrap();
         let (wishes, mut reading) = Wishes::new(said);
         (0..4).for_each(|entry| wishes.wish(fetch(entry)));
         wishes.give_up(1);
@@ -161,7 +158,7 @@ mod tests {
 
     #[test]
     fn the_end_of_the_session_ends_the_reading() {
-        let (said, _heard) = smol::channel::bounded(1);
+        let (said, _heard) = packing(Compress::Off, None).unwrap();
         let (wishes, mut reading) = Wishes::new(said);
         wishes.wish(fetch(0));
         let reader = std::thread::spawn(move || {

@@ -11,9 +11,11 @@ use crate::disk::memory::MemoryDisk;
 use crate::error::{Error, Kind, Result};
 use crate::events::{Decision, Event, Report};
 use crate::proto::chunk::ChunkSize;
+use crate::proto::compress::{Codec, Packer};
 use crate::receive::Rules;
 use crate::receive::machine::{self as receiving, Receiver};
 use crate::send::machine::{self as sending, Sender};
+use crate::send::source::SourceEvent;
 
 /// What the two sides have to work on.
 #[derive(Debug)]
@@ -44,6 +46,8 @@ pub enum Party {
         walker: Option<Walker>,
         /// Reads them.
         reader: Box<Reader>,
+        /// Packs some of what is read, in one way or the other.
+        packers: [Packer; 2],
     },
     /// The receiver's.
     Receiving {
@@ -79,6 +83,7 @@ impl Party {
             machine: Box::new(Sender::new(beginning)),
             walker: Some(Walker::default()),
             reader: Box::new(Reader::new(chunk)),
+            packers: [Packer::new(Codec::Zstd), Packer::new(Codec::Deflate)],
         }
     }
 
@@ -135,11 +140,16 @@ impl Party {
 
     /// Does one thing that is at hand without the other side: another entry, another block. Returns whether there was one.
     pub fn feed(&mut self, lane: &Lane, places: &Places, dice: &mut Dice) -> bool {
-        let Party::Sending { machine, walker, reader } = self else { return false };
+        let Party::Sending { machine, walker, reader, packers } = self else { return false };
         let reads = machine.wants_data() && lane.has_room() && reader.has_more();
         let walks = machine.wants_entries() && walker.is_some();
         if reads && (!walks || dice.one_in(2)) {
-            if let Some(event) = reader.next(&places.tree, dice) {
+            if let Some(mut event) = reader.next(&places.tree, dice) {
+                if let SourceEvent::Block(block) = &mut event
+                    && let Some(packer) = packers.get_mut(dice.index(4))
+                {
+                    block.compress(packer);
+                }
                 machine.source(event);
             }
         } else if walks {

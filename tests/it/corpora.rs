@@ -11,8 +11,9 @@ type Body = fn(&[u8]);
 /// Every target, and whether its corpus is there: a target without one is replayed by nobody.
 #[test]
 fn every_corpus_passes() {
-    let targets: [(&str, Body); 9] = [
+    let targets: [(&str, Body); 10] = [
         ("frame", bodies::frame),
+        ("packed", bodies::packed),
         ("manifest", bodies::manifest),
         ("handshake", bodies::handshake),
         ("rejoin", bodies::rejoin),

@@ -11,6 +11,7 @@
 )]
 
 mod cmd;
+mod compression;
 mod corpora;
 #[cfg(unix)]
 mod cutting;

@@ -7,6 +7,7 @@ use p2pc::proto::frame::{
     Block, CancelReason, Cancelled, Control, FileEnd, Frame, Outcome, Reason, Verdict, WireFailure,
     encode_control, encode_keep_alive,
 };
+use p2pc::proto::handshake::Capabilities;
 use p2pc::proto::limits::{ITEMS_OPEN_MAX, RECEIPT_MS, WINDOW_BYTES};
 use p2pc::proto::manifest::{Entry, EntryKind, Item};
 use p2pc::proto::path::RelPath;
@@ -131,8 +132,12 @@ fn strings_are_compared_before_anything_is_said() {
             must_confirm: true,
             ..Default::default()
         });
-        world.receiver =
-            Receiver::new(receiving::Beginning { verify: verify.clone(), must_confirm: true, yes: true });
+        world.receiver = Receiver::new(receiving::Beginning {
+            verify: verify.clone(),
+            must_confirm: true,
+            yes: true,
+            both_can: Capabilities::ALL,
+        });
         assert!(!world.run(&mut Dice::new(5)));
         assert!(!world.receiver_events.iter().any(|event| matches!(event, Event::Offer(_))));
         assert_eq!(world.questions.len(), 2);

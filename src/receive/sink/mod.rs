@@ -73,6 +73,8 @@ use crate::disk::{Dir, DiskError, Fault};
 use crate::error::{Error, Kind, Result};
 use crate::events::{Conflict, Resolution};
 use crate::proto::chunk::ChunkSize;
+use crate::proto::compress::{Packed, Unpacker};
+use crate::proto::conversation::broken;
 use crate::proto::frame::{Failure, FileEnd, Get, Piece, Verdict};
 use crate::proto::manifest::{Entry, EntryKind};
 use crate::proto::path::{Name, RelPath};
@@ -102,6 +104,15 @@ pub enum Job {
         /// The bytes of those pieces that have some, one after the other.
         payload: Bytes,
         /// What the frame counts for in the window; comes back with [`SinkEvent::Taken`].
+        cost: u64,
+    },
+    /// Contents of files, packed.
+    WritePacked {
+        /// Where they belong.
+        pieces: Vec<Piece>,
+        /// The bytes of those pieces that have some, one after the other.
+        payload: Packed,
+        /// As of [`Job::Write`].
         cost: u64,
     },
     /// A file is complete.
@@ -225,6 +236,7 @@ pub struct Sink<D: Dir + 'static> {
     checkpointing: Option<u64>,
     /// For a chunk that is compared.
     buffer: Vec<u8>,
+    unpacker: Unpacker,
     group: Group<D::File>,
 }
 
@@ -257,6 +269,7 @@ impl<D: Dir + 'static> Sink<D> {
             unjournaled: BTreeSet::new(),
             checkpointing: None,
             buffer: Vec::new(),
+            unpacker: Unpacker::default(),
             group: Group::default(),
         }
     }
@@ -344,6 +357,12 @@ impl<D: Dir + 'static> Output for Sink<D> {
             Job::Prepare(entry) => self.prepare(entry, events)?,
             Job::Write { pieces, payload, cost } => {
                 self.write(&pieces, &payload, events)?;
+                events.push(SinkEvent::Taken { cost });
+            }
+            Job::WritePacked { pieces, payload, cost } => {
+                let payload = self.unpacker.unpack(&payload).map_err(broken)?;
+                self.write(&pieces, &payload, events)?;
+                self.unpacker.reuse(payload);
                 events.push(SinkEvent::Taken { cost });
             }
             Job::Finish(end) => self.finish(&end, events)?,

@@ -4,6 +4,8 @@ use std::io::{self, Read, Write};
 
 use crate::error::{Error, Kind, Result};
 use crate::proto::chunk::{ChunkSize, FileHasher};
+use crate::proto::compress::Unpacker;
+use crate::proto::conversation::broken;
 use crate::proto::frame::{Failure, Piece, Reason, Verdict};
 use crate::proto::manifest::{Entry, EntryKind};
 
@@ -22,6 +24,7 @@ pub struct StreamSink<W> {
     next: u64,
     current: Option<Current>,
     has_accepted: bool,
+    unpacker: Unpacker,
 }
 
 #[derive(Debug)]
@@ -35,7 +38,15 @@ impl<W: Write + Send> StreamSink<W> {
     /// Writes to `out`, hashing in chunks of `chunk`, until `stop` is set.
     #[must_use]
     pub fn new(out: W, chunk: ChunkSize, stop: Stop) -> StreamSink<W> {
-        StreamSink { out, chunk, stop, next: 0, current: None, has_accepted: false }
+        StreamSink {
+            out,
+            chunk,
+            stop,
+            next: 0,
+            current: None,
+            has_accepted: false,
+            unpacker: Unpacker::default(),
+        }
     }
 
     fn prepare(&mut self, entry: Entry, events: &mut Vec<SinkEvent>) -> Result<()> {
@@ -102,6 +113,12 @@ impl<W: Write + Send> Output for StreamSink<W> {
             Job::Prepare(entry) => return self.prepare(entry, events),
             Job::Write { pieces, payload, cost } => {
                 self.write(&pieces, &payload)?;
+                events.push(SinkEvent::Taken { cost });
+            }
+            Job::WritePacked { pieces, payload, cost } => {
+                let payload = self.unpacker.unpack(&payload).map_err(broken)?;
+                self.write(&pieces, &payload)?;
+                self.unpacker.reuse(payload);
                 events.push(SinkEvent::Taken { cost });
             }
             Job::Finish(end) => {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::Bytes;
 use p2pc::events::{Conflict, Resolution, Version};
 use p2pc::proto::chunk::{ChunkSize, chunk_count};
+use p2pc::proto::compress::Unpacker;
 use p2pc::proto::frame::{Failure, FileEnd, Get, Piece, Reason, Verdict};
 use p2pc::proto::manifest::{Entry, EntryKind};
 use p2pc::proto::path::{Name, RelPath};
@@ -70,6 +71,11 @@ impl ModelSink {
             Job::Prepare(entry) => self.prepare(entry),
             Job::Write { pieces, payload, cost } => {
                 self.write(&pieces, payload);
+                self.said.push_back(SinkEvent::Taken { cost });
+            }
+            Job::WritePacked { pieces, payload, cost } => {
+                let payload = Unpacker::default().unpack(&payload).unwrap();
+                self.write(&pieces, payload.into());
                 self.said.push_back(SinkEvent::Taken { cost });
             }
             Job::Finish(end) => self.finish(&end),
