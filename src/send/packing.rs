@@ -9,8 +9,13 @@
 //! What is read keeps its order: each thing has its place in one queue, and what is being packed meanwhile leaves its place when it is
 //! ready. What is not packed goes straight through, and where nothing is there are no workers at all.
 
+mod policy;
+mod sniff;
+
 use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::available_parallelism;
+use std::time::{Duration, Instant};
 
 use smol::channel::{Receiver, Sender, bounded};
 
@@ -19,6 +24,8 @@ use crate::error::Result;
 use crate::net::link::spawn;
 use crate::proto::compress::{Codec, Packer};
 use crate::proto::frame::Block;
+use policy::{Choice, Policy, Way};
+use sniff::Sniff;
 
 /// Whether what is sent is packed, where the other side can unpack it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,19 +43,24 @@ pub enum Compress {
 pub(super) struct Unpacked {
     queue: Sender<Place>,
     workers: Option<Sender<Work>>,
+    judge: Option<Judge>,
+    sniff: Sniff,
 }
 
 /// Where the session gets it from, in the same order.
 pub(super) struct Ready {
     queue: Receiver<Place>,
     // What stands first and is not ready yet.
-    first: Option<Receiver<Block>>,
+    first: Option<(Receiver<Block>, Option<Choice>)>,
+    judge: Option<Judge>,
+    // Since when the session has nothing to say.
+    idle_since: Option<Instant>,
 }
 
 /// What stands in the queue.
 enum Place {
-    Ready(SourceEvent),
-    Packing(Receiver<Block>),
+    Ready(SourceEvent, Option<Choice>),
+    Packing(Receiver<Block>, Option<Choice>),
 }
 
 /// A block to be packed, and the way to its place.
@@ -57,24 +69,34 @@ struct Work {
     place: Sender<Block>,
 }
 
+/// Decides what is packed, and learns from what comes of it. Both ends have it.
+#[derive(Clone)]
+struct Judge {
+    policy: Arc<Mutex<Policy>>,
+    begun: Instant,
+}
+
 /// Both ends of the queue, and what works between them. Everything ends when either end is dropped.
 pub(super) fn packing(compress: Compress, codec: Option<Codec>) -> Result<(Unpacked, Ready)> {
     let codec = codec.filter(|_| compress != Compress::Off);
+    let judge = codec.filter(|_| compress == Compress::Auto).map(|_| Judge::new());
     let threads = available_parallelism().map_or(1, usize::from).min(WORKERS_MAX);
-    let (queue_in, queue) = bounded(if codec.is_some() { AHEAD + 2 * threads } else { AHEAD });
-    let workers = match codec {
-        Some(codec) => {
-            // Bounded by the queue: nothing is to be packed that has no place in it.
-            let (work_in, work) = bounded(AHEAD + 2 * threads + 1);
-            for _ in 0..threads {
-                let work = work.clone();
-                spawn("pack", move || pack_all(codec, &work))?;
-            }
-            Some(work_in)
-        }
-        None => None,
-    };
-    Ok((Unpacked { queue: queue_in, workers }, Ready { queue, first: None }))
+    let ahead = if codec.is_some() { AHEAD + 2 * threads } else { AHEAD };
+    let (queue_in, queue) = bounded(ahead);
+    let workers = codec.map(|codec| start(codec, threads, ahead)).transpose()?;
+    let unpacked = Unpacked { queue: queue_in, workers, judge: judge.clone(), sniff: Sniff::default() };
+    Ok((unpacked, Ready { queue, first: None, judge, idle_since: None }))
+}
+
+/// Starts the threads that pack.
+fn start(codec: Codec, threads: usize, ahead: usize) -> Result<Sender<Work>> {
+    // What is packed has a place in the queue, or is about to take one: so there is always room for it.
+    let (work_in, work) = bounded(ahead + 1);
+    for _ in 0..threads {
+        let work = work.clone();
+        spawn("pack", move || pack_all(codec, &work))?;
+    }
+    Ok(work_in)
 }
 
 fn pack_all(codec: Codec, work: &Receiver<Work>) {
@@ -91,13 +113,23 @@ impl Unpacked {
     pub(super) fn put(&mut self, event: SourceEvent) -> ControlFlow<()> {
         let place = match (event, &self.workers) {
             (SourceEvent::Block(block), Some(workers)) => {
-                let (place, ready) = bounded(1);
-                if workers.send_blocking(Work { block, place }).is_err() {
-                    return ControlFlow::Break(());
+                let choice = self.judge.as_ref().map(Judge::choose);
+                let is_packed = match choice {
+                    None => true,
+                    Some(Choice { way: Way::Plain, .. }) => false,
+                    Some(Choice { way: Way::Packed, .. }) => self.sniff.is_promising(&block),
+                };
+                if is_packed {
+                    let (place, ready) = bounded(1);
+                    if workers.send_blocking(Work { block, place }).is_err() {
+                        return ControlFlow::Break(());
+                    }
+                    Place::Packing(ready, choice)
+                } else {
+                    Place::Ready(SourceEvent::Block(block), choice)
                 }
-                Place::Packing(ready)
             }
-            (event, _) => Place::Ready(event),
+            (event, _) => Place::Ready(event, None),
         };
         match self.queue.send_blocking(place) {
             Ok(()) => ControlFlow::Continue(()),
@@ -115,17 +147,55 @@ impl Ready {
     /// What comes next; `None` when nothing will any more. Cancel safe.
     pub(super) async fn next(&mut self) -> Option<SourceEvent> {
         loop {
-            if let Some(first) = &self.first {
-                let block = first.recv().await.ok()?;
+            if let Some((first, choice)) = &self.first {
+                if first.is_empty() {
+                    self.idle_since.get_or_insert_with(Instant::now);
+                }
+                let (block, choice) = (first.recv().await.ok()?, *choice);
                 self.first = None;
-                return Some(SourceEvent::Block(block));
+                return Some(self.leaves(SourceEvent::Block(block), choice));
+            }
+            if self.queue.is_empty() {
+                self.idle_since.get_or_insert_with(Instant::now);
             }
             match self.queue.recv().await.ok()? {
-                Place::Ready(event) => return Some(event),
-                Place::Packing(first) => self.first = Some(first),
+                Place::Ready(event, choice) => return Some(self.leaves(event, choice)),
+                Place::Packing(first, choice) => self.first = Some((first, choice)),
             }
         }
     }
+
+    fn leaves(&mut self, event: SourceEvent, choice: Option<Choice>) -> SourceEvent {
+        let idle_since = self.idle_since.take();
+        if let (Some(judge), Some(choice), SourceEvent::Block(block)) = (&self.judge, choice, &event) {
+            judge.leaves(choice, block, idle_since);
+        }
+        event
+    }
+}
+
+impl Judge {
+    fn new() -> Judge {
+        Judge { policy: Arc::new(Mutex::new(Policy::new())), begun: Instant::now() }
+    }
+
+    fn choose(&self) -> Choice {
+        self.lock().choose()
+    }
+
+    fn leaves(&self, choice: Choice, block: &Block, idle_since: Option<Instant>) {
+        let late_us = idle_since.map_or(0, |since| micros(since.elapsed()));
+        self.lock().leaves(choice, block.content_bytes(), late_us, micros(self.begun.elapsed()));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Policy> {
+        // Nothing panics while it holds the lock.
+        self.policy.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// Blocks that may be ready and wait for the lane: 1 MiB.

@@ -28,8 +28,15 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 ];
 
 /// The parts that know no socket, no file, no clock and no randomness, so that they run in a simulator as they ship.
-const PURE: &[&str] =
-    &["proto/", "send/machine", "receive/machine", "relay/switchboard", "relay/forward/", "relay/http"];
+const PURE: &[&str] = &[
+    "proto/",
+    "send/machine",
+    "send/packing/",
+    "receive/machine",
+    "relay/switchboard",
+    "relay/forward/",
+    "relay/http",
+];
 
 /// What brings in one of those.
 const IMPURE: &[&str] = &[
