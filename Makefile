@@ -103,7 +103,7 @@ export BENCH TOOLS DATA DISK WAN WAN_RELAY PEERS
 BENCH_CARGO := P2PC_BINARY=$(abspath $(BINARY)) MB=$(BENCH_MB) cargo bench --locked --target $(TARGET) --profile sim --bench transfers
 
 .PHONY: bench
-bench: build ## measure against the floor and the other tools there are (BENCH="random small…|all" RUNS=5 WAN=…; docs/benchmarks.md)
+bench: build ## measure against the floor and the other tools there are (BENCH="random small…|all" RUNS=5 WAN=scripts/wan.sh; docs/benchmarks.md)
 	RUNS=$(RUNS) $(BENCH_CARGO)
 
 .PHONY: bench-data

@@ -6,6 +6,7 @@
 //! transfers data       makes all data sets
 //! transfers report     writes tables and plot from the results that are there
 //! transfers floor …    plays one of the three processes of the floor
+//! transfers link …     emulates one link of a wide-area network, for scripts/wan.sh
 //! ```
 
 #![forbid(unsafe_code)]
@@ -15,6 +16,7 @@ mod certificate;
 mod counting;
 mod data;
 mod floor;
+mod link;
 mod machine;
 mod place;
 mod plan;
@@ -48,6 +50,7 @@ fn main() -> ExitCode {
     let done = match arguments.split_first() {
         None => bench(),
         Some((word, rest)) if word == "floor" => floor::run(rest),
+        Some((word, rest)) if word == "link" => link::run(rest),
         Some((word, _)) if word == "data" => make_data(),
         Some((word, _)) if word == "report" => read_results().and_then(|results| publish(&results)),
         Some((word, _)) => Err(Error::other(format!("{word} is not known here"))),

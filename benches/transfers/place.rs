@@ -1,7 +1,8 @@
-//! Where the three programs run: on loopback, or on the hosts of an emulated wide-area network. Such a network is a script of the machine's own
-//! (`WAN=/path/to/script`) that knows `up KEY=VALUE...`, `on snd|rly|rcv COMMAND...` and `down`, and joins three hosts, in which the
+//! Where the three programs run: on loopback, or on the hosts of an emulated wide-area network. Such a network is a script
+//! (`WAN=scripts/wan.sh`, or another one) that knows `up KEY=VALUE...`, `on snd|rly|rcv COMMAND...` and `down`, and joins three hosts, in which the
 //! sender and the receiver reach the relay at one address.
 
+use std::env;
 use std::ffi::OsStr;
 use std::io::{self, Error};
 use std::net::{IpAddr, Ipv4Addr};
@@ -44,7 +45,12 @@ impl Wan {
     fn tell(&self, word: &str, settings: &[&str]) -> io::Result<()> {
         // Shell scripts need not be executable.
         let mut command = Command::new("bash");
-        command.arg(&self.script).arg(word).args(settings).env("CC", "cubic");
+        command
+            .arg(&self.script)
+            .arg(word)
+            .args(settings)
+            .env("CC", "cubic")
+            .env("P2PC_LINK", env::current_exe()?);
         // What it leaves running in the background must not hold our outputs.
         let status = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status()?;
         if status.success() {

@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use report::results::{Results, Row};
 use report::stats::{Spread, median, plain};
@@ -12,6 +13,10 @@ use report::{plot, tables};
 
 #[path = "../../benches/transfers/report/mod.rs"]
 mod report;
+
+#[allow(dead_code, reason = "links need root; their parts do not")]
+#[path = "../../benches/transfers/link.rs"]
+mod link;
 
 #[allow(dead_code, reason = "the program waits in more ways than these tests do")]
 #[path = "../../benches/transfers/process.rs"]
@@ -202,6 +207,35 @@ fn a_process_that_fails_says_why() {
     assert_eq!(error, "ended early: no room");
     let missing = Process::start(Command::new("/nonexistent/tool"), &log).err().unwrap().to_string();
     assert!(missing.starts_with("/nonexistent/tool: "), "{missing}");
+}
+
+#[test]
+fn a_link_is_as_slow_as_it_is_told_to_be() {
+    let words = ["delay_ms=25", "rate_mbit=200", "loss=0.1"].map(str::to_owned);
+    let settings = link::Settings::parse(&words).unwrap();
+    assert_eq!(settings.delay, Duration::from_millis(25));
+    assert_eq!(settings.busy(1500), Duration::from_micros(60));
+    assert!((settings.loss - 0.001).abs() < 1e-9);
+    for wrong in ["delay_ms", "delay_ms=-1", "loss=much", "speed=1"] {
+        assert!(link::Settings::parse(&[wrong.to_owned()]).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn a_link_sums_what_the_kernel_did_not() {
+    // A UDP packet of an odd length from 10.77.1.2 to 10.77.1.1, summed by hand: the checksum is bytes 40 and 41.
+    let mut frame = vec![0; 12];
+    frame.extend([0x08, 0x00]);
+    frame.extend([0x45, 0, 0, 29, 0, 0, 0, 0, 64, 17, 0, 0, 10, 77, 1, 2, 10, 77, 1, 1]);
+    frame.extend([0x30, 0x39, 0x00, 0x09, 0, 9, 0xab, 0xcd, 0x0a]);
+    link::write_checksum(&mut frame);
+    assert_eq!(frame[40..42], [0xae, 0xfd]);
+    // What is no packet that it knows stays as it is.
+    for length in 0..frame.len() {
+        let mut short = frame[..length].to_vec();
+        link::write_checksum(&mut short);
+        assert_eq!(short, frame[..length]);
+    }
 }
 
 fn shell(script: &str) -> Command {
