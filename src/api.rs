@@ -17,6 +17,7 @@ use crate::net::{ListenAddr, RelayUrl, local_addresses};
 use crate::proto::chunk::ChunkSize;
 use crate::proto::code::{Code, Derived};
 use crate::proto::handshake::Options;
+use crate::proto::pace::Rate;
 use crate::proto::role::Role;
 use crate::receive::{Destination, ReceiveOptions, Rules};
 use crate::relay::{Relay, RelayOptions, Rooms};
@@ -44,7 +45,7 @@ pub async fn send(options: SendOptions, handler: &dyn Handler, cancel: Cancel) -
         retry: options.retry,
     };
     let roots = walk.roots().clone();
-    meeting.hold(handler, &cancel, Sending { roots, chunk: options.chunk_size }).await
+    meeting.hold(handler, &cancel, Sending { roots, chunk: options.chunk_size, limit: options.limit }).await
 }
 
 /// Receives what the other side sends and returns once every entry has its outcome.
@@ -65,7 +66,7 @@ pub async fn receive(options: ReceiveOptions, handler: &dyn Handler, cancel: Can
         wait: options.wait,
         retry: options.retry,
     };
-    meeting.hold(handler, &cancel, Receiving { output, rules, yes: options.yes }).await
+    meeting.hold(handler, &cancel, Receiving { output, rules, yes: options.yes, limit: options.limit }).await
 }
 
 /// What one side does in a session, which may begin more than once: the other side may be started again.
@@ -77,12 +78,14 @@ trait Part {
 struct Sending {
     roots: Roots,
     chunk: ChunkSize,
+    limit: Option<Rate>,
 }
 
 struct Receiving {
     output: Destination,
     rules: Rules,
     yes: bool,
+    limit: Option<Rate>,
 }
 
 impl Part for Sending {
@@ -95,7 +98,7 @@ impl Part for Sending {
             );
             return Err(decline(paired, error.hint(ONCE_ONLY)).await);
         }
-        crate::send::run(paired, Walk::of(self.roots.clone()), self.chunk).await
+        crate::send::run(paired, Walk::of(self.roots.clone()), self.chunk, self.limit).await
     }
 }
 
@@ -109,7 +112,7 @@ impl Part for Receiving {
             return Err(decline(paired, error.hint(ONCE_ONLY)).await);
         }
         let yes = self.yes || accepted == Some(true);
-        crate::receive::run(paired, self.output.clone(), self.rules, yes).await
+        crate::receive::run(paired, self.output.clone(), self.rules, yes, self.limit).await
     }
 }
 
