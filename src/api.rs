@@ -141,7 +141,6 @@ impl Meeting {
         let Some(relay) = self.dial.relay.clone() else {
             return self.hold_here(code, made, handler, cancel, part).await;
         };
-        let derived = derive(&code).await?;
         if self.listen.is_some() {
             return Err(Error::new(
                 Kind::Usage,
@@ -153,21 +152,27 @@ impl Meeting {
             handler.event(Event::PlainRelay(relay.clone()));
         }
         let origin = if made { Origin::Made } else { Origin::Given };
-        self.hold_at(relay, (code, derived), origin, None, (handler, cancel), part).await
+        self.hold_at(relay, (code, None), origin, None, (handler, cancel), part).await
     }
 
-    /// Pairs at a relay, and again whenever the other side was started again. `rooms` are those of an embedded relay.
+    /// Pairs at a relay, and again whenever the other side was started again. What follows from the code may be known already. `rooms` are those of an embedded relay.
     async fn hold_at(
         self,
         relay: RelayUrl,
-        (code, derived): (Code, Derived),
+        (code, derived): (Code, Option<Derived>),
         origin: Origin,
         rooms: Option<&Rooms>,
         (handler, cancel): (&dyn Handler, &Cancel),
         part: impl Part,
     ) -> Result<Report> {
         let dialer = Dialer::new(&self.dial)?;
-        let seats = AtRelay { dialer: &dialer, relay: relay.clone() };
+        let mut seats = AtRelay::new(&dialer, relay.clone());
+        let derived = match derived {
+            Some(derived) => derived,
+            None if code.is_generated() => derive(&code).await?,
+            // The way to the relay takes as long, or longer.
+            None => seats.beside(derive(&code)).await?,
+        };
         let Meeting { role, asks: options, wait, retry, .. } = self;
         let guesses = WrongGuesses::default();
         let mut pairing = Pairing {
@@ -216,7 +221,7 @@ impl Meeting {
         let running = relay.run(stop.clone());
         let holding = async {
             let (url, people) = (own_url(bound), (handler, cancel));
-            let result = self.hold_at(url, (code, derived), origin, Some(&rooms), people, part).await;
+            let result = self.hold_at(url, (code, Some(derived)), origin, Some(&rooms), people, part).await;
             stop.cancel();
             result
         };
