@@ -3,6 +3,7 @@
 use futures_lite::future;
 use smol::channel::{Receiver, bounded};
 
+use super::limit::Limit;
 use super::machine::{Beginning, Effect, Sender};
 use super::source::{Reader, SourceEvent, Walk};
 use super::wishes::{Reading, Wishes};
@@ -12,18 +13,25 @@ use crate::net::lane::Lane;
 use crate::net::link::{Asked, Drive, Ended, Happening, Link, drive, spawn};
 use crate::net::pair::Paired;
 use crate::proto::chunk::ChunkSize;
+use crate::proto::limits::PAYLOAD_BYTES_MAX;
 use crate::proto::manifest::Entry;
+use crate::proto::pace::Rate;
 
-/// Sends what `walk` finds to the other side of an established session, until that is done or the other side was started again.
+/// Sends what `walk` finds to the other side of an established session, no faster than `limit`, until that is done or the other side was
+/// started again.
 /// Dropping the future abandons the transfer without telling the other side; its cancellation ends it in order.
 ///
 /// # Errors
 /// Whatever ended the session before the receiver's statement that everything has its outcome.
-pub async fn run(paired: Paired<'_>, walk: Walk, chunk: ChunkSize) -> Result<Ended<'_>> {
+pub async fn run(paired: Paired<'_>, walk: Walk, chunk: ChunkSize, limit: Option<Rate>) -> Result<Ended<'_>> {
     let beginning = Beginning { chunk, verify: paired.verify.clone(), must_confirm: paired.must_confirm };
     let threads = Threads::start(walk, chunk)?;
     let (link, upkeep) = Link::new(paired);
-    let driver = Driver { machine: Sender::new(beginning), link, threads };
+    let limit = limit.map(Limit::new);
+    if let Some(limit) = &limit {
+        link.lane.hold_to(limit.throttle.clone());
+    }
+    let driver = Driver { machine: Sender::new(beginning), link, threads, limit };
     // On the heap: it is far larger than what it is part of.
     Box::pin(upkeep.beside(Box::pin(driver.run()))).await
 }
@@ -32,6 +40,7 @@ struct Driver<'h> {
     machine: Sender,
     link: Link<'h>,
     threads: Threads,
+    limit: Option<Limit>,
 }
 
 /// The walker and the reader. Both end when their channels do.
@@ -69,11 +78,18 @@ impl<'h> Drive<'h> for Driver<'h> {
         while let Some(effect) = self.machine.poll() {
             match effect {
                 Effect::Frame(frame) => {
+                    if let Some(limit) = &mut self.limit {
+                        limit.said(&frame);
+                    }
                     if let Err(error) = self.link.lane.send(frame) {
                         self.machine.fail(error);
                     }
                 }
-                Effect::Fetch(fetch) => self.threads.wishes.wish(fetch),
+                Effect::Fetch(fetch) => {
+                    let bytes = self.limit.as_ref().map_or(PAYLOAD_BYTES_MAX, |limit| limit.block_bytes);
+                    self.threads.wishes.in_blocks_of(bytes.min(self.machine.block_bytes()));
+                    self.threads.wishes.wish(fetch);
+                }
                 Effect::Abandon(entry) => self.threads.wishes.give_up(entry),
                 Effect::Event(event) => self.link.tell(event),
                 Effect::Ask(question) => self.link.ask(question),
@@ -98,9 +114,13 @@ impl<'h> Drive<'h> for Driver<'h> {
         let wants_entries = self.machine.wants_entries();
         let wants_data = self.machine.wants_data() && self.link.lane.has_room();
         let Threads { entries, read, .. } = &self.threads;
+        let limit = self.limit.as_ref();
         let entry = async {
             if !wants_entries {
                 return future::pending().await;
+            }
+            if let Some(limit) = limit {
+                limit.may_walk().await;
             }
             entries.recv().await.map_or(Input::ThreadDied, Input::Walked)
         };
@@ -116,7 +136,12 @@ impl<'h> Drive<'h> for Driver<'h> {
 
     fn feed(&mut self, input: Input) {
         match input {
-            Input::Walked(Walked::Entry(Ok(entry))) => self.machine.entry(entry),
+            Input::Walked(Walked::Entry(Ok(entry))) => {
+                if let Some(limit) = &mut self.limit {
+                    limit.gathered_bytes += entry.cost();
+                }
+                self.machine.entry(entry);
+            }
             Input::Walked(Walked::End) => self.machine.walk_ended(),
             Input::ThreadDied => {
                 self.machine
