@@ -98,6 +98,22 @@ sim: toolchain ## simulated transfers with faults, from seeds (RUNS=100000 SEED=
 teeth: toolchain ## shows that the simulator finds deliberate defects, one after the other
 	cargo bench --locked --target $(TARGET) --profile sim --features bugs --bench teeth
 
+# What `make bench` measures; nothing says the usual workloads, `all` says all. Empty ones are as if they were not there.
+export BENCH TOOLS DATA DISK WAN WAN_RELAY PEERS
+BENCH_CARGO := P2PC_BINARY=$(abspath $(BINARY)) MB=$(BENCH_MB) cargo bench --locked --target $(TARGET) --profile sim --bench transfers
+
+.PHONY: bench
+bench: build ## measure against the floor and the other tools there are (BENCH="random small…|all" RUNS=5 WAN=scripts/wan.sh; docs/benchmarks.md)
+	RUNS=$(RUNS) $(BENCH_CARGO)
+
+.PHONY: bench-data
+bench-data: build ## make the data sets that `make bench` carries (DATA=… BENCH_MB=1024)
+	$(BENCH_CARGO) -- data
+
+.PHONY: bench-report
+bench-report: build ## write the tables and the plot of docs/benchmarks.md from benches/results.tsv
+	$(BENCH_CARGO) -- report
+
 .PHONY: check
 check: toolchain ## formatting, lints, documentation, the other systems, the dependencies
 	@scripts/toolchain.sh $(CHECKED_TARGETS)

@@ -23,6 +23,9 @@ pub struct SendArgs {
     /// compress what is sent: auto, on or off
     #[argh(option, arg_name = "WHEN")]
     pub compress: Option<Word>,
+    /// at most so many bytes a second: 10M, 1.5MiB, 200k, 100Mbit
+    #[argh(option, arg_name = "RATE")]
+    pub limit: Option<Word>,
     /// show a string that both people compare before any data
     #[argh(switch)]
     pub verify: bool,

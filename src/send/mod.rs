@@ -4,6 +4,7 @@
 
 pub mod args;
 mod driver;
+mod limit;
 pub mod machine;
 mod packing;
 pub mod source;
@@ -21,6 +22,7 @@ use crate::net::pair::RETRY;
 use crate::proto::chunk::ChunkSize;
 use crate::proto::code::Code;
 use crate::proto::handshake::Capabilities;
+use crate::proto::pace::Rate;
 
 /// What to send and how.
 #[derive(Clone, Debug)]
@@ -42,6 +44,8 @@ pub struct SendOptions {
     pub chunk_size: ChunkSize,
     /// Whether it is packed on its way.
     pub compress: Compress,
+    /// No more than this goes out a second, counted as it goes over the wire, over all connections together.
+    pub limit: Option<Rate>,
     /// How long to wait for the other side. `None`: as long as it takes.
     pub wait: Option<Duration>,
     /// How long a lost connection is looked for before the transfer ends; zero: not at all.
@@ -62,6 +66,7 @@ impl SendOptions {
             verify: false,
             chunk_size: ChunkSize::default(),
             compress: Compress::default(),
+            limit: None,
             wait: None,
             retry: RETRY,
             capabilities: Capabilities::default(),

@@ -51,16 +51,20 @@ pub(super) struct Unpacked {
 pub(super) struct Ready {
     queue: Receiver<Place>,
     // What stands first and is not ready yet.
-    first: Option<(Receiver<Block>, Option<Choice>)>,
+    first: Option<Place>,
     judge: Option<Judge>,
     // Since when the session has nothing to say.
     idle_since: Option<Instant>,
 }
 
 /// What stands in the queue.
-enum Place {
-    Ready(SourceEvent, Option<Choice>),
-    Packing(Receiver<Block>, Option<Choice>),
+struct Place {
+    // What was read, in its order, without the block that is being packed.
+    events: Vec<SourceEvent>,
+    // That block: it comes before the others.
+    packing: Option<Receiver<Block>>,
+    // What was decided about the block, if there is one.
+    choice: Option<Choice>,
 }
 
 /// A block to be packed, and the way to its place.
@@ -109,32 +113,34 @@ fn pack_all(codec: Codec, work: &Receiver<Work>) {
 }
 
 impl Unpacked {
-    /// Takes what was read. `Break`: the session is over.
-    pub(super) fn put(&mut self, event: SourceEvent) -> ControlFlow<()> {
-        let place = match (event, &self.workers) {
-            (SourceEvent::Block(block), Some(workers)) => {
-                let choice = self.judge.as_ref().map(Judge::choose);
-                let is_packed = match choice {
-                    None => true,
-                    Some(Choice { way: Way::Plain, .. }) => false,
-                    Some(Choice { way: Way::Packed, .. }) => self.sniff.is_promising(&block),
-                };
-                if is_packed {
-                    let (place, ready) = bounded(1);
-                    if workers.send_blocking(Work { block, place }).is_err() {
-                        return ControlFlow::Break(());
-                    }
-                    Place::Packing(ready, choice)
-                } else {
-                    Place::Ready(SourceEvent::Block(block), choice)
-                }
-            }
-            (event, _) => Place::Ready(event, None),
-        };
-        match self.queue.send_blocking(place) {
+    /// Takes what was read: a block or none, and what is told after it. `Break`: the session is over.
+    pub(super) fn put(&mut self, mut events: Vec<SourceEvent>) -> ControlFlow<()> {
+        let mut choice = None;
+        let mut is_packed = false;
+        if let (Some(SourceEvent::Block(block)), true) = (events.first(), self.workers.is_some()) {
+            choice = self.judge.as_ref().map(Judge::choose);
+            is_packed = match choice {
+                None => true,
+                Some(Choice { way: Way::Plain, .. }) => false,
+                Some(Choice { way: Way::Packed, .. }) => self.sniff.is_promising(block),
+            };
+        }
+        let packing = if is_packed { Some(self.pack(&mut events)?) } else { None };
+        match self.queue.send_blocking(Place { events, packing, choice }) {
             Ok(()) => ControlFlow::Continue(()),
             Err(_) => ControlFlow::Break(()),
         }
+    }
+
+    /// Gives the block, which comes first, to whoever packs. Where it will come from.
+    fn pack(&self, events: &mut Vec<SourceEvent>) -> ControlFlow<(), Receiver<Block>> {
+        let (place, packing) = bounded(1);
+        let given = match (&self.workers, events.remove(0)) {
+            (Some(workers), SourceEvent::Block(block)) => workers.send_blocking(Work { block, place }),
+            // There is nothing to be packed.
+            _ => return ControlFlow::Break(()),
+        };
+        if given.is_ok() { ControlFlow::Continue(packing) } else { ControlFlow::Break(()) }
     }
 
     /// Whether more would wait.
@@ -145,32 +151,31 @@ impl Unpacked {
 
 impl Ready {
     /// What comes next; `None` when nothing will any more. Cancel safe.
-    pub(super) async fn next(&mut self) -> Option<SourceEvent> {
-        loop {
-            if let Some((first, choice)) = &self.first {
-                if first.is_empty() {
-                    self.idle_since.get_or_insert_with(Instant::now);
-                }
-                let (block, choice) = (first.recv().await.ok()?, *choice);
-                self.first = None;
-                return Some(self.leaves(SourceEvent::Block(block), choice));
-            }
+    pub(super) async fn next(&mut self) -> Option<Vec<SourceEvent>> {
+        if self.first.is_none() {
             if self.queue.is_empty() {
                 self.idle_since.get_or_insert_with(Instant::now);
             }
-            match self.queue.recv().await.ok()? {
-                Place::Ready(event, choice) => return Some(self.leaves(event, choice)),
-                Place::Packing(first, choice) => self.first = Some((first, choice)),
-            }
+            self.first = Some(self.queue.recv().await.ok()?);
         }
-    }
-
-    fn leaves(&mut self, event: SourceEvent, choice: Option<Choice>) -> SourceEvent {
+        let packed = match self.first.as_ref().and_then(|first| first.packing.as_ref()) {
+            Some(packing) => {
+                if packing.is_empty() {
+                    self.idle_since.get_or_insert_with(Instant::now);
+                }
+                Some(packing.recv().await.ok()?)
+            }
+            None => None,
+        };
+        let Place { mut events, choice, .. } = self.first.take()?;
+        events.splice(..0, packed.map(SourceEvent::Block));
         let idle_since = self.idle_since.take();
-        if let (Some(judge), Some(choice), SourceEvent::Block(block)) = (&self.judge, choice, &event) {
+        if let (Some(judge), Some(choice), Some(SourceEvent::Block(block))) =
+            (&self.judge, choice, events.first())
+        {
             judge.leaves(choice, block, idle_since);
         }
-        event
+        Some(events)
     }
 }
 

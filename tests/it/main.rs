@@ -10,6 +10,8 @@
     reason = "a test stops where something is not as it should be, and tells one story from its beginning to its end"
 )]
 
+#[cfg(target_os = "linux")]
+mod benchmarks;
 mod cmd;
 mod compression;
 mod corpora;

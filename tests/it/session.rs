@@ -137,6 +137,7 @@ fn strings_are_compared_before_anything_is_said() {
             must_confirm: true,
             yes: true,
             both_can: Capabilities::ALL,
+            limit: None,
         });
         assert!(!world.run(&mut Dice::new(5)));
         assert!(!world.receiver_events.iter().any(|event| matches!(event, Event::Offer(_))));
