@@ -1,5 +1,8 @@
 //! Drives the sending machine: a thread that walks, a thread that reads, one lane.
 
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
 use futures_lite::future;
 use smol::channel::{Receiver, bounded};
 
@@ -45,25 +48,43 @@ struct Driver<'h> {
 
 /// The walker and the reader. Both end when their channels do.
 struct Threads {
-    entries: Receiver<Walked>,
+    walked: Receiver<Walked>,
+    /// What the walker has said, and the manifest has no room for yet.
+    entries: VecDeque<Entry>,
     wishes: Wishes,
-    read: Receiver<SourceEvent>,
+    read: Receiver<Vec<SourceEvent>>,
 }
 
 /// What the walker says. Its end is said too: a channel that closes without is a thread that died.
 enum Walked {
-    Entry(Result<Entry>),
+    Entries(Vec<Entry>),
+    Failed(Error),
     End,
 }
 
 enum Input {
     Happened(Happening),
     Walked(Walked),
-    Read(SourceEvent),
+    /// There is room for what was said before.
+    Room,
+    Read(Vec<SourceEvent>),
     ThreadDied,
 }
 
 impl<'h> Driver<'h> {
+    /// Puts into the manifest what was found, as far as it has room.
+    fn announce(&mut self) {
+        while self.machine.wants_entries()
+            && !self.limit.as_ref().is_some_and(Limit::has_gathered)
+            && let Some(entry) = self.threads.entries.pop_front()
+        {
+            if let Some(limit) = &mut self.limit {
+                limit.gathered_bytes += entry.cost();
+            }
+            self.machine.entry(entry);
+        }
+    }
+
     async fn run(mut self) -> (Result<Ended<'h>>, Lane) {
         let result = drive(&mut self).await;
         // The walk and the reading end with their channels; what they still have in hand is for nobody and harms nobody.
@@ -75,6 +96,7 @@ impl<'h> Drive<'h> for Driver<'h> {
     type Input = Input;
 
     fn carry_out(&mut self) -> Option<Result<Report>> {
+        let mut fetches = Vec::new();
         while let Some(effect) = self.machine.poll() {
             match effect {
                 Effect::Frame(frame) => {
@@ -88,9 +110,12 @@ impl<'h> Drive<'h> for Driver<'h> {
                 Effect::Fetch(fetch) => {
                     let bytes = self.limit.as_ref().map_or(PAYLOAD_BYTES_MAX, |limit| limit.block_bytes);
                     self.threads.wishes.in_blocks_of(bytes.min(self.machine.block_bytes()));
-                    self.threads.wishes.wish(fetch);
+                    fetches.push(fetch);
                 }
-                Effect::Abandon(entry) => self.threads.wishes.give_up(entry),
+                Effect::Abandon(entry) => {
+                    self.threads.wishes.wish(fetches.drain(..));
+                    self.threads.wishes.give_up(entry);
+                }
                 Effect::Event(event) => self.link.tell(event),
                 Effect::Ask(question) => self.link.ask(question),
                 Effect::Done(result) => {
@@ -98,6 +123,9 @@ impl<'h> Drive<'h> for Driver<'h> {
                     return Some(result);
                 }
             }
+        }
+        if !fetches.is_empty() {
+            self.threads.wishes.wish(fetches);
         }
         None
     }
@@ -113,7 +141,7 @@ impl<'h> Drive<'h> for Driver<'h> {
     async fn next(&mut self) -> Input {
         let wants_entries = self.machine.wants_entries();
         let wants_data = self.machine.wants_data() && self.link.lane.has_room();
-        let Threads { entries, read, .. } = &self.threads;
+        let Threads { walked, entries, read, .. } = &self.threads;
         let limit = self.limit.as_ref();
         let entry = async {
             if !wants_entries {
@@ -122,7 +150,10 @@ impl<'h> Drive<'h> for Driver<'h> {
             if let Some(limit) = limit {
                 limit.may_walk().await;
             }
-            entries.recv().await.map_or(Input::ThreadDied, Input::Walked)
+            if !entries.is_empty() {
+                return Input::Room;
+            }
+            walked.recv().await.map_or(Input::ThreadDied, Input::Walked)
         };
         let data = async {
             if !wants_data {
@@ -136,23 +167,22 @@ impl<'h> Drive<'h> for Driver<'h> {
 
     fn feed(&mut self, input: Input) {
         match input {
-            Input::Walked(Walked::Entry(Ok(entry))) => {
-                if let Some(limit) = &mut self.limit {
-                    limit.gathered_bytes += entry.cost();
-                }
-                self.machine.entry(entry);
+            Input::Walked(Walked::Entries(entries)) => {
+                self.threads.entries.extend(entries);
+                self.announce();
             }
+            Input::Room => self.announce(),
             Input::Walked(Walked::End) => self.machine.walk_ended(),
             Input::ThreadDied => {
                 self.machine
                     .fail(Error::new(Kind::Internal, "the walk or the reading of files ended by itself"));
             }
-            Input::Read(event) => self.machine.source(event),
+            Input::Read(events) => events.into_iter().for_each(|event| self.machine.source(event)),
             Input::Happened(Happening::Frame(Ok(bytes))) => self.machine.frame(&bytes),
             Input::Happened(Happening::Frame(Err(error))) if error.kind() == Kind::ConnectionLost => {
                 self.machine.connection_lost(error);
             }
-            Input::Walked(Walked::Entry(Err(error))) | Input::Happened(Happening::Frame(Err(error))) => {
+            Input::Walked(Walked::Failed(error)) | Input::Happened(Happening::Frame(Err(error))) => {
                 self.machine.fail(error);
             }
             Input::Happened(Happening::Answer(Asked::Verify, same)) => self.machine.verified(same),
@@ -175,21 +205,42 @@ impl<'h> Drive<'h> for Driver<'h> {
 
 impl Threads {
     fn start(walk: Walk, chunk: ChunkSize) -> Result<Threads> {
-        let (entries_in, entries) = bounded(WALK_AHEAD);
+        let (walked_in, walked) = bounded(WALK_AHEAD / WALKED_TOGETHER_MAX);
         let (read_in, read) = bounded(READ_AHEAD);
         let (wishes, reading) = Wishes::new(read_in);
         let reader = Reader::new(walk.roots().clone(), chunk);
+        // Once the session is over nothing more is looked for.
         spawn("walk", move || {
-            // Once the session is over nothing more is looked for.
-            for said in walk.map(Walked::Entry).chain([Walked::End]) {
-                if entries_in.send_blocking(said).is_err() {
-                    return;
-                }
-            }
+            let _ = walk_all(walk, |said| walked_in.send_blocking(said).ok());
         })?;
         spawn("read", move || read_all(reader, reading))?;
-        Ok(Threads { entries, wishes, read })
+        Ok(Threads { walked, entries: VecDeque::new(), wishes, read })
     }
+}
+
+/// Looks for everything that is to be sent, until nobody listens any more. What is found shortly after one another is told together,
+/// because a session that is woken for every entry says a frame for every entry.
+fn walk_all(
+    mut walk: impl Iterator<Item = Result<Entry>>,
+    tell: impl Fn(Walked) -> Option<()>,
+) -> Option<()> {
+    let mut found = Vec::new();
+    let mut told = Instant::now();
+    while let Some(entry) = walk.next() {
+        match entry {
+            Ok(entry) => found.push(entry),
+            Err(error) => {
+                tell(Walked::Entries(found))?;
+                return tell(Walked::Failed(error));
+            }
+        }
+        if found.len() >= WALKED_TOGETHER_MAX || told.elapsed() >= TELL_WITHIN {
+            tell(Walked::Entries(std::mem::take(&mut found)))?;
+            told = Instant::now();
+        }
+    }
+    tell(Walked::Entries(found))?;
+    tell(Walked::End)
 }
 
 /// Reads what is wanted until the session is over. What shares a block goes out when nothing else is waiting.
@@ -207,8 +258,14 @@ fn read_all(mut reader: Reader, mut reading: Reading) {
     }
 }
 
-/// Entries the walker may be ahead of the manifest.
+/// Entries the walker may be ahead of the manifest, and some that it has in hand.
 const WALK_AHEAD: usize = 512;
+
+/// Entries that are told at once.
+const WALKED_TOGETHER_MAX: usize = 64;
+
+/// For so long an entry waits at most for others to be told with it, beside the one that is being looked at.
+const TELL_WITHIN: Duration = Duration::from_micros(500);
 
 /// Blocks the reader may be ahead of the lane: 1 MiB.
 const READ_AHEAD: usize = 4;

@@ -42,9 +42,14 @@ impl Limit {
         }
     }
 
+    /// Whether as much was walked to as should be said at once.
+    pub(super) fn has_gathered(&self) -> bool {
+        self.gathered_bytes >= self.block_bytes
+    }
+
     /// Resolves when the walk may go on. Cancel safe.
     pub(super) async fn may_walk(&self) {
-        if self.gathered_bytes >= self.block_bytes {
+        if self.has_gathered() {
             // They are said next, since nothing else is at hand.
             return future::pending().await;
         }

@@ -19,7 +19,7 @@ pub(super) struct Wishes(Arc<Shared>);
 /// The reader's end of it, and the way back.
 pub(super) struct Reading {
     shared: Arc<Shared>,
-    said: Queue<SourceEvent>,
+    said: Queue<Vec<SourceEvent>>,
 }
 
 #[derive(Default)]
@@ -43,7 +43,7 @@ struct State {
 
 impl Wishes {
     /// Both ends of an empty queue. What is read is said to `said`.
-    pub(super) fn new(said: Queue<SourceEvent>) -> (Wishes, Reading) {
+    pub(super) fn new(said: Queue<Vec<SourceEvent>>) -> (Wishes, Reading) {
         let shared = Arc::new(Shared::default());
         (Wishes(Arc::clone(&shared)), Reading { shared, said })
     }
@@ -53,13 +53,16 @@ impl Wishes {
         self.0.block_bytes.store(bytes, Ordering::Relaxed);
     }
 
-    /// Wants this to be read.
-    pub(super) fn wish(&self, fetch: Fetch) {
+    /// Wants these to be read. All at once, so that the reader is woken once.
+    pub(super) fn wish(&self, fetches: impl IntoIterator<Item = Fetch>) {
         let mut state = self.0.lock();
-        let at = state.count;
-        state.count += 1;
-        state.places.insert(fetch.entry, at);
-        state.waiting.insert(at, fetch);
+        for fetch in fetches {
+            let at = state.count;
+            state.count += 1;
+            state.places.insert(fetch.entry, at);
+            state.waiting.insert(at, fetch);
+        }
+        drop(state);
         self.0.changed.notify_one();
     }
 
@@ -106,7 +109,11 @@ impl Reading {
 
 impl Listener for Reading {
     fn hear(&mut self, event: SourceEvent) -> ControlFlow<()> {
-        match self.said.send_blocking(event) {
+        self.hear_all(vec![event])
+    }
+
+    fn hear_all(&mut self, events: Vec<SourceEvent>) -> ControlFlow<()> {
+        match self.said.send_blocking(events) {
             Ok(()) => ControlFlow::Continue(()),
             Err(_) => ControlFlow::Break(()),
         }
@@ -159,7 +166,7 @@ mod tests {
     fn what_is_given_up_is_not_read_or_no_further() {
         let (said, _heard) = smol::channel::bounded(1);
         let (wishes, mut reading) = Wishes::new(said);
-        (0..4).for_each(|entry| wishes.wish(fetch(entry)));
+        wishes.wish((0..4).map(fetch));
         wishes.give_up(1);
         let next = |reading: &mut Reading| reading.try_next().map(|fetch| fetch.entry);
         assert_eq!(next(&mut reading), Some(0));
@@ -179,7 +186,7 @@ mod tests {
     fn the_end_of_the_session_ends_the_reading() {
         let (said, _heard) = smol::channel::bounded(1);
         let (wishes, mut reading) = Wishes::new(said);
-        wishes.wish(fetch(0));
+        wishes.wish([fetch(0)]);
         let reader = std::thread::spawn(move || {
             assert!(reading.next().is_some());
             assert!(reading.next().is_none());

@@ -85,11 +85,12 @@ impl Outgoing {
 
     pub(super) fn flush(&mut self, listener: &mut impl Listener) -> ControlFlow<()> {
         self.compared = 0;
+        let mut told = std::mem::take(&mut self.told);
         if !self.block.is_empty() {
             let block = std::mem::replace(&mut self.block, Block::new(PAYLOAD_BYTES_MAX));
-            listener.hear(SourceEvent::Block(block))?;
+            told.insert(0, SourceEvent::Block(block));
         }
-        self.told.drain(..).try_for_each(|told| listener.hear(told))
+        if told.is_empty() { ControlFlow::Continue(()) } else { listener.hear_all(told) }
     }
 
     /// As [`Outgoing::flush`], in the middle of a file.

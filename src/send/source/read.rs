@@ -85,6 +85,11 @@ pub trait Listener {
     /// Takes what there is to say. `Break`: nobody listens any more, and nothing more is to be read.
     fn hear(&mut self, event: SourceEvent) -> ControlFlow<()>;
 
+    /// Takes several things to say, in their order, at most one block among them, and that first.
+    fn hear_all(&mut self, mut events: Vec<SourceEvent>) -> ControlFlow<()> {
+        events.drain(..).try_for_each(|event| self.hear(event))
+    }
+
     /// Whether it would take more at once. Where it would not, there is time for what it need not take.
     fn is_hungry(&self) -> bool {
         true
