@@ -220,13 +220,10 @@ impl Threads {
 
 /// Looks for everything that is to be sent, until nobody listens any more. What is found shortly after one another is told together,
 /// because a session that is woken for every entry says a frame for every entry.
-fn walk_all(
-    mut walk: impl Iterator<Item = Result<Entry>>,
-    tell: impl Fn(Walked) -> Option<()>,
-) -> Option<()> {
+fn walk_all(walk: impl Iterator<Item = Result<Entry>>, tell: impl Fn(Walked) -> Option<()>) -> Option<()> {
     let mut found = Vec::new();
     let mut told = Instant::now();
-    while let Some(entry) = walk.next() {
+    for entry in walk {
         match entry {
             Ok(entry) => found.push(entry),
             Err(error) => {
