@@ -110,7 +110,8 @@ pub fn receiver(bytes: &[u8]) {
     let flags = script.byte();
     let must_confirm = flags & 1 == 1;
     let verify = must_confirm.then(|| "123 456 789".to_owned());
-    let mut machine = Receiver::new(receiving::Beginning { verify, must_confirm, yes: flags & 2 == 0 });
+    let mut machine =
+        Receiver::new(receiving::Beginning { verify, must_confirm, yes: flags & 2 == 0, limit: None });
     let (mut seq, mut now_ms, mut is_done) = (0, 0, false);
     let mut prepared: Vec<Entry> = Vec::new();
     let mut open: Vec<u64> = Vec::new();

@@ -98,6 +98,7 @@ pub fn send(args: &SendArgs, environment: &Environment) -> Result<Job<SendOption
         no_encrypt: args.no_encrypt,
         verify: args.verify,
         chunk_size: value(args.chunk_size.as_ref(), "--chunk-size", values::chunk_size)?.unwrap_or_default(),
+        limit: value(args.limit.as_ref(), "--limit", values::rate)?,
         wait: value(args.wait.as_ref(), "--wait", values::time)?,
         retry: value(args.retry.as_ref(), "--retry", values::time_or_none)?.unwrap_or(RETRY),
     };
@@ -187,6 +188,7 @@ pub fn receive(
         yes: args.yes,
         no_encrypt: args.no_encrypt,
         verify: args.verify,
+        limit: value(args.limit.as_ref(), "--limit", values::rate)?,
         wait: value(args.wait.as_ref(), "--wait", values::time)?,
         retry: value(args.retry.as_ref(), "--retry", values::time_or_none)?.unwrap_or(RETRY),
         on_conflict: on_conflict(args.on_conflict.as_ref(), environment)?,

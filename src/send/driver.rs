@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use futures_lite::future;
 use smol::channel::{Receiver, bounded};
 
+use super::limit::Limit;
 use super::machine::{Beginning, Effect, Sender};
 use super::source::{Reader, SourceEvent, Walk};
 use super::wishes::{Reading, Wishes};
@@ -15,18 +16,25 @@ use crate::net::lane::Lane;
 use crate::net::link::{Asked, Drive, Ended, Happening, Link, drive, spawn};
 use crate::net::pair::Paired;
 use crate::proto::chunk::ChunkSize;
+use crate::proto::limits::PAYLOAD_BYTES_MAX;
 use crate::proto::manifest::Entry;
+use crate::proto::pace::Rate;
 
-/// Sends what `walk` finds to the other side of an established session, until that is done or the other side was started again.
+/// Sends what `walk` finds to the other side of an established session, no faster than `limit`, until that is done or the other side was
+/// started again.
 /// Dropping the future abandons the transfer without telling the other side; its cancellation ends it in order.
 ///
 /// # Errors
 /// Whatever ended the session before the receiver's statement that everything has its outcome.
-pub async fn run(paired: Paired<'_>, walk: Walk, chunk: ChunkSize) -> Result<Ended<'_>> {
+pub async fn run(paired: Paired<'_>, walk: Walk, chunk: ChunkSize, limit: Option<Rate>) -> Result<Ended<'_>> {
     let beginning = Beginning { chunk, verify: paired.verify.clone(), must_confirm: paired.must_confirm };
     let threads = Threads::start(walk, chunk)?;
     let (link, upkeep) = Link::new(paired);
-    let driver = Driver { machine: Sender::new(beginning), link, threads };
+    let limit = limit.map(Limit::new);
+    if let Some(limit) = &limit {
+        link.lane.hold_to(limit.throttle.clone());
+    }
+    let driver = Driver { machine: Sender::new(beginning), link, threads, limit };
     // On the heap: it is far larger than what it is part of.
     Box::pin(upkeep.beside(Box::pin(driver.run()))).await
 }
@@ -35,6 +43,7 @@ struct Driver<'h> {
     machine: Sender,
     link: Link<'h>,
     threads: Threads,
+    limit: Option<Limit>,
 }
 
 /// The walker and the reader. Both end when their channels do.
@@ -66,8 +75,12 @@ impl<'h> Driver<'h> {
     /// Puts into the manifest what was found, as far as it has room.
     fn announce(&mut self) {
         while self.machine.wants_entries()
+            && !self.limit.as_ref().is_some_and(Limit::has_gathered)
             && let Some(entry) = self.threads.entries.pop_front()
         {
+            if let Some(limit) = &mut self.limit {
+                limit.gathered_bytes += entry.cost();
+            }
             self.machine.entry(entry);
         }
     }
@@ -87,11 +100,18 @@ impl<'h> Drive<'h> for Driver<'h> {
         while let Some(effect) = self.machine.poll() {
             match effect {
                 Effect::Frame(frame) => {
+                    if let Some(limit) = &mut self.limit {
+                        limit.said(&frame);
+                    }
                     if let Err(error) = self.link.lane.send(frame) {
                         self.machine.fail(error);
                     }
                 }
-                Effect::Fetch(fetch) => fetches.push(fetch),
+                Effect::Fetch(fetch) => {
+                    let bytes = self.limit.as_ref().map_or(PAYLOAD_BYTES_MAX, |limit| limit.block_bytes);
+                    self.threads.wishes.in_blocks_of(bytes.min(self.machine.block_bytes()));
+                    fetches.push(fetch);
+                }
                 Effect::Abandon(entry) => {
                     self.threads.wishes.wish(fetches.drain(..));
                     self.threads.wishes.give_up(entry);
@@ -122,9 +142,13 @@ impl<'h> Drive<'h> for Driver<'h> {
         let wants_entries = self.machine.wants_entries();
         let wants_data = self.machine.wants_data() && self.link.lane.has_room();
         let Threads { walked, entries, read, .. } = &self.threads;
+        let limit = self.limit.as_ref();
         let entry = async {
             if !wants_entries {
                 return future::pending().await;
+            }
+            if let Some(limit) = limit {
+                limit.may_walk().await;
             }
             if !entries.is_empty() {
                 return Input::Room;

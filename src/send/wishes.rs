@@ -5,11 +5,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use smol::channel::Sender as Queue;
 
 use super::source::{Fetch, Listener, SourceEvent};
+use crate::proto::limits::PAYLOAD_BYTES_MAX;
 
 /// The session's end of the queue. Once it is dropped nothing more is read.
 pub(super) struct Wishes(Arc<Shared>);
@@ -24,6 +26,8 @@ pub(super) struct Reading {
 struct Shared {
     state: Mutex<State>,
     changed: Condvar,
+    // How large the blocks should be; 0 while nobody has said.
+    block_bytes: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -42,6 +46,11 @@ impl Wishes {
     pub(super) fn new(said: Queue<Vec<SourceEvent>>) -> (Wishes, Reading) {
         let shared = Arc::new(Shared::default());
         (Wishes(Arc::clone(&shared)), Reading { shared, said })
+    }
+
+    /// Wants what is read from now on in blocks of this payload at most.
+    pub(super) fn in_blocks_of(&self, bytes: usize) {
+        self.0.block_bytes.store(bytes, Ordering::Relaxed);
     }
 
     /// Wants these to be read. All at once, so that the reader is woken once.
@@ -112,6 +121,13 @@ impl Listener for Reading {
 
     fn is_hungry(&self) -> bool {
         !self.said.is_full()
+    }
+
+    fn block_bytes(&self) -> usize {
+        match self.shared.block_bytes.load(Ordering::Relaxed) {
+            0 => PAYLOAD_BYTES_MAX,
+            bytes => bytes,
+        }
     }
 
     fn wants(&self, entry: u64) -> bool {

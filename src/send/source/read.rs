@@ -95,6 +95,11 @@ pub trait Listener {
         true
     }
 
+    /// How many file bytes one block should have at most. Asked for every file.
+    fn block_bytes(&self) -> usize {
+        PAYLOAD_BYTES_MAX
+    }
+
     /// Whether a file is still wanted. Asked again and again: one that is not any more is read no further, and nothing is told of it.
     fn wants(&self, entry: u64) -> bool;
 }
@@ -150,6 +155,7 @@ impl Reader {
     /// Reads what is wanted of a file. The listener is told, possibly later: call [`Reader::flush`] when no other file is waiting. `Break`
     /// once nobody listens any more.
     pub fn fetch(&mut self, fetch: &Fetch, listener: &mut impl Listener) -> ControlFlow<()> {
+        self.out.set_block_bytes(listener.block_bytes());
         let roots = self.roots.clone();
         let read = match roots.locate(&fetch.path) {
             Some(Located::Below(base, path)) => self.read_file(base, &path, fetch, listener),
@@ -257,7 +263,9 @@ impl Reader {
         let mut hasher = FileHasher::new(self.chunk);
         loop {
             let offset = hasher.length();
-            let max = PAYLOAD_BYTES_MAX - usize::try_from(offset % PAYLOAD_BYTES_MAX as u64).unwrap_or(0);
+            let to_boundary =
+                PAYLOAD_BYTES_MAX - usize::try_from(offset % PAYLOAD_BYTES_MAX as u64).unwrap_or(0);
+            let max = to_boundary.min(self.out.room());
             let input = &mut self.input;
             match self.out.block.piece(entry, offset, max, |room| input.read(room)) {
                 Ok([]) => break,

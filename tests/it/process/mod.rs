@@ -13,6 +13,7 @@ mod going_on;
 mod hostile;
 mod kills;
 mod last_words;
+mod limits;
 mod lost;
 mod moving;
 mod names;
