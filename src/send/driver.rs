@@ -220,13 +220,10 @@ impl Threads {
 
 /// Looks for everything that is to be sent, until nobody listens any more. What is found shortly after one another is told together,
 /// because a session that is woken for every entry says a frame for every entry.
-fn walk_all(
-    mut walk: impl Iterator<Item = Result<Entry>>,
-    tell: impl Fn(Walked) -> Option<()>,
-) -> Option<()> {
+fn walk_all(walk: impl Iterator<Item = Result<Entry>>, tell: impl Fn(Walked) -> Option<()>) -> Option<()> {
     let mut found = Vec::new();
     let mut told = Instant::now();
-    while let Some(entry) = walk.next() {
+    for entry in walk {
         match entry {
             Ok(entry) => found.push(entry),
             Err(error) => {
@@ -278,8 +275,8 @@ mod tests {
     use crate::proto::manifest::EntryKind;
     use crate::proto::path::RelPath;
 
-    fn entry(id: u64) -> Result<Entry> {
-        Ok(Entry { id, path: RelPath::root(), kind: EntryKind::Directory })
+    fn entry(id: u64) -> Entry {
+        Entry { id, path: RelPath::root(), kind: EntryKind::Directory }
     }
 
     /// What is told of a walk: the numbers of each batch, or how it ended.
@@ -299,7 +296,7 @@ mod tests {
     #[test]
     fn everything_that_is_found_is_told_once_in_order_and_before_the_end() {
         for (tail, end) in [(None, "end"), (Some(Err(Error::new(Kind::Internal, ""))), "failed")] {
-            let mut told = told((0..200).map(entry).chain(tail));
+            let mut told = told((0..200).map(entry).map(Ok).chain(tail));
             assert_eq!(told.pop(), Some(Err(end)));
             let batches: Vec<Vec<u64>> = told.into_iter().map(Result::unwrap).collect();
             assert!(batches.iter().all(|batch| batch.len() <= WALKED_TOGETHER_MAX));
@@ -314,7 +311,7 @@ mod tests {
             while begun.elapsed() < TELL_WITHIN {
                 std::hint::spin_loop();
             }
-            entry(id)
+            Ok(entry(id))
         });
         assert_eq!(told(slow)[..3], [Ok(vec![0]), Ok(vec![1]), Ok(vec![2])]);
     }
@@ -324,7 +321,7 @@ mod tests {
         let mut looked = 0;
         let walk = std::iter::from_fn(|| {
             looked += 1;
-            Some(entry(looked))
+            Some(Ok(entry(looked)))
         });
         assert_eq!(walk_all(walk, |_| None), None);
         assert!(looked <= WALKED_TOGETHER_MAX as u64);
