@@ -177,8 +177,9 @@ impl Session {
             }
         }
         if self.is_crowded {
-            let open = std::mem::take(&mut self.sink.open);
-            open.into_iter().for_each(|entry| self.sink.put_away(entry));
+            for entry in std::mem::take(&mut self.sink.open) {
+                self.sink.put_away(entry);
+            }
         }
         Ok(())
     }

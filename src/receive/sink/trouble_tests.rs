@@ -272,14 +272,18 @@ fn a_small_file_of_which_all_has_come_is_not_opened_again() {
     let mut feeder = Feeder::new(disk.clone());
     let name = |number| format!("f{number}");
     let entries: Vec<_> = (0..2 * FILES_OPEN_MAX).map(|number| feeder.file(&name(number), 2)).collect();
-    entries.iter().for_each(|entry| feeder.write(*entry, 0, b"xx").unwrap());
+    for entry in &entries {
+        feeder.write(*entry, 0, b"xx").unwrap();
+    }
     for number in 0..FILES_OPEN_MAX {
         let part = Name::new(name(number).as_bytes()).unwrap().part_file();
         let part = String::from_utf8(part.as_bytes().to_vec()).unwrap();
         disk.fail_on("open", &part, std::io::ErrorKind::PermissionDenied);
     }
     feeder.finish(entries[0], b"yy").unwrap();
-    entries[1..].iter().for_each(|entry| feeder.finish(*entry, b"xx").unwrap());
+    for entry in &entries[1..] {
+        feeder.finish(*entry, b"xx").unwrap();
+    }
     feeder.commit();
     assert_eq!(feeder.failed(entries[0]), Reason::Corrupt);
     for (number, entry) in entries.iter().enumerate().skip(1) {
