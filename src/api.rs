@@ -20,8 +20,8 @@ use crate::proto::handshake::{Capabilities, Options};
 use crate::proto::role::Role;
 use crate::receive::{Destination, ReceiveOptions, Rules};
 use crate::relay::{Relay, RelayOptions, Rooms};
-use crate::send::SendOptions;
 use crate::send::source::{Roots, Walk};
+use crate::send::{LaneCount, SendOptions};
 
 /// Sends files and directories to the other side and returns once it has stated the outcome of every entry.
 ///
@@ -45,7 +45,7 @@ pub async fn send(options: SendOptions, handler: &dyn Handler, cancel: Cancel) -
         retry: options.retry,
     };
     let roots = walk.roots().clone();
-    meeting.hold(handler, &cancel, Sending { roots, chunk: options.chunk_size }).await
+    meeting.hold(handler, &cancel, Sending { roots, chunk: options.chunk_size, lanes: options.lanes }).await
 }
 
 /// Receives what the other side sends and returns once every entry has its outcome.
@@ -79,6 +79,7 @@ trait Part {
 struct Sending {
     roots: Roots,
     chunk: ChunkSize,
+    lanes: LaneCount,
 }
 
 struct Receiving {
@@ -97,7 +98,7 @@ impl Part for Sending {
             );
             return Err(decline(paired, error.hint(ONCE_ONLY)).await);
         }
-        crate::send::run(paired, Walk::of(self.roots.clone()), self.chunk).await
+        crate::send::run(paired, Walk::of(self.roots.clone()), self.chunk, self.lanes).await
     }
 }
 
@@ -230,14 +231,14 @@ impl Meeting {
 async fn sessions(mut paired: Paired<'_>, rooms: Option<&Rooms>, part: &impl Part) -> Result<Report> {
     let mut accepted = None;
     loop {
-        let room = paired.reunion.room();
+        let names: Vec<String> = paired.reunion.rooms().collect();
         if let Some(rooms) = rooms {
-            rooms.admit(&room)?;
+            names.iter().try_for_each(|name| rooms.admit(name))?;
         }
         // On the heap: a session holds a lot, and its future shall be easy to carry around.
         let ended = Box::pin(part.session(paired, accepted)).await;
         if let Some(rooms) = rooms {
-            rooms.dismiss(&room);
+            names.iter().for_each(|name| rooms.dismiss(name));
         }
         match ended? {
             Ended::Done(report) => return Ok(report),

@@ -311,7 +311,7 @@ impl Parcel {
 
     pub(super) fn sending(&self) -> Sending {
         let roots = Walk::new(std::slice::from_ref(&self.tree)).unwrap().roots().clone();
-        Sending { roots, chunk: ChunkSize::default() }
+        Sending { roots, chunk: ChunkSize::default(), lanes: LaneCount::Auto }
     }
 
     pub(super) fn receiving(&self) -> Receiving {

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use crate::proto::chunk::ChunkSize;
+use crate::proto::limits::LANES_MAX;
 use crate::receive::OnConflict;
+use crate::send::LaneCount;
 use crate::term::clean::clean;
 use crate::{Error, Kind, Result};
 
@@ -42,6 +44,20 @@ pub fn chunk_size(text: &str) -> Result<ChunkSize> {
     binary(text)
         .and_then(ChunkSize::new)
         .ok_or_else(|| unreadable(text, "a chunk size").hint("It is 512KiB, 1MiB, 2MiB or 4MiB."))
+}
+
+/// How many lanes: `auto`, or a number.
+///
+/// # Errors
+///
+/// [`Kind::Usage`].
+pub fn lanes(text: &str) -> Result<LaneCount> {
+    let number = text.parse().ok().filter(|lanes| (1..=LANES_MAX).contains(lanes));
+    match number {
+        None if text == "auto" => Ok(LaneCount::Auto),
+        None => Err(unreadable(text, "a number of lanes").hint("It is auto, or a number from 1 to 16.")),
+        Some(lanes) => Ok(LaneCount::Exactly(lanes)),
+    }
 }
 
 /// What to do where something else stands already.

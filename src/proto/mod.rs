@@ -2,7 +2,7 @@
 //!
 //! From the code to a session: [`code`] → [`handshake`] → [`seal`], and back to it after a lost connection: [`rejoin`]. Inside the
 //! session: [`frame`] and [`manifest`] are what is said, [`conversation`], [`window`] and [`liveness`] the rules of saying it, [`outbox`] and
-//! [`inbox`] how none of it is lost with a connection, [`path`], [`chunk`] and [`runs`] what is said about, [`limits`] how
+//! [`inbox`] how none of it is lost with a connection, [`spread`] which lane it goes to, [`path`], [`chunk`] and [`runs`] what is said about, [`limits`] how
 //! much of it.
 
 pub mod chunk;
@@ -21,5 +21,6 @@ pub mod rejoin;
 pub mod role;
 pub mod runs;
 pub mod seal;
+pub mod spread;
 pub mod window;
 pub mod words;

@@ -3,15 +3,18 @@
 use futures_lite::future;
 use smol::channel::{Receiver, bounded};
 
+use super::LaneCount;
 use super::machine::{Beginning, Effect, Sender};
 use super::source::{Reader, SourceEvent, Walk};
 use super::wishes::{Reading, Wishes};
 use crate::error::{Error, Kind, Result};
-use crate::events::Report;
-use crate::net::lane::Lane;
+use crate::events::{Event, Report};
+use crate::net::lanes::Lanes;
 use crate::net::link::{Asked, Drive, Ended, Happening, Link, drive, spawn};
 use crate::net::pair::Paired;
 use crate::proto::chunk::ChunkSize;
+use crate::proto::handshake::Capabilities;
+use crate::proto::limits::LANES_MAX;
 use crate::proto::manifest::Entry;
 
 /// Sends what `walk` finds to the other side of an established session, until that is done or the other side was started again.
@@ -19,11 +22,15 @@ use crate::proto::manifest::Entry;
 ///
 /// # Errors
 /// Whatever ended the session before the receiver's statement that everything has its outcome.
-pub async fn run(paired: Paired<'_>, walk: Walk, chunk: ChunkSize) -> Result<Ended<'_>> {
+pub async fn run(paired: Paired<'_>, walk: Walk, chunk: ChunkSize, lanes: LaneCount) -> Result<Ended<'_>> {
+    let lanes = match lanes {
+        LaneCount::Exactly(lanes) if paired.both_can.has(Capabilities::LANES) => lanes.min(LANES_MAX),
+        _ => 1,
+    };
     let beginning = Beginning { chunk, verify: paired.verify.clone(), must_confirm: paired.must_confirm };
     let threads = Threads::start(walk, chunk)?;
     let (link, upkeep) = Link::new(paired);
-    let driver = Driver { machine: Sender::new(beginning), link, threads };
+    let driver = Driver { machine: Sender::new(beginning), link, threads, lanes };
     // On the heap: it is far larger than what it is part of.
     Box::pin(upkeep.beside(Box::pin(driver.run()))).await
 }
@@ -32,6 +39,7 @@ struct Driver<'h> {
     machine: Sender,
     link: Link<'h>,
     threads: Threads,
+    lanes: u8,
 }
 
 /// The walker and the reader. Both end when their channels do.
@@ -55,10 +63,18 @@ enum Input {
 }
 
 impl<'h> Driver<'h> {
-    async fn run(mut self) -> (Result<Ended<'h>>, Lane) {
+    /// Opens the lanes that are wanted.
+    fn widen(&mut self) {
+        for lane in 1..self.lanes {
+            self.machine.lane(lane, true);
+            self.link.lanes.open(lane);
+        }
+    }
+
+    async fn run(mut self) -> (Result<Ended<'h>>, Lanes) {
         let result = drive(&mut self).await;
         // The walk and the reading end with their channels; what they still have in hand is for nobody and harms nobody.
-        (result, self.link.lane)
+        (result, self.link.lanes)
     }
 }
 
@@ -69,13 +85,23 @@ impl<'h> Drive<'h> for Driver<'h> {
         while let Some(effect) = self.machine.poll() {
             match effect {
                 Effect::Frame(frame) => {
-                    if let Err(error) = self.link.lane.send(frame) {
+                    if let Err(error) = self.link.lanes.send(frame) {
                         self.machine.fail(error);
                     }
                 }
                 Effect::Fetch(fetch) => self.threads.wishes.wish(fetch),
                 Effect::Abandon(entry) => self.threads.wishes.give_up(entry),
-                Effect::Event(event) => self.link.tell(event),
+                Effect::LaneTaken { lane, frames } => {
+                    if let Err(error) = self.link.lanes.taken(lane, frames) {
+                        self.machine.fail(error);
+                    }
+                }
+                Effect::Event(event) => {
+                    if matches!(event, Event::Accepted) {
+                        self.widen();
+                    }
+                    self.link.tell(event);
+                }
                 Effect::Ask(question) => self.link.ask(question),
                 Effect::Done(result) => {
                     self.link.show(self.machine.progress());
@@ -96,7 +122,7 @@ impl<'h> Drive<'h> for Driver<'h> {
 
     async fn next(&mut self) -> Input {
         let wants_entries = self.machine.wants_entries();
-        let wants_data = self.machine.wants_data() && self.link.lane.has_room();
+        let wants_data = self.machine.wants_data() && self.link.lanes.has_room();
         let Threads { entries, read, .. } = &self.threads;
         let entry = async {
             if !wants_entries {
@@ -127,13 +153,17 @@ impl<'h> Drive<'h> for Driver<'h> {
             Input::Happened(Happening::Frame(Err(error))) if error.kind() == Kind::ConnectionLost => {
                 self.machine.connection_lost(error);
             }
-            Input::Walked(Walked::Entry(Err(error))) | Input::Happened(Happening::Frame(Err(error))) => {
+            Input::Walked(Walked::Entry(Err(error)))
+            | Input::Happened(Happening::Frame(Err(error)) | Happening::FrameBeside(Err(error))) => {
                 self.machine.fail(error);
             }
+            Input::Happened(Happening::FrameBeside(Ok(_))) => self.machine.frame_beside(),
+            Input::Happened(Happening::LaneLost { lane, .. }) => self.machine.lane(lane, false),
             Input::Happened(Happening::Answer(Asked::Verify, same)) => self.machine.verified(same),
             Input::Happened(
                 Happening::Answer(Asked::Accept, _)
                 | Happening::Decided(_)
+                | Happening::LaneUp(_)
                 | Happening::Drained
                 | Happening::Restarted,
             ) => {}

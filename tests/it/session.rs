@@ -131,8 +131,12 @@ fn strings_are_compared_before_anything_is_said() {
             must_confirm: true,
             ..Default::default()
         });
-        world.receiver =
-            Receiver::new(receiving::Beginning { verify: verify.clone(), must_confirm: true, yes: true });
+        world.receiver = Receiver::new(receiving::Beginning {
+            verify: verify.clone(),
+            must_confirm: true,
+            yes: true,
+            lanes: false,
+        });
         assert!(!world.run(&mut Dice::new(5)));
         assert!(!world.receiver_events.iter().any(|event| matches!(event, Event::Offer(_))));
         assert_eq!(world.questions.len(), 2);

@@ -240,6 +240,7 @@ impl World {
                 sending::Effect::Abandon(entry) => self.source.give_up(entry),
                 sending::Effect::Event(event) => self.sender_events.push(event),
                 sending::Effect::Ask(question) => self.questions.push_back(question),
+                sending::Effect::LaneTaken { .. } => {}
                 sending::Effect::Done(result) => assert!(self.sent.replace(result).is_none(), "done twice"),
             }
         }
@@ -259,6 +260,7 @@ impl World {
                     assert!(!self.decided_for_all, "asked although one answer was for all");
                     assert!(self.conflict.replace(conflict).is_none(), "two questions at once");
                 }
+                receiving::Effect::Lane { .. } => {}
                 receiving::Effect::Done(result) => {
                     assert!(self.received.replace(result).is_none(), "done twice");
                 }

@@ -16,7 +16,7 @@ impl Capabilities {
     /// Data frames packed with deflate.
     pub const DEFLATE: Capabilities = Capabilities(1 << 3);
     /// What this program can.
-    pub const ALL: Capabilities = Capabilities::NONE;
+    pub const ALL: Capabilities = Capabilities::LANES;
 
     /// Everything that has a meaning to this program, known by name here and able to do or not.
     const KNOWN: u64 = Capabilities::LANES.0 | Capabilities::ZSTD.0 | Capabilities::DEFLATE.0;

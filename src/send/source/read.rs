@@ -146,6 +146,7 @@ impl Reader {
     /// once nobody listens any more.
     pub fn fetch(&mut self, fetch: &Fetch, listener: &mut impl Listener) -> ControlFlow<()> {
         let roots = self.roots.clone();
+        self.out.begin();
         let read = match roots.locate(&fetch.path) {
             Some(Located::Below(base, path)) => self.read_file(base, &path, fetch, listener),
             Some(Located::Input) => self.read_input(fetch.entry, listener),

@@ -12,6 +12,7 @@ mod full_disk;
 mod going_on;
 mod hostile;
 mod kills;
+mod lanes;
 mod last_words;
 mod lost;
 mod moving;
