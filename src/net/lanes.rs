@@ -52,6 +52,8 @@ enum Stage {
     Seeking { search: u64, _stop: Sender<()> },
     /// It has a connection.
     Up,
+    /// It has one, and gets nothing new.
+    Retiring,
     /// It has none any more; what the other side took of it is not settled.
     Lost,
 }
@@ -126,9 +128,10 @@ impl Lanes {
             return self.first.has_room();
         }
         let all = std::iter::once(&self.first).chain(self.beside.iter().map(|beside| &beside.lane));
-        let held: usize = all.map(|lane| lane.load()).map(|load| load.queued + load.under_way).sum();
+        let held: usize = all.map(Lane::load).map(|load| load.queued + load.under_way).sum();
+        // A run stays on its lane, so a lane gets the next one when it has nothing else: what waits on a slow one, nobody else can take.
         (held as u64) < HELD_BYTES_MAX
-            && loads(&self.first, self.is_connected, &self.beside).any(|(lane, _)| self.lane(lane).has_room())
+            && loads(&self.first, self.is_connected, &self.beside).any(|(_, load)| load.queued == 0)
     }
 
     /// Seeks the other side in the room of this lane, from 1. One that is sought or there already stays as it is.
@@ -137,7 +140,7 @@ impl Lanes {
             self.beside.push(Beside { lane: self.first.beside(), stage: Stage::Down });
         }
         let Some(beside) = self.beside.get_mut(usize::from(lane).wrapping_sub(1)) else { return };
-        if matches!(beside.stage, Stage::Seeking { .. } | Stage::Up) {
+        if matches!(beside.stage, Stage::Seeking { .. } | Stage::Up | Stage::Retiring) {
             return;
         }
         // It has no connection, so this cannot fail.
@@ -147,6 +150,28 @@ impl Lanes {
         beside.stage = Stage::Seeking { search: self.searches, _stop: stop };
         // Whoever works for a session is there as long as it is.
         let _ = self.tasks.try_send(Task::Seek { lane, search: self.searches, frames, stopped });
+    }
+
+    /// Puts no new run on a lane beside the first.
+    pub fn retire(&mut self, lane: u8) {
+        let beside = self.beside.get_mut(usize::from(lane).wrapping_sub(1));
+        if let Some(beside) = beside.filter(|beside| matches!(beside.stage, Stage::Up)) {
+            beside.stage = Stage::Retiring;
+        }
+    }
+
+    /// Those lanes that get nothing new, and on which everything was counted.
+    #[must_use]
+    pub fn retired(&self) -> Vec<u8> {
+        let is_retired =
+            |beside: &Beside| matches!(beside.stage, Stage::Retiring) && beside.lane.is_counted();
+        (1..).zip(&self.beside).filter(|(_, beside)| is_retired(beside)).map(|(lane, _)| lane).collect()
+    }
+
+    /// Whether the first lane has a connection.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.is_connected
     }
 
     /// Lets go of the connection of a lane beside the first for good, or of the search for one. Returns how many frames of it were taken.
@@ -281,7 +306,7 @@ impl Lanes {
     /// The session is over: what it said last goes out, and every connection closes.
     pub fn finish(self) {
         for Beside { lane, stage } in self.beside {
-            if matches!(stage, Stage::Up) {
+            if matches!(stage, Stage::Up | Stage::Retiring) {
                 lane.finish();
             }
         }

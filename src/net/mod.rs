@@ -26,5 +26,6 @@ mod ws;
 
 pub use buffered::Buffered;
 pub use listen::{ListenAddr, listen, local_addresses};
+pub use tcp::set_up;
 pub use url::{Host, RelayUrl};
 pub use ws::{Alive, Closed, Connection, MESSAGE_BYTES_MAX, Reader, Writer};

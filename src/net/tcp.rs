@@ -36,7 +36,7 @@ pub(super) enum ConnectError {
 pub(super) async fn connect(host: &Host, port: u16) -> Result<BoxedIo, ConnectError> {
     let addresses = resolve(host, port).await.map_err(ConnectError::Resolve)?;
     let stream = race(addresses).await.map_err(ConnectError::Connect)?;
-    set_up(&stream).map_err(ConnectError::Connect)?;
+    set_up(&stream);
     Ok(Box::new(Buffered::new(READ_BUFFER_BYTES, stream)))
 }
 
@@ -113,11 +113,27 @@ async fn race(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
     }
 }
 
-fn set_up(stream: &TcpStream) -> io::Result<()> {
+/// Sets a socket up, dialled or accepted, as every connection of a session wants it. A system that offers less is no error: without any
+/// of it things are slower, not wrong.
+pub fn set_up(stream: &TcpStream) {
     // Small control messages must not wait for the acknowledgement of the data before them.
-    stream.set_nodelay(true)?;
+    let _ = stream.set_nodelay(true);
+    let socket = SockRef::from(stream);
     let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_IDLE).with_interval(KEEPALIVE_INTERVAL);
-    SockRef::from(stream).set_tcp_keepalive(&keepalive)
+    let _ = socket.set_tcp_keepalive(&keepalive);
+    if stream.peer_addr().is_ok_and(|peer| !peer.ip().to_canonical().is_loopback()) {
+        hold_little(&socket);
+    }
+}
+
+/// What is written and cannot be sent yet waits where something better can still be made of it: on a lossy line the system would take
+/// megabytes, while the line of another lane is free.
+fn hold_little(socket: &SockRef<'_>) {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    let _ = socket.set_tcp_notsent_lowat(UNSENT_BYTES);
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    // Others offer it not, or not by this name.
+    let _ = socket;
 }
 
 /// As many addresses as are tried for one name: what a name has beyond that is load balancing.
@@ -128,6 +144,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(10);
 /// RFC 8305, section 5, recommends it.
 const STAGGER: Duration = Duration::from_millis(250);
+/// Half a record: enough for the next round of what a fast line sends at once, and small beside what is under way.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const UNSENT_BYTES: u32 = 128 << 10;
 /// Below the idle time after which routers at home forget a connection.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
 /// A few of these fit before our own liveness rules give up.

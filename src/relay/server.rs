@@ -184,8 +184,7 @@ async fn accept(listener: TcpListener, door: Door, present: Sender<()>) {
 
 /// The socket as the house wants it, if TLS comes about in time.
 async fn prepare(stream: TcpStream, acceptor: Option<TlsAcceptor>, closing: &Cancel) -> Option<Socket> {
-    // Small records go out at once: the sides wait for each other's words. Without it everything is slower, not wrong.
-    let _ = stream.set_nodelay(true);
+    net::set_up(&stream);
     let Some(acceptor) = acceptor else {
         return Some(Socket::Plain(stream));
     };

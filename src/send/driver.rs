@@ -4,6 +4,7 @@ use futures_lite::future;
 use smol::channel::{Receiver, bounded};
 
 use super::LaneCount;
+use super::machine::width::{Sample, Step, Width};
 use super::machine::{Beginning, Effect, Sender};
 use super::source::{Reader, SourceEvent, Walk};
 use super::wishes::{Reading, Wishes};
@@ -14,7 +15,6 @@ use crate::net::link::{Asked, Drive, Ended, Happening, Link, drive, spawn};
 use crate::net::pair::Paired;
 use crate::proto::chunk::ChunkSize;
 use crate::proto::handshake::Capabilities;
-use crate::proto::limits::LANES_MAX;
 use crate::proto::manifest::Entry;
 
 /// Sends what `walk` finds to the other side of an established session, until that is done or the other side was started again.
@@ -23,14 +23,15 @@ use crate::proto::manifest::Entry;
 /// # Errors
 /// Whatever ended the session before the receiver's statement that everything has its outcome.
 pub async fn run(paired: Paired<'_>, walk: Walk, chunk: ChunkSize, lanes: LaneCount) -> Result<Ended<'_>> {
-    let lanes = match lanes {
-        LaneCount::Exactly(lanes) if paired.both_can.has(Capabilities::LANES) => lanes.min(LANES_MAX),
-        _ => 1,
-    };
+    let width = Width::new(match lanes {
+        _ if !paired.both_can.has(Capabilities::LANES) => Some(1),
+        LaneCount::Exactly(lanes) => Some(lanes),
+        LaneCount::Auto => None,
+    });
     let beginning = Beginning { chunk, verify: paired.verify.clone(), must_confirm: paired.must_confirm };
     let threads = Threads::start(walk, chunk)?;
     let (link, upkeep) = Link::new(paired);
-    let driver = Driver { machine: Sender::new(beginning), link, threads, lanes };
+    let driver = Driver { machine: Sender::new(beginning), link, threads, width };
     // On the heap: it is far larger than what it is part of.
     Box::pin(upkeep.beside(Box::pin(driver.run()))).await
 }
@@ -39,7 +40,7 @@ struct Driver<'h> {
     machine: Sender,
     link: Link<'h>,
     threads: Threads,
-    lanes: u8,
+    width: Width,
 }
 
 /// The walker and the reader. Both end when their channels do.
@@ -63,12 +64,36 @@ enum Input {
 }
 
 impl<'h> Driver<'h> {
-    /// Opens the lanes that are wanted.
+    /// Opens the lanes that are wanted, and lets go of those that are not.
     fn widen(&mut self) {
-        for lane in 1..self.lanes {
-            self.machine.lane(lane, true);
-            self.link.lanes.open(lane);
+        while let Some(step) = self.width.poll() {
+            match step {
+                Step::Open(lane) => {
+                    self.machine.lane(lane, true);
+                    self.link.lanes.open(lane);
+                }
+                Step::Retire(lane) => self.link.lanes.retire(lane),
+            }
         }
+        for lane in self.link.lanes.retired() {
+            match self.link.lanes.let_go(lane) {
+                Ok(_) => self.machine.lane(lane, false),
+                Err(error) => self.machine.fail(error),
+            }
+        }
+    }
+
+    /// Looks at how the lanes do.
+    fn tick(&mut self) {
+        let now_ms = self.link.now_ms();
+        self.machine.tick(now_ms);
+        if self.link.lanes.is_connected() {
+            let Driver { machine, link, width, .. } = self;
+            let (taken, left) = (machine.taken_bytes(), machine.left_bytes());
+            width.tick(now_ms, Sample { taken, waits: !link.lanes.has_room(), left });
+            self.widen();
+        }
+        self.link.show(self.machine.progress());
     }
 
     async fn run(mut self) -> (Result<Ended<'h>>, Lanes) {
@@ -92,12 +117,17 @@ impl<'h> Drive<'h> for Driver<'h> {
                 Effect::Fetch(fetch) => self.threads.wishes.wish(fetch),
                 Effect::Abandon(entry) => self.threads.wishes.give_up(entry),
                 Effect::LaneTaken { lane, frames } => {
+                    self.width.gone(lane, self.link.now_ms());
                     if let Err(error) = self.link.lanes.taken(lane, frames) {
                         self.machine.fail(error);
                     }
                 }
                 Effect::Event(event) => {
                     if matches!(event, Event::Accepted) {
+                        let now_ms = self.link.now_ms();
+                        // What is known by now, if not all: more only makes it longer.
+                        let left = self.machine.progress().bytes_total;
+                        self.width.accepted(now_ms, now_ms, Some(left));
                         self.widen();
                     }
                     self.link.tell(event);
@@ -158,22 +188,22 @@ impl<'h> Drive<'h> for Driver<'h> {
                 self.machine.fail(error);
             }
             Input::Happened(Happening::FrameBeside(Ok(_))) => self.machine.frame_beside(),
-            Input::Happened(Happening::LaneLost { lane, .. }) => self.machine.lane(lane, false),
+            Input::Happened(Happening::LaneUp(lane)) => self.width.came(lane, self.link.now_ms()),
+            Input::Happened(Happening::LaneLost { lane, is_refused }) => {
+                self.width.lost(lane, is_refused, self.link.now_ms());
+                self.machine.lane(lane, false);
+            }
             Input::Happened(Happening::Answer(Asked::Verify, same)) => self.machine.verified(same),
             Input::Happened(
                 Happening::Answer(Asked::Accept, _)
                 | Happening::Decided(_)
-                | Happening::LaneUp(_)
                 | Happening::Drained
                 | Happening::Restarted,
             ) => {}
             Input::Happened(Happening::Cancelled) => {
                 self.machine.fail(Error::new(Kind::Interrupted, "interrupted"));
             }
-            Input::Happened(Happening::Tick) => {
-                self.machine.tick(self.link.now_ms());
-                self.link.show(self.machine.progress());
-            }
+            Input::Happened(Happening::Tick) => self.tick(),
         }
     }
 }

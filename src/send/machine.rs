@@ -11,6 +11,7 @@
 //! hand ([`Sender::idle`]).
 
 mod sending;
+pub mod width;
 
 use std::collections::VecDeque;
 
@@ -168,6 +169,19 @@ impl Sender {
         self.stage == Stage::Running
             && self.accepted
             && self.credit.saturating_sub(self.spent) >= FRAME_COST_MAX
+    }
+
+    /// What the receiver has taken so far, in bytes of frames.
+    #[must_use]
+    pub fn taken_bytes(&self) -> u64 {
+        self.credit - self.window_bytes
+    }
+
+    /// What there is to send still, in bytes, where all of it is known.
+    #[must_use]
+    pub fn left_bytes(&self) -> Option<u64> {
+        let Progress { bytes_done, bytes_total, complete, .. } = self.progress();
+        complete.then(|| bytes_total.saturating_sub(*bytes_done))
     }
 
     /// How far it is.

@@ -63,7 +63,7 @@ fn lanes_that_are_cut_lose_nothing_but_themselves() {
             0 => Fate::Lasts,
             number => Fate::Cut { after: 300_000 * number, of: None, how },
         });
-        let sender = Program::start(over_lanes(&mut scene.sends(&line.url), "4"));
+        let sender = Program::start(scene.sends_over("4", &line.url).arg("--verbose"));
         let receiver = Program::start(&mut scene.receives(&[]));
         let (sent, received) = (sender.exits(0), receiver.exits(0));
         scene.is_equal();
@@ -78,7 +78,8 @@ fn lanes_that_are_cut_lose_nothing_but_themselves() {
 fn a_stream_over_lanes_comes_out_in_order() {
     let relay = Relay::start();
     let (mut end, writer) = std::io::pipe().unwrap();
-    let mut sender = Program::start(over_lanes(relay.send().arg("-").stdin(Stdio::piped()), "4"));
+    let mut sender =
+        Program::start(over_lanes(with_code(p2pc("send"), &relay.url).arg("-").stdin(Stdio::piped()), "4"));
     let receiver = Program::start(relay.receive("-".as_ref()).stdout(writer));
     let mut stdin = sender.stdin.take().unwrap();
     let block =
