@@ -17,6 +17,7 @@ use crate::net::{ListenAddr, RelayUrl, local_addresses};
 use crate::proto::chunk::ChunkSize;
 use crate::proto::code::{Code, Derived};
 use crate::proto::handshake::{Capabilities, Options};
+use crate::proto::pace::Rate;
 use crate::proto::role::Role;
 use crate::receive::{Destination, ReceiveOptions, Rules};
 use crate::relay::{Relay, RelayOptions, Rooms};
@@ -45,7 +46,8 @@ pub async fn send(options: SendOptions, handler: &dyn Handler, cancel: Cancel) -
         retry: options.retry,
     };
     let roots = walk.roots().clone();
-    meeting.hold(handler, &cancel, Sending { roots, chunk: options.chunk_size, lanes: options.lanes }).await
+    let part = Sending { roots, chunk: options.chunk_size, lanes: options.lanes, limit: options.limit };
+    meeting.hold(handler, &cancel, part).await
 }
 
 /// Receives what the other side sends and returns once every entry has its outcome.
@@ -67,7 +69,7 @@ pub async fn receive(options: ReceiveOptions, handler: &dyn Handler, cancel: Can
         wait: options.wait,
         retry: options.retry,
     };
-    meeting.hold(handler, &cancel, Receiving { output, rules, yes: options.yes }).await
+    meeting.hold(handler, &cancel, Receiving { output, rules, yes: options.yes, limit: options.limit }).await
 }
 
 /// What one side does in a session, which may begin more than once: the other side may be started again.
@@ -80,12 +82,14 @@ struct Sending {
     roots: Roots,
     chunk: ChunkSize,
     lanes: LaneCount,
+    limit: Option<Rate>,
 }
 
 struct Receiving {
     output: Destination,
     rules: Rules,
     yes: bool,
+    limit: Option<Rate>,
 }
 
 impl Part for Sending {
@@ -98,7 +102,8 @@ impl Part for Sending {
             );
             return Err(decline(paired, error.hint(ONCE_ONLY)).await);
         }
-        crate::send::run(paired, Walk::of(self.roots.clone()), self.chunk, self.lanes).await
+        let walk = Walk::of(self.roots.clone());
+        crate::send::run(paired, walk, self.chunk, self.lanes, self.limit).await
     }
 }
 
@@ -112,7 +117,7 @@ impl Part for Receiving {
             return Err(decline(paired, error.hint(ONCE_ONLY)).await);
         }
         let yes = self.yes || accepted == Some(true);
-        crate::receive::run(paired, self.output.clone(), self.rules, yes).await
+        crate::receive::run(paired, self.output.clone(), self.rules, yes, self.limit).await
     }
 }
 
@@ -142,7 +147,6 @@ impl Meeting {
         let Some(relay) = self.dial.relay.clone() else {
             return self.hold_here(code, made, handler, cancel, part).await;
         };
-        let derived = derive(&code).await?;
         if self.listen.is_some() {
             return Err(Error::new(
                 Kind::Usage,
@@ -154,21 +158,27 @@ impl Meeting {
             handler.event(Event::PlainRelay(relay.clone()));
         }
         let origin = if made { Origin::Made } else { Origin::Given };
-        self.hold_at(relay, (code, derived), origin, None, (handler, cancel), part).await
+        self.hold_at(relay, (code, None), origin, None, (handler, cancel), part).await
     }
 
-    /// Pairs at a relay, and again whenever the other side was started again. `rooms` are those of an embedded relay.
+    /// Pairs at a relay, and again whenever the other side was started again. What follows from the code may be known already. `rooms` are those of an embedded relay.
     async fn hold_at(
         self,
         relay: RelayUrl,
-        (code, derived): (Code, Derived),
+        (code, derived): (Code, Option<Derived>),
         origin: Origin,
         rooms: Option<&Rooms>,
         (handler, cancel): (&dyn Handler, &Cancel),
         part: impl Part,
     ) -> Result<Report> {
         let dialer = Dialer::new(&self.dial)?;
-        let seats = AtRelay { dialer: &dialer, relay: relay.clone() };
+        let mut seats = AtRelay::new(&dialer, relay.clone());
+        let derived = match derived {
+            Some(derived) => derived,
+            None if code.is_generated() => derive(&code).await?,
+            // The way to the relay takes as long, or longer.
+            None => seats.beside(derive(&code)).await?,
+        };
         let Meeting { role, asks: options, capabilities, wait, retry, .. } = self;
         let guesses = WrongGuesses::default();
         let mut pairing = Pairing {
@@ -218,7 +228,7 @@ impl Meeting {
         let running = relay.run(stop.clone());
         let holding = async {
             let (url, people) = (own_url(bound), (handler, cancel));
-            let result = self.hold_at(url, (code, derived), origin, Some(&rooms), people, part).await;
+            let result = self.hold_at(url, (code, Some(derived)), origin, Some(&rooms), people, part).await;
             stop.cancel();
             result
         };

@@ -117,6 +117,7 @@ pub fn receiver(bytes: &[u8]) {
         verify,
         must_confirm,
         yes: flags & 2 == 0,
+        limit: None,
         lanes: flags & 4 != 0,
     });
     let (mut seq, mut now_ms, mut is_done) = (0, 0, false);

@@ -311,12 +311,12 @@ impl Parcel {
 
     pub(super) fn sending(&self) -> Sending {
         let roots = Walk::new(std::slice::from_ref(&self.tree)).unwrap().roots().clone();
-        Sending { roots, chunk: ChunkSize::default(), lanes: LaneCount::Auto }
+        Sending { roots, chunk: ChunkSize::default(), lanes: LaneCount::Auto, limit: None }
     }
 
     pub(super) fn receiving(&self) -> Receiving {
         let output = Destination::check(&self.out).unwrap();
-        Receiving { output, rules: Rules::default(), yes: false }
+        Receiving { output, rules: Rules::default(), yes: false, limit: None }
     }
 
     /// Both sides know that everything is there, and it is.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::proto::chunk::ChunkSize;
 use crate::proto::limits::LANES_MAX;
+use crate::proto::pace::Rate;
 use crate::receive::OnConflict;
 use crate::send::LaneCount;
 use crate::term::clean::clean;
@@ -44,6 +45,27 @@ pub fn chunk_size(text: &str) -> Result<ChunkSize> {
     binary(text)
         .and_then(ChunkSize::new)
         .ok_or_else(|| unreadable(text, "a chunk size").hint("It is 512KiB, 1MiB, 2MiB or 4MiB."))
+}
+
+/// A rate such as `10M`, `1.5MiB`, `200k` (bytes a second) or `100Mbit` (bits a second).
+///
+/// # Errors
+///
+/// [`Kind::Usage`].
+pub fn rate(text: &str) -> Result<Rate> {
+    let Some(bytes) = amount(text.strip_suffix("/s").unwrap_or(text)) else {
+        return Err(unreadable(text, "a rate").hint(
+            "It is bytes a second: 200k, 10M, 1G (thousands), 512KiB, 1.5MiB (of 1024); or bits: 100Mbit.",
+        ));
+    };
+    Rate::new(bytes).ok_or_else(|| {
+        let (what, hint) = if bytes < Rate::MIN.bytes_per_second() {
+            ("the rate is too small", "It must be at least 1k, a thousand bytes a second.")
+        } else {
+            ("the rate is too large", "It can be 1000G at most. Leave the option out for no limit.")
+        };
+        Error::new(Kind::Usage, what).hint(hint)
+    })
 }
 
 /// How many lanes: `auto`, or a number.
@@ -114,6 +136,35 @@ fn binary(text: &str) -> Option<u64> {
     number.parse::<u64>().ok()?.checked_mul(unit)
 }
 
+/// Bytes: a number, perhaps with a fraction, and a unit. A small b alone could mean bits, so it is none.
+fn amount(text: &str) -> Option<u64> {
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.').len();
+    let (number, unit) = text.split_at_checked(digits)?;
+    let (numerator, denominator) = match unit {
+        "" | "B" => (1, 1),
+        "k" | "K" | "kB" | "KB" => (1000, 1),
+        "M" | "MB" => (1_000_000, 1),
+        "G" | "GB" => (1_000_000_000, 1),
+        "Ki" | "KiB" => (1 << 10, 1),
+        "Mi" | "MiB" => (1 << 20, 1),
+        "Gi" | "GiB" => (1 << 30, 1),
+        "kbit" | "Kbit" => (1000, 8),
+        "Mbit" => (1_000_000, 8),
+        "Gbit" => (1_000_000_000, 8),
+        _ => return None,
+    };
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
+    if whole.is_empty() || fraction.is_empty() || fraction.len() > FRACTION_DIGITS_MAX {
+        return None;
+    }
+    let scale = 10u128.pow(u32::try_from(fraction.len()).ok()?);
+    let number = u128::from(whole.parse::<u64>().ok()?) * scale + u128::from(fraction.parse::<u64>().ok()?);
+    u64::try_from(number.checked_mul(numerator)? / scale / denominator).ok()
+}
+
+/// More digits behind the point than anybody types.
+const FRACTION_DIGITS_MAX: usize = 9;
+
 /// Longer than anybody means, and far from where adding it to a clock could overflow.
 const TIME_MAX_S: u64 = 365 * 24 * 3600;
 
@@ -156,6 +207,48 @@ mod tests {
         }
         for text in ["", "10", "00", "none", "8761h"] {
             assert!(time_or_none(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn rates() {
+        for (text, bytes) in [
+            ("200k", 200_000),
+            ("200kB/s", 200_000),
+            ("10M", 10_000_000),
+            ("1.5MiB", 3 << 19),
+            ("0.5G", 500_000_000),
+            ("1Ki", 1024),
+            ("1000", 1000),
+            ("100Mbit", 12_500_000),
+            ("1Gbit/s", 125_000_000),
+            ("8kbit", 1000),
+            ("1000G", 1_000_000_000_000),
+        ] {
+            assert_eq!(rate(text).unwrap().bytes_per_second(), bytes, "{text}");
+        }
+        for text in [
+            "",
+            "k",
+            "10 M",
+            "-1M",
+            "1.M",
+            ".5M",
+            "1.2.3M",
+            "1,5M",
+            "10Mb",
+            "10m",
+            "10T",
+            "10M/h",
+            "/s",
+            "1ü",
+            "99999999999999999999M",
+            "1.0000000001M",
+        ] {
+            assert!(rate(text).unwrap_err().to_string().contains("is not a rate"), "{text}");
+        }
+        for text in ["0", "999", "0.9k", "7kbit", "1001G", "18446744073709551615"] {
+            assert!(rate(text).unwrap_err().to_string().contains("too "), "{text}");
         }
     }
 

@@ -107,7 +107,16 @@ pub trait Dir: Sized + Send {
     /// Makes durable everything on this directory's file system at once. To be called only where
     /// [`FileSystem::syncs_whole`] says that this reports errors.
     fn sync_file_system(&self) -> Result<()>;
+
+    /// What makes the file system begin to write what it keeps in memory, on another thread and while this one goes on; `None` where there is
+    /// nothing to gain. Only a hint: nothing is durable by it, and an error it meets is reported by [`Dir::sync_file_system`] all the same.
+    fn write_ahead(&self) -> Option<WriteAhead> {
+        None
+    }
 }
+
+/// See [`Dir::write_ahead`]. It waits for the disk.
+pub type WriteAhead = Box<dyn FnOnce() + Send>;
 
 /// An open file. Threads may share one: every operation says where in the file it works.
 #[allow(clippy::missing_errors_doc, reason = "every one fails with a DiskError of whatever the system says")]

@@ -3,14 +3,14 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use rustls::client::ClientConfig;
+use futures_lite::future;
 
 use super::proxy::{self, Proxies, ProxyEnv};
 use super::tcp::{self, BoxedIo, ConnectError, within};
-use super::tls;
+use super::tls::{self, Trust};
 use super::upgrade::upgrade;
 use super::url::RelayUrl;
 use super::ws::Connection;
@@ -57,22 +57,25 @@ pub enum DialError {
     Failed(Error),
 }
 
-/// Dials one relay after another under the same options. Cheap to share, made once: it reads the roots of trust.
+/// A way to a relay that is open, on which no seat was asked for yet.
+pub struct Reached {
+    stream: BoxedIo,
+    since: Instant,
+}
+
+/// Dials one relay after another under the same options. Made once and shared: it remembers the TLS sessions that can be resumed.
 pub struct Dialer {
-    tls: Arc<ClientConfig>,
+    trust: Trust,
     proxies: Proxies,
 }
 
 impl Dialer {
-    /// Reads the certificates and understands the proxies.
+    /// Reads the certificates of `ca` and understands the proxies.
     ///
     /// # Errors
     /// `ca` cannot be used, or a proxy's address is malformed: kind [`Kind::Usage`].
     pub fn new(options: &DialOptions) -> Result<Dialer> {
-        Ok(Dialer {
-            tls: tls::client_config(options.ca.as_deref())?,
-            proxies: Proxies::parse(&options.proxies)?,
-        })
+        Ok(Dialer { trust: Trust::new(options.ca.as_deref())?, proxies: Proxies::parse(&options.proxies)? })
     }
 
     /// Takes a seat in a room of `relay`. Cancel safe: a connection that was begun is dropped.
@@ -80,10 +83,35 @@ impl Dialer {
     /// # Errors
     /// The relay cannot be reached, or refuses.
     pub async fn room(&self, relay: &RelayUrl, request: &RoomRequest) -> Result<Connection, DialError> {
-        let mut stream = self.reach(relay).await?;
+        let reached = self.reach(relay).await?;
+        self.seat(reached, relay, request).await
+    }
+
+    /// Goes to `relay`, through proxy and TLS, and asks for nothing yet. Cancel safe.
+    ///
+    /// # Errors
+    /// The relay cannot be reached.
+    pub async fn reach(&self, relay: &RelayUrl) -> Result<Reached, DialError> {
+        let mut stream = self.connect(relay).await?;
         if relay.tls() {
-            stream = tls::connect(stream, &self.tls, relay.host(), &format!("the relay {relay}")).await?;
+            let who = format!("the relay {relay}");
+            stream = tls::connect(stream, self.trust.config()?, relay.host(), &who).await?;
         }
+        Ok(Reached { stream, since: Instant::now() })
+    }
+
+    /// Takes a seat in a room of the relay that was reached; on a new connection if that was too long ago. Cancel safe.
+    ///
+    /// # Errors
+    /// As [`Dialer::room`].
+    pub async fn seat(
+        &self,
+        reached: Reached,
+        relay: &RelayUrl,
+        request: &RoomRequest,
+    ) -> Result<Connection, DialError> {
+        let is_fresh = reached.since.elapsed() < REACHED_MAX;
+        let Reached { mut stream, .. } = if is_fresh { reached } else { self.reach(relay).await? };
         let answer = async { Ok(upgrade(&mut stream, relay, request).await) };
         within(UPGRADE_TIMEOUT, answer).await.map_err(|late: std::io::Error| {
             Error::new(Kind::Relay, format!("the relay {relay} did not answer the request")).caused_by(late)
@@ -91,9 +119,9 @@ impl Dialer {
         Ok(Connection::over(stream).await)
     }
 
-    async fn reach(&self, relay: &RelayUrl) -> Result<BoxedIo> {
+    async fn connect(&self, relay: &RelayUrl) -> Result<BoxedIo> {
         if let Some(proxy) = self.proxies.choose(relay) {
-            return proxy::tunnel(proxy, &self.tls, relay.host(), relay.port()).await;
+            return proxy::tunnel(proxy, &self.trust, relay.host(), relay.port()).await;
         }
         tcp::connect(relay.host(), relay.port()).await.map_err(|error| match error {
             ConnectError::Resolve(error) => Error::new(
@@ -123,17 +151,53 @@ pub trait Seats: Send + Sync {
 pub type Seating<'a> = Pin<Box<dyn Future<Output = Result<Connection, DialError>> + Send + 'a>>;
 
 /// One relay, dialled.
-#[derive(Debug)]
 pub struct AtRelay<'a> {
-    /// How it is reached.
-    pub dialer: &'a Dialer,
-    /// Where it is.
-    pub relay: RelayUrl,
+    dialer: &'a Dialer,
+    relay: RelayUrl,
+    // On its way already, for the first seat.
+    ahead: Mutex<Option<Reaching<'a>>>,
+}
+
+/// A relay reached, later.
+type Reaching<'a> = Pin<Box<dyn Future<Output = Result<Reached, DialError>> + Send + 'a>>;
+
+impl<'a> AtRelay<'a> {
+    /// Seats in the rooms of `relay`.
+    #[must_use]
+    pub fn new(dialer: &'a Dialer, relay: RelayUrl) -> AtRelay<'a> {
+        AtRelay { dialer, relay, ahead: Mutex::new(None) }
+    }
+
+    /// Goes to the relay beside `work`, whose result the first seat has to wait for. How that went is for whoever takes the seat.
+    pub async fn beside<T>(&mut self, work: impl Future<Output = T>) -> T {
+        let (dialer, relay) = (self.dialer, self.relay.clone());
+        let mut reaching: Reaching<'a> = Box::pin(async move { dialer.reach(&relay).await });
+        let mut reached = None;
+        let going = async {
+            reached = Some(reaching.as_mut().await);
+            future::pending().await
+        };
+        let result = future::or(work, going).await;
+        let ahead: Reaching<'a> = match reached {
+            Some(reached) => Box::pin(future::ready(reached)),
+            None => reaching,
+        };
+        self.ahead = Mutex::new(Some(ahead));
+        result
+    }
 }
 
 impl Seats for AtRelay<'_> {
     fn seat(&self, request: RoomRequest) -> Seating<'_> {
-        Box::pin(async move { self.dialer.room(&self.relay, &request).await })
+        // Nothing panics while it holds the lock.
+        let ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner).take();
+        Box::pin(async move {
+            let reached = match ahead {
+                Some(ahead) => ahead.await?,
+                None => self.dialer.reach(&self.relay).await?,
+            };
+            self.dialer.seat(reached, &self.relay, &request).await
+        })
     }
 }
 
@@ -185,6 +249,9 @@ fn refusal(status: u16, body: &str, relay: &RelayUrl) -> Error {
     };
     Error::new(Kind::Relay, format!("the relay {relay} {what} ({said})")).hint(hint)
 }
+
+/// How long a connection may wait for its first request: half of what our relays allow.
+const REACHED_MAX: Duration = Duration::from_secs(5);
 
 /// One round trip and the relay's look at its table; slow links take seconds for the first.
 const UPGRADE_TIMEOUT: Duration = Duration::from_secs(15);

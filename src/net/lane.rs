@@ -18,6 +18,7 @@ use smol::channel::{Receiver, Sender, bounded};
 
 pub use io::LaneIo;
 
+use super::throttle::Throttle;
 use super::ws::Connection;
 use crate::error::Result;
 use crate::proto::frame::PackedBlock;
@@ -55,6 +56,8 @@ struct State {
     connection: u64,
     /// The session is over, and the lane ends with this connection.
     is_over: bool,
+    /// What data waits for besides the socket.
+    throttle: Option<Throttle>,
 }
 
 /// What one connection has of the lane, as long as it is the lane's.
@@ -69,7 +72,7 @@ struct Part {
 pub fn lane(connection: Connection, sealer: Sealer, opener: Opener) -> (Lane, LaneIo) {
     let (drained_in, drained) = bounded(1);
     let (outbox, inbox) = (Outbox::new(sealer), Inbox::default());
-    let state = State { outbox, inbox, is_met: false, connection: 0, is_over: false };
+    let state = State { outbox, inbox, is_met: false, connection: 0, is_over: false, throttle: None };
     let shared = Shared { state: Mutex::new(state), drained: drained_in, started: Instant::now() };
     let mut lane = Lane { shared: Arc::new(shared), incoming: bounded(1).1, more: bounded(1).0, drained };
     let io = lane.connect(connection, opener, false);
@@ -77,11 +80,12 @@ pub fn lane(connection: Connection, sealer: Sealer, opener: Opener) -> (Lane, La
 }
 
 impl Lane {
-    /// A lane beside this one, which has no connection yet: [`Lane::attach`] brings it the first. What it drains is told by [`Lane::drained`] of either.
+    /// A lane beside this one, held to the same, which has no connection yet: [`Lane::attach`] brings it the first. What it drains is told by [`Lane::drained`] of either.
     #[must_use]
     pub fn beside(&self) -> Lane {
         let (outbox, inbox) = (Outbox::unconnected(), Inbox::default());
-        let state = State { outbox, inbox, is_met: false, connection: 0, is_over: false };
+        let throttle = self.shared.lock().throttle.clone();
+        let state = State { outbox, inbox, is_met: false, connection: 0, is_over: false, throttle };
         let Shared { drained, started, .. } = &*self.shared;
         let shared = Shared { state: Mutex::new(state), drained: drained.clone(), started: *started };
         let (incoming, more) = (bounded(1).1, bounded(1).0);
@@ -128,6 +132,11 @@ impl Lane {
         let outcome = self.shared.lock().outbox.say(frame);
         self.wake();
         outcome
+    }
+
+    /// From now on data goes out only when its turn has come.
+    pub fn hold_to(&self, throttle: Throttle) {
+        self.shared.lock().throttle = Some(throttle);
     }
 
     /// Whether another data frame should be queued.
@@ -249,6 +258,12 @@ impl Shared {
 
     fn now_ms(&self) -> u64 {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// The first whole millisecond at which this has come.
+    fn ms_at(&self, time: Instant) -> u64 {
+        let micros = time.saturating_duration_since(self.started).as_micros();
+        u64::try_from(micros.div_ceil(1000)).unwrap_or(u64::MAX)
     }
 }
 

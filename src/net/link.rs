@@ -278,7 +278,7 @@ impl<'h> Link<'h> {
                 match self.lanes.first_mut(true).attach(connection, proven) {
                     Ok(io) => {
                         self.connected = Instant::now();
-                        self.orders.give(Order::Move(io));
+                        self.orders.give(Order::Move(Box::new(io)));
                     }
                     Err(error) => return Some(Happening::Frame(Err(error))),
                 }

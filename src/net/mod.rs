@@ -18,6 +18,7 @@ mod portable;
 pub mod proxy;
 pub mod reunion;
 mod tcp;
+pub mod throttle;
 pub mod tls;
 mod upgrade;
 pub mod upkeep;

@@ -139,9 +139,10 @@ impl<'a> Pairing<'a> {
     }
 
     /// The first connection. A code made here takes another room while its own is taken, because nobody knows it yet. One that was
-    /// given waits a little: a seat may be held by the ghost of this side, which the relay gives up after 15 s.
+    /// given waits a little, and says so: a seat may be held by the ghost of this side.
     async fn first_seat(&mut self, until: Option<Instant>) -> Result<Connection> {
         let began = Instant::now();
+        let mut is_told = false;
         let mut rooms = 0;
         let mut pause = Pause::up_to(PAUSE_MAX);
         loop {
@@ -159,6 +160,9 @@ impl<'a> Pairing<'a> {
                     if began.elapsed() >= GHOST {
                         return Err(Error::from(taken)
                             .hint("Somebody else uses this code on the same side right now."));
+                    }
+                    if !std::mem::replace(&mut is_told, true) {
+                        self.handler.event(Event::RelayLost { what: taken.to_string() });
                     }
                     before(until, pause.rest()).await??;
                 }
@@ -309,8 +313,9 @@ const PAUSE_MAX: Duration = Duration::from_secs(2);
 /// Rooms tried for a code made here: of 90,000 so many are never all taken on a relay that works.
 const ROOMS_MAX: u32 = 20;
 
-/// How long a side that was given the code waits for its own ghost to lose its seat: the relay's 15 s and some.
-const GHOST: Duration = Duration::from_secs(20);
+/// How long a side that was given the code waits for its own ghost to lose its seat. Mostly that takes the relay 15 s; but what a ghost said
+/// last may still be on its way through the relay, on a slow line of the other side for longer than it takes to find out that one is dead.
+const GHOST: Duration = Duration::from_secs(60);
 
 /// How long a relay that has worked before may be out of reach while this side waits: a restart or a network that comes back.
 const RELAY_LOST_MAX: Duration = Duration::from_secs(600);

@@ -4,14 +4,14 @@
 //! that leaves this module towards a person is a sentence with a hint.
 
 use std::io;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures_rustls::TlsConnector;
 use rustls::client::{ClientConfig, Resumption};
 use rustls::crypto::CryptoProvider;
-use rustls::server::ServerConfig;
+use rustls::server::{ProducesTickets, ServerConfig, ServerSessionMemoryCache};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{AlertDescription, CertificateError, RootCertStore};
 use rustls_pki_types::pem::PemObject;
@@ -119,7 +119,51 @@ pub(super) fn server_config_with(
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
     config.alpn_protocols = vec![ALPN.to_vec()];
+    // A client that comes back, or adds a lane, needs no certificate and no signature. What it shows for that, it keeps itself; where the
+    // cryptography for that is not at hand, the relay remembers some.
+    match ticketer() {
+        Some(ticketer) => config.ticketer = ticketer,
+        None => config.session_storage = ServerSessionMemoryCache::new(SERVER_SESSIONS_MAX),
+    }
     Ok(Arc::new(config))
+}
+
+/// What seals the tickets of sessions, if this machine can; with keys of its own, changed every few hours.
+fn ticketer() -> Option<Arc<dyn ProducesTickets>> {
+    if graviola::util::is_cpu_supported() { rustls_graviola::Ticketer::new().ok() } else { None }
+}
+
+/// What a client trusts, read when it is first needed: a system has hundreds of roots, and a `ws://` relay needs none.
+#[derive(Debug)]
+pub(super) struct Trust {
+    ca: Option<PathBuf>,
+    // One for all connections of a process: it remembers the sessions that can be resumed.
+    config: OnceLock<Arc<ClientConfig>>,
+}
+
+impl Trust {
+    /// Trusts the authorities in `ca` besides the public ones.
+    ///
+    /// # Errors
+    /// When `ca` cannot be used: that is known at once.
+    pub(super) fn new(ca: Option<&Path>) -> Result<Trust> {
+        let trust = Trust { ca: ca.map(Path::to_owned), config: OnceLock::new() };
+        if ca.is_some() {
+            trust.config()?;
+        }
+        Ok(trust)
+    }
+
+    /// The same for all connections.
+    pub(super) fn config(&self) -> Result<&Arc<ClientConfig>> {
+        match self.config.get() {
+            Some(config) => Ok(config),
+            None => {
+                let config = client_config(self.ca.as_deref())?;
+                Ok(self.config.get_or_init(|| config))
+            }
+        }
+    }
 }
 
 /// Speaks TLS over `stream` with `host`; errors call it `who`. Not cancel safe, but nothing stays open.
@@ -268,8 +312,10 @@ fn internal(error: rustls::Error) -> Error {
 
 /// Said to load balancers and proxies that would otherwise pick HTTP/2, which has no upgrade.
 const ALPN: &[u8] = b"http/1.1";
-/// One process talks to a handful of relays.
-const CLIENT_SESSIONS_MAX: usize = 8;
+/// One process talks to a relay and perhaps a proxy, and keeps eight tickets for each: as many as lanes are added at a time.
+const CLIENT_SESSIONS_MAX: usize = 32;
+/// Some hundred bytes each.
+const SERVER_SESSIONS_MAX: usize = 4096;
 /// Two round trips and some computing, on a slow link.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(15);
 /// For what is read line by line before the WebSocket begins; larger reads go past it.

@@ -20,7 +20,7 @@ use crate::error::Result;
 /// What is to be done beside the session from now on, instead of what was done before.
 pub(super) enum Order {
     /// Move the bytes of this connection.
-    Move(LaneIo),
+    Move(Box<LaneIo>),
     /// Look for the other side until then.
     Search {
         /// How many frames have come on the lane.
@@ -53,7 +53,7 @@ pub(super) fn upkeep(io: LaneIo, crew: Crew, reunion: Reunion<'_>) -> (Orders<'_
     let (orders_in, orders) = bounded(ORDERS);
     let (found_in, found) = bounded(1);
     let ours = Orders { orders: orders_in, found };
-    ours.give(Order::Move(io));
+    ours.give(Order::Move(Box::new(io)));
     (ours, Upkeep { orders, found: found_in, crew, reunion })
 }
 
@@ -111,7 +111,7 @@ impl<'p> Upkeep<'p> {
         }
     }
 
-    async fn moving(&self, io: LaneIo) -> Result<Order, RecvError> {
+    async fn moving(&self, io: Box<LaneIo>) -> Result<Order, RecvError> {
         let next = async {
             match self.orders.recv().await {
                 Ok(order) => Ok(order),

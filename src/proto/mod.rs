@@ -2,7 +2,8 @@
 //!
 //! From the code to a session: [`code`] → [`handshake`] → [`seal`], and back to it after a lost connection: [`rejoin`]. Inside the
 //! session: [`frame`] and [`manifest`] are what is said, [`conversation`], [`window`] and [`liveness`] the rules of saying it, [`outbox`] and
-//! [`inbox`] how none of it is lost with a connection, [`spread`] which lane it goes to, [`path`], [`chunk`] and [`runs`] what is said about, [`limits`] how
+//! [`inbox`] how none of it is lost with a connection, [`spread`] which lane it goes to, [`pace`] how fast, [`path`], [`chunk`] and [`runs`] what is said
+//! about, [`limits`] how
 //! much of it.
 
 pub mod chunk;
@@ -16,6 +17,7 @@ pub mod limits;
 pub mod liveness;
 pub mod manifest;
 pub mod outbox;
+pub mod pace;
 pub mod path;
 pub mod rejoin;
 pub mod role;

@@ -112,6 +112,13 @@ impl Outbox {
         self.queued.is_empty() && self.kept.is_empty()
     }
 
+    /// How long the record of the next frame will be, if that is data: control frames wait for nobody.
+    #[must_use]
+    pub fn next_data_bytes(&self) -> Option<usize> {
+        let next = self.queued.front().filter(|frame| frame.is_data())?;
+        Some(next.buffer.len().saturating_sub(next.start) + TAG_BYTES)
+    }
+
     /// How many frames the other side has counted.
     #[must_use]
     pub fn counted(&self) -> u64 {

@@ -32,6 +32,9 @@ pub struct ReceiveArgs {
     /// let the relay read the content, if the other side asks for it too
     #[argh(switch)]
     pub no_encrypt: bool,
+    /// at most so many bytes a second: 10M, 1.5MiB, 200k, 100Mbit
+    #[argh(option, arg_name = "RATE")]
+    pub limit: Option<Word>,
     /// show a string that both people compare before any data
     #[argh(switch)]
     pub verify: bool,

@@ -12,20 +12,24 @@ use crate::net::lanes::Lanes;
 use crate::net::link::{Asked, Drive, Ended, Happening, Link, drive};
 use crate::net::pair::Paired;
 use crate::proto::handshake::Capabilities;
+use crate::proto::pace::Rate;
 
-/// Receives into `destination`, by `rules`, from the other side of an established session, until that is done or the other side was started again: then
+/// Receives into `destination`, by `rules`, no faster than `limit`, from the other side of an established session, until that is done or the other side was started again: then
 /// the destination is let go of before this returns. Dropping the future abandons the transfer without telling the other side; its cancellation
 /// ends it in order.
 ///
 /// # Errors
 /// Whatever ended the session before every entry had its outcome.
-pub async fn run(paired: Paired<'_>, destination: Destination, rules: Rules, yes: bool) -> Result<Ended<'_>> {
-    let beginning = Beginning {
-        verify: paired.verify.clone(),
-        must_confirm: paired.must_confirm,
-        yes,
-        lanes: paired.both_can.has(Capabilities::LANES),
-    };
+pub async fn run(
+    paired: Paired<'_>,
+    destination: Destination,
+    rules: Rules,
+    yes: bool,
+    limit: Option<Rate>,
+) -> Result<Ended<'_>> {
+    let lanes = paired.both_can.has(Capabilities::LANES);
+    let Paired { verify, must_confirm, .. } = &paired;
+    let beginning = Beginning { verify: verify.clone(), must_confirm: *must_confirm, yes, limit, lanes };
     let (link, upkeep) = Link::new(paired);
     let driver = Driver {
         machine: Receiver::new(beginning),

@@ -29,6 +29,8 @@ use crate::proto::frame::{
 };
 use crate::proto::limits::{CONTROL_BYTES_TARGET, LIST_MAX, RECEIPT_MS, WINDOW_BYTES};
 use crate::proto::manifest::{Entry, Item, Nesting};
+use crate::proto::pace::{Rate, Ration};
+use crate::proto::seal::TAG_BYTES;
 use crate::proto::window::{Standing, Window};
 
 use lanes::Lanes;
@@ -67,6 +69,8 @@ pub struct Receiver {
     lanes: Lanes,
     // Ends that were said before everything had come on other lanes: of open items.
     early_ends: HashMap<u64, FileEnd>,
+    window_bytes: u64,
+    ration: Option<Ration>,
 }
 
 /// What the driver must do.
@@ -106,6 +110,8 @@ pub struct Beginning {
     pub yes: bool,
     /// Whether both sides can have more lanes than one.
     pub lanes: bool,
+    /// No more than this is to come a second.
+    pub limit: Option<Rate>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -128,6 +134,7 @@ impl Receiver {
     /// A session that was just established. The first effects are ready.
     #[must_use]
     pub fn new(beginning: Beginning) -> Receiver {
+        let ration = beginning.limit.map(Ration::new);
         let mut receiver = Receiver {
             conversation: Conversation::default(),
             effects: VecDeque::new(),
@@ -153,6 +160,8 @@ impl Receiver {
             granted: 0,
             lanes: Lanes::new(beginning.lanes),
             early_ends: HashMap::new(),
+            window_bytes: ration.as_ref().map_or(WINDOW_BYTES, Ration::window_bytes),
+            ration,
         };
         if let Some(text) = beginning.verify {
             receiver.tell(Event::Verify(text.clone()));
@@ -250,9 +259,8 @@ impl Receiver {
             SinkEvent::KeptBoth { path, name } => self.tell(Event::KeptBoth { path, name }),
             SinkEvent::Taken { cost } => {
                 self.taken += cost;
-                if self.taken + WINDOW_BYTES - self.granted >= CREDIT_STEP_BYTES {
-                    self.say_credit();
-                }
+                let step = self.ration.as_ref().map_or(CREDIT_STEP_BYTES, Ration::step_bytes);
+                self.give_credit(step.min(CREDIT_STEP_BYTES), now_ms);
             }
             SinkEvent::Resolved { entry, failure } => self.resolved(entry, failure, now_ms),
         }
@@ -270,8 +278,8 @@ impl Receiver {
     /// To be called several times a second: gives small credit back now and then, so that the sender's person sees progress on a
     /// slow line, and ends the wait for the receipt.
     pub fn tick(&mut self, now_ms: u64) {
-        if self.stage == Stage::Running && self.taken + WINDOW_BYTES > self.granted && self.granted > 0 {
-            self.say_credit();
+        if self.stage == Stage::Running && self.granted > 0 {
+            self.give_credit(1, now_ms);
         }
         if self.stage == Stage::Ending && self.receipt_due_ms.is_some_and(|due| now_ms >= due) {
             self.end_by_report();
@@ -298,6 +306,9 @@ impl Receiver {
     }
 
     fn read(&mut self, mut bytes: BytesMut, now_ms: u64) -> Result<()> {
+        if let Some(ration) = &mut self.ration {
+            ration.came((bytes.len() + TAG_BYTES) as u64);
+        }
         let (pieces, payload_bytes) = match Frame::decode(&bytes).map_err(broken)? {
             // What is counted there is the lane's.
             Frame::KeepAlive | Frame::Received { .. } => return Ok(()),
@@ -398,8 +409,8 @@ impl Receiver {
         self.accepting = Accepting::Accepted;
         // Something was offered, so the sender has begun.
         self.effects.extend(self.chunk.map(Effect::Open));
-        self.granted = WINDOW_BYTES;
-        self.say(Control::Accept { window: WINDOW_BYTES });
+        self.granted = self.window_bytes;
+        self.say(Control::Accept { window: self.window_bytes });
         self.tell(Event::Accepted);
         let held = std::mem::take(&mut self.held);
         self.effects.extend(held.into_iter().map(|entry| Effect::Job(Job::Prepare(entry))));
@@ -581,9 +592,17 @@ impl Receiver {
         self.say(Control::Outcomes(wire));
     }
 
-    fn say_credit(&mut self) {
-        self.granted = self.taken + WINDOW_BYTES;
-        self.say(Control::Credit { total: self.granted });
+    /// Gives what credit there is, if it is at least `step` more than before.
+    fn give_credit(&mut self, step: u64, now_ms: u64) {
+        let room = self.taken + self.window_bytes;
+        let total = match &mut self.ration {
+            Some(ration) => ration.credit(self.charged, now_ms).min(room),
+            None => room,
+        };
+        if total >= self.granted.saturating_add(step.max(1)) {
+            self.granted = total;
+            self.say(Control::Credit { total });
+        }
     }
 
     fn say(&mut self, control: Control<'_>) {

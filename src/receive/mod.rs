@@ -21,6 +21,7 @@ use crate::net::dial::DialOptions;
 use crate::net::pair::RETRY;
 use crate::proto::code::Code;
 use crate::proto::handshake::Capabilities;
+use crate::proto::pace::Rate;
 
 /// Where to put what comes and how.
 #[derive(Clone, Debug)]
@@ -39,6 +40,8 @@ pub struct ReceiveOptions {
     pub no_encrypt: bool,
     /// Show both people a string to compare before any data.
     pub verify: bool,
+    /// No more than this is asked for a second, counted as it comes over the wire, over all connections together.
+    pub limit: Option<Rate>,
     /// How long to wait for the other side. `None`: as long as it takes.
     pub wait: Option<Duration>,
     /// How long a lost connection is looked for before the transfer ends; zero: not at all.
@@ -83,6 +86,7 @@ impl ReceiveOptions {
             yes: false,
             no_encrypt: false,
             verify: false,
+            limit: None,
             wait: None,
             retry: RETRY,
             on_conflict: OnConflict::default(),

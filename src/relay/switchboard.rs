@@ -245,7 +245,9 @@ impl Switchboard {
         let Some(owner) = room.seat(role) else {
             return Ok(());
         };
-        if self.silent_ms(owner, now_ms) < YIELD_MS {
+        // Of one that is not read nothing can be heard: whether it is worth waiting for, the partner tells that holds it back.
+        let judged = if self.is_excused(owner) { self.partner(owner).unwrap_or(owner) } else { owner };
+        if self.silent_ms(judged, now_ms) < YIELD_MS {
             return Err(Refusal::Taken);
         }
         self.leave(owner, Some(Reason::Yielded));
@@ -289,7 +291,7 @@ impl Switchboard {
         while let Some(&(due_ms, id)) = self.due.first()
             && due_ms <= now_ms
         {
-            if self.is_excused(id) {
+            if self.is_excused(id) || defects::has(Defect::SeatNeverGivenUp) {
                 self.touch(id, now_ms);
             }
             if self.silent_ms(id, now_ms) >= DEAD_MS {
@@ -358,7 +360,6 @@ impl Switchboard {
 
     fn silent_ms(&self, id: SeatId, now_ms: u64) -> u64 {
         match self.seats.get(&id) {
-            Some(_) if defects::has(Defect::SeatNeverGivenUp) => 0,
             Some(seat) if !self.is_excused(id) => now_ms.saturating_sub(seat.heard_ms),
             _ => 0,
         }

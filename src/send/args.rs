@@ -20,6 +20,9 @@ pub struct SendArgs {
     /// unit of hashing: 512KiB, 1MiB, 2MiB or 4MiB
     #[argh(option, arg_name = "SIZE")]
     pub chunk_size: Option<Word>,
+    /// at most so many bytes a second: 10M, 1.5MiB, 200k, 100Mbit
+    #[argh(option, arg_name = "RATE")]
+    pub limit: Option<Word>,
     /// connections at once: auto, or 1 to 16
     #[argh(option, arg_name = "N")]
     pub lanes: Option<Word>,

@@ -1,9 +1,13 @@
 //! Drives the sending machine: a thread that walks, a thread that reads, one lane.
 
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
 use futures_lite::future;
 use smol::channel::{Receiver, bounded};
 
 use super::LaneCount;
+use super::limit::Limit;
 use super::machine::width::{Sample, Step, Width};
 use super::machine::{Beginning, Effect, Sender};
 use super::source::{Reader, SourceEvent, Walk};
@@ -15,14 +19,23 @@ use crate::net::link::{Asked, Drive, Ended, Happening, Link, drive, spawn};
 use crate::net::pair::Paired;
 use crate::proto::chunk::ChunkSize;
 use crate::proto::handshake::Capabilities;
+use crate::proto::limits::PAYLOAD_BYTES_MAX;
 use crate::proto::manifest::Entry;
+use crate::proto::pace::Rate;
 
-/// Sends what `walk` finds to the other side of an established session, until that is done or the other side was started again.
+/// Sends what `walk` finds to the other side of an established session, no faster than `limit`, until that is done or the other side was
+/// started again.
 /// Dropping the future abandons the transfer without telling the other side; its cancellation ends it in order.
 ///
 /// # Errors
 /// Whatever ended the session before the receiver's statement that everything has its outcome.
-pub async fn run(paired: Paired<'_>, walk: Walk, chunk: ChunkSize, lanes: LaneCount) -> Result<Ended<'_>> {
+pub async fn run(
+    paired: Paired<'_>,
+    walk: Walk,
+    chunk: ChunkSize,
+    lanes: LaneCount,
+    limit: Option<Rate>,
+) -> Result<Ended<'_>> {
     let width = Width::new(match lanes {
         _ if !paired.both_can.has(Capabilities::LANES) => Some(1),
         LaneCount::Exactly(lanes) => Some(lanes),
@@ -31,7 +44,11 @@ pub async fn run(paired: Paired<'_>, walk: Walk, chunk: ChunkSize, lanes: LaneCo
     let beginning = Beginning { chunk, verify: paired.verify.clone(), must_confirm: paired.must_confirm };
     let threads = Threads::start(walk, chunk)?;
     let (link, upkeep) = Link::new(paired);
-    let driver = Driver { machine: Sender::new(beginning), link, threads, width };
+    let limit = limit.map(Limit::new);
+    if let Some(limit) = &limit {
+        link.lanes.first().hold_to(limit.throttle.clone());
+    }
+    let driver = Driver { machine: Sender::new(beginning), link, threads, width, limit };
     // On the heap: it is far larger than what it is part of.
     Box::pin(upkeep.beside(Box::pin(driver.run()))).await
 }
@@ -41,25 +58,31 @@ struct Driver<'h> {
     link: Link<'h>,
     threads: Threads,
     width: Width,
+    limit: Option<Limit>,
 }
 
 /// The walker and the reader. Both end when their channels do.
 struct Threads {
-    entries: Receiver<Walked>,
+    walked: Receiver<Walked>,
+    /// What the walker has said, and the manifest has no room for yet.
+    entries: VecDeque<Entry>,
     wishes: Wishes,
-    read: Receiver<SourceEvent>,
+    read: Receiver<Vec<SourceEvent>>,
 }
 
 /// What the walker says. Its end is said too: a channel that closes without is a thread that died.
 enum Walked {
-    Entry(Result<Entry>),
+    Entries(Vec<Entry>),
+    Failed(Error),
     End,
 }
 
 enum Input {
     Happened(Happening),
     Walked(Walked),
-    Read(SourceEvent),
+    /// There is room for what was said before.
+    Room,
+    Read(Vec<SourceEvent>),
     ThreadDied,
 }
 
@@ -96,6 +119,19 @@ impl<'h> Driver<'h> {
         self.link.show(self.machine.progress());
     }
 
+    /// Puts into the manifest what was found, as far as it has room.
+    fn announce(&mut self) {
+        while self.machine.wants_entries()
+            && !self.limit.as_ref().is_some_and(Limit::has_gathered)
+            && let Some(entry) = self.threads.entries.pop_front()
+        {
+            if let Some(limit) = &mut self.limit {
+                limit.gathered_bytes += entry.cost();
+            }
+            self.machine.entry(entry);
+        }
+    }
+
     async fn run(mut self) -> (Result<Ended<'h>>, Lanes) {
         let result = drive(&mut self).await;
         // The walk and the reading end with their channels; what they still have in hand is for nobody and harms nobody.
@@ -107,15 +143,26 @@ impl<'h> Drive<'h> for Driver<'h> {
     type Input = Input;
 
     fn carry_out(&mut self) -> Option<Result<Report>> {
+        let mut fetches = Vec::new();
         while let Some(effect) = self.machine.poll() {
             match effect {
                 Effect::Frame(frame) => {
+                    if let Some(limit) = &mut self.limit {
+                        limit.said(&frame);
+                    }
                     if let Err(error) = self.link.lanes.send(frame) {
                         self.machine.fail(error);
                     }
                 }
-                Effect::Fetch(fetch) => self.threads.wishes.wish(fetch),
-                Effect::Abandon(entry) => self.threads.wishes.give_up(entry),
+                Effect::Fetch(fetch) => {
+                    let bytes = self.limit.as_ref().map_or(PAYLOAD_BYTES_MAX, |limit| limit.block_bytes);
+                    self.threads.wishes.in_blocks_of(bytes.min(self.machine.block_bytes()));
+                    fetches.push(fetch);
+                }
+                Effect::Abandon(entry) => {
+                    self.threads.wishes.wish(fetches.drain(..));
+                    self.threads.wishes.give_up(entry);
+                }
                 Effect::LaneTaken { lane, frames } => {
                     self.width.gone(lane, self.link.now_ms());
                     if let Err(error) = self.link.lanes.taken(lane, frames) {
@@ -139,6 +186,9 @@ impl<'h> Drive<'h> for Driver<'h> {
                 }
             }
         }
+        if !fetches.is_empty() {
+            self.threads.wishes.wish(fetches);
+        }
         None
     }
 
@@ -153,12 +203,19 @@ impl<'h> Drive<'h> for Driver<'h> {
     async fn next(&mut self) -> Input {
         let wants_entries = self.machine.wants_entries();
         let wants_data = self.machine.wants_data() && self.link.lanes.has_room();
-        let Threads { entries, read, .. } = &self.threads;
+        let Threads { walked, entries, read, .. } = &self.threads;
+        let limit = self.limit.as_ref();
         let entry = async {
             if !wants_entries {
                 return future::pending().await;
             }
-            entries.recv().await.map_or(Input::ThreadDied, Input::Walked)
+            if let Some(limit) = limit {
+                limit.may_walk().await;
+            }
+            if !entries.is_empty() {
+                return Input::Room;
+            }
+            walked.recv().await.map_or(Input::ThreadDied, Input::Walked)
         };
         let data = async {
             if !wants_data {
@@ -172,18 +229,22 @@ impl<'h> Drive<'h> for Driver<'h> {
 
     fn feed(&mut self, input: Input) {
         match input {
-            Input::Walked(Walked::Entry(Ok(entry))) => self.machine.entry(entry),
+            Input::Walked(Walked::Entries(entries)) => {
+                self.threads.entries.extend(entries);
+                self.announce();
+            }
+            Input::Room => self.announce(),
             Input::Walked(Walked::End) => self.machine.walk_ended(),
             Input::ThreadDied => {
                 self.machine
                     .fail(Error::new(Kind::Internal, "the walk or the reading of files ended by itself"));
             }
-            Input::Read(event) => self.machine.source(event),
+            Input::Read(events) => events.into_iter().for_each(|event| self.machine.source(event)),
             Input::Happened(Happening::Frame(Ok(bytes))) => self.machine.frame(&bytes),
             Input::Happened(Happening::Frame(Err(error))) if error.kind() == Kind::ConnectionLost => {
                 self.machine.connection_lost(error);
             }
-            Input::Walked(Walked::Entry(Err(error)))
+            Input::Walked(Walked::Failed(error))
             | Input::Happened(Happening::Frame(Err(error)) | Happening::FrameBeside(Err(error))) => {
                 self.machine.fail(error);
             }
@@ -210,21 +271,42 @@ impl<'h> Drive<'h> for Driver<'h> {
 
 impl Threads {
     fn start(walk: Walk, chunk: ChunkSize) -> Result<Threads> {
-        let (entries_in, entries) = bounded(WALK_AHEAD);
+        let (walked_in, walked) = bounded(WALK_AHEAD / WALKED_TOGETHER_MAX);
         let (read_in, read) = bounded(READ_AHEAD);
         let (wishes, reading) = Wishes::new(read_in);
         let reader = Reader::new(walk.roots().clone(), chunk);
+        // Once the session is over nothing more is looked for.
         spawn("walk", move || {
-            // Once the session is over nothing more is looked for.
-            for said in walk.map(Walked::Entry).chain([Walked::End]) {
-                if entries_in.send_blocking(said).is_err() {
-                    return;
-                }
-            }
+            let _ = walk_all(walk, |said| walked_in.send_blocking(said).ok());
         })?;
         spawn("read", move || read_all(reader, reading))?;
-        Ok(Threads { entries, wishes, read })
+        Ok(Threads { walked, entries: VecDeque::new(), wishes, read })
     }
+}
+
+/// Looks for everything that is to be sent, until nobody listens any more. What is found shortly after one another is told together,
+/// because a session that is woken for every entry says a frame for every entry.
+fn walk_all(
+    mut walk: impl Iterator<Item = Result<Entry>>,
+    tell: impl Fn(Walked) -> Option<()>,
+) -> Option<()> {
+    let mut found = Vec::new();
+    let mut told = Instant::now();
+    while let Some(entry) = walk.next() {
+        match entry {
+            Ok(entry) => found.push(entry),
+            Err(error) => {
+                tell(Walked::Entries(found))?;
+                return tell(Walked::Failed(error));
+            }
+        }
+        if found.len() >= WALKED_TOGETHER_MAX || told.elapsed() >= TELL_WITHIN {
+            tell(Walked::Entries(std::mem::take(&mut found)))?;
+            told = Instant::now();
+        }
+    }
+    tell(Walked::Entries(found))?;
+    tell(Walked::End)
 }
 
 /// Reads what is wanted until the session is over. What shares a block goes out when nothing else is waiting.
@@ -242,8 +324,14 @@ fn read_all(mut reader: Reader, mut reading: Reading) {
     }
 }
 
-/// Entries the walker may be ahead of the manifest.
+/// Entries the walker may be ahead of the manifest, and some that it has in hand.
 const WALK_AHEAD: usize = 512;
+
+/// Entries that are told at once.
+const WALKED_TOGETHER_MAX: usize = 64;
+
+/// For so long an entry waits at most for others to be told with it, beside the one that is being looked at.
+const TELL_WITHIN: Duration = Duration::from_micros(500);
 
 /// Blocks the reader may be ahead of the lane: 1 MiB.
 const READ_AHEAD: usize = 4;

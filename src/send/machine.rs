@@ -28,6 +28,7 @@ use crate::proto::frame::{
 };
 use crate::proto::limits::{CONTROL_BYTES_TARGET, FRAME_COST_MAX, LIST_MAX, RECEIPT_MS, WINDOW_BYTES_MAX};
 use crate::proto::manifest::{Entry, Item};
+use crate::proto::pace::block_bytes_in;
 use crate::proto::window::{Standing, Window};
 
 use sending::Sending;
@@ -182,6 +183,12 @@ impl Sender {
     pub fn left_bytes(&self) -> Option<u64> {
         let Progress { bytes_done, bytes_total, complete, .. } = self.progress();
         complete.then(|| bytes_total.saturating_sub(*bytes_done))
+    }
+
+    /// How many file bytes one block should have at most, once the receiver has accepted: as suits its window.
+    #[must_use]
+    pub fn block_bytes(&self) -> usize {
+        block_bytes_in(self.window_bytes)
     }
 
     /// How far it is.

@@ -4,6 +4,7 @@
 
 pub mod args;
 mod driver;
+mod limit;
 pub mod machine;
 pub mod source;
 mod wishes;
@@ -19,6 +20,7 @@ use crate::net::pair::RETRY;
 use crate::proto::chunk::ChunkSize;
 use crate::proto::code::Code;
 use crate::proto::handshake::Capabilities;
+use crate::proto::pace::Rate;
 
 /// What to send and how.
 #[derive(Clone, Debug)]
@@ -38,6 +40,8 @@ pub struct SendOptions {
     pub verify: bool,
     /// The unit of hashing.
     pub chunk_size: ChunkSize,
+    /// No more than this goes out a second, counted as it goes over the wire, over all connections together.
+    pub limit: Option<Rate>,
     /// How long to wait for the other side. `None`: as long as it takes.
     pub wait: Option<Duration>,
     /// How long a lost connection is looked for before the transfer ends; zero: not at all.
@@ -69,6 +73,7 @@ impl SendOptions {
             no_encrypt: false,
             verify: false,
             chunk_size: ChunkSize::default(),
+            limit: None,
             wait: None,
             retry: RETRY,
             lanes: LaneCount::Auto,

@@ -5,11 +5,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use smol::channel::Sender as Queue;
 
 use super::source::{Fetch, Listener, SourceEvent};
+use crate::proto::limits::PAYLOAD_BYTES_MAX;
 
 /// The session's end of the queue. Once it is dropped nothing more is read.
 pub(super) struct Wishes(Arc<Shared>);
@@ -17,13 +19,15 @@ pub(super) struct Wishes(Arc<Shared>);
 /// The reader's end of it, and the way back.
 pub(super) struct Reading {
     shared: Arc<Shared>,
-    said: Queue<SourceEvent>,
+    said: Queue<Vec<SourceEvent>>,
 }
 
 #[derive(Default)]
 struct Shared {
     state: Mutex<State>,
     changed: Condvar,
+    // How large the blocks should be; 0 while nobody has said.
+    block_bytes: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -39,18 +43,26 @@ struct State {
 
 impl Wishes {
     /// Both ends of an empty queue. What is read is said to `said`.
-    pub(super) fn new(said: Queue<SourceEvent>) -> (Wishes, Reading) {
+    pub(super) fn new(said: Queue<Vec<SourceEvent>>) -> (Wishes, Reading) {
         let shared = Arc::new(Shared::default());
         (Wishes(Arc::clone(&shared)), Reading { shared, said })
     }
 
-    /// Wants this to be read.
-    pub(super) fn wish(&self, fetch: Fetch) {
+    /// Wants what is read from now on in blocks of this payload at most.
+    pub(super) fn in_blocks_of(&self, bytes: usize) {
+        self.0.block_bytes.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Wants these to be read. All at once, so that the reader is woken once.
+    pub(super) fn wish(&self, fetches: impl IntoIterator<Item = Fetch>) {
         let mut state = self.0.lock();
-        let at = state.count;
-        state.count += 1;
-        state.places.insert(fetch.entry, at);
-        state.waiting.insert(at, fetch);
+        for fetch in fetches {
+            let at = state.count;
+            state.count += 1;
+            state.places.insert(fetch.entry, at);
+            state.waiting.insert(at, fetch);
+        }
+        drop(state);
         self.0.changed.notify_one();
     }
 
@@ -97,7 +109,11 @@ impl Reading {
 
 impl Listener for Reading {
     fn hear(&mut self, event: SourceEvent) -> ControlFlow<()> {
-        match self.said.send_blocking(event) {
+        self.hear_all(vec![event])
+    }
+
+    fn hear_all(&mut self, events: Vec<SourceEvent>) -> ControlFlow<()> {
+        match self.said.send_blocking(events) {
             Ok(()) => ControlFlow::Continue(()),
             Err(_) => ControlFlow::Break(()),
         }
@@ -105,6 +121,13 @@ impl Listener for Reading {
 
     fn is_hungry(&self) -> bool {
         !self.said.is_full()
+    }
+
+    fn block_bytes(&self) -> usize {
+        match self.shared.block_bytes.load(Ordering::Relaxed) {
+            0 => PAYLOAD_BYTES_MAX,
+            bytes => bytes,
+        }
     }
 
     fn wants(&self, entry: u64) -> bool {
@@ -143,7 +166,7 @@ mod tests {
     fn what_is_given_up_is_not_read_or_no_further() {
         let (said, _heard) = smol::channel::bounded(1);
         let (wishes, mut reading) = Wishes::new(said);
-        (0..4).for_each(|entry| wishes.wish(fetch(entry)));
+        wishes.wish((0..4).map(fetch));
         wishes.give_up(1);
         let next = |reading: &mut Reading| reading.try_next().map(|fetch| fetch.entry);
         assert_eq!(next(&mut reading), Some(0));
@@ -163,7 +186,7 @@ mod tests {
     fn the_end_of_the_session_ends_the_reading() {
         let (said, _heard) = smol::channel::bounded(1);
         let (wishes, mut reading) = Wishes::new(said);
-        wishes.wish(fetch(0));
+        wishes.wish([fetch(0)]);
         let reader = std::thread::spawn(move || {
             assert!(reading.next().is_some());
             assert!(reading.next().is_none());

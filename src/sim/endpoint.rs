@@ -451,7 +451,10 @@ impl End {
         }
         let result = match found {
             Found::Nothing | Found::Failed | Found::Proven(..) => {
-                pairing.unseated_since_ms = None;
+                if pairing.seeker.is_seated() || !matches!(found, Found::Nothing) {
+                    pairing.has_sat = true;
+                    pairing.unseated_since_ms = None;
+                }
                 return;
             }
             Found::Paired(established, conn) => {
@@ -460,8 +463,8 @@ impl End {
             Found::NoSeat(refused) => {
                 let since_ms = *pairing.unseated_since_ms.get_or_insert(now_ms);
                 let patience_ms = match refused {
-                    _ if pairing.has_sat => RELAY_LOST_MS,
                     Refused::Taken => GHOST_MS,
+                    _ if pairing.has_sat => RELAY_LOST_MS,
                     Refused::Unreachable | Refused::Full => 0,
                 };
                 if now_ms < since_ms + patience_ms {
@@ -624,7 +627,7 @@ const CLOSING_MS: u64 = 20_000;
 
 /// As in `net::pair`.
 const PAIRING_PAUSE_MAX_MS: u64 = 2000;
-const GHOST_MS: u64 = 20_000;
+const GHOST_MS: u64 = 60_000;
 const RELAY_LOST_MS: u64 = 600_000;
 
 /// As in the reunion of `net`.

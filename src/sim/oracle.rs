@@ -196,6 +196,7 @@ pub fn has_reason(ended: &Ended, scenario: &Scenario) -> Result<(), String> {
         && is_lost(&ended.received);
     let had = |is: fn(&Strike) -> bool| blows.iter().any(|blow| is(&blow.strike));
     let is_hostile = had(|strike| strike.is_hostile() || matches!(strike, Strike::FlipByte(..)));
+    let has_stranger = had(|strike| matches!(strike, Strike::Stranger(_)));
     let is_cancelled = had(|strike| matches!(strike, Strike::Cancel(_)));
     let has_bad_disk = had(|strike| matches!(strike, Strike::DiskFull { .. } | Strike::DiskBreaks));
     for (role, outcome) in [("sender", &ended.sent), ("receiver", &ended.received)] {
@@ -210,7 +211,9 @@ pub fn has_reason(ended: &Ended, scenario: &Scenario) -> Result<(), String> {
         let is_excused = !blows.is_empty()
             && match error.kind() {
                 ErrorKind::ConnectionLost => !is_passing,
-                ErrorKind::Relay | ErrorKind::NobodyCame => true,
+                // A seat whose owner is gone yields before anybody loses patience; only one that somebody else has does not.
+                ErrorKind::Relay => has_stranger || !error.to_string().contains("no seat: Taken"),
+                ErrorKind::NobodyCame => true,
                 // A connection that is lost while the code is checked cannot be told from a guess.
                 ErrorKind::Authentication => is_hostile || error.to_string().starts_with("the code"),
                 ErrorKind::Protocol => is_hostile,

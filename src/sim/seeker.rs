@@ -117,6 +117,11 @@ impl Seeker {
         matches!(self.attempt, Attempt::Dials { conn } | Attempt::Sits { conn, .. } if conn == id)
     }
 
+    /// Whether it has a seat.
+    pub fn is_seated(&self) -> bool {
+        matches!(self.attempt, Attempt::Sits { .. })
+    }
+
     /// Does what is due now.
     pub fn poll(&mut self, net: &mut Net, dice: &mut Dice) -> Found {
         let now_ms = net.now_ms();

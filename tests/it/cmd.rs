@@ -46,6 +46,8 @@ fn unknown_words_get_suggestions() {
 fn values_are_checked() {
     check("missing-value", &["send", "file", "--wait"]);
     check("bad-wait", &["send", "--wait=10", "file"]);
+    check("bad-limit", &["send", "--limit=10Mb", "file"]);
+    check("low-limit", &["receive", "--yes", "--limit=0", "48213-acid-crane-otter@r.example"]);
     check("bad-retry", &["send", "--retry=soon", "file"]);
     check(
         "bad-on-conflict",

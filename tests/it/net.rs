@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use futures_lite::future;
 use futures_lite::io::{AsyncReadExt, AsyncWriteExt};
 use futures_rustls::TlsAcceptor;
-use p2pc::net::dial::{DialError, DialOptions, Dialer, Role, RoomRequest};
+use futures_rustls::rustls::HandshakeKind;
+use p2pc::net::dial::{AtRelay, DialError, DialOptions, Dialer, Role, RoomRequest, Seats};
 use p2pc::net::proxy::ProxyEnv;
 use p2pc::net::{Connection, RelayUrl, listen, tls};
 use p2pc::{Error, Kind};
@@ -431,4 +432,58 @@ fn a_room_that_would_change_the_request_is_not_asked_for() {
     let outcome = smol::block_on(Dialer::new(&DialOptions::default()).unwrap().room(&reachable, &request));
     assert!(matches!(outcome, Err(DialError::Failed(error)) if error.kind() == Kind::Internal));
     drop(open);
+}
+
+#[test]
+fn the_way_to_the_relay_is_gone_beside_other_work() {
+    let (came_in, came) = smol::channel::bounded(1);
+    served(
+        |stream| async move {
+            came_in.send(()).await.unwrap();
+            echo_once(stream).await;
+        },
+        |address| async move {
+            let dialer = Dialer::new(&DialOptions::default()).unwrap();
+            let mut relay = AtRelay::new(&dialer, format!("ws://{address}").parse().unwrap());
+            // Work that ends only when the relay was reached; the seat is taken on that connection, the only one there is.
+            relay.beside(came.recv()).await.unwrap();
+            greet(relay.seat(seat()).await.unwrap()).await;
+        },
+    );
+}
+
+#[test]
+fn a_way_that_leads_nowhere_is_told_of_when_the_seat_is_taken() {
+    let (listener, address) = listener();
+    drop(listener);
+    smol::block_on(async {
+        let dialer = Dialer::new(&DialOptions::default()).unwrap();
+        let mut relay = AtRelay::new(&dialer, format!("ws://{address}").parse().unwrap());
+        relay.beside(smol::future::yield_now()).await;
+        assert!(
+            shown(relay.seat(seat()).await.unwrap_err()).starts_with("cannot connect to the relay ws://")
+        );
+    });
+}
+
+#[test]
+fn a_further_connection_resumes_the_session_of_tls() {
+    let (listener, address) = listener();
+    let options = DialOptions { ca: Some(vector("ca.pem")), ..DialOptions::default() };
+    let acceptor = TlsAcceptor::from(tls::server_config(&vector("p256.pem"), None).unwrap());
+    smol::block_on(async {
+        let dialer = Dialer::new(&options).unwrap();
+        for kind in [HandshakeKind::Full, HandshakeKind::Resumed, HandshakeKind::Resumed] {
+            let server = async {
+                let stream = acceptor.accept(listener.accept().await.unwrap().0).await.unwrap();
+                assert_eq!(stream.get_ref().1.handshake_kind(), Some(kind));
+                echo_once(stream).await;
+            };
+            let client = async {
+                let relay = format!("wss://127.0.0.1:{}", address.port()).parse().unwrap();
+                greet(dialer.room(&relay, &seat()).await.unwrap()).await;
+            };
+            future::zip(server, client).await;
+        }
+    });
 }

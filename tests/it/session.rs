@@ -136,6 +136,7 @@ fn strings_are_compared_before_anything_is_said() {
             must_confirm: true,
             yes: true,
             lanes: false,
+            limit: None,
         });
         assert!(!world.run(&mut Dice::new(5)));
         assert!(!world.receiver_events.iter().any(|event| matches!(event, Event::Offer(_))));

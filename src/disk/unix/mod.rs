@@ -13,7 +13,7 @@ use std::path::Path;
 
 use rustix::fs::{AtFlags, Mode, OFlags, Timespec, Timestamps};
 
-use super::{Access, Dir, DiskError, Fault, FileId, FileSystem, Kind, Result, Stat};
+use super::{Access, Dir, DiskError, Fault, FileId, FileSystem, Kind, Result, Stat, WriteAhead};
 use crate::proto::manifest::Meta;
 use crate::proto::path::Name;
 
@@ -174,6 +174,14 @@ impl Dir for UnixDir {
 
     fn sync_file_system(&self) -> Result<()> {
         whole::sync(&self.fd)
+    }
+
+    fn write_ahead(&self) -> Option<WriteAhead> {
+        // Opened anew, because errors are told once to each opening: those that this one meets, the sync that counts meets again.
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let own = rustix::fs::openat(&self.fd, ".", flags, Mode::empty());
+        let own = own.ok().filter(|_| self.system.syncs_whole)?;
+        Some(Box::new(move || drop(whole::sync(&own))))
     }
 }
 

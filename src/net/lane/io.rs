@@ -7,6 +7,7 @@ use futures_lite::future;
 use smol::Timer;
 use smol::channel::{Receiver, Sender};
 
+use super::super::throttle::Throttle;
 use super::super::ws::{Alive, Closed, Connection, Reader, Writer};
 use super::{Part, State};
 use crate::error::{Error, Kind, Result};
@@ -15,6 +16,7 @@ use crate::proto::frame::Aside;
 use crate::proto::inbox::Due;
 use crate::proto::limits::KEEPALIVE_MS;
 use crate::proto::liveness::{Belief, Liveness};
+use crate::proto::outbox::Outbox;
 use crate::proto::seal::Opener;
 
 /// The socket's end of a lane, for one connection: run it beside the session.
@@ -43,6 +45,8 @@ struct Outgoing {
     is_greeted: bool,
     /// When something was said last.
     said_ms: u64,
+    /// When the next data may go out, where a limit makes it wait.
+    turn: Option<Instant>,
     /// Something is to be said. Closed when the session lets go of this connection.
     more: Receiver<()>,
 }
@@ -84,7 +88,7 @@ impl LaneIo {
     ) -> LaneIo {
         let said_ms = part.shared.now_ms();
         let incoming = Incoming { part: part.clone(), opener, is_greeted, frames };
-        LaneIo { connection, incoming, outgoing: Outgoing { part, is_greeted, said_ms, more } }
+        LaneIo { connection, incoming, outgoing: Outgoing { part, is_greeted, said_ms, turn: None, more } }
     }
 
     /// Moves records both ways until the connection is lost or let go of, or everything is said after the end of the session and the
@@ -201,13 +205,21 @@ impl Outgoing {
     fn step(&mut self) -> Result<Step> {
         let now_ms = self.part.shared.now_ms();
         let Some(mut state) = self.part.lock() else { return Ok(Step::Gone) };
-        let State { outbox, inbox, is_over, .. } = &mut *state;
+        let State { outbox, inbox, is_over, throttle, .. } = &mut *state;
         let due = if *is_over { Due::Never } else { inbox.due(now_ms) };
         let silent_until_ms = self.said_ms + KEEPALIVE_MS;
+        let turn = throttle.as_ref().and_then(|throttle| turn(&mut self.turn, outbox, throttle));
+        let held_until_ms =
+            turn.map(|turn| self.part.shared.ms_at(turn)).filter(|until_ms| *until_ms > now_ms);
         let record = if !self.is_greeted || due == Due::Now {
             self.is_greeted = true;
             outbox.seal_aside(Aside::Received { frames: inbox.tell() }.encode()?)?
-        } else if let Some(record) = outbox.seal_next()? {
+        } else if held_until_ms.is_none()
+            && let Some(record) = outbox.seal_next()?
+        {
+            if turn.is_some() {
+                self.turn = None;
+            }
             // One notice is enough, however many frames went out.
             let _ = self.part.shared.drained.try_send(());
             Some(record)
@@ -222,8 +234,11 @@ impl Outgoing {
                 Step::Say(record)
             }
             (None, _) if *is_over => Step::Close,
-            (None, Due::At { ms }) => Step::Rest { until_ms: ms.min(silent_until_ms) },
-            (None, _) => Step::Rest { until_ms: silent_until_ms },
+            (None, due) => {
+                let due_ms = if let Due::At { ms } = due { ms } else { u64::MAX };
+                let until_ms = silent_until_ms.min(due_ms).min(held_until_ms.unwrap_or(u64::MAX));
+                Step::Rest { until_ms }
+            }
         })
     }
 
@@ -241,6 +256,12 @@ impl Outgoing {
         };
         future::or(more, time).await;
     }
+}
+
+/// When the next frame may go out, if it is data. A turn is asked for once; should the frame go by another way, the next one takes it.
+fn turn(given: &mut Option<Instant>, outbox: &Outbox, throttle: &Throttle) -> Option<Instant> {
+    let bytes = outbox.next_data_bytes()?;
+    Some(*given.get_or_insert_with(|| throttle.turn(bytes)))
 }
 
 /// Resolves when nothing has come from the other side for too long.

@@ -18,13 +18,10 @@ mod url;
 use std::env;
 use std::fmt;
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::client::ClientConfig;
-
 use super::tcp::{self, BoxedIo, ConnectError, within};
-use super::tls;
+use super::tls::{self, Trust};
 use super::url::{Host, RelayUrl};
 use crate::{Error, Kind, Result};
 use no_proxy::NoProxy;
@@ -97,16 +94,11 @@ impl Proxies {
 }
 
 /// Opens a stream to `host` through `proxy`. Cancel safe.
-pub(super) async fn tunnel(
-    proxy: &ProxyUrl,
-    tls_config: &Arc<ClientConfig>,
-    host: &Host,
-    port: u16,
-) -> Result<BoxedIo> {
+pub(super) async fn tunnel(proxy: &ProxyUrl, trust: &Trust, host: &Host, port: u16) -> Result<BoxedIo> {
     let mut stream =
         tcp::connect(proxy.host(), proxy.port()).await.map_err(|error| unreachable(proxy, error))?;
     if proxy.scheme() == Scheme::Https {
-        stream = tls::connect(stream, tls_config, proxy.host(), &format!("the proxy {proxy}")).await?;
+        stream = tls::connect(stream, trust.config()?, proxy.host(), &format!("the proxy {proxy}")).await?;
     }
     let outcome = within(TUNNEL_TIMEOUT, async {
         match proxy.scheme() {

@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::defects::{self, Defect};
-use crate::disk::{Access, Dir, DiskError, Fault, File, Kind, Result as DiskResult};
+use crate::disk::{Access, Dir, DiskError, Fault, File, Kind, Result as DiskResult, WriteAhead};
 use crate::error::Result;
 use crate::proto::chunk::ChunkSize;
 use crate::proto::path::{Name, RelPath};
@@ -17,17 +17,20 @@ use super::part::PartFile;
 use super::{Refusal, Sink};
 
 /// What is to be made durable, and said to be so.
-pub struct Checkpoint {
-    entry: u64,
-    part: Arc<dyn File>,
-    journal: Arc<dyn File>,
-    slots: Vec<Slot>,
+pub struct Checkpoint(Task);
+
+enum Task {
+    /// Of a part file, what is not in its journal yet.
+    Journal { entry: u64, part: Arc<dyn File>, journal: Arc<dyn File>, slots: Vec<Slot> },
+    /// Of the group that is being collected, what it holds so far, so that its commit waits for the rest of it only.
+    Ahead(WriteAhead),
 }
 
 /// What came of a [`Checkpoint`].
 #[derive(Debug)]
 pub struct Checkpointed {
-    entry: u64,
+    /// The part file it was about.
+    entry: Option<u64>,
     result: DiskResult<()>,
 }
 
@@ -59,21 +62,31 @@ enum State {
 impl Checkpoint {
     /// Carries it out. It waits for the disk.
     #[must_use]
-    pub fn run(mut self) -> Checkpointed {
-        let synced = if defects::has(Defect::JournalBeforeData) { Ok(()) } else { self.part.sync_data() };
-        let result = synced
-            .and_then(|()| journal::write(&*self.journal, &mut self.slots))
-            .and_then(|()| self.journal.sync_data());
-        Checkpointed { entry: self.entry, result }
+    pub fn run(self) -> Checkpointed {
+        match self.0 {
+            Task::Journal { entry, part, journal, mut slots } => {
+                let synced = if defects::has(Defect::JournalBeforeData) { Ok(()) } else { part.sync_data() };
+                let result = synced
+                    .and_then(|()| journal::write(&*journal, &mut slots))
+                    .and_then(|()| journal.sync_data());
+                Checkpointed { entry: Some(entry), result }
+            }
+            Task::Ahead(write) => {
+                write();
+                Checkpointed { entry: None, result: Ok(()) }
+            }
+        }
     }
 }
 
 impl fmt::Debug for Checkpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Checkpoint")
-            .field("entry", &self.entry)
-            .field("slots", &self.slots.len())
-            .finish_non_exhaustive()
+        match &self.0 {
+            Task::Journal { entry, slots, .. } => {
+                f.debug_struct("Checkpoint").field("entry", entry).field("slots", &slots.len()).finish()
+            }
+            Task::Ahead(_) => f.write_str("Checkpoint(ahead)"),
+        }
     }
 }
 
@@ -173,7 +186,7 @@ impl<D: Dir + 'static> Sink<D> {
             }
             true
         });
-        let Some(id) = due else { return Ok(None) };
+        let Some(id) = due else { return Ok(self.group_ahead()) };
         self.open_part(id).or_else(|refusal| match refusal {
             Refusal::Fatal(error) => Err(error),
             // The next piece of it fails for the same reason, and tells.
@@ -191,14 +204,24 @@ impl<D: Dir + 'static> Sink<D> {
         Ok(checkpoint)
     }
 
+    /// Begins to write the group while it is being collected, if there is enough of it that was not begun with.
+    fn group_ahead(&mut self) -> Option<Checkpoint> {
+        if !self.group.is_worth_writing() {
+            return None;
+        }
+        let write = self.dirs.get(&RelPath::root()).ok().and_then(Dir::write_ahead)?;
+        Some(Checkpoint(Task::Ahead(write)))
+    }
+
     /// A checkpoint was carried out.
     pub(super) fn checkpoint_done(&mut self, done: Checkpointed) -> Result<()> {
+        let Some(entry) = done.entry else { return Ok(()) };
         self.checkpointing = None;
         // Whatever became of the file: the system tells of data it has lost once, and whoever syncs it next is told that all is well.
-        let file = self.files.get_mut(&done.entry);
+        let file = self.files.get_mut(&entry);
         if let Err(error) = done.result {
             let path = file.map(|file| file.path.clone());
-            let path = path.or_else(|| self.group.path_of(done.entry)).unwrap_or_default();
+            let path = path.or_else(|| self.group.path_of(entry)).unwrap_or_default();
             return Err(error.into_error(format!("cannot make {path:?} durable")));
         }
         let Some(file) = file else { return Ok(()) };
@@ -260,7 +283,8 @@ impl<D: Dir + 'static> Sink<D> {
         match (opened, &part.journal.file) {
             (Ok(()), Some(journal)) => {
                 let (part_file, journal): (Arc<dyn File>, Arc<dyn File>) = (file, journal.clone());
-                Ok(Some(Checkpoint { entry, part: part_file, journal, slots: part.journal.take() }))
+                let slots = part.journal.take();
+                Ok(Some(Checkpoint(Task::Journal { entry, part: part_file, journal, slots })))
             }
             (Err(error), _) if error.is_fatal() => {
                 Err(error.into_error(format!("cannot write the journal of {path:?}")))

@@ -27,6 +27,8 @@ pub(super) struct Group<F> {
     made: Vec<Made>,
     bytes: u64,
     kept: usize,
+    /// How many of the files the system was told to write already.
+    begun: usize,
 }
 
 /// A file that is whole: a part file to be renamed, or what stood there and is the same.
@@ -83,7 +85,7 @@ struct Outcome {
 
 impl<F> Default for Group<F> {
     fn default() -> Self {
-        Group { files: VecDeque::new(), ready: Vec::new(), made: Vec::new(), bytes: 0, kept: 0 }
+        Group { files: VecDeque::new(), ready: Vec::new(), made: Vec::new(), bytes: 0, kept: 0, begun: 0 }
     }
 }
 
@@ -96,6 +98,15 @@ impl<F: File> Group<F> {
         self.files.len() + self.ready.len() + self.made.len() >= GROUP_ITEMS_MAX
             || self.bytes >= GROUP_BYTES_MAX
             || self.kept >= KEPT_MAX
+    }
+
+    /// Whether enough has come, since the system was told to write it last, that it should be told again. It counts as that.
+    pub(super) fn is_worth_writing(&mut self) -> bool {
+        let is_worth = self.files.len() >= self.begun + AHEAD_ITEMS;
+        if is_worth {
+            self.begun = self.files.len();
+        }
+        is_worth
     }
 
     /// Takes a file out.
@@ -339,3 +350,7 @@ const SYNC_EACH_MAX: usize = 16;
 
 /// Complete files that are kept open because they must be synced one by one, or stay locked.
 const KEPT_MAX: usize = 64;
+
+/// So many files of a group make it worth to begin writing it before it is full: the more often that is done the less is left for the commit to
+/// wait for, and the more often the system writes the same blocks of a directory.
+const AHEAD_ITEMS: usize = 256;

@@ -119,6 +119,18 @@ impl<F> Incoming<F> {
 }
 
 impl<F: File> Incoming<F> {
+    /// Closes it for good if all of it has come and only its end is to be told: of small files many share a frame, and come before the ends
+    /// of all of them. False if not, or if it does not work, which is found again, and told, when it is opened at its end. Not one with a
+    /// journal, which a later session would take for one that was left as soon as it is not locked.
+    fn seal(&mut self) -> bool {
+        let (Phase::Fresh, Some(size), Some(part)) = (self.phase, self.size, &mut self.part) else {
+            return false;
+        };
+        let is_whole =
+            matches!(self.coverage.as_deref(), Some(Coverage::Chunks(chunks)) if chunks.root().is_some());
+        is_whole && part.file.is_some() && !part.journal.is_wanted() && part.seal(size, &self.meta)
+    }
+
     /// Closes whatever is open of it.
     pub(super) fn close(&mut self) {
         if let Some(part) = &mut self.part {
@@ -409,17 +421,17 @@ impl<D: Dir + 'static> Sink<D> {
 
     /// Hands a file that is whole to the group.
     fn complete(&mut self, end: &FileEnd) -> Attempt<()> {
-        // An empty file has had no piece, so its part file is made here.
-        self.open_part(end.entry)?;
+        let is_sealed = |file: &Incoming<D::File>| file.part.as_ref().is_some_and(|part| part.is_sealed);
+        if !self.files.get(&end.entry).is_some_and(is_sealed) {
+            // An empty file has had no piece, so its part file is made here.
+            self.open_part(end.entry)?;
+        }
         let Some(file) = self.files.get_mut(&end.entry) else { return Ok(()) };
         let Some(part) = &mut file.part else { return Ok(()) };
-        let sealed = part
-            .fit(end.size)
-            .and_then(|()| part.handle()?.set_meta(&file.meta))
-            .and_then(|()| part.handle().cloned());
-        let path = file.path.clone();
-        match sealed.and_then(|handle| Ok((handle, self.is_covered(&path)?))) {
-            Ok((handle, is_covered)) => {
+        let finished = if part.is_sealed { Ok(()) } else { part.finish(end.size, &file.meta) };
+        let (path, handle) = (file.path.clone(), part.file.clone());
+        match finished.and_then(|()| self.is_covered(&path)) {
+            Ok(is_covered) => {
                 if let Some(file) = self.forget(end.entry) {
                     self.group.add_file(Finished {
                         entry: end.entry,
@@ -431,7 +443,7 @@ impl<D: Dir + 'static> Sink<D> {
                         replaces: file.replaces,
                         size: end.size,
                         is_covered,
-                        file: Some(handle),
+                        file: handle,
                     });
                 }
                 Ok(())
@@ -496,11 +508,21 @@ impl<D: Dir + 'static> Sink<D> {
             // opened again.
             let at = self.open.iter().position(|open| self.checkpointing != Some(*open)).unwrap_or(0);
             let oldest = self.open.remove(at);
-            if let Some(file) = self.files.get_mut(&oldest) {
-                file.close();
-            }
+            self.put_away(oldest);
         }
         self.open.push(entry);
+    }
+
+    /// Closes what is open of a file.
+    fn put_away(&mut self, entry: u64) {
+        // What the sync of the whole file system does not cover is synced for itself, through its handle.
+        let path = self.files.get(&entry).map(|file| file.path.clone()).unwrap_or_default();
+        let is_covered = self.is_covered(&path).unwrap_or(false);
+        if let Some(file) = self.files.get_mut(&entry)
+            && !(is_covered && file.seal())
+        {
+            file.close();
+        }
     }
 }
 

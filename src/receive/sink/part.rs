@@ -25,6 +25,8 @@ pub(super) struct PartFile<F> {
     pub(super) id: Option<FileId>,
     /// Its handle, shared with whoever syncs it.
     pub(super) file: Option<Arc<F>>,
+    /// All of it has come, and it was closed with the mode and time of the whole: it is not to be opened again.
+    pub(super) is_sealed: bool,
     /// What it was when it was closed: without its lock another receiver may have gone on with it.
     closed: Option<Stat>,
     /// Where it ends, in bytes. Beyond that nothing was ever written.
@@ -49,6 +51,21 @@ impl<F: File> PartFile<F> {
             self.closed = file.stat().ok();
         }
         self.journal.close();
+    }
+
+    /// Gives it the length, mode and time of the whole.
+    pub(super) fn finish(&mut self, size: u64, meta: &Meta) -> Result<()> {
+        self.fit(size)?;
+        self.handle()?.set_meta(meta)
+    }
+
+    /// Closes it for good, as the whole that it is, or returns false.
+    pub(super) fn seal(&mut self, size: u64, meta: &Meta) -> bool {
+        self.is_sealed = self.finish(size, meta).is_ok();
+        if self.is_sealed {
+            self.file = None;
+        }
+        self.is_sealed
     }
 
     /// Writes bytes at an offset.
@@ -166,6 +183,7 @@ impl<D: Dir + 'static> Sink<D> {
                 name: part_name,
                 id: stat.id,
                 file: Some(Arc::new(file)),
+                is_sealed: false,
                 closed: None,
                 extent: stat.size,
                 journal,
@@ -209,7 +227,7 @@ impl<D: Dir + 'static> Sink<D> {
         match opened {
             Ok((true, id, file)) => {
                 let file = Some(Arc::new(file));
-                Ok(PartFile { name: part_name, id, file, closed: None, extent: 0, journal })
+                Ok(PartFile { name: part_name, id, file, is_sealed: false, closed: None, extent: 0, journal })
             }
             Ok((false, ..)) => Err(locked(path)),
             Err(error) => Err(self.refuse(error, path)),

@@ -163,6 +163,18 @@ fn silence_of_a_seat_that_is_not_read_says_nothing() {
     assert_eq!(refused, [Effect::Refused(SeatId(3), Refusal::Taken)]);
 }
 
+/// One side's network is gone, so the other is not read, and that it was killed cannot be noticed: started again, it must not wait for long.
+#[test]
+fn a_seat_that_is_not_read_yields_when_its_partner_is_silent() {
+    let mut switchboard = paired();
+    effects(&mut switchboard, Input::Held(SeatId(0), true), 1000);
+    let refused = effects(&mut switchboard, join(2, "r", Role::Send, false), YIELD_MS - 1);
+    assert_eq!(refused, [Effect::Refused(SeatId(2), Refusal::Taken)]);
+    let seated = effects(&mut switchboard, join(3, "r", Role::Send, false), YIELD_MS);
+    assert!(seated.contains(&Effect::Close(SeatId(0), Reason::Yielded)), "{seated:?}");
+    assert!(seated.contains(&Effect::Seated(SeatId(3))), "{seated:?}");
+}
+
 #[test]
 fn two_that_both_stopped_reading_are_judged() {
     let mut switchboard = paired();
@@ -243,7 +255,9 @@ impl Model {
             return refused(Refusal::RoomOccupied);
         }
         if let Some(owner) = self.find(room, role) {
-            if now_ms - self.seats[&owner].heard_ms < YIELD_MS {
+            let held = |id: u64| self.seats[&id].held;
+            let holder = self.partner(owner).filter(|partner| held(owner) && !held(*partner));
+            if now_ms - self.seats[&holder.unwrap_or(owner)].heard_ms < YIELD_MS {
                 return refused(Refusal::Taken);
             }
             closed = self.leave(owner);

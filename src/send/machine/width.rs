@@ -412,7 +412,7 @@ mod tests {
     fn a_relay_that_refuses_is_left_alone_for_a_while() {
         let mut width = Width::new(Some(3));
         width.accepted(0, 0, None);
-        (1..=2).for_each(|_| drop(width.poll()));
+        while width.poll().is_some() {}
         width.lost(1, true, 100);
         (1..=2).for_each(|lane| width.gone(lane, 200));
         for now_ms in (200..100 + REFUSED_MS).step_by(100) {

@@ -18,6 +18,8 @@ use super::walk::unreadable;
 /// What is about to go out: a block that files share, and what is told of them after it.
 pub(super) struct Outgoing {
     pub(super) block: Block,
+    // What payload a block should have at most.
+    block_bytes: usize,
     told: Vec<SourceEvent>,
     // What was compared since the last block went out, in bytes.
     compared: u64,
@@ -64,7 +66,18 @@ enum Way {
 
 impl Outgoing {
     pub(super) fn new() -> Outgoing {
-        Outgoing { block: Block::new(PAYLOAD_BYTES_MAX), told: Vec::new(), compared: 0, run: Run::default() }
+        let block = Block::new(PAYLOAD_BYTES_MAX);
+        Outgoing { block, block_bytes: PAYLOAD_BYTES_MAX, told: Vec::new(), compared: 0, run: Run::default() }
+    }
+
+    /// Blocks have this payload at most from now on.
+    pub(super) fn set_block_bytes(&mut self, bytes: usize) {
+        self.block_bytes = bytes.clamp(1, PAYLOAD_BYTES_MAX);
+    }
+
+    /// How many bytes still fit in the block.
+    pub(super) fn room(&self) -> usize {
+        self.block.room().min(self.block_bytes.saturating_sub(self.block.payload_bytes()))
     }
 
     /// Holds back what is told of a file until the block it shares with others is out.
@@ -74,7 +87,7 @@ impl Outgoing {
         listener: &mut impl Listener,
     ) -> ControlFlow<()> {
         self.told.extend(told);
-        if self.block.is_empty() || self.block.room() == 0 || self.told.len() >= TOLD_MAX {
+        if self.block.is_empty() || self.room() == 0 || self.told.len() >= TOLD_MAX {
             self.flush(listener)?;
         }
         ControlFlow::Continue(())
@@ -82,14 +95,15 @@ impl Outgoing {
 
     pub(super) fn flush(&mut self, listener: &mut impl Listener) -> ControlFlow<()> {
         self.compared = 0;
+        let mut told = std::mem::take(&mut self.told);
         if !self.block.is_empty() {
             let mut block = std::mem::replace(&mut self.block, Block::new(PAYLOAD_BYTES_MAX));
             block.run = self.run.number;
             self.run.goes_on = self.run.is_in_chunk;
             self.run.number += u64::from(!self.run.is_in_chunk);
-            listener.hear(SourceEvent::Block(block))?;
+            told.insert(0, SourceEvent::Block(block));
         }
-        self.told.drain(..).try_for_each(|told| listener.hear(told))
+        if told.is_empty() { ControlFlow::Continue(()) } else { listener.hear_all(told) }
     }
 
     /// Nothing of a chunk is under way: what is said next has nothing to do with what was said before.
@@ -110,7 +124,7 @@ impl<F: File, L: Listener> Contents<'_, F, L> {
     /// Sends the chunks of `send`, and names those of `compare` while the listener has enough of those, or after them. Returns the root if that were all.
     pub(super) fn read(mut self, send: &Runs, compare: &Runs) -> Result<Option<[u8; 32]>, Stop> {
         // What does not fit in what is left begins a block of its own, so that its pieces are aligned.
-        if send.bytes(self.stat.size, self.chunk) > self.out.block.room() as u64 {
+        if send.bytes(self.stat.size, self.chunk) > self.out.room() as u64 {
             self.out.flush_within(self.entry, self.listener)?;
         }
         let count = chunk_count(self.stat.size, self.chunk);
@@ -154,7 +168,7 @@ impl<F: File, L: Listener> Contents<'_, F, L> {
         self.out.run.is_in_chunk = false;
         // A chunk that goes on in the next block begins a run of its own, so that no run grows from chunk to chunk.
         let is_sent = matches!(way, Way::Send);
-        if is_sent && self.out.run.goes_on && end - offset > self.out.block.room() as u64 {
+        if is_sent && self.out.run.goes_on && end - offset > self.out.room() as u64 {
             self.out.flush_within(self.entry, self.listener)?;
         }
         while offset < end {
@@ -191,11 +205,12 @@ impl<F: File, L: Listener> Contents<'_, F, L> {
     }
 
     fn send(&mut self, offset: u64, end: u64, hasher: &mut ChunkHasher) -> Result<u64, Stop> {
-        if self.out.block.room() == 0 {
+        if self.out.room() == 0 {
             self.out.flush_within(self.entry, self.listener)?;
         }
         let to_boundary = PAYLOAD_BYTES_MAX as u64 - offset % PAYLOAD_BYTES_MAX as u64;
-        let max = usize::try_from(to_boundary.min(end - offset)).unwrap_or(PAYLOAD_BYTES_MAX);
+        let max =
+            usize::try_from(to_boundary.min(end - offset)).unwrap_or(PAYLOAD_BYTES_MAX).min(self.out.room());
         let file = self.file;
         let added = self.out.block.piece(self.entry, offset, max, |room| file.read_at(room, offset));
         taken(added, hasher)

@@ -85,9 +85,19 @@ pub trait Listener {
     /// Takes what there is to say. `Break`: nobody listens any more, and nothing more is to be read.
     fn hear(&mut self, event: SourceEvent) -> ControlFlow<()>;
 
+    /// Takes several things to say, in their order, at most one block among them, and that first.
+    fn hear_all(&mut self, mut events: Vec<SourceEvent>) -> ControlFlow<()> {
+        events.drain(..).try_for_each(|event| self.hear(event))
+    }
+
     /// Whether it would take more at once. Where it would not, there is time for what it need not take.
     fn is_hungry(&self) -> bool {
         true
+    }
+
+    /// How many file bytes one block should have at most. Asked for every file.
+    fn block_bytes(&self) -> usize {
+        PAYLOAD_BYTES_MAX
     }
 
     /// Whether a file is still wanted. Asked again and again: one that is not any more is read no further, and nothing is told of it.
@@ -145,6 +155,7 @@ impl Reader {
     /// Reads what is wanted of a file. The listener is told, possibly later: call [`Reader::flush`] when no other file is waiting. `Break`
     /// once nobody listens any more.
     pub fn fetch(&mut self, fetch: &Fetch, listener: &mut impl Listener) -> ControlFlow<()> {
+        self.out.set_block_bytes(listener.block_bytes());
         let roots = self.roots.clone();
         self.out.begin();
         let read = match roots.locate(&fetch.path) {
@@ -253,7 +264,9 @@ impl Reader {
         let mut hasher = FileHasher::new(self.chunk);
         loop {
             let offset = hasher.length();
-            let max = PAYLOAD_BYTES_MAX - usize::try_from(offset % PAYLOAD_BYTES_MAX as u64).unwrap_or(0);
+            let to_boundary =
+                PAYLOAD_BYTES_MAX - usize::try_from(offset % PAYLOAD_BYTES_MAX as u64).unwrap_or(0);
+            let max = to_boundary.min(self.out.room());
             let input = &mut self.input;
             match self.out.block.piece(entry, offset, max, |room| input.read(room)) {
                 Ok([]) => break,

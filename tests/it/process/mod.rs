@@ -14,6 +14,7 @@ mod hostile;
 mod kills;
 mod lanes;
 mod last_words;
+mod limits;
 mod lost;
 mod moving;
 mod names;

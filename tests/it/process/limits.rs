@@ -1,0 +1,48 @@
+//! `--limit`: what goes over the wire keeps to it, whichever side was given it, and neither is slower than it must be.
+
+use std::time::{Duration, Instant};
+
+use super::program::Program;
+use super::scene::Scene;
+
+/// Carries a file of so many bytes and returns how long that took from the second side's start.
+fn carried(bytes: usize, sender: &[&str], receiver: &[&str]) -> Duration {
+    let scene = Scene::with_file(bytes);
+    let sender = Program::start(scene.sends(&scene.relay.url).args(sender));
+    let began = Instant::now();
+    let receiver = Program::start(&mut scene.receives(receiver));
+    receiver.exits(0);
+    let took = began.elapsed();
+    sender.exits(0);
+    scene.is_equal();
+    took
+}
+
+/// Whether a time is that of `bytes` at a rate, and of what a busy machine takes for the rest.
+fn is_exact(took: Duration, bytes: usize, bytes_per_second: usize) {
+    let due = bytes as f64 / bytes_per_second as f64;
+    let took = took.as_secs_f64();
+    assert!(took > due * 0.95, "{took} s are less than {due} s");
+    assert!(took < due * 1.05 + BUSY_S, "{took} s are more than {due} s");
+}
+
+#[test]
+fn a_sender_keeps_to_its_limit() {
+    is_exact(carried(100_000, &["--limit", "50k"], &[]), 100_000, 50_000);
+    is_exact(carried(16_000_000, &["--limit=80Mbit"], &[]), 16_000_000, 10_000_000);
+}
+
+#[test]
+fn a_receiver_holds_the_sender_to_its_limit() {
+    is_exact(carried(100_000, &[], &["--limit", "50k"]), 100_000, 50_000);
+    is_exact(carried(16_000_000, &[], &["--limit=80Mbit"]), 16_000_000, 10_000_000);
+}
+
+#[test]
+fn the_lower_one_counts() {
+    is_exact(carried(300_000, &["--limit", "1M"], &["--limit", "200k"]), 300_000, 200_000);
+    is_exact(carried(300_000, &["--limit", "200k"], &["--limit", "1M"]), 300_000, 200_000);
+}
+
+/// What two processes on a busy machine take besides.
+const BUSY_S: f64 = 0.8;
