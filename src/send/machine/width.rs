@@ -21,7 +21,7 @@ pub struct Width {
     /// How many there should be, the first included.
     target: u8,
     /// Those beside the first.
-    lanes: Vec<Slot>,
+    lanes: Vec<Stage>,
     /// Whether anything may be opened.
     may: bool,
     steps: Vec<Step>,
@@ -29,8 +29,9 @@ pub struct Width {
     /// What there was before the last change: how many lanes, and what they brought, in bytes a second.
     before: Option<(u8, u64)>,
     rest_ms: u64,
-    /// Since when nothing is to be asked of a relay that refused.
+    /// Before this time none is asked for, since so many in a row came to nothing, or the relay refused.
     asks_at_ms: u64,
+    failures: u32,
 }
 
 /// What is to be done about a lane.
@@ -53,22 +54,14 @@ pub struct Sample {
     pub left: Option<u64>,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Slot {
-    stage: Stage,
-    /// How often in a row it came to nothing.
-    failures: u32,
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    /// There is none, and none is asked for before this time.
-    Free {
-        from_ms: u64,
-    },
+    Free,
     Asked,
     Up,
     Retiring,
+    /// We have lost it, and the receiver has yet to say what it took.
+    Lost,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -93,17 +86,17 @@ impl Width {
     #[must_use]
     pub fn new(lanes: Option<u8>) -> Width {
         let lanes = lanes.map(|lanes| lanes.clamp(1, LANES_MAX));
-        let slot = Slot { stage: Stage::Free { from_ms: 0 }, failures: 0 };
         Width {
             is_fixed: lanes.is_some(),
             target: lanes.unwrap_or(1),
-            lanes: vec![slot; usize::from(LANES_MAX) - 1],
+            lanes: vec![Stage::Free; usize::from(LANES_MAX) - 1],
             may: false,
             steps: Vec::new(),
             phase: Phase::Resting { until_ms: u64::MAX },
             before: None,
             rest_ms: REST_MIN_MS,
             asks_at_ms: 0,
+            failures: 0,
         }
     }
 
@@ -132,9 +125,10 @@ impl Width {
 
     /// A lane has a connection.
     pub fn came(&mut self, lane: u8, now_ms: u64) {
-        if let Some(slot) = self.slot(lane) {
-            *slot = Slot { stage: Stage::Up, failures: 0 };
+        if let Some(stage) = self.stage(lane) {
+            *stage = Stage::Up;
         }
+        self.failures = 0;
         if let Phase::Settling { until_ms } = &mut self.phase {
             *until_ms = (*until_ms).max(now_ms + SETTLE_MS);
         }
@@ -146,21 +140,25 @@ impl Width {
             // We stay with what there is.
             self.asks_at_ms = now_ms + REFUSED_MS;
         }
-        if let Some(slot) = self.slot(lane) {
-            slot.failures = slot.failures.saturating_add(1);
+        self.failed(now_ms);
+        if let Some(stage) = self.stage(lane) {
+            *stage = Stage::Lost;
         }
     }
 
     /// The receiver has let go of a lane.
     pub fn gone(&mut self, lane: u8, now_ms: u64) {
-        let Some(slot) = self.slot(lane) else { return };
-        // One that was there and ends without our having lost it was lost by the other side.
-        if matches!(slot.stage, Stage::Asked | Stage::Up) && slot.failures == 0 {
-            slot.failures = 1;
+        let Some(stage) = self.stage(lane) else { return };
+        // One that was wanted and ends without our having lost it was lost by the other side.
+        if matches!(std::mem::replace(stage, Stage::Free), Stage::Asked | Stage::Up) {
+            self.failed(now_ms);
         }
-        let pause_ms = AGAIN_MS.saturating_mul(1 << slot.failures.saturating_sub(1).min(6));
-        let pause_ms = if slot.failures == 0 { 0 } else { pause_ms };
-        slot.stage = Stage::Free { from_ms: now_ms + pause_ms };
+    }
+
+    fn failed(&mut self, now_ms: u64) {
+        let pause_ms = AGAIN_MS << self.failures.min(FAILURES_MAX);
+        self.failures = self.failures.saturating_add(1);
+        self.asks_at_ms = self.asks_at_ms.max(now_ms + pause_ms);
     }
 
     /// To be called several times a second, while the first lane has a connection.
@@ -231,7 +229,7 @@ impl Width {
     }
 
     fn count(&self, stage: Stage) -> usize {
-        self.lanes.iter().filter(|slot| slot.stage == stage).count()
+        self.lanes.iter().filter(|other| **other == stage).count()
     }
 
     /// Asks for what is missing.
@@ -241,12 +239,10 @@ impl Width {
         }
         let there = self.count(Stage::Up) + self.count(Stage::Asked);
         let missing = (usize::from(self.target) - 1).saturating_sub(there);
-        let free = (1..)
-            .zip(&mut self.lanes)
-            .filter(|(_, slot)| matches!(slot.stage, Stage::Free { from_ms } if from_ms <= now_ms));
+        let free = (1..LANES_MAX).zip(&mut self.lanes).filter(|(_, stage)| **stage == Stage::Free);
         let mut opened: Vec<Step> = Vec::new();
-        for (lane, slot) in free.take(missing) {
-            slot.stage = Stage::Asked;
+        for (lane, stage) in free.take(missing) {
+            *stage = Stage::Asked;
             opened.push(Step::Open(lane));
         }
         self.steps.extend(opened.into_iter().rev());
@@ -256,16 +252,16 @@ impl Width {
     fn trim(&mut self) {
         let there = self.count(Stage::Up) + self.count(Stage::Asked);
         let many = (there + 1).saturating_sub(usize::from(self.target));
-        let up = (1..LANES_MAX).zip(&mut self.lanes).rev().filter(|(_, slot)| slot.stage == Stage::Up);
+        let up = (1..LANES_MAX).zip(&mut self.lanes).rev().filter(|(_, stage)| **stage == Stage::Up);
         let mut retired = Vec::new();
-        for (lane, slot) in up.take(many) {
-            slot.stage = Stage::Retiring;
+        for (lane, stage) in up.take(many) {
+            *stage = Stage::Retiring;
             retired.push(Step::Retire(lane));
         }
         self.steps.extend(retired);
     }
 
-    fn slot(&mut self, lane: u8) -> Option<&mut Slot> {
+    fn stage(&mut self, lane: u8) -> Option<&mut Stage> {
         usize::from(lane).checked_sub(1).and_then(|at| self.lanes.get_mut(at))
     }
 }
@@ -307,6 +303,9 @@ const PAYS_MS: u64 = 1000;
 
 /// When to ask again for a lane that was lost, or not to be had; longer every time.
 const AGAIN_MS: u64 = 1000;
+
+/// Doublings of that pause: to about a minute.
+const FAILURES_MAX: u32 = 6;
 
 /// How long a relay that refused is left alone.
 const REFUSED_MS: u64 = 30_000;
@@ -400,10 +399,12 @@ mod tests {
         width.gone(2, 300);
         width.tick(400, Sample::default());
         assert_eq!(width.poll(), None, "not at once");
-        width.tick(300 + AGAIN_MS, Sample::default());
+        width.tick(200 + AGAIN_MS, Sample::default());
         assert_eq!(width.poll(), Some(Step::Open(2)));
-        // It does not come, again and again.
+        // It does not come: longer.
         width.gone(2, 2000);
+        width.tick(2000 + AGAIN_MS, Sample::default());
+        assert_eq!(width.poll(), None);
         width.tick(2000 + 2 * AGAIN_MS, Sample::default());
         assert_eq!(width.poll(), Some(Step::Open(2)));
     }
