@@ -310,6 +310,12 @@ impl Sender {
         self.say(Control::Lane { lane, up });
     }
 
+    /// Whether this lane beside the first was asked for, and the receiver has not said yet that it is no more.
+    #[must_use]
+    pub fn has_lane(&self, lane: u8) -> bool {
+        self.lanes & bit(lane) != 0
+    }
+
     /// A frame arrived on a lane beside the first, where the receiver has nothing to say.
     pub fn frame_beside(&mut self) {
         self.fail(broken("the receiver said something on the wrong lane"));
