@@ -248,7 +248,9 @@ async fn sessions(mut paired: Paired<'_>, rooms: Option<&Rooms>, part: &impl Par
         // On the heap: a session holds a lot, and its future shall be easy to carry around.
         let ended = Box::pin(part.session(paired, accepted)).await;
         if let Some(rooms) = rooms {
-            names.iter().for_each(|name| rooms.dismiss(name));
+            for name in &names {
+                rooms.dismiss(name);
+            }
         }
         match ended? {
             Ended::Done(report) => return Ok(report),

@@ -93,6 +93,7 @@ impl Lane {
     }
 
     /// As [`Lane::next`], if that is at hand.
+    #[must_use]
     pub fn try_next(&self) -> Option<Result<BytesMut>> {
         let next = self.incoming.try_recv().ok()?;
         if let Ok(frame) = &next

@@ -90,7 +90,7 @@ impl<'p> Upkeep<'p> {
         // Nothing that counts is said on the lanes beside the first: they close meanwhile, or end with it.
         let closing = async {
             crew.await;
-            future::pending().await
+            future::pending::<()>().await;
         };
         future::or(upkeep, future::or(closing, late)).await;
         result

@@ -50,7 +50,8 @@ fn a_stream_that_comes_in_any_order_goes_out_in_its_own() {
             .collect()
     };
     // What waits is paid for when it has its turn.
-    let steps: [(&[(u64, u32)], u64, &[u64]); 5] = [
+    type Step = (&'static [(u64, u32)], u64, &'static [u64]);
+    let steps: [Step; 5] = [
         (&[(6, 2)], 1, &[]),
         (&[(2, 2), (10, 5)], 2, &[]),
         (&[(0, 2)], 3, &[3]),
