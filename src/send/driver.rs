@@ -286,13 +286,10 @@ impl Threads {
 
 /// Looks for everything that is to be sent, until nobody listens any more. What is found shortly after one another is told together,
 /// because a session that is woken for every entry says a frame for every entry.
-fn walk_all(
-    mut walk: impl Iterator<Item = Result<Entry>>,
-    tell: impl Fn(Walked) -> Option<()>,
-) -> Option<()> {
+fn walk_all(walk: impl Iterator<Item = Result<Entry>>, tell: impl Fn(Walked) -> Option<()>) -> Option<()> {
     let mut found = Vec::new();
     let mut told = Instant::now();
-    while let Some(entry) = walk.next() {
+    for entry in walk {
         match entry {
             Ok(entry) => found.push(entry),
             Err(error) => {
@@ -335,3 +332,64 @@ const TELL_WITHIN: Duration = Duration::from_micros(500);
 
 /// Blocks the reader may be ahead of the lane: 1 MiB.
 const READ_AHEAD: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+    use crate::proto::manifest::EntryKind;
+    use crate::proto::path::RelPath;
+
+    fn entry(id: u64) -> Result<Entry> {
+        Ok(Entry { id, path: RelPath::root(), kind: EntryKind::Directory })
+    }
+
+    /// What is told of a walk: the numbers of each batch, or how it ended.
+    fn told(walk: impl Iterator<Item = Result<Entry>>) -> Vec<Result<Vec<u64>, &'static str>> {
+        let told = RefCell::new(Vec::new());
+        let _ = walk_all(walk, |said| {
+            told.borrow_mut().push(match said {
+                Walked::Entries(entries) => Ok(entries.iter().map(|entry| entry.id).collect()),
+                Walked::Failed(_) => Err("failed"),
+                Walked::End => Err("end"),
+            });
+            Some(())
+        });
+        told.into_inner()
+    }
+
+    #[test]
+    fn everything_that_is_found_is_told_once_in_order_and_before_the_end() {
+        for (tail, end) in [(None, "end"), (Some(Err(Error::new(Kind::Internal, ""))), "failed")] {
+            let mut told = told((0..200).map(entry).chain(tail));
+            assert_eq!(told.pop(), Some(Err(end)));
+            let batches: Vec<Vec<u64>> = told.into_iter().map(Result::unwrap).collect();
+            assert!(batches.iter().all(|batch| batch.len() <= WALKED_TOGETHER_MAX));
+            assert_eq!(batches.concat(), (0..200).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn what_was_found_long_ago_does_not_wait_for_more() {
+        let slow = (0..3).map(|id| {
+            let begun = Instant::now();
+            while begun.elapsed() < TELL_WITHIN {
+                std::hint::spin_loop();
+            }
+            entry(id)
+        });
+        assert_eq!(told(slow)[..3], [Ok(vec![0]), Ok(vec![1]), Ok(vec![2])]);
+    }
+
+    #[test]
+    fn nothing_more_is_looked_for_when_nobody_listens() {
+        let mut looked = 0;
+        let walk = std::iter::from_fn(|| {
+            looked += 1;
+            Some(entry(looked))
+        });
+        assert_eq!(walk_all(walk, |_| None), None);
+        assert!(looked <= WALKED_TOGETHER_MAX as u64);
+    }
+}

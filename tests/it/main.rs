@@ -10,6 +10,8 @@
     reason = "a test stops where something is not as it should be, and tells one story from its beginning to its end"
 )]
 
+#[cfg(target_os = "linux")]
+mod benchmarks;
 mod cmd;
 mod corpora;
 #[cfg(unix)]
@@ -28,6 +30,7 @@ mod relay_stub;
 mod reunion;
 mod rig;
 mod session;
+mod shaped;
 #[cfg(unix)]
 mod terminal;
 #[cfg(unix)]

@@ -514,7 +514,7 @@ impl<D: Dir + 'static> Sink<D> {
     }
 
     /// Closes what is open of a file.
-    fn put_away(&mut self, entry: u64) {
+    pub(super) fn put_away(&mut self, entry: u64) {
         // What the sync of the whole file system does not cover is synced for itself, through its handle.
         let path = self.files.get(&entry).map(|file| file.path.clone()).unwrap_or_default();
         let is_covered = self.is_covered(&path).unwrap_or(false);

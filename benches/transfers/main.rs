@@ -1,0 +1,242 @@
+//! Measures p2pc against the floor and against other tools, on this machine, as its users see it: real processes, started in the order in which people start
+//! them. `make bench` runs it; `docs/benchmarks.md` says what is measured and how, and holds the results.
+//!
+//! ```text
+//! transfers            what BENCH, RUNS, TOOLS, MB, DATA, DISK, WAN say; then the results, the tables and the plot are written
+//! transfers data       makes all data sets
+//! transfers report     writes tables and plot from the results that are there
+//! transfers floor …    plays one of the three processes of the floor
+//! transfers link …     emulates one link of a wide-area network, for scripts/wan.sh
+//! ```
+
+#![forbid(unsafe_code)]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for people who watch it")]
+
+mod certificate;
+mod counting;
+mod data;
+mod floor;
+mod link;
+mod machine;
+mod place;
+mod plan;
+mod process;
+mod report;
+mod run;
+mod tools;
+mod wanted;
+
+use std::env;
+use std::fs;
+use std::io::{self, Error};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::rc::Rc;
+
+use data::{Data, Set};
+use place::{Place, Wan};
+use plan::{Case, Plan};
+use report::results::{Results, Row};
+use report::stats::{self, Spread};
+use report::workloads::Workload;
+use report::{plot, tables};
+use run::Sample;
+use tools::{Job, Program};
+use wanted::Wanted;
+
+fn main() -> ExitCode {
+    // Cargo says `--bench` to every program that it runs as one.
+    let arguments: Vec<String> = env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    let done = match arguments.split_first() {
+        None => bench(),
+        Some((word, rest)) if word == "floor" => floor::run(rest),
+        Some((word, rest)) if word == "link" => link::run(rest),
+        Some((word, _)) if word == "data" => make_data(),
+        Some((word, _)) if word == "report" => read_results().and_then(|results| publish(&results)),
+        Some((word, _)) => Err(Error::other(format!("{word} is not known here"))),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn bench() -> io::Result<()> {
+    let wanted = Wanted::read()?;
+    let program = Rc::new(Program::at(wanted.program.clone())?);
+    let measured = machine::today(&program.version()?)?;
+    println!("{measured}: {}, {} bytes, {} runs", wanted.program.display(), program.bytes()?, wanted.runs);
+    machine::has_room(&wanted.data, wanted.mib * 4)?;
+    let data = Data::at(wanted.data.clone(), wanted.mib)?;
+    let mut results = read_results()?;
+    let mut failures = 0;
+    for workload in &wanted.workloads {
+        println!("\n{}: {}", workload.name, workload.title);
+        let Some(plan) = Plan::of(workload.name, &program)? else {
+            println!("  skipped: this p2pc has not what it is about");
+            continue;
+        };
+        match measure(workload, plan, &wanted, &data, &measured) {
+            Ok((rows, failed)) => {
+                failures += failed;
+                results.replace(workload.name, rows);
+                fs::write(repository(RESULTS), results.text())?;
+                println!("\n{}", tables::table(workload, &results));
+            }
+            Err(error) => println!("  skipped: {error}"),
+        }
+    }
+    publish(&results)?;
+    if failures == 0 { Ok(()) } else { Err(Error::other(format!("{failures} cases failed"))) }
+}
+
+/// All cases of one workload, taking turns: what disturbs one of them disturbs its neighbours. Says how many cases failed.
+fn measure(
+    workload: &Workload,
+    plan: Plan,
+    wanted: &Wanted,
+    data: &Data,
+    measured: &str,
+) -> io::Result<(Vec<Row>, usize)> {
+    let source = data.get(plan.set)?;
+    let place = match (plan.wan, &wanted.wan) {
+        (None, _) => Place::Loopback,
+        (Some(settings), Some(script)) => Place::Wan(Wan::up(script, wanted.wan_relay, settings)?),
+        (Some(_), None) => {
+            return Err(Error::other(
+                "needs an emulated wide-area network (WAN=/path/to/script, see docs/benchmarks.md)",
+            ));
+        }
+    };
+    for missing in &plan.missing {
+        println!("  skipped {missing}");
+    }
+    let (is_possible, mut failed) = (|case: &Case| is_possible(case, wanted, &place, &source), 0);
+    let mut cases: Vec<(Case, Vec<Sample>)> =
+        plan.cases.into_iter().filter(is_possible).map(|case| (case, Vec::new())).collect();
+    let out = if plan.is_on_disk { &wanted.disk } else { &wanted.data };
+    for turn in 1..=wanted.runs {
+        for (case, samples) in &mut cases {
+            // What failed once is not tried again: some wait for minutes before they give up.
+            if samples.len() + 1 < turn {
+                continue;
+            }
+            match in_fresh_directories(out, &place, &source, |job| case.run(job)) {
+                Ok(sample) => {
+                    println!("  {turn}/{} {:<40} {:>8.3} s", wanted.runs, title(case), sample.seconds);
+                    samples.push(sample);
+                }
+                Err(error) => {
+                    println!("  {turn}/{} {:<40} failed: {error}", wanted.runs, title(case));
+                    failed += 1;
+                }
+            }
+        }
+    }
+    let bytes = data::measure(&source)?.1;
+    let mut rows = Vec::new();
+    for (case, samples) in &cases {
+        let wire_bytes = if plan.is_counted && !samples.is_empty() {
+            in_fresh_directories(out, &place, &source, |job| run::counted(&*case.tool, job))?
+        } else {
+            None
+        };
+        rows.extend(row(workload, case, samples, bytes, measured).map(|row| Row { wire_bytes, ..row }));
+    }
+    Ok((rows, failed))
+}
+
+/// Whether it is wanted, and can be done here. Says so if not.
+fn is_possible(case: &Case, wanted: &Wanted, place: &Place, source: &Path) -> bool {
+    if !wanted.wants(&case.tool.name()) {
+        return false;
+    }
+    let reason = case.tool.cannot(place, source);
+    if let Some(reason) = reason {
+        println!("  skipped {}: {reason}", title(case));
+    }
+    reason.is_none()
+}
+
+fn title(case: &Case) -> String {
+    [case.tool.name(), case.variant()].join(" ").trim_end().to_owned()
+}
+
+/// An empty directory to receive in and one for everything else, both gone afterwards.
+fn in_fresh_directories<T>(
+    below: &Path,
+    place: &Place,
+    source: &Path,
+    what: impl FnOnce(&Job<'_>) -> io::Result<T>,
+) -> io::Result<T> {
+    let directory = tempfile::Builder::new().prefix("p2pc-run.").tempdir_in(below)?;
+    let (out, scratch) = (directory.path().join("out"), directory.path().join("scratch"));
+    fs::create_dir(&out)?;
+    fs::create_dir(&scratch)?;
+    let done = what(&Job { place, source, out: &out, scratch: &scratch });
+    directory.close()?;
+    done
+}
+
+/// What is kept of all runs of one case. None if there was no good one.
+fn row(workload: &Workload, case: &Case, samples: &[Sample], bytes: u64, measured: &str) -> Option<Row> {
+    let seconds: Vec<f64> = samples.iter().map(|sample| sample.seconds).collect();
+    let of_part = |part: fn(&Sample) -> [Option<f64>; 3]| {
+        [0, 1, 2].map(|at: usize| {
+            stats::median(
+                &samples.iter().filter_map(|sample| part(sample).get(at).copied()?).collect::<Vec<_>>(),
+            )
+        })
+    };
+    Some(Row {
+        workload: workload.name.to_owned(),
+        tool: case.tool.name(),
+        variant: case.variant(),
+        measured: measured.to_owned(),
+        runs: samples.len(),
+        bytes,
+        seconds: Spread::of(&seconds)?,
+        cpu: of_part(|sample| sample.cpu),
+        memory_kib: of_part(|sample| sample.memory_kib),
+        wire_bytes: None,
+    })
+}
+
+fn make_data() -> io::Result<()> {
+    let wanted = Wanted::read()?;
+    machine::has_room(&wanted.data, wanted.mib * 4)?;
+    let data = Data::at(wanted.data, wanted.mib)?;
+    for set in Set::ALL {
+        let path = data.get(set)?;
+        let (files, bytes) = data::measure(&path)?;
+        println!("{}: {files} files, {bytes} bytes", path.display());
+    }
+    Ok(())
+}
+
+fn read_results() -> io::Result<Results> {
+    match fs::read_to_string(repository(RESULTS)) {
+        Ok(text) => Results::parse(&text).map_err(|error| Error::other(format!("{RESULTS}: {error}"))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Results::default()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Writes the tables and the plot of the page.
+fn publish(results: &Results) -> io::Result<()> {
+    let page = repository(PAGE);
+    let filled = tables::fill(&fs::read_to_string(&page)?, results).map_err(Error::other)?;
+    fs::write(page, filled)?;
+    fs::write(repository(PLOT), plot::svg(results))
+}
+
+fn repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+const RESULTS: &str = "benches/results.tsv";
+const PAGE: &str = "docs/benchmarks.md";
+const PLOT: &str = "docs/benchmarks.svg";
