@@ -306,12 +306,14 @@ pub fn data(entry: u64, offset: u64, contents: &[u8]) -> Vec<u8> {
     packed.buffer[packed.start..].to_vec()
 }
 
+/// What it is, to whom it is told, and how.
+type Lie<'l> = (&'static str, Victim, &'l dyn Fn(&mut Victim));
+
 #[test]
 fn lies_about_lanes_are_found_out() {
     let end = |size| Control::Ended(vec![FileEnd { entry: 0, size, root: [0; 32] }]);
     let lane = |up| Control::Lane { lane: 1, up };
     let gone = || WireFailure { reason: Reason::Vanished, text: "" };
-    type Lie<'l> = (&'static str, Victim, &'l dyn Fn(&mut Victim));
     let lies: [Lie<'_>; 11] = [
         ("where there can be none", Victim::expecting(), &|v| {
             v.hears(lane(true));

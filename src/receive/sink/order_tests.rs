@@ -24,6 +24,9 @@ impl std::io::Write for Out {
     }
 }
 
+/// Offsets and lengths of the pieces of a frame, what it costs, and what is paid for then.
+type Step = (&'static [(u64, u32)], u64, &'static [u64]);
+
 #[test]
 fn a_stream_that_comes_in_any_order_goes_out_in_its_own() {
     let out = Out::default();
@@ -50,7 +53,6 @@ fn a_stream_that_comes_in_any_order_goes_out_in_its_own() {
             .collect()
     };
     // What waits is paid for when it has its turn.
-    type Step = (&'static [(u64, u32)], u64, &'static [u64]);
     let steps: [Step; 5] = [
         (&[(6, 2)], 1, &[]),
         (&[(2, 2), (10, 5)], 2, &[]),

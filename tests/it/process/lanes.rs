@@ -5,10 +5,13 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use rustix::process::Signal;
+
 use super::program::{Program, p2pc};
 use super::scene::Scene;
+use super::tls::{over_tls, vector};
 use super::{Relay, with_code};
-use crate::cutting::{Cut, Fate, Line, Way};
+use crate::cutting::{Chance, Cut, Fate, Line, Way};
 
 /// A line that counts its connections.
 fn counting(relay: &Relay, fate: impl Fn(u64) -> Fate + Send + 'static) -> (Line, Arc<AtomicU64>) {
@@ -71,6 +74,59 @@ fn lanes_that_are_cut_lose_nothing_but_themselves() {
             assert!(!side.stderr.contains(super::LOST), "{how:?}: {}", side.stderr);
         }
         assert!(line.cuts() > 0);
+    }
+}
+
+#[test]
+fn lanes_go_over_tls_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let (relay, ca) = (over_tls("p256.pem"), vector("ca.pem"));
+    let bytes = Chance::new(5).bytes(SIZE);
+    let mut command = with_code(p2pc("send"), &relay.url);
+    over_lanes(command.args(["--ca", &ca, "-"]).stdin(Stdio::piped()), "4");
+    let sender = Program::start(&mut command);
+    let receiver = Program::start(relay.receive(dir.path()).args(["--ca", &ca]));
+    streams(sender, 4, &bytes).exits(0);
+    receiver.exits(0);
+    assert!(std::fs::read(dir.path().join("stdin")).unwrap() == bytes);
+}
+
+/// Both sides in the middle of a transfer over four lanes, and the line that holds the sender up.
+fn halfway(scene: &Scene) -> (Line, Program, Program) {
+    let line = Line::to(scene.relay.address());
+    line.hold_after(LARGE as u64 / 2);
+    let sender = Program::start(&mut scene.sends_over("4", &line.url));
+    let receiver = Program::start(&mut scene.receives(&[]));
+    line.wait_held();
+    (line, sender, receiver)
+}
+
+#[test]
+fn a_relay_that_is_started_again_finds_both_and_their_lanes() {
+    let scene = Scene::with_file(LARGE);
+    let (line, sender, receiver) = halfway(&scene);
+    let scene = Scene { relay: scene.relay.restart(), ..scene };
+    line.release();
+    sender.exits(0);
+    receiver.exits(0);
+    scene.is_equal();
+}
+
+#[test]
+fn either_side_that_is_killed_goes_on_where_it_was() {
+    for is_sender in [true, false] {
+        let scene = Scene::with_file(LARGE);
+        let (line, mut sender, mut receiver) = halfway(&scene);
+        let killed = if is_sender { &mut sender } else { &mut receiver };
+        killed.signal(Signal::KILL);
+        let again = if is_sender { scene.sends_over("4", &line.url) } else { scene.receives(&[]) };
+        let again = Program::start(&mut { again });
+        let gone = std::mem::replace(killed, again);
+        gone.was_killed();
+        line.release();
+        sender.exits(0);
+        receiver.exits(0);
+        scene.is_equal();
     }
 }
 
