@@ -16,13 +16,13 @@ use crate::net::pair::{Origin, Paired, Pairing, WrongGuesses, derive, random};
 use crate::net::{ListenAddr, RelayUrl, local_addresses};
 use crate::proto::chunk::ChunkSize;
 use crate::proto::code::{Code, Derived};
-use crate::proto::handshake::Options;
+use crate::proto::handshake::{Capabilities, Options};
 use crate::proto::pace::Rate;
 use crate::proto::role::Role;
 use crate::receive::{Destination, ReceiveOptions, Rules};
 use crate::relay::{Relay, RelayOptions, Rooms};
-use crate::send::SendOptions;
 use crate::send::source::{Roots, Walk};
+use crate::send::{LaneCount, SendOptions};
 
 /// Sends files and directories to the other side and returns once it has stated the outcome of every entry.
 ///
@@ -41,11 +41,13 @@ pub async fn send(options: SendOptions, handler: &dyn Handler, cancel: Cancel) -
         listen: options.listen,
         dial: options.dial,
         asks: Options { no_encrypt: options.no_encrypt, verify: options.verify },
+        capabilities: options.capabilities,
         wait: options.wait,
         retry: options.retry,
     };
     let roots = walk.roots().clone();
-    meeting.hold(handler, &cancel, Sending { roots, chunk: options.chunk_size, limit: options.limit }).await
+    let part = Sending { roots, chunk: options.chunk_size, lanes: options.lanes, limit: options.limit };
+    meeting.hold(handler, &cancel, part).await
 }
 
 /// Receives what the other side sends and returns once every entry has its outcome.
@@ -63,6 +65,7 @@ pub async fn receive(options: ReceiveOptions, handler: &dyn Handler, cancel: Can
         listen: options.listen,
         dial: options.dial,
         asks: Options { no_encrypt: options.no_encrypt, verify: options.verify },
+        capabilities: options.capabilities,
         wait: options.wait,
         retry: options.retry,
     };
@@ -78,6 +81,7 @@ trait Part {
 struct Sending {
     roots: Roots,
     chunk: ChunkSize,
+    lanes: LaneCount,
     limit: Option<Rate>,
 }
 
@@ -98,7 +102,8 @@ impl Part for Sending {
             );
             return Err(decline(paired, error.hint(ONCE_ONLY)).await);
         }
-        crate::send::run(paired, Walk::of(self.roots.clone()), self.chunk, self.limit).await
+        let walk = Walk::of(self.roots.clone());
+        crate::send::run(paired, walk, self.chunk, self.lanes, self.limit).await
     }
 }
 
@@ -126,6 +131,7 @@ struct Meeting {
     listen: Option<ListenAddr>,
     dial: DialOptions,
     asks: Options,
+    capabilities: Capabilities,
     wait: Option<Duration>,
     retry: Duration,
 }
@@ -173,7 +179,7 @@ impl Meeting {
             // The way to the relay takes as long, or longer.
             None => seats.beside(derive(&code)).await?,
         };
-        let Meeting { role, asks: options, wait, retry, .. } = self;
+        let Meeting { role, asks: options, capabilities, wait, retry, .. } = self;
         let guesses = WrongGuesses::default();
         let mut pairing = Pairing {
             seats: &seats,
@@ -183,6 +189,7 @@ impl Meeting {
             derived,
             origin,
             options,
+            capabilities,
             wait,
             retry,
             guesses,
@@ -234,14 +241,16 @@ impl Meeting {
 async fn sessions(mut paired: Paired<'_>, rooms: Option<&Rooms>, part: &impl Part) -> Result<Report> {
     let mut accepted = None;
     loop {
-        let room = paired.reunion.room();
+        let names: Vec<String> = paired.reunion.rooms().collect();
         if let Some(rooms) = rooms {
-            rooms.admit(&room)?;
+            names.iter().try_for_each(|name| rooms.admit(name))?;
         }
         // On the heap: a session holds a lot, and its future shall be easy to carry around.
         let ended = Box::pin(part.session(paired, accepted)).await;
         if let Some(rooms) = rooms {
-            rooms.dismiss(&room);
+            for name in &names {
+                rooms.dismiss(name);
+            }
         }
         match ended? {
             Ended::Done(report) => return Ok(report),

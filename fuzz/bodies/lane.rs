@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use p2pc::proto::handshake::{Handshake, Options, Params, Role};
+use p2pc::proto::handshake::{Capabilities, Handshake, Options, Params, Role};
 use p2pc::proto::rejoin::{Rejoin, Unproven};
 use p2pc::proto::seal::{Ciphers, Mode, SessionSecret};
 
@@ -22,6 +22,7 @@ fn side<'a>(
         made: flags & 1 != 0,
         options: Options { no_encrypt: flags & 2 != 0, verify: flags & 4 != 0 },
         in_session: false,
+        capabilities: Capabilities::NONE,
         ciphers: Ciphers::CHACHA20_POLY1305,
         app: "1.2.3",
         nonce: [flags; 32],

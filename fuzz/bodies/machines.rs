@@ -52,7 +52,10 @@ pub fn sender(bytes: &[u8]) {
                 sending::Effect::Frame(packed) => readable(&packed),
                 sending::Effect::Fetch(fetch) => fetches.push(fetch),
                 sending::Effect::Done(_) => is_done = true,
-                sending::Effect::Abandon(_) | sending::Effect::Event(_) | sending::Effect::Ask(_) => {}
+                sending::Effect::Abandon(_)
+                | sending::Effect::Event(_)
+                | sending::Effect::Ask(_)
+                | sending::Effect::LaneTaken { .. } => {}
             }
         }
         if script.is_over() {
@@ -110,8 +113,13 @@ pub fn receiver(bytes: &[u8]) {
     let flags = script.byte();
     let must_confirm = flags & 1 == 1;
     let verify = must_confirm.then(|| "123 456 789".to_owned());
-    let mut machine =
-        Receiver::new(receiving::Beginning { verify, must_confirm, yes: flags & 2 == 0, limit: None });
+    let mut machine = Receiver::new(receiving::Beginning {
+        verify,
+        must_confirm,
+        yes: flags & 2 == 0,
+        limit: None,
+        lanes: flags & 4 != 0,
+    });
     let (mut seq, mut now_ms, mut is_done) = (0, 0, false);
     let mut prepared: Vec<Entry> = Vec::new();
     let mut open: Vec<u64> = Vec::new();

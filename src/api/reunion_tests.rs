@@ -265,7 +265,7 @@ fn what_came_from_standard_input_is_not_sent_a_second_time() {
     let parcel = Parcel::of_one_file(LONG);
     let first = parcel.receiving();
     let roots = Walk::new(&["-".into(), parcel.tree().to_path_buf()]).unwrap().roots().clone();
-    let sends = Sending { roots, chunk: ChunkSize::default(), limit: None };
+    let sends = Sending { roots, chunk: ChunkSize::default(), lanes: LaneCount::Auto, limit: None };
     let parcel = parcel.elsewhere();
     let again = parcel.receiving();
     let (sent, received) = at_a_relay(|door| async move {

@@ -17,7 +17,7 @@ use super::*;
 use crate::events::{Answer, Question};
 use crate::net::Connection;
 use crate::net::dial::{DialError, RoomRequest, Seating, Seats};
-use crate::proto::handshake::{Handshake, Params};
+use crate::proto::handshake::{Capabilities, Handshake, Params};
 use crate::proto::limits::FRAME_BYTES_MAX;
 use crate::proto::seal::Ciphers;
 use crate::relay::pipe::{Pipe, pipe};
@@ -83,6 +83,7 @@ impl Side {
             origin: Origin::Given,
             // Questions pass through the link too.
             options: Options { no_encrypt: false, verify: true },
+            capabilities: Capabilities::default(),
             wait: None,
             retry: self.retry,
             guesses: WrongGuesses::default(),
@@ -118,6 +119,7 @@ impl Side {
                 made: role == Role::Send,
                 options: Options { no_encrypt: false, verify: true },
                 in_session: false,
+                capabilities: Capabilities::NONE,
                 ciphers: Ciphers::CHACHA20_POLY1305,
                 app: "guesser",
                 nonce: *random().unwrap(),
@@ -309,7 +311,7 @@ impl Parcel {
 
     pub(super) fn sending(&self) -> Sending {
         let roots = Walk::new(std::slice::from_ref(&self.tree)).unwrap().roots().clone();
-        Sending { roots, chunk: ChunkSize::default(), limit: None }
+        Sending { roots, chunk: ChunkSize::default(), lanes: LaneCount::Auto, limit: None }
     }
 
     pub(super) fn receiving(&self) -> Receiving {

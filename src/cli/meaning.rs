@@ -13,6 +13,7 @@ use crate::net::pair::RETRY;
 use crate::net::proxy::ProxyEnv;
 use crate::net::{ListenAddr, RelayUrl};
 use crate::proto::code::Code;
+use crate::proto::handshake::Capabilities;
 use crate::receive::args::ReceiveArgs;
 use crate::receive::{OnConflict, ReceiveOptions};
 use crate::relay::args::RelayArgs;
@@ -101,6 +102,8 @@ pub fn send(args: &SendArgs, environment: &Environment) -> Result<Job<SendOption
         limit: value(args.limit.as_ref(), "--limit", values::rate)?,
         wait: value(args.wait.as_ref(), "--wait", values::time)?,
         retry: value(args.retry.as_ref(), "--retry", values::time_or_none)?.unwrap_or(RETRY),
+        lanes: value(args.lanes.as_ref(), "--lanes", values::lanes)?.unwrap_or_default(),
+        capabilities: Capabilities::default(),
     };
     let invite_options = invite_options(args.no_encrypt, args.verify, args.allow_weak_code);
     let private_ca = args.ca.is_some();
@@ -193,6 +196,7 @@ pub fn receive(
         retry: value(args.retry.as_ref(), "--retry", values::time_or_none)?.unwrap_or(RETRY),
         on_conflict: on_conflict(args.on_conflict.as_ref(), environment)?,
         resume: !args.no_resume,
+        capabilities: Capabilities::default(),
     };
     let invite_options = invite_options(args.no_encrypt, args.verify, false);
     let private_ca = args.ca.is_some();

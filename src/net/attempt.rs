@@ -119,6 +119,7 @@ impl Pairing<'_> {
             made: matches!(self.origin, Origin::Made | Origin::Embedded { made: true, .. }),
             options: self.options,
             in_session,
+            capabilities: self.capabilities,
             ciphers: Ciphers::here(),
             app: env!("CARGO_PKG_VERSION"),
             nonce: *random()?,

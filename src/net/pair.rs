@@ -21,7 +21,7 @@ use super::ws::Connection;
 use crate::error::{Error, Kind, Result};
 use crate::events::{Cancel, Event, Handler};
 use crate::proto::code::{Code, Derived};
-use crate::proto::handshake::{Established, Guesses, GuessesLeft, Options, Role};
+use crate::proto::handshake::{Capabilities, Established, Guesses, GuessesLeft, Options, Role};
 
 /// What this side brings to the pairing. It stays for as long as the transfer takes: a peer that was started again is paired with anew.
 pub struct Pairing<'a> {
@@ -39,6 +39,8 @@ pub struct Pairing<'a> {
     pub origin: Origin,
     /// What this side's person asked for.
     pub options: Options,
+    /// What this side can do.
+    pub capabilities: Capabilities,
     /// How long to wait for the other side; `None`: as long as it takes.
     pub wait: Option<Duration>,
     /// How long a lost connection is looked for; zero: not at all.
@@ -81,6 +83,8 @@ pub struct Paired<'p> {
     pub verify: Option<String>,
     /// Whether this side's person asked, and so must confirm.
     pub must_confirm: bool,
+    /// What both sides can do.
+    pub both_can: Capabilities,
     /// How both sides find each other again.
     pub reunion: Reunion<'p>,
     /// Who listens.
@@ -226,6 +230,7 @@ impl<'a> Pairing<'a> {
             io,
             verify: verify_string.clone(),
             must_confirm: self.options.verify,
+            both_can: established.both_can,
             reunion: Reunion::new(self, established.secret.clone(), *mode),
             handler: self.handler,
             cancel: self.cancel,

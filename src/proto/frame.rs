@@ -15,7 +15,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::limits::{
-    FRAME_BYTES_MAX, FRAME_COST_MIN, HEADER_BYTES_MAX, LIST_MAX, NAMED_BYTES_MAX, NAMED_PER_COST,
+    FRAME_BYTES_MAX, FRAME_COST_MIN, HEADER_BYTES_MAX, LANES_MAX, LIST_MAX, NAMED_BYTES_MAX, NAMED_PER_COST,
     PAYLOAD_BYTES_MAX, PIECE_HEADER_BYTES_MAX, PIECES_MAX, SAME_HEADER_BYTES_MAX, TEXT_BYTES_MAX,
 };
 use super::manifest::Item;
@@ -155,6 +155,21 @@ pub enum Control<'a> {
     /// R→S: what to say of these files: some chunks as bytes, of others the values. Each is answered by those pieces and `Ended`, or
     /// by `Dropped`; for one file the next comes after the answer to the one before.
     Get(Vec<Get>),
+    /// S→R: this lane is wanted from now on, or no more.
+    Lane {
+        /// Its number, from 1.
+        lane: u8,
+        /// Whether both sides dial its room, or let go of its connection for good.
+        up: bool,
+    },
+    /// R→S: this lane has no connection any more, and gets none before the sender wants it again. What it said there and the receiver has not
+    /// taken it says on other lanes.
+    LaneTaken {
+        /// Its number, from 1.
+        lane: u8,
+        /// How many of its frames were taken, over all its connections.
+        frames: u64,
+    },
 }
 
 /// What the receiver wants of an item.
@@ -429,6 +444,8 @@ pub struct Block {
     pieces: Vec<Piece>,
     // What the pieces take in the header at most.
     header_bytes: usize,
+    /// Which run of blocks it belongs to: those that hold parts of one chunk, which go one after the other. Blocks come in the order of their runs.
+    pub run: u64,
 }
 
 /// A complete frame in its buffer: `buffer[start..]` is the frame.
@@ -440,6 +457,8 @@ pub struct PackedBlock {
     pub start: usize,
     /// What it counts for in the window: 0 for a control frame.
     pub cost: u64,
+    /// As of the [`Block`]; 0 for a control frame.
+    pub run: u64,
 }
 
 impl Block {
@@ -449,7 +468,7 @@ impl Block {
         let mut buffer =
             Vec::with_capacity(HEADER_BYTES_MAX + payload_bytes.min(PAYLOAD_BYTES_MAX) + TAG_BYTES);
         buffer.resize(HEADER_BYTES_MAX, 0);
-        Block { buffer, pieces: Vec::new(), header_bytes: HEADER_BYTES_OVERHEAD }
+        Block { buffer, pieces: Vec::new(), header_bytes: HEADER_BYTES_OVERHEAD, run: 0 }
     }
 
     /// Whether it holds nothing.
@@ -543,13 +562,13 @@ impl Block {
     /// # Errors
     /// [`FrameError::TooMany`], if the header had no room; the limits are such that it always has.
     pub fn pack(self) -> Result<PackedBlock, FrameError> {
-        let Block { mut buffer, pieces, .. } = self;
+        let Block { mut buffer, pieces, run, .. } = self;
         let named_cost = named(&pieces) / NAMED_PER_COST;
         let header = encode(&Header::Data(pieces))?;
         let start = HEADER_BYTES_MAX.checked_sub(header.len()).ok_or(FrameError::TooMany)?;
         buffer[start..HEADER_BYTES_MAX].copy_from_slice(&header);
         let cost = named_cost + cost(buffer.len() - start, &[]);
-        Ok(PackedBlock { buffer, start, cost })
+        Ok(PackedBlock { buffer, start, cost, run })
     }
 }
 
@@ -627,6 +646,7 @@ impl Control<'_> {
                 let runs: usize = gets.iter().map(|get| get.send.len() + get.compare.len()).sum();
                 gets.len() <= LIST_MAX && runs <= LIST_MAX
             }
+            Control::Lane { lane, .. } | Control::LaneTaken { lane, .. } => (1..LANES_MAX).contains(lane),
             Control::Begin { .. }
             | Control::ManifestEnd { .. }
             | Control::Accept { .. }

@@ -56,6 +56,8 @@ fn controls() -> Vec<Control<'static>> {
             send: vec![Run { first: 3, count: 2 }],
             compare: vec![Run { first: 0, count: 3 }, Run { first: 300, count: 1 }],
         }]),
+        Control::Lane { lane: 3, up: true },
+        Control::LaneTaken { lane: 3, frames: 300 },
     ]
 }
 
@@ -76,6 +78,8 @@ fn name(control: &Control<'_>) -> &'static str {
         Control::Receipt => "Receipt",
         Control::Cancel(_) => "Cancel",
         Control::Get(_) => "Get",
+        Control::Lane { .. } => "Lane",
+        Control::LaneTaken { .. } => "LaneTaken",
     }
 }
 
@@ -91,6 +95,16 @@ fn every_control_frame_has_its_golden_bytes() {
     assert_eq!(Frame::decode(&encode_keep_alive().unwrap()), Ok(Frame::KeepAlive));
     assert_eq!(hex(&encode_received(300).unwrap()), golden("Received"));
     assert_eq!(Frame::decode(&encode_received(300).unwrap()), Ok(Frame::Received { frames: 300 }));
+}
+
+#[test]
+fn lanes_that_no_session_has_are_refused() {
+    for lane in [0, LANES_MAX, u8::MAX] {
+        for control in [Control::Lane { lane, up: true }, Control::LaneTaken { lane, frames: 0 }] {
+            let encoded = encode_control(0, control).unwrap();
+            assert_eq!(Frame::decode(&encoded), Err(FrameError::TooMany), "{lane}");
+        }
+    }
 }
 
 #[test]

@@ -16,6 +16,7 @@
 //! leisure. So the side that waits for people it does not know never confirms first, and each confirmation that is
 //! not answered by a valid one counts as a guess.
 
+mod capabilities;
 mod established;
 mod fault;
 mod guesses;
@@ -28,6 +29,7 @@ use zeroize::Zeroizing;
 
 pub use super::role::Role;
 use super::seal::{Ciphers, Mode};
+pub use capabilities::Capabilities;
 pub use established::Established;
 pub use fault::{Fault, Malformed};
 pub use guesses::{GUESSES_MAX, Guesses, GuessesLeft};
@@ -57,6 +59,8 @@ pub struct Params<'a> {
     pub options: Options,
     /// Whether this side still has a session of this code, whose connection it lost, and in which it has heard the other side.
     pub in_session: bool,
+    /// What else this side can do.
+    pub capabilities: Capabilities,
     /// What this machine can seal with.
     pub ciphers: Ciphers,
     /// This program's version, told to the other side. Kept to [`APP_BYTES_MAX`] printable ASCII characters.

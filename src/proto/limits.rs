@@ -38,6 +38,9 @@ pub const NAMED_BYTES_MAX: u32 = 32 << 20;
 /// busy for half a second and not for days.
 pub const NAMED_PER_COST: u64 = 64;
 
+/// Lanes of one session. Sixteen streams that lose one packet in a thousand fill a line that one fills to a twentieth; more would take from others.
+pub const LANES_MAX: u8 = 16;
+
 /// Bytes of frames that may be under way and not yet taken by the receiver's disk: 80 ms of a 1.6 Gbit/s line, and the
 /// bound on the receiver's queue.
 pub const WINDOW_BYTES: u64 = 16 << 20;

@@ -10,9 +10,10 @@
 //! sink; what the sink says becomes plans, credit and outcomes. When every item has its outcome the machine says `Complete`, and
 //! waits for the receipt a bounded time: everything is on disk by then, so that it is lost changes nothing here.
 
+mod lanes;
 mod receiving;
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 use bytes::BytesMut;
 
@@ -32,7 +33,8 @@ use crate::proto::pace::{Rate, Ration};
 use crate::proto::seal::TAG_BYTES;
 use crate::proto::window::{Standing, Window};
 
-use receiving::Receiving;
+use lanes::Lanes;
+use receiving::{Receiving, Taken};
 
 /// The receiving side of one session.
 #[derive(Debug)]
@@ -64,6 +66,9 @@ pub struct Receiver {
     charged: u64,
     taken: u64,
     granted: u64,
+    lanes: Lanes,
+    // Ends that were said before everything had come on other lanes: of open items.
+    early_ends: HashMap<u64, FileEnd>,
     window_bytes: u64,
     ration: Option<Ration>,
 }
@@ -83,6 +88,13 @@ pub enum Effect {
     Ask(Question),
     /// Ask the person about this; the answer goes to [`Receiver::decided`].
     Decide(Conflict),
+    /// Come to the room of this lane, or let go of its connection for good; then [`Receiver::lane_taken`].
+    Lane {
+        /// Its number, from 1.
+        lane: u8,
+        /// Come, or let go.
+        up: bool,
+    },
     /// Nothing more will come: let what was said reach the other side, close, and return this.
     Done(Result<Report>),
 }
@@ -96,6 +108,8 @@ pub struct Beginning {
     pub must_confirm: bool,
     /// Accept without asking.
     pub yes: bool,
+    /// Whether both sides can have more lanes than one.
+    pub lanes: bool,
     /// No more than this is to come a second.
     pub limit: Option<Rate>,
 }
@@ -144,6 +158,8 @@ impl Receiver {
             charged: 0,
             taken: 0,
             granted: 0,
+            lanes: Lanes::new(beginning.lanes),
+            early_ends: HashMap::new(),
             window_bytes: ration.as_ref().map_or(WINDOW_BYTES, Ration::window_bytes),
             ration,
         };
@@ -198,13 +214,36 @@ impl Receiver {
         }
     }
 
-    /// A frame arrived: the opened bytes of a record.
+    /// A frame arrived on lane 0: the opened bytes of a record.
     pub fn frame(&mut self, bytes: BytesMut, now_ms: u64) {
         if self.stage == Stage::Done {
             return;
         }
         if let Err(error) = self.read(bytes, now_ms) {
             self.fail(error);
+        }
+    }
+
+    /// A frame arrived on another lane.
+    pub fn frame_beside(&mut self, bytes: BytesMut, now_ms: u64) {
+        if self.stage == Stage::Done {
+            return;
+        }
+        // Before a lane is there nothing comes on it.
+        let result = match Frame::decode(&bytes) {
+            Ok(Frame::Control { .. }) => Err(broken("something was said on the wrong lane")),
+            Ok(_) => self.read(bytes, now_ms),
+            Err(error) => Err(broken(error)),
+        };
+        if let Err(error) = result {
+            self.fail(error);
+        }
+    }
+
+    /// This lane has no connection any more, and so many of its frames were taken in all.
+    pub fn lane_taken(&mut self, lane: u8, frames: u64) {
+        if self.stage == Stage::Running && self.lanes.went(lane) {
+            self.say(Control::LaneTaken { lane, frames });
         }
     }
 
@@ -311,6 +350,13 @@ impl Receiver {
             }
             Control::Ended(ends) => ends.into_iter().try_for_each(|end| self.ended(end)),
             Control::Dropped { entry, failure } => self.dropped(entry, Failure::from(&failure)),
+            // Nothing is dialled before the person has agreed.
+            Control::Lane { lane, up } if self.accepting == Accepting::Accepted => {
+                if self.lanes.wanted(lane, up)? && self.stage == Stage::Running {
+                    self.effects.push_back(Effect::Lane { lane, up });
+                }
+                Ok(())
+            }
             Control::Receipt | Control::Cancel(_) if self.stage == Stage::Ending => {
                 self.end_by_report();
                 Ok(())
@@ -430,6 +476,8 @@ impl Receiver {
         if self.charged > self.granted {
             return Err(broken("more data than there was room for"));
         }
+        let order = self.lanes.order();
+        let mut ends = Vec::new();
         for piece in &pieces {
             let (entry, _, length) = piece.place();
             match self.window.get(entry) {
@@ -437,13 +485,18 @@ impl Receiver {
                 Standing::Resolved => continue,
                 Standing::Unknown => return Err(broken("data of what was not offered")),
                 Standing::Open(item) => {
-                    item.take(piece)?;
+                    match item.take(piece, order)? {
+                        Taken::Part => {}
+                        Taken::Last => ends.extend(self.early_ends.remove(&entry)),
+                        Taken::Late => continue,
+                    }
                     item.counted.held += piece.held_bytes();
                 }
             }
             self.tally.taken(u64::from(length));
         }
         self.effects.push_back(Effect::Job(Job::Write { pieces, payload: payload.freeze(), cost }));
+        self.effects.extend(ends.into_iter().map(|end| Effect::Job(Job::Finish(end))));
         Ok(())
     }
 
@@ -452,9 +505,13 @@ impl Receiver {
             Standing::Resolved => Ok(()),
             Standing::Unknown => Err(broken("the end of what was not offered")),
             Standing::Open(item) => {
-                item.ended(&end)?;
+                let is_all_there = item.ended(&end, self.lanes.order())?;
                 self.tally.measured(&mut item.counted, end.size);
-                self.effects.push_back(Effect::Job(Job::Finish(end)));
+                if is_all_there {
+                    self.effects.push_back(Effect::Job(Job::Finish(end)));
+                } else {
+                    self.early_ends.insert(end.entry, end);
+                }
                 Ok(())
             }
         }
@@ -474,6 +531,7 @@ impl Receiver {
 
     fn resolved(&mut self, id: u64, failure: Option<Failure>, now_ms: u64) {
         let Standing::Open(item) = self.window.resolve(id) else { return };
+        self.early_ends.remove(&id);
         if let Some(end) = self.tally.resolved(item.counted, failure.clone()) {
             self.tell(Event::Entry(end));
         }

@@ -20,6 +20,7 @@ use crate::net::ListenAddr;
 use crate::net::dial::DialOptions;
 use crate::net::pair::RETRY;
 use crate::proto::code::Code;
+use crate::proto::handshake::Capabilities;
 use crate::proto::pace::Rate;
 
 /// Where to put what comes and how.
@@ -50,6 +51,8 @@ pub struct ReceiveOptions {
     /// Go on with what an interrupted transfer left, and keep what the next one can go on with. Without it every file starts afresh and no
     /// journal is kept.
     pub resume: bool,
+    /// What this side may do where the other can, too.
+    pub capabilities: Capabilities,
 }
 
 /// What to do where something else stands already under the name of a file or link.
@@ -88,6 +91,7 @@ impl ReceiveOptions {
             retry: RETRY,
             on_conflict: OnConflict::default(),
             resume: true,
+            capabilities: Capabilities::default(),
         }
     }
 }

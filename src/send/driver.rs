@@ -6,16 +6,19 @@ use std::time::{Duration, Instant};
 use futures_lite::future;
 use smol::channel::{Receiver, bounded};
 
+use super::LaneCount;
 use super::limit::Limit;
+use super::machine::width::{Sample, Step, Width};
 use super::machine::{Beginning, Effect, Sender};
 use super::source::{Reader, SourceEvent, Walk};
 use super::wishes::{Reading, Wishes};
 use crate::error::{Error, Kind, Result};
-use crate::events::Report;
-use crate::net::lane::Lane;
+use crate::events::{Event, Report};
+use crate::net::lanes::Lanes;
 use crate::net::link::{Asked, Drive, Ended, Happening, Link, drive, spawn};
 use crate::net::pair::Paired;
 use crate::proto::chunk::ChunkSize;
+use crate::proto::handshake::Capabilities;
 use crate::proto::limits::PAYLOAD_BYTES_MAX;
 use crate::proto::manifest::Entry;
 use crate::proto::pace::Rate;
@@ -26,15 +29,26 @@ use crate::proto::pace::Rate;
 ///
 /// # Errors
 /// Whatever ended the session before the receiver's statement that everything has its outcome.
-pub async fn run(paired: Paired<'_>, walk: Walk, chunk: ChunkSize, limit: Option<Rate>) -> Result<Ended<'_>> {
+pub async fn run(
+    paired: Paired<'_>,
+    walk: Walk,
+    chunk: ChunkSize,
+    lanes: LaneCount,
+    limit: Option<Rate>,
+) -> Result<Ended<'_>> {
+    let width = Width::new(match lanes {
+        _ if !paired.both_can.has(Capabilities::LANES) => Some(1),
+        LaneCount::Exactly(lanes) => Some(lanes),
+        LaneCount::Auto => None,
+    });
     let beginning = Beginning { chunk, verify: paired.verify.clone(), must_confirm: paired.must_confirm };
     let threads = Threads::start(walk, chunk)?;
     let (link, upkeep) = Link::new(paired);
     let limit = limit.map(Limit::new);
     if let Some(limit) = &limit {
-        link.lane.hold_to(limit.throttle.clone());
+        link.lanes.first().hold_to(limit.throttle.clone());
     }
-    let driver = Driver { machine: Sender::new(beginning), link, threads, limit };
+    let driver = Driver { machine: Sender::new(beginning), link, threads, width, limit };
     // On the heap: it is far larger than what it is part of.
     Box::pin(upkeep.beside(Box::pin(driver.run()))).await
 }
@@ -43,6 +57,7 @@ struct Driver<'h> {
     machine: Sender,
     link: Link<'h>,
     threads: Threads,
+    width: Width,
     limit: Option<Limit>,
 }
 
@@ -72,6 +87,38 @@ enum Input {
 }
 
 impl<'h> Driver<'h> {
+    /// Opens the lanes that are wanted, and lets go of those that are not.
+    fn widen(&mut self) {
+        while let Some(step) = self.width.poll() {
+            match step {
+                Step::Open(lane) => {
+                    self.machine.lane(lane, true);
+                    self.link.lanes.open(lane);
+                }
+                Step::Retire(lane) => self.link.lanes.retire(lane),
+            }
+        }
+        for lane in self.link.lanes.retired() {
+            match self.link.lanes.let_go(lane) {
+                Ok(_) => self.machine.lane(lane, false),
+                Err(error) => self.machine.fail(error),
+            }
+        }
+    }
+
+    /// Looks at how the lanes do.
+    fn tick(&mut self) {
+        let now_ms = self.link.now_ms();
+        self.machine.tick(now_ms);
+        if self.link.lanes.is_connected() {
+            let Driver { machine, link, width, .. } = self;
+            let (taken, left) = (machine.taken_bytes(), machine.left_bytes());
+            width.tick(now_ms, Sample { taken, waits: !link.lanes.has_room(), left });
+            self.widen();
+        }
+        self.link.show(self.machine.progress());
+    }
+
     /// Puts into the manifest what was found, as far as it has room.
     fn announce(&mut self) {
         while self.machine.wants_entries()
@@ -85,10 +132,10 @@ impl<'h> Driver<'h> {
         }
     }
 
-    async fn run(mut self) -> (Result<Ended<'h>>, Lane) {
+    async fn run(mut self) -> (Result<Ended<'h>>, Lanes) {
         let result = drive(&mut self).await;
         // The walk and the reading end with their channels; what they still have in hand is for nobody and harms nobody.
-        (result, self.link.lane)
+        (result, self.link.lanes)
     }
 }
 
@@ -103,7 +150,7 @@ impl<'h> Drive<'h> for Driver<'h> {
                     if let Some(limit) = &mut self.limit {
                         limit.said(&frame);
                     }
-                    if let Err(error) = self.link.lane.send(frame) {
+                    if let Err(error) = self.link.lanes.send(frame) {
                         self.machine.fail(error);
                     }
                 }
@@ -116,7 +163,22 @@ impl<'h> Drive<'h> for Driver<'h> {
                     self.threads.wishes.wish(fetches.drain(..));
                     self.threads.wishes.give_up(entry);
                 }
-                Effect::Event(event) => self.link.tell(event),
+                Effect::LaneTaken { lane, frames } => {
+                    self.width.gone(lane, self.link.now_ms());
+                    if let Err(error) = self.link.lanes.taken(lane, frames) {
+                        self.machine.fail(error);
+                    }
+                }
+                Effect::Event(event) => {
+                    if matches!(event, Event::Accepted) {
+                        let now_ms = self.link.now_ms();
+                        // What is known by now, if not all: more only makes it longer.
+                        let left = self.machine.progress().bytes_total;
+                        self.width.accepted(now_ms, now_ms, Some(left));
+                        self.widen();
+                    }
+                    self.link.tell(event);
+                }
                 Effect::Ask(question) => self.link.ask(question),
                 Effect::Done(result) => {
                     self.link.show(self.machine.progress());
@@ -140,7 +202,7 @@ impl<'h> Drive<'h> for Driver<'h> {
 
     async fn next(&mut self) -> Input {
         let wants_entries = self.machine.wants_entries();
-        let wants_data = self.machine.wants_data() && self.link.lane.has_room();
+        let wants_data = self.machine.wants_data() && self.link.lanes.has_room();
         let Threads { walked, entries, read, .. } = &self.threads;
         let limit = self.limit.as_ref();
         let entry = async {
@@ -182,8 +244,15 @@ impl<'h> Drive<'h> for Driver<'h> {
             Input::Happened(Happening::Frame(Err(error))) if error.kind() == Kind::ConnectionLost => {
                 self.machine.connection_lost(error);
             }
-            Input::Walked(Walked::Failed(error)) | Input::Happened(Happening::Frame(Err(error))) => {
+            Input::Walked(Walked::Failed(error))
+            | Input::Happened(Happening::Frame(Err(error)) | Happening::FrameBeside(Err(error))) => {
                 self.machine.fail(error);
+            }
+            Input::Happened(Happening::FrameBeside(Ok(_))) => self.machine.frame_beside(),
+            Input::Happened(Happening::LaneUp(lane)) => self.width.came(lane, self.link.now_ms()),
+            Input::Happened(Happening::LaneLost { lane, is_refused }) => {
+                self.width.lost(lane, is_refused, self.link.now_ms());
+                self.machine.lane(lane, false);
             }
             Input::Happened(Happening::Answer(Asked::Verify, same)) => self.machine.verified(same),
             Input::Happened(
@@ -195,10 +264,7 @@ impl<'h> Drive<'h> for Driver<'h> {
             Input::Happened(Happening::Cancelled) => {
                 self.machine.fail(Error::new(Kind::Interrupted, "interrupted"));
             }
-            Input::Happened(Happening::Tick) => {
-                self.machine.tick(self.link.now_ms());
-                self.link.show(self.machine.progress());
-            }
+            Input::Happened(Happening::Tick) => self.tick(),
         }
     }
 }

@@ -103,6 +103,7 @@ impl Party {
                         sending::Effect::Abandon(entry) => reader.abandon(entry),
                         sending::Effect::Event(event) => wishes.push(Wish::Told(event)),
                         sending::Effect::Ask(_) => wishes.push(Wish::Answer),
+                        sending::Effect::LaneTaken { .. } => {}
                         sending::Effect::Done(result) => return wishes.push(Wish::Done(result)),
                     }
                 }
@@ -126,6 +127,7 @@ impl Party {
                         receiving::Effect::Event(event) => wishes.push(Wish::Told(event)),
                         receiving::Effect::Ask(_) => wishes.push(Wish::Answer),
                         receiving::Effect::Decide(_) => wishes.push(Wish::Decide),
+                        receiving::Effect::Lane { lane, .. } => machine.lane_taken(lane, 0),
                         receiving::Effect::Done(result) => return wishes.push(Wish::Done(result)),
                     }
                 }

@@ -4,7 +4,7 @@ use bytes::BytesMut;
 
 use super::dice::Dice;
 use super::net::{ConnId, Ended, Net, Notice, Refused};
-use crate::proto::handshake::{Established, Fault, Handshake, Options, Params, Verdict};
+use crate::proto::handshake::{Capabilities, Established, Fault, Handshake, Options, Params, Verdict};
 use crate::proto::rejoin::{Proven, Rejoin, Unproven};
 use crate::proto::role::Role;
 use crate::proto::seal::{Ciphers, Mode, SessionSecret};
@@ -233,6 +233,7 @@ impl Seeker {
                     made: *made,
                     options: Options { no_encrypt: *no_encrypt, verify: false },
                     in_session: *in_session,
+                    capabilities: Capabilities::ALL,
                     ciphers: Ciphers::CHACHA20_POLY1305,
                     app: "sim",
                     nonce: dice.bytes(),

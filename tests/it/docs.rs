@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use p2pc::Kind;
 use p2pc::proto::frame::encode_keep_alive;
-use p2pc::proto::handshake::{Established, Handshake, Options, Params, Reason, Role, refusal};
+use p2pc::proto::handshake::{Capabilities, Established, Handshake, Options, Params, Reason, Role, refusal};
 use p2pc::proto::limits;
 use p2pc::proto::rejoin::Rejoin;
 use p2pc::proto::seal::{Ciphers, Mode, Sealer};
@@ -128,6 +128,7 @@ fn pairing() -> Pairing {
         made,
         options: Options::default(),
         in_session: false,
+        capabilities: Capabilities::NONE,
         ciphers,
         app: "1.2.3",
         nonce: [nonce; 32],
@@ -184,7 +185,7 @@ macro_rules! limits {
 fn the_limits_in_the_page_are_those_of_the_code() {
     let known = limits![
         NAME_BYTES_MAX PATH_BYTES_MAX LINK_BYTES_MAX PAYLOAD_BYTES_MAX HEADER_BYTES_MAX FRAME_BYTES_MAX PIECES_MAX
-        PIECE_HEADER_BYTES_MAX SAME_HEADER_BYTES_MAX NAMED_BYTES_MAX NAMED_PER_COST WINDOW_BYTES FRAME_COST_MIN FRAME_COST_MAX
+        PIECE_HEADER_BYTES_MAX SAME_HEADER_BYTES_MAX NAMED_BYTES_MAX NAMED_PER_COST LANES_MAX WINDOW_BYTES FRAME_COST_MIN FRAME_COST_MAX
         WINDOW_BYTES_MAX CONTROL_BYTES_QUEUED_MAX ITEMS_OPEN_MAX ITEM_BYTES_OPEN_MAX
         ITEM_BYTES_OVERHEAD DEPTH_MAX CONTROL_BYTES_TARGET LIST_MAX RUNS_MAX GETS_MAX RECEIVED_FRAMES RECEIVED_BYTES RECEIVED_MS TEXT_BYTES_MAX KEEPALIVE_MS DEAD_MS RECEIPT_MS
     ];

@@ -3,7 +3,7 @@
 use p2pc::events::Event;
 use p2pc::net::Connection;
 use p2pc::net::dial::{DialOptions, Dialer, RoomRequest};
-use p2pc::proto::handshake::{Handshake, Options, Params};
+use p2pc::proto::handshake::{Capabilities, Handshake, Options, Params};
 use p2pc::proto::role::Role;
 use p2pc::proto::seal::Ciphers;
 use p2pc::{Code, Kind, RelayUrl};
@@ -44,6 +44,7 @@ fn guess(right: &Code, role: Role, made: bool) -> (Handshake, Vec<u8>) {
         made,
         options: Options::default(),
         in_session: false,
+        capabilities: Capabilities::NONE,
         ciphers: Ciphers::here(),
         app: "attacker",
         nonce: [7; 32],

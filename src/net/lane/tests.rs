@@ -12,7 +12,7 @@ use super::*;
 use crate::error::Kind;
 use crate::events::Cancel;
 use crate::proto::frame::Aside;
-use crate::proto::handshake::{Established, Handshake, Options, Params};
+use crate::proto::handshake::{Capabilities, Established, Handshake, Options, Params};
 use crate::proto::limits::{FRAME_BYTES_MAX, RECEIVED_FRAMES};
 use crate::proto::rejoin::{Rejoin, Unproven};
 use crate::proto::role::Role;
@@ -83,6 +83,7 @@ fn established() -> [Box<Established>; 2] {
             made,
             options: Options::default(),
             in_session: false,
+            capabilities: Capabilities::NONE,
             ciphers: Ciphers::CHACHA20_POLY1305,
             app: "1.2.3",
             nonce: [seed; 32],
@@ -205,7 +206,7 @@ fn frame(number: usize, length: usize, is_data: bool) -> PackedBlock {
     buffer.push(u8::from(!is_data));
     buffer.extend((number as u32).to_le_bytes());
     buffer.resize(length.max(7), number as u8);
-    PackedBlock { buffer, start: 0, cost: if is_data { 4096 } else { 0 } }
+    PackedBlock { buffer, start: 0, cost: if is_data { 4096 } else { 0 }, run: 0 }
 }
 
 /// Both sides talk until each has heard everything; then what each heard is compared.

@@ -1,5 +1,6 @@
 //! What both sides have once each has seen the other's proof.
 
+use super::capabilities::Capabilities;
 use super::message::Hello;
 use super::{Proving, Role};
 use crate::proto::seal::{LaneContext, Mode, Opener, Sealer, SessionSecret};
@@ -15,6 +16,8 @@ pub struct Established {
     pub ours: Hello,
     /// What the other side said, now known to be what it really said.
     pub theirs: Hello,
+    /// What both sides can do.
+    pub both_can: Capabilities,
     /// What both people compare, where either asked for it: nine digits in three groups.
     pub verify_string: Option<String>,
     /// One side alone asked for no encryption, so it is encrypted: worth a notice.
@@ -39,6 +42,7 @@ impl Established {
             secret: keys.session_secret(),
             mode,
             encryption_kept: ours.options.no_encrypt != theirs.options.no_encrypt,
+            both_can: ours.can() & theirs.can(),
             ours,
             theirs,
             verify_string,

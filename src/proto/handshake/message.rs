@@ -15,6 +15,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::capabilities::Capabilities;
 use super::fault::{Fault, Malformed};
 use super::{Params, Role};
 use crate::proto::seal::Ciphers;
@@ -82,7 +83,7 @@ pub struct Hello {
     pub options: Options,
     /// What it can seal with.
     pub ciphers: Ciphers,
-    /// What else it says of itself, see [`IN_SESSION`]; unknown bits mean nothing.
+    /// What else it says of itself, see [`IN_SESSION`] and [`Capabilities`]; unknown bits mean nothing.
     pub capabilities: u64,
     /// The version of the program, printable ASCII.
     pub app: String,
@@ -163,7 +164,7 @@ impl Hello {
             nonce: params.nonce,
             options: params.options,
             ciphers: params.ciphers,
-            capabilities: if params.in_session { IN_SESSION } else { 0 },
+            capabilities: params.capabilities.bits() | if params.in_session { IN_SESSION } else { 0 },
             app: params.app.chars().filter(|&char| is_printable(char)).take(APP_BYTES_MAX).collect(),
         }
     }
@@ -172,6 +173,12 @@ impl Hello {
     #[must_use]
     pub fn is_in_session(&self) -> bool {
         self.capabilities & IN_SESSION != 0
+    }
+
+    /// What it can do, as far as that means anything to this program.
+    #[must_use]
+    pub fn can(&self) -> Capabilities {
+        Capabilities::of(self.capabilities)
     }
 }
 

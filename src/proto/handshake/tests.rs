@@ -14,6 +14,7 @@ struct Side {
     password: &'static str,
     options: Options,
     in_session: bool,
+    capabilities: Capabilities,
     ciphers: Ciphers,
     seed: u8,
 }
@@ -29,6 +30,7 @@ fn sender() -> Side {
         password: "acid-crane-otter",
         options: Options::default(),
         in_session: false,
+        capabilities: Capabilities::NONE,
         ciphers: BOTH_CIPHERS,
         seed: 1,
     }
@@ -48,6 +50,7 @@ impl Side {
             made: self.made,
             options: self.options,
             in_session: self.in_session,
+            capabilities: self.capabilities,
             ciphers: self.ciphers,
             app: "1.2.3",
             nonce: [self.seed; 32],
@@ -275,4 +278,26 @@ fn one_that_has_a_session_pairs_with_one_that_was_started_again() {
         assert_eq!(sends.theirs.is_in_session(), right.in_session);
         assert_eq!(receives.theirs.is_in_session(), left.in_session);
     }
+}
+
+#[test]
+fn only_what_both_can_is_agreed_on() {
+    let (lanes, zstd, deflate) = (Capabilities::LANES, Capabilities::ZSTD, Capabilities::DEFLATE);
+    for (left, right, both) in [
+        (Capabilities::NONE, zstd, Capabilities::NONE),
+        (lanes | zstd, zstd | deflate, zstd),
+        (lanes | deflate, lanes | deflate, lanes | deflate),
+    ] {
+        // That one of them still has a session is no capability.
+        let left = Side { capabilities: left, in_session: true, ..sender() };
+        let right = Side { capabilities: right, ..receiver() };
+        let (sends, receives) = paired(&left, &right);
+        assert_eq!((sends.both_can, receives.both_can), (both, both));
+    }
+}
+
+#[test]
+fn what_this_program_does_not_know_means_nothing() {
+    assert_eq!(Capabilities::of(u64::MAX), Capabilities::LANES | Capabilities::ZSTD | Capabilities::DEFLATE);
+    assert_eq!(Capabilities::of(IN_SESSION | 1 << 63), Capabilities::NONE);
 }

@@ -11,7 +11,7 @@ use p2pc::proto::frame::{
     Block, CancelReason, Cancelled, Control, FileEnd, Frame, Outcome, Reason, Verdict, WireFailure,
     encode_control, encode_received,
 };
-use p2pc::proto::handshake::{Established, Handshake, Options, Params};
+use p2pc::proto::handshake::{Capabilities, Established, Handshake, Options, Params};
 use p2pc::proto::limits::{
     FRAME_BYTES_MAX, FRAME_COST_MAX, FRAME_COST_MIN, ITEMS_OPEN_MAX, LIST_MAX, NAMED_BYTES_MAX, WINDOW_BYTES,
 };
@@ -48,6 +48,7 @@ impl Attacker {
                 made: false,
                 options: Options::default(),
                 in_session: false,
+                capabilities: Capabilities::NONE,
                 ciphers: Ciphers::here(),
                 app: "attacker",
                 nonce: [7; 32],

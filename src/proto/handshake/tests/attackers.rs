@@ -276,6 +276,7 @@ fn params() -> Params<'static> {
         made: true,
         options: Options::default(),
         in_session: false,
+        capabilities: Capabilities::NONE,
         ciphers: BOTH_CIPHERS,
         app: "1.2.3",
         nonce: [1; 32],
