@@ -28,12 +28,9 @@ NEXTEST := $(shell cargo nextest --version >/dev/null 2>&1 && echo yes)
 # The modules of tests that need root, packages of Debian, or a minute of waiting, separated by |.
 SYSTEM := proxies|full_disk|silence
 
-# How often `make kills` kills each process, in files of how many megabytes, from what seed on.
+# How often `make kills` kills each process, and in files of how many megabytes.
 KILLS ?= 20
 MB ?= 300
-SEED ?= $(shell date +%s)
-# How often `make resume-times` measures each.
-RUNS ?= 5
 
 .PHONY: help
 help: ## this list
@@ -74,25 +71,20 @@ endif
 
 .PHONY: kills
 kills: build ## kill each process at random points of large transfers that are cut all the time (KILLS=20 MB=300 SEED=…)
-	P2PC_BINARY=$(abspath $(BINARY)) P2PC_KILLS=$(KILLS) P2PC_KILLS_MB=$(MB) P2PC_KILLS_SEED=$(SEED) \
+	P2PC_BINARY=$(abspath $(BINARY)) P2PC_KILLS=$(KILLS) P2PC_KILLS_MB=$(MB) P2PC_KILLS_SEED=$(or $(SEED),$(shell date +%s)) \
 		cargo test --quiet --locked --target $(TARGET) --test it -- process::kills:: --nocapture --test-threads 1
 
 .PHONY: resume-times
 resume-times: build ## what resuming saves and what the journal costs, on this machine (RUNS=5 DIR=… to measure a disk)
-	scripts/resume-times.sh $(BINARY) $(RUNS) $(DIR)
+	scripts/resume-times.sh $(BINARY) $(or $(RUNS),5) $(DIR)
 
 .PHONY: fuzz
 fuzz: ## fuzz every target for SECONDS=60 each and keep what is new (needs nightly and cargo-fuzz)
 	scripts/fuzz.sh $(or $(SECONDS),60) $(FUZZ)
 
-# One seed is one run. A seed that fails is told; TRACE=1 with it tells the whole story.
-RUNS ?= 10000
-SEED ?= 1
-TRACE ?= 0
-
 .PHONY: sim
-sim: toolchain ## simulated transfers with faults, from seeds (RUNS=100000 SEED=1; one again in full: SEED=… RUNS=1 TRACE=1)
-	RUNS=$(RUNS) SEED=$(SEED) TRACE=$(TRACE) cargo bench --locked --target $(TARGET) --profile sim --features sim --bench sim
+sim: toolchain ## simulated transfers with faults, from seeds (RUNS=10000 SEED=1; one again in full: SEED=… RUNS=1 TRACE=1)
+	RUNS=$(or $(RUNS),10000) SEED=$(or $(SEED),1) TRACE=$(or $(TRACE),0) cargo bench --locked --target $(TARGET) --profile sim --features sim --bench sim
 
 .PHONY: teeth
 teeth: toolchain ## shows that the simulator finds deliberate defects, one after the other
@@ -104,7 +96,7 @@ BENCH_CARGO := P2PC_BINARY=$(abspath $(BINARY)) MB=$(BENCH_MB) cargo bench --loc
 
 .PHONY: bench
 bench: build ## measure against the floor and the other tools there are (BENCH="random small…|all" RUNS=5 WAN=scripts/wan.sh; docs/benchmarks.md)
-	RUNS=$(RUNS) $(BENCH_CARGO)
+	RUNS=$(or $(RUNS),5) $(BENCH_CARGO)
 
 .PHONY: bench-data
 bench-data: build ## make the data sets that `make bench` carries (DATA=… BENCH_MB=1024)

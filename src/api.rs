@@ -45,7 +45,8 @@ pub async fn send(options: SendOptions, handler: &dyn Handler, cancel: Cancel) -
         retry: options.retry,
     };
     let roots = walk.roots().clone();
-    let cut = Cut { chunk: options.chunk_size, compress: options.compress, limit: options.limit };
+    let SendOptions { chunk_size: chunk, compress, lanes, limit, .. } = options;
+    let cut = Cut { chunk, compress, lanes, limit };
     meeting.hold(handler, &cancel, Sending { roots, cut }).await
 }
 
@@ -237,14 +238,16 @@ impl Meeting {
 async fn sessions(mut paired: Paired<'_>, rooms: Option<&Rooms>, part: &impl Part) -> Result<Report> {
     let mut accepted = None;
     loop {
-        let room = paired.reunion.room();
+        let names: Vec<String> = paired.reunion.rooms().collect();
         if let Some(rooms) = rooms {
-            rooms.admit(&room)?;
+            names.iter().try_for_each(|name| rooms.admit(name))?;
         }
         // On the heap: a session holds a lot, and its future shall be easy to carry around.
         let ended = Box::pin(part.session(paired, accepted)).await;
         if let Some(rooms) = rooms {
-            rooms.dismiss(&room);
+            for name in &names {
+                rooms.dismiss(name);
+            }
         }
         match ended? {
             Ended::Done(report) => return Ok(report),

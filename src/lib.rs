@@ -72,4 +72,4 @@ pub use net::RelayUrl;
 pub use proto::code::Code;
 pub use receive::ReceiveOptions;
 pub use relay::{Relay, RelayOptions};
-pub use send::{Compress, SendOptions};
+pub use send::{Compress, LaneCount, SendOptions};

@@ -53,7 +53,10 @@ pub fn sender(bytes: &[u8]) {
                 sending::Effect::Frame(packed) => readable(&packed),
                 sending::Effect::Fetch(fetch) => fetches.push(fetch),
                 sending::Effect::Done(_) => is_done = true,
-                sending::Effect::Abandon(_) | sending::Effect::Event(_) | sending::Effect::Ask(_) => {}
+                sending::Effect::Abandon(_)
+                | sending::Effect::Event(_)
+                | sending::Effect::Ask(_)
+                | sending::Effect::LaneTaken { .. } => {}
             }
         }
         if script.is_over() {
@@ -116,7 +119,7 @@ pub fn receiver(bytes: &[u8]) {
         must_confirm,
         yes: flags & 2 == 0,
         limit: None,
-        both_can: Capabilities::ALL,
+        both_can: if flags & 4 != 0 { Capabilities::ALL } else { Capabilities::ZSTD },
     });
     let (mut seq, mut now_ms, mut is_done) = (0, 0, false);
     let mut prepared: Vec<Entry> = Vec::new();

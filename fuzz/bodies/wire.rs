@@ -28,7 +28,7 @@ pub fn frame(bytes: &[u8]) {
                 let (_, offset, length) = piece.place();
                 assert!(length > 0 && offset.checked_add(u64::from(length)).is_some());
             }
-            let cost = cost(bytes.len(), &data.pieces);
+            let cost = cost(bytes.len(), &data.pieces, None);
             assert!((FRAME_COST_MIN..=FRAME_COST_MAX).contains(&cost), "{cost}");
         }
         Ok(Frame::Packed(data)) => {
@@ -40,7 +40,7 @@ pub fn frame(bytes: &[u8]) {
             if let Ok(payload) = Unpacker::default().unpack(&packed) {
                 assert_eq!(payload.len(), length);
             }
-            let cost = cost(bytes.len(), &data.pieces);
+            let cost = cost(bytes.len(), &data.pieces, Some(data.length));
             assert!((FRAME_COST_MIN..=FRAME_COST_MAX).contains(&cost), "{cost}");
         }
         Ok(Frame::Control { seq, control }) => {

@@ -6,7 +6,7 @@ use super::tests::{Parcel, Side, at_a_relay, transfer, transfer_with};
 use super::*;
 use crate::events::Question;
 use crate::proto::chunk::ChunkSize;
-use crate::send::Compress;
+use crate::send::{Compress, LaneCount};
 
 fn is_reconnected(event: &Event) -> bool {
     matches!(event, Event::Reconnected)
@@ -269,7 +269,12 @@ fn what_came_from_standard_input_is_not_sent_a_second_time() {
     let roots = Walk::new(&["-".into(), parcel.tree().to_path_buf()]).unwrap().roots().clone();
     let sends = Sending {
         roots,
-        cut: Cut { chunk: ChunkSize::default(), compress: Compress::default(), limit: None },
+        cut: Cut {
+            chunk: ChunkSize::default(),
+            compress: Compress::default(),
+            lanes: LaneCount::Auto,
+            limit: None,
+        },
     };
     let parcel = parcel.elsewhere();
     let again = parcel.receiving();

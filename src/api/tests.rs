@@ -23,7 +23,7 @@ use crate::proto::limits::FRAME_BYTES_MAX;
 use crate::proto::seal::Ciphers;
 use crate::relay::pipe::{Pipe, pipe};
 use crate::relay::stage::{Stage, upgrade};
-use crate::send::Compress;
+use crate::send::{Compress, LaneCount};
 
 /// One side: its person, and its way to the relay.
 pub(super) struct Side {
@@ -315,7 +315,12 @@ impl Parcel {
         let roots = Walk::new(std::slice::from_ref(&self.tree)).unwrap().roots().clone();
         Sending {
             roots,
-            cut: Cut { chunk: ChunkSize::default(), compress: Compress::default(), limit: None },
+            cut: Cut {
+                chunk: ChunkSize::default(),
+                compress: Compress::default(),
+                lanes: LaneCount::Auto,
+                limit: None,
+            },
         }
     }
 

@@ -380,7 +380,10 @@ impl Handler for Console {
             Event::KeptBoth { path, name } if self.setting.volume != Volume::Quiet => {
                 self.queue.passing_line(messages::kept_both(&path, &name));
             }
-            Event::RelayBack | Event::KeptBoth { .. } | Event::Entry(_) => {}
+            Event::Lanes(lanes) if self.setting.volume == Volume::Verbose => {
+                self.queue.passing_line(messages::lanes(lanes));
+            }
+            Event::RelayBack | Event::KeptBoth { .. } | Event::Entry(_) | Event::Lanes(_) => {}
         }
     }
 

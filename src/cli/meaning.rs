@@ -103,6 +103,7 @@ pub fn send(args: &SendArgs, environment: &Environment) -> Result<Job<SendOption
         limit: value(args.limit.as_ref(), "--limit", values::rate)?,
         wait: value(args.wait.as_ref(), "--wait", values::time)?,
         retry: value(args.retry.as_ref(), "--retry", values::time_or_none)?.unwrap_or(RETRY),
+        lanes: value(args.lanes.as_ref(), "--lanes", values::lanes)?.unwrap_or_default(),
         capabilities: Capabilities::default(),
     };
     let invite_options = invite_options(args.no_encrypt, args.verify, args.allow_weak_code);

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::LaneCount;
 use crate::cli::words::{self, Typed};
 
 const CODE: &str = "48213-acid-crane-otter";
@@ -63,7 +64,9 @@ fn options_of_send_arrive() {
     assert!(job.options.no_encrypt);
     assert_eq!(job.setting.volume, Volume::Quiet);
     assert_eq!(job.setting.invite_options, ["--no-encrypt"]);
-    let job = sent(&["--verify", "a"], &at_terminal()).unwrap();
+    assert_eq!(job.options.lanes, LaneCount::Auto);
+    let job = sent(&["--verify", "--lanes=16", "a"], &at_terminal()).unwrap();
+    assert_eq!(job.options.lanes, LaneCount::Exactly(16));
     assert_eq!(job.setting.invite_options, ["--verify"]);
 }
 
@@ -179,6 +182,9 @@ fn contradictions_are_refused() {
         &["a", "--wait=0"],
         &["a", "--retry=soon"],
         &["a", "--chunk-size=3MiB"],
+        &["a", "--lanes=0"],
+        &["a", "--lanes=17"],
+        &["a", "--lanes="],
         &["a", "--relay=r.example", "--listen=:0"],
         &["a", "--listen=nowhere"],
     ] {

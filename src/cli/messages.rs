@@ -221,6 +221,11 @@ pub fn kept_both(path: &RelPath, name: &Name) -> String {
     format!("note: {path} is there already; the new one is called {name}")
 }
 
+/// Over how many connections data goes now.
+pub fn lanes(lanes: u8) -> String {
+    if lanes == 1 { "one lane".to_owned() } else { format!("{lanes} lanes") }
+}
+
 /// One line for an entry that was delivered.
 pub fn delivered(entry: &EntryEnd) -> String {
     let name = clean(entry.path.as_bytes());

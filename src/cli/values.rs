@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use crate::proto::chunk::ChunkSize;
+use crate::proto::limits::LANES_MAX;
 use crate::proto::pace::Rate;
 use crate::receive::OnConflict;
-use crate::send::Compress;
+use crate::send::{Compress, LaneCount};
 use crate::term::clean::clean;
 use crate::{Error, Kind, Result};
 
@@ -79,6 +80,20 @@ pub fn rate(text: &str) -> Result<Rate> {
         };
         Error::new(Kind::Usage, what).hint(hint)
     })
+}
+
+/// How many lanes: `auto`, or a number.
+///
+/// # Errors
+///
+/// [`Kind::Usage`].
+pub fn lanes(text: &str) -> Result<LaneCount> {
+    let number = text.parse().ok().filter(|lanes| (1..=LANES_MAX).contains(lanes));
+    match number {
+        None if text == "auto" => Ok(LaneCount::Auto),
+        None => Err(unreadable(text, "a number of lanes").hint("It is auto, or a number from 1 to 16.")),
+        Some(lanes) => Ok(LaneCount::Exactly(lanes)),
+    }
 }
 
 /// What to do where something else stands already.

@@ -80,6 +80,8 @@ pub enum Event {
     },
     /// The connection is back.
     Reconnected,
+    /// Data goes over so many lanes from now on.
+    Lanes(u8),
     /// The other side was started again with the same code; what is there already is kept.
     Restarted,
     /// An entry got another name, because the one it has is taken and both were to be kept.

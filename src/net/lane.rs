@@ -8,6 +8,7 @@
 
 mod io;
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -22,7 +23,7 @@ use super::ws::Connection;
 use crate::error::Result;
 use crate::proto::frame::PackedBlock;
 use crate::proto::inbox::Inbox;
-use crate::proto::outbox::Outbox;
+use crate::proto::outbox::{Load, Outbox};
 use crate::proto::rejoin::Proven;
 use crate::proto::seal::{Opener, Sealer};
 
@@ -79,6 +80,30 @@ pub fn lane(connection: Connection, sealer: Sealer, opener: Opener) -> (Lane, La
 }
 
 impl Lane {
+    /// A lane beside this one, held to the same, which has no connection yet: [`Lane::attach`] brings it the first. What it drains is told by [`Lane::drained`] of either.
+    #[must_use]
+    pub fn beside(&self) -> Lane {
+        let (outbox, inbox) = (Outbox::unconnected(), Inbox::default());
+        let throttle = self.shared.lock().throttle.clone();
+        let state = State { outbox, inbox, is_met: false, connection: 0, is_over: false, throttle };
+        let Shared { drained, started, .. } = &*self.shared;
+        let shared = Shared { state: Mutex::new(state), drained: drained.clone(), started: *started };
+        let (incoming, more) = (bounded(1).1, bounded(1).0);
+        Lane { shared: Arc::new(shared), incoming, more, drained: self.drained.clone() }
+    }
+
+    /// As [`Lane::next`], if that is at hand.
+    #[must_use]
+    pub fn try_next(&self) -> Option<Result<BytesMut>> {
+        let next = self.incoming.try_recv().ok()?;
+        if let Ok(frame) = &next
+            && self.shared.took(frame.len())
+        {
+            self.wake();
+        }
+        Some(next)
+    }
+
     /// The next frame, each exactly once and in order over all connections. Or why there will be none: of kind `ConnectionLost` when only
     /// this connection is gone or silent and another can take its place. Says so once, then waits. Cancel safe.
     ///
@@ -119,6 +144,28 @@ impl Lane {
     #[must_use]
     pub fn has_room(&self) -> bool {
         self.shared.lock().outbox.has_room()
+    }
+
+    /// How much data it has before it.
+    #[must_use]
+    pub fn load(&self) -> Load {
+        self.shared.lock().outbox.load()
+    }
+
+    /// Whether the other side has counted everything that was said.
+    #[must_use]
+    pub fn is_counted(&self) -> bool {
+        self.shared.lock().outbox.is_empty()
+    }
+
+    /// Lets go of the connection as [`Lane::detach`] does, and gives out what the other side has not taken: `frames` is what it has. The next
+    /// connection goes on behind those.
+    ///
+    /// # Errors
+    /// Kind `Protocol`, see [`Outbox::evacuate`].
+    pub fn evacuate(&mut self, frames: u64) -> Result<VecDeque<PackedBlock>> {
+        self.detach()?;
+        self.shared.lock().outbox.evacuate(frames)
     }
 
     /// How many frames have certainly passed, in both directions together, over all connections. Never decreases.

@@ -1,4 +1,4 @@
-//! What both session drivers share: the lane, the person and the clock.
+//! What both session drivers share: the lanes, the person and the clock.
 //!
 //! A driver waits for [`Link::next`] beside its own threads, feeds what comes to its machine, and carries out the machine's effects. The
 //! link keeps the one open question, the cancellation and the steady tick that progress is shown by. A lost connection is its own affair: it
@@ -12,7 +12,7 @@ use futures_lite::{StreamExt, future};
 use smol::Timer;
 
 use super::attempt::Session;
-use super::lane::Lane;
+use super::lanes::{Lanes, News};
 use super::pair::{Paired, deadline};
 use super::reunion::{Found, GO_ON};
 use super::upkeep::{Order, Orders, Upkeep, upkeep};
@@ -23,10 +23,10 @@ use crate::events::{
 use crate::proto::conversation::Conversation;
 use crate::proto::frame::{CancelReason, Cancelled, Control, bounded_text};
 
-/// One lane, one person, one clock.
+/// The lanes, one person, one clock.
 pub struct Link<'h> {
     /// Where frames go out.
-    pub lane: Lane,
+    pub lanes: Lanes,
     orders: Orders<'h>,
     retry: Duration,
     looked: Option<Looked>,
@@ -43,12 +43,24 @@ pub struct Link<'h> {
     // Since the person accepted.
     moving_since: Option<Instant>,
     shown: Progress,
+    lanes_shown: u8,
 }
 
 /// Something that happened to a session, whichever side it is.
 pub enum Happening {
-    /// A frame arrived, or none will any more.
+    /// A frame arrived on the first lane, or none will any more.
     Frame(Result<BytesMut>),
+    /// A frame arrived on a lane beside it; or something came there that ends the session.
+    FrameBeside(Result<BytesMut>),
+    /// This lane beside the first has a connection.
+    LaneUp(u8),
+    /// It has none any more, or got none. [`Lanes::let_go`] was done.
+    LaneLost {
+        /// Its number.
+        lane: u8,
+        /// The relay does not want it.
+        is_refused: bool,
+    },
     /// The person answered.
     Answer(Asked, bool),
     /// The person decided about a conflict.
@@ -108,9 +120,10 @@ impl<'h> Link<'h> {
     pub fn new(paired: Paired<'h>) -> (Link<'h>, Upkeep<'h>) {
         let Paired { lane, io, reunion, handler, cancel, .. } = paired;
         let retry = reunion.retry();
-        let (orders, upkeep) = upkeep(io, reunion);
+        let (lanes, crew) = Lanes::new(lane);
+        let (orders, upkeep) = upkeep(io, crew, reunion);
         let link = Link {
-            lane,
+            lanes,
             orders,
             retry,
             looked: None,
@@ -125,6 +138,7 @@ impl<'h> Link<'h> {
             started: Instant::now(),
             moving_since: None,
             shown: Progress::default(),
+            lanes_shown: 1,
         };
         (link, upkeep)
     }
@@ -174,6 +188,10 @@ impl<'h> Link<'h> {
                 Raw::Lost(error) => self.lost(error),
                 Raw::Found(found) => self.found(found),
             };
+            let lanes = self.lanes.up();
+            if std::mem::replace(&mut self.lanes_shown, lanes) != lanes {
+                self.handler.event(Event::Lanes(lanes));
+            }
             if let Some(happening) = happened {
                 return happening;
             }
@@ -181,12 +199,16 @@ impl<'h> Link<'h> {
     }
 
     async fn wait(&mut self) -> Raw<'h> {
-        let Link { lane, orders, cancel, cancelled, question, deciding, ticks, .. } = self;
-        let frame = async {
-            match lane.next().await {
-                Err(error) if error.kind() == Kind::ConnectionLost => Raw::Lost(error),
-                frame => Raw::Happened(Happening::Frame(frame)),
-            }
+        let Link { lanes, orders, cancel, cancelled, question, deciding, ticks, .. } = self;
+        let moved = async {
+            Raw::Happened(match lanes.next().await {
+                News::First(Err(error)) if error.kind() == Kind::ConnectionLost => return Raw::Lost(error),
+                News::First(frame) => Happening::Frame(frame),
+                News::Beside(frame) => Happening::FrameBeside(frame),
+                News::Up(lane) => Happening::LaneUp(lane),
+                News::Lost { lane, is_refused } => Happening::LaneLost { lane, is_refused },
+                News::Drained => Happening::Drained,
+            })
         };
         let found = async { Raw::Found(orders.found().await) };
         let answer = async {
@@ -211,16 +233,11 @@ impl<'h> Link<'h> {
         };
         let tick = async {
             ticks.next().await;
-            Happening::Tick
-        };
-        let drained = async {
-            lane.drained().await;
-            Happening::Drained
+            Raw::Happened(Happening::Tick)
         };
         // What the person says comes first: an endless stream of frames must not keep them from ending it.
         let said = async { Raw::Happened(future::or(cancel, future::or(answer, decision)).await) };
-        let moved = async { Raw::Happened(future::or(drained, tick).await) };
-        future::or(said, future::or(found, future::or(frame, moved))).await
+        future::or(said, future::or(found, future::or(moved, tick))).await
     }
 
     /// The connection is gone: another one is looked for, if the person wants that.
@@ -228,14 +245,14 @@ impl<'h> Link<'h> {
         if self.retry.is_zero() {
             return Some(Happening::Frame(Err(error.hint(GO_ON))));
         }
-        let frames = match self.lane.detach() {
+        let frames = match self.lanes.first_mut(false).detach() {
             Ok(frames) => frames,
             Err(error) => return Some(Happening::Frame(Err(error))),
         };
         let (until, in_vain) = self.looks();
         let retry = if in_vain == 0 { self.retry } else { until.saturating_duration_since(Instant::now()) };
         self.handler.event(Event::Disconnected { what: error.to_string(), retry });
-        let session = if self.lane.is_met() { Session::Met } else { Session::Unmet };
+        let session = if self.lanes.first().is_met() { Session::Met } else { Session::Unmet };
         self.orders.give(Order::Search { frames, session, until, in_vain });
         None
     }
@@ -243,7 +260,7 @@ impl<'h> Link<'h> {
     /// Until when to look now, and how many connections came to nothing before. One that carried nothing and did not hold either ends no
     /// search: whoever cuts each of them would keep both sides, and the relay, busy for ever.
     fn looks(&mut self) -> (Instant, u32) {
-        let passed = self.lane.passed();
+        let passed = self.lanes.first().passed();
         let before = self.looked.filter(|looked| looked.passed == passed && self.connected.elapsed() < HELD);
         let (until, in_vain) = match before {
             Some(looked) => (looked.until, looked.in_vain.saturating_add(1)),
@@ -258,7 +275,7 @@ impl<'h> Link<'h> {
         match found {
             Ok(Found::Lane(found)) => {
                 let (connection, proven) = *found;
-                match self.lane.attach(connection, proven) {
+                match self.lanes.first_mut(true).attach(connection, proven) {
                     Ok(io) => {
                         self.connected = Instant::now();
                         self.orders.give(Order::Move(Box::new(io)));
@@ -340,12 +357,12 @@ pub async fn decline(paired: Paired<'_>, error: Error) -> Error {
     let cancelled = Cancelled { reason: CancelReason::Interrupted, text: &text };
     if let Ok(frame) = Conversation::default().say(Control::Cancel(cancelled)) {
         // Where that fails the other side will notice that nobody is there.
-        let _ = link.lane.send(frame);
+        let _ = link.lanes.first().send(frame);
     }
     // All of the link, so that it gives no more orders: the upkeep ends when none can come.
     let over = async move {
         let link = link;
-        (error, link.lane)
+        (error, link.lanes)
     };
     upkeep.beside(over).await
 }

@@ -9,6 +9,7 @@ mod buffered;
 pub mod dial;
 mod http;
 pub mod lane;
+pub mod lanes;
 pub mod link;
 mod listen;
 pub mod pair;

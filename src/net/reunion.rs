@@ -20,12 +20,13 @@ use futures_lite::future;
 use smol::Timer;
 
 use super::attempt::{Attempt, Session, dismiss, opposite, say};
-use super::dial::RoomRequest;
+use super::dial::{DialError, RoomRequest};
 use super::pair::{Paired, Pairing, before, random};
 use super::pause::Pause;
 use super::ws::Connection;
 use crate::error::{Error, Kind, Result};
 use crate::events::Event;
+use crate::proto::limits::LANES_MAX;
 use crate::proto::rejoin::{Proven, Rejoin};
 use crate::proto::seal::{Mode, SessionSecret};
 
@@ -44,15 +45,28 @@ pub enum Found<'p> {
     Restarted(Box<Paired<'p>>),
 }
 
+/// A lane beside the first has come to nothing.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Unmet {
+    /// The relay does not want it.
+    pub(super) is_refused: bool,
+}
+
+impl From<Error> for Unmet {
+    fn from(_: Error) -> Unmet {
+        Unmet { is_refused: false }
+    }
+}
+
 impl<'p> Reunion<'p> {
     pub(super) fn new(pairing: &'p Pairing<'p>, secret: SessionSecret, mode: Mode) -> Reunion<'p> {
         Reunion { pairing, secret, mode }
     }
 
-    /// The room where the connection of the session's lane is renewed.
-    #[must_use]
-    pub fn room(&self) -> String {
-        self.secret.lane_room(LANE)
+    /// The rooms where connections of the session's lanes are made, and renewed.
+    pub fn rooms(&self) -> impl Iterator<Item = String> {
+        let secret = self.secret.clone();
+        (0..LANES_MAX).map(move |lane| secret.lane_room(lane))
     }
 
     /// How long a lost connection is looked for; zero: not at all.
@@ -83,8 +97,39 @@ impl<'p> Reunion<'p> {
         future::or(late, looking).await
     }
 
+    /// Looks for the other side in the room of a lane beside the first, of which `frames` frames have come. It may come a little later, or not at
+    /// all. Cancel safe.
+    pub(super) async fn beside(&self, lane: u8, frames: u64) -> Result<(Connection, Proven), Unmet> {
+        let seeking = async {
+            let mut pause = Pause::up_to(PAUSE_MAX);
+            loop {
+                match self.pairing.seats.seat(self.request(lane)).await {
+                    Ok(connection) => {
+                        if let Ok(found) = self.rejoin(connection, lane, frames).await? {
+                            return Ok(found);
+                        }
+                    }
+                    // Whoever says so says it again.
+                    Err(DialError::Refused { .. }) => return Err(Unmet { is_refused: true }),
+                    // The ghost of a connection that was lost may sit there still; or the network is not back yet.
+                    Err(DialError::RoomTaken(_) | DialError::Failed(_)) => {}
+                }
+                pause.rest().await?;
+            }
+        };
+        let late = async {
+            Timer::after(PATIENCE).await;
+            Err(Unmet { is_refused: false })
+        };
+        future::or(seeking, late).await
+    }
+
+    fn request(&self, lane: u8) -> RoomRequest {
+        RoomRequest { room: self.secret.lane_room(lane), role: self.pairing.role, fresh: false }
+    }
+
     async fn by_keys(&self, frames: u64, in_vain: u32, hindrance: &Hindrance) -> Result<Found<'p>> {
-        let request = RoomRequest { room: self.room(), role: self.pairing.role, fresh: false };
+        let request = self.request(FIRST);
         let mut pause = Pause::after_some(PAUSE_MAX, in_vain);
         loop {
             pause.rest().await?;
@@ -96,7 +141,7 @@ impl<'p> Reunion<'p> {
                 }
             };
             let began = Instant::now();
-            match self.rejoin(connection, frames).await? {
+            match self.rejoin(connection, FIRST, frames).await? {
                 Ok(found) => return Ok(Found::Lane(Box::new(found))),
                 Err(why) => hindrance.note_if(why),
             }
@@ -108,10 +153,11 @@ impl<'p> Reunion<'p> {
     async fn rejoin(
         &self,
         mut connection: Connection,
+        lane: u8,
         frames: u64,
     ) -> Result<Result<(Connection, Proven), Option<String>>> {
         let (rejoin, message) =
-            Rejoin::new(self.secret.clone(), self.mode, LANE, self.pairing.role, *random()?);
+            Rejoin::new(self.secret.clone(), self.mode, lane, self.pairing.role, *random()?);
         if let Err(closed) = say(&mut connection, message).await {
             return Ok(Err(Some(closed.to_string())));
         }
@@ -217,8 +263,12 @@ fn in_words(time: Duration) -> String {
 pub(super) const GO_ON: &str =
     "Once the network is back, run the same commands again; a longer --retry waits for it.";
 
-/// The one lane there is.
-const LANE: u8 = 0;
+/// The lane that is found again, as long as that takes; the others are made anew.
+const FIRST: u8 = 0;
+
+/// How long the other side is awaited in the room of a lane beside the first: a ghost of this side may have to lose its seat there, which
+/// takes 15 s.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The longest pause between two attempts. Thousands of sides that look for one relay for minutes ask it some hundred times a second at most.
 const PAUSE_MAX: Duration = Duration::from_secs(5);

@@ -122,8 +122,19 @@ pub fn set_up(stream: &TcpStream) {
     let keepalive = TcpKeepalive::new().with_time(KEEPALIVE_IDLE).with_interval(KEEPALIVE_INTERVAL);
     let _ = socket.set_tcp_keepalive(&keepalive);
     if stream.peer_addr().is_ok_and(|peer| !peer.ip().to_canonical().is_loopback()) {
+        hold_little(&socket);
         ask_for_bbr(&socket);
     }
+}
+
+/// What is written and cannot be sent yet waits where something better can still be made of it: on a lossy line the system would take
+/// megabytes, while the line of another lane is free.
+fn hold_little(socket: &SockRef<'_>) {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    let _ = socket.set_tcp_notsent_lowat(UNSENT_BYTES);
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    // Others offer it not, or not by this name.
+    let _ = socket;
 }
 
 /// Asks for the congestion control that goes by what a line carries and not by what it loses: with others one lost packet in a thousand
@@ -145,6 +156,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(10);
 /// RFC 8305, section 5, recommends it.
 const STAGGER: Duration = Duration::from_millis(250);
+/// Half a record: enough for the next round of what a fast line sends at once, and small beside what is under way.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const UNSENT_BYTES: u32 = 128 << 10;
 /// Below the idle time after which routers at home forget a connection.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
 /// A few of these fit before our own liveness rules give up.

@@ -12,7 +12,8 @@ use smol::Timer;
 use smol::channel::{Receiver, RecvError, Sender, bounded};
 
 use super::attempt::Session;
-use super::lane::{Lane, LaneIo};
+use super::lane::LaneIo;
+use super::lanes::{Crew, Lanes};
 use super::reunion::{Found, Reunion};
 use crate::error::Result;
 
@@ -43,16 +44,17 @@ pub(super) struct Orders<'p> {
 pub struct Upkeep<'p> {
     orders: Receiver<Order>,
     found: Sender<Result<Found<'p>>>,
+    crew: Crew,
     reunion: Reunion<'p>,
 }
 
 /// Begins with the bytes of a session's first connection.
-pub(super) fn upkeep(io: LaneIo, reunion: Reunion<'_>) -> (Orders<'_>, Upkeep<'_>) {
+pub(super) fn upkeep(io: LaneIo, crew: Crew, reunion: Reunion<'_>) -> (Orders<'_>, Upkeep<'_>) {
     let (orders_in, orders) = bounded(ORDERS);
     let (found_in, found) = bounded(1);
     let ours = Orders { orders: orders_in, found };
     ours.give(Order::Move(Box::new(io)));
-    (ours, Upkeep { orders, found: found_in, reunion })
+    (ours, Upkeep { orders, found: found_in, crew, reunion })
 }
 
 impl<'p> Orders<'p> {
@@ -73,23 +75,29 @@ impl<'p> Orders<'p> {
 
 impl<'p> Upkeep<'p> {
     /// Runs a session beside this. When the session is over, what it said last still goes out, within a bounded time.
-    pub async fn beside<T>(self, session: impl Future<Output = (T, Lane)>) -> T {
+    pub async fn beside<T>(self, session: impl Future<Output = (T, Lanes)>) -> T {
+        let mut crew = pin!(self.crew.work(&self.reunion).fuse());
         let mut upkeep = pin!(self.run().fuse());
         let keeping = async {
-            upkeep.as_mut().await;
+            future::zip(upkeep.as_mut(), crew.as_mut()).await;
             future::pending().await
         };
-        let (result, lane) = future::or(keeping, session).await;
-        lane.finish();
+        let (result, lanes) = future::or(keeping, session).await;
+        lanes.finish();
         let late = async {
             Timer::after(CLOSING).await;
         };
-        future::or(upkeep, late).await;
+        // Nothing that counts is said on the lanes beside the first: they close meanwhile, or end with it.
+        let closing = async {
+            crew.await;
+            future::pending::<()>().await;
+        };
+        future::or(upkeep, future::or(closing, late)).await;
         result
     }
 
     /// Carries orders out until none will come any more, and the connection, if there is one, has ended.
-    async fn run(self) {
+    async fn run(&self) {
         let mut order = self.orders.recv().await;
         while let Ok(now) = order {
             order = match now {

@@ -137,9 +137,11 @@ impl Unpacker {
         outcome.filter(|()| payload.len() == length).map(|()| payload).ok_or(Lie)
     }
 
-    /// Takes back what was unpacked, so that the next payload need not be made room for.
-    pub fn reuse(&mut self, payload: Vec<u8>) {
-        self.spare = payload;
+    /// Takes back what was unpacked, so that the next payload need not be made room for; unless somebody keeps a part of it.
+    pub fn reuse(&mut self, payload: Bytes) {
+        if payload.is_unique() {
+            self.spare = payload.into();
+        }
     }
 }
 

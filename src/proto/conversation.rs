@@ -20,7 +20,7 @@ impl Conversation {
             Error::new(Kind::Internal, "a control frame was built too long").caused_by(error)
         })?;
         self.sent += 1;
-        Ok(PackedBlock { buffer, start: 0, cost: 0 })
+        Ok(PackedBlock { buffer, start: 0, cost: 0, run: 0 })
     }
 
     /// Checks the number of a control frame that arrived: each comes in order and once.

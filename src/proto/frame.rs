@@ -18,8 +18,9 @@ use serde::{Deserialize, Serialize};
 
 use super::compress::{Codec, Packer};
 use super::limits::{
-    FRAME_BYTES_MAX, FRAME_COST_MIN, HEADER_BYTES_MAX, LIST_MAX, NAMED_BYTES_MAX, NAMED_PER_COST,
-    PAYLOAD_BYTES_MAX, PIECE_HEADER_BYTES_MAX, PIECES_MAX, SAME_HEADER_BYTES_MAX, TEXT_BYTES_MAX,
+    FRAME_BYTES_MAX, FRAME_COST_MIN, HEADER_BYTES_MAX, LANES_MAX, LIST_MAX, NAMED_BYTES_MAX, NAMED_PER_COST,
+    PACKED_PER_COST, PAYLOAD_BYTES_MAX, PIECE_HEADER_BYTES_MAX, PIECES_MAX, SAME_HEADER_BYTES_MAX,
+    TEXT_BYTES_MAX,
 };
 use super::manifest::Item;
 use super::seal::TAG_BYTES;
@@ -173,6 +174,21 @@ pub enum Control<'a> {
     /// R→S: what to say of these files: some chunks as bytes, of others the values. Each is answered by those pieces and `Ended`, or
     /// by `Dropped`; for one file the next comes after the answer to the one before.
     Get(Vec<Get>),
+    /// S→R: this lane is wanted from now on, or no more.
+    Lane {
+        /// Its number, from 1.
+        lane: u8,
+        /// Whether both sides dial its room, or let go of its connection for good.
+        up: bool,
+    },
+    /// R→S: this lane has no connection any more, and gets none before the sender wants it again. What it said there and the receiver has not
+    /// taken it says on other lanes.
+    LaneTaken {
+        /// Its number, from 1.
+        lane: u8,
+        /// How many of its frames were taken, over all its connections.
+        frames: u64,
+    },
 }
 
 /// What the receiver wants of an item.
@@ -430,12 +446,12 @@ pub fn bounded_text(mut text: String) -> String {
     text
 }
 
-/// What a data frame of `frame_bytes` that names `pieces` counts for in the window. A packed one counts for what goes over the line and waits
-/// at the receiver: it is unpacked only when its turn has come. How much work a window of them can be is bounded by [`FRAME_COST_MIN`] for
-/// each: to no more than 64 bytes for each of its bytes, as with what is only named.
+/// What a data frame of `frame_bytes` that names `pieces` counts for in the window. `packed`: how long its payload is once it is unpacked, if it has
+/// to be.
 #[must_use]
-pub fn cost(frame_bytes: usize, pieces: &[Piece]) -> u64 {
-    (frame_bytes as u64).max(FRAME_COST_MIN) + named(pieces) / NAMED_PER_COST
+pub fn cost(frame_bytes: usize, pieces: &[Piece], packed: Option<u32>) -> u64 {
+    let unpacked = packed.map_or(0, |length| u64::from(length) / PACKED_PER_COST);
+    (frame_bytes as u64).max(FRAME_COST_MIN) + named(pieces) / NAMED_PER_COST + unpacked
 }
 
 /// The bytes of all pieces that are named and not carried: they take no room, but the receiver hashes them. Cannot overflow: a frame has
@@ -459,6 +475,8 @@ pub struct Block {
     header_bytes: usize,
     // How it is packed, and how long the payload was before. Nothing is added after that.
     packed: Option<(Codec, u32)>,
+    /// Which run of blocks it belongs to: those that hold parts of one chunk, which go one after the other. Blocks come in the order of their runs.
+    pub run: u64,
 }
 
 /// A complete frame in its buffer: `buffer[start..]` is the frame.
@@ -470,6 +488,8 @@ pub struct PackedBlock {
     pub start: usize,
     /// What it counts for in the window: 0 for a control frame.
     pub cost: u64,
+    /// As of the [`Block`]; 0 for a control frame.
+    pub run: u64,
 }
 
 impl Block {
@@ -479,7 +499,7 @@ impl Block {
         let mut buffer =
             Vec::with_capacity(HEADER_BYTES_MAX + payload_bytes.min(PAYLOAD_BYTES_MAX) + TAG_BYTES);
         buffer.resize(HEADER_BYTES_MAX, 0);
-        Block { buffer, pieces: Vec::new(), header_bytes: HEADER_BYTES_OVERHEAD, packed: None }
+        Block { buffer, pieces: Vec::new(), header_bytes: HEADER_BYTES_OVERHEAD, packed: None, run: 0 }
     }
 
     /// Whether it holds nothing.
@@ -608,7 +628,7 @@ impl Block {
     /// [`FrameError::TooMany`], if the header had no room; the limits are such that it always has.
     pub fn pack(self) -> Result<PackedBlock, FrameError> {
         let room_bytes = self.room_bytes();
-        let Block { mut buffer, pieces, packed, .. } = self;
+        let Block { mut buffer, pieces, packed, run, .. } = self;
         let named_cost = named(&pieces) / NAMED_PER_COST;
         let header = encode(&match packed {
             None => Header::Data(pieces),
@@ -616,8 +636,8 @@ impl Block {
         })?;
         let start = room_bytes.checked_sub(header.len()).ok_or(FrameError::TooMany)?;
         buffer[start..room_bytes].copy_from_slice(&header);
-        let cost = named_cost + cost(buffer.len() - start, &[]);
-        Ok(PackedBlock { buffer, start, cost })
+        let cost = named_cost + cost(buffer.len() - start, &[], packed.map(|(_, length)| length));
+        Ok(PackedBlock { buffer, start, cost, run })
     }
 }
 
@@ -718,6 +738,7 @@ impl Control<'_> {
                 let runs: usize = gets.iter().map(|get| get.send.len() + get.compare.len()).sum();
                 gets.len() <= LIST_MAX && runs <= LIST_MAX
             }
+            Control::Lane { lane, .. } | Control::LaneTaken { lane, .. } => (1..LANES_MAX).contains(lane),
             Control::Begin { .. }
             | Control::ManifestEnd { .. }
             | Control::Accept { .. }

@@ -59,6 +59,8 @@ fn controls() -> Vec<Control<'static>> {
             send: vec![Run { first: 3, count: 2 }],
             compare: vec![Run { first: 0, count: 3 }, Run { first: 300, count: 1 }],
         }]),
+        Control::Lane { lane: 3, up: true },
+        Control::LaneTaken { lane: 3, frames: 300 },
     ]
 }
 
@@ -79,6 +81,8 @@ fn name(control: &Control<'_>) -> &'static str {
         Control::Receipt => "Receipt",
         Control::Cancel(_) => "Cancel",
         Control::Get(_) => "Get",
+        Control::Lane { .. } => "Lane",
+        Control::LaneTaken { .. } => "LaneTaken",
     }
 }
 
@@ -94,6 +98,16 @@ fn every_control_frame_has_its_golden_bytes() {
     assert_eq!(Frame::decode(&encode_keep_alive().unwrap()), Ok(Frame::KeepAlive));
     assert_eq!(hex(&encode_received(300).unwrap()), golden("Received"));
     assert_eq!(Frame::decode(&encode_received(300).unwrap()), Ok(Frame::Received { frames: 300 }));
+}
+
+#[test]
+fn lanes_that_no_session_has_are_refused() {
+    for lane in [0, LANES_MAX, u8::MAX] {
+        for control in [Control::Lane { lane, up: true }, Control::LaneTaken { lane, frames: 0 }] {
+            let encoded = encode_control(0, control).unwrap();
+            assert_eq!(Frame::decode(&encoded), Err(FrameError::TooMany), "{lane}");
+        }
+    }
 }
 
 #[test]
@@ -139,7 +153,7 @@ fn a_data_frame_has_its_golden_bytes() {
     let packed = block.pack().unwrap();
     let bytes = &packed.buffer[packed.start..];
     assert_eq!(hex(bytes), golden("Data"));
-    assert_eq!(cost(bytes.len(), block_pieces(bytes).as_slice()), FRAME_COST_MIN + 300 / 64);
+    assert_eq!(cost(bytes.len(), block_pieces(bytes).as_slice(), None), FRAME_COST_MIN + 300 / 64);
     let pieces = vec![
         Piece::Bytes { entry: 1, offset: 0, length: 5 },
         Piece::Zeros { entry: 2, offset: 4096, length: 300 },
@@ -197,7 +211,7 @@ fn a_block_is_packed_where_that_makes_it_smaller() {
         let framed = block.pack().unwrap();
         let frame = &framed.buffer[framed.start..];
         assert!(frame.len() < PAYLOAD_BYTES_MAX / 10 && framed.buffer.capacity() < PAYLOAD_BYTES_MAX / 5);
-        assert_eq!(framed.cost, cost(frame.len(), &pieces));
+        assert_eq!(framed.cost, cost(frame.len(), &pieces, Some(1 << 18)));
         let Ok(Frame::Packed(data)) = Frame::decode(frame) else { panic!("{codec:?}") };
         assert_eq!((data.codec, data.pieces), (codec, pieces));
         let packed = Packed { codec, length: data.length, bytes: Bytes::copy_from_slice(data.payload) };
@@ -353,7 +367,7 @@ fn holes_are_charged_and_bounded() {
     assert!(!block.zeros(0, 1 << 41, 1));
     let packed = block.pack().unwrap();
     let frame = &packed.buffer[packed.start..];
-    let cost = cost(frame.len(), &block_pieces(frame));
+    let cost = cost(frame.len(), &block_pieces(frame), None);
     assert_eq!(cost, FRAME_COST_MIN + u64::from(NAMED_BYTES_MAX) / NAMED_PER_COST);
     assert!(cost <= crate::proto::limits::FRAME_COST_MAX);
     let too_many = [0x70, 1, 0, 2, 1, 0, 0, 0x80, 0x80, 0x80, 0x10, 1, 0, 0, 1];

@@ -38,6 +38,14 @@ pub const NAMED_BYTES_MAX: u32 = 32 << 20;
 /// busy for half a second and not for days.
 pub const NAMED_PER_COST: u64 = 64;
 
+/// Lanes of one session. Sixteen streams that lose one packet in a thousand fill a line that one fills to a twentieth; more would take from others.
+pub const LANES_MAX: u8 = 16;
+
+/// So many bytes that a packed payload unpacks to count for one byte of the window, beside those that go over the line: what of a stream comes
+/// out of its order waits unpacked, so this bounds it to four windows. And however well contents are packed, four times as many of them are under
+/// way as without, so that no long line has to wait for the window.
+pub const PACKED_PER_COST: u64 = 4;
+
 /// Bytes of frames that may be under way and not yet taken by the receiver's disk: 80 ms of a 1.6 Gbit/s line, and the
 /// bound on the receiver's queue.
 pub const WINDOW_BYTES: u64 = 16 << 20;
@@ -46,7 +54,9 @@ pub const WINDOW_BYTES: u64 = 16 << 20;
 pub const FRAME_COST_MIN: u64 = 4 * 1024;
 
 /// What a data frame costs of the window at most, in bytes.
-pub const FRAME_COST_MAX: u64 = FRAME_BYTES_MAX as u64 + NAMED_BYTES_MAX as u64 / NAMED_PER_COST;
+pub const FRAME_COST_MAX: u64 = FRAME_BYTES_MAX as u64
+    + NAMED_BYTES_MAX as u64 / NAMED_PER_COST
+    + PAYLOAD_BYTES_MAX as u64 / PACKED_PER_COST;
 
 /// The widest window a sender believes in. Ours is [`WINDOW_BYTES`]; a later version's may grow. Bounds what the sender remembers of
 /// the frames under way.

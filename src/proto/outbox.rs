@@ -48,14 +48,30 @@ struct Kept {
     number: u64,
     /// As in [`PackedBlock`].
     cost: u64,
+    run: u64,
+}
+
+/// How much data a lane has before it, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Load {
+    /// Waiting to be sealed.
+    pub queued: usize,
+    /// Sealed, and not counted by the other side.
+    pub under_way: usize,
 }
 
 impl Outbox {
     /// Nothing was said yet. Begins on a connection where `sealer` seals.
     #[must_use]
     pub fn new(sealer: Sealer) -> Outbox {
+        Outbox { sealer: Some(sealer), ..Outbox::unconnected() }
+    }
+
+    /// Nothing was said yet, and there is no connection.
+    #[must_use]
+    pub fn unconnected() -> Outbox {
         Outbox {
-            sealer: Some(sealer),
+            sealer: None,
             queued: VecDeque::new(),
             again: 0,
             kept: VecDeque::new(),
@@ -83,6 +99,19 @@ impl Outbox {
         self.data_queued < DATA_FRAMES_QUEUED && (self.data_bytes as u64) < DATA_BYTES_MAX
     }
 
+    /// How much data waits to be sealed, and how much was sealed and not counted, in bytes.
+    #[must_use]
+    pub fn load(&self) -> Load {
+        let queued = self.queued.iter().filter(|frame| frame.is_data()).map(frame_weight).sum();
+        Load { queued, under_way: self.data_bytes - queued }
+    }
+
+    /// Whether the other side has counted everything that was said.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.queued.is_empty() && self.kept.is_empty()
+    }
+
     /// How long the record of the next frame will be, if that is data: control frames wait for nobody.
     #[must_use]
     pub fn next_data_bytes(&self) -> Option<usize> {
@@ -102,13 +131,15 @@ impl Outbox {
     /// Kind `Internal`, when it cannot be sealed.
     pub fn seal_next(&mut self) -> Result<Option<Bytes>> {
         let Some(sealer) = &mut self.sealer else { return Ok(None) };
-        let Some(PackedBlock { mut buffer, start, cost }) = self.queued.pop_front() else { return Ok(None) };
+        let Some(PackedBlock { mut buffer, start, cost, run }) = self.queued.pop_front() else {
+            return Ok(None);
+        };
         let number = sealer.next_number();
         sealer.seal_in_place(&mut buffer, start)?;
         let record = lean(buffer, start);
         self.again = self.again.saturating_sub(1);
         self.data_queued -= usize::from(cost > 0);
-        self.kept.push_back(Kept { record: record.clone(), number, cost });
+        self.kept.push_back(Kept { record: record.clone(), number, cost, run });
         Ok(Some(record))
     }
 
@@ -147,13 +178,13 @@ impl Outbox {
         if defects::has(Defect::CreditLostAtReconnection) {
             self.kept.retain(|kept| kept.cost > 0);
         }
-        while let Some(Kept { record, number, cost }) = self.kept.pop_back() {
+        while let Some(Kept { record, number, cost, run }) = self.kept.pop_back() {
             let mut buffer = Vec::from(record);
             let frame_bytes = sealer.reopen(number, &mut buffer).map_err(|_| deaf())?.len();
             buffer.truncate(frame_bytes);
             self.again += 1;
             self.data_queued += usize::from(cost > 0);
-            self.queued.push_front(PackedBlock { buffer, start: 0, cost });
+            self.queued.push_front(PackedBlock { buffer, start: 0, cost, run });
         }
         Ok(())
     }
@@ -164,6 +195,24 @@ impl Outbox {
     /// # Errors
     /// Kind `Protocol`, when it claims more than was ever said, or less than before; and as [`Outbox::disconnect`].
     pub fn connect(&mut self, sealer: Sealer, frames: u64) -> Result<()> {
+        self.rewind(frames)?;
+        self.sealer = Some(sealer);
+        Ok(())
+    }
+
+    /// The other side has taken `frames` of what was said here, and takes no more: the rest, in order, is to be said elsewhere. What is said here
+    /// after that goes on behind those.
+    ///
+    /// # Errors
+    /// Kind `Protocol`, as with [`Outbox::connect`].
+    pub fn evacuate(&mut self, frames: u64) -> Result<VecDeque<PackedBlock>> {
+        self.rewind(frames)?;
+        (self.again, self.data_queued, self.data_bytes, self.control_bytes) = (0, 0, 0, 0);
+        Ok(std::mem::take(&mut self.queued))
+    }
+
+    /// Everything that was not counted waits again, and of that what the other side has counted is forgotten.
+    fn rewind(&mut self, frames: u64) -> Result<()> {
         self.disconnect()?;
         let newly = claimed(frames, self.counted, self.again)?;
         let newly = if defects::has(Defect::OutboxSaidTwice) { 0 } else { newly };
@@ -173,7 +222,6 @@ impl Outbox {
         }
         self.again -= newly;
         self.counted = frames;
-        self.sealer = Some(sealer);
         Ok(())
     }
 

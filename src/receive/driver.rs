@@ -8,7 +8,7 @@ use super::machine::{Beginning, Effect, Receiver};
 use super::sink::{Rules, SinkEvent};
 use crate::error::{Error, Kind, Result};
 use crate::events::Report;
-use crate::net::lane::Lane;
+use crate::net::lanes::Lanes;
 use crate::net::link::{Asked, Drive, Ended, Happening, Link, drive};
 use crate::net::pair::Paired;
 use crate::proto::pace::Rate;
@@ -58,13 +58,21 @@ enum Input {
 }
 
 impl<'h> Driver<'h> {
-    async fn run(mut self) -> (Result<Ended<'h>>, Lane) {
+    async fn run(mut self) -> (Result<Ended<'h>>, Lanes) {
         let result = drive(&mut self).await;
         if let Some(disk) = self.disk {
             let is_restarted = matches!(result, Ok(Ended::Restarted { .. }));
             disk.end(if is_restarted { LETTING_GO } else { CLEANING }).await;
         }
-        (result, self.link.lane)
+        (result, self.link.lanes)
+    }
+
+    /// Nothing more is taken from this lane.
+    fn let_go(&mut self, lane: u8) {
+        match self.link.lanes.let_go(lane) {
+            Ok(frames) => self.machine.lane_taken(lane, frames),
+            Err(error) => self.machine.fail(error),
+        }
     }
 }
 
@@ -75,7 +83,7 @@ impl<'h> Drive<'h> for Driver<'h> {
         while let Some(effect) = self.machine.poll() {
             match effect {
                 Effect::Frame(frame) => {
-                    if let Err(error) = self.link.lane.send(frame) {
+                    if let Err(error) = self.link.lanes.send(frame) {
                         self.machine.fail(error);
                     }
                 }
@@ -93,6 +101,8 @@ impl<'h> Drive<'h> for Driver<'h> {
                 }
                 Effect::Event(event) => self.link.tell(event),
                 Effect::Ask(question) => self.link.ask(question),
+                Effect::Lane { lane, up: true } => self.link.lanes.open(lane),
+                Effect::Lane { lane, up: false } => self.let_go(lane),
                 Effect::Decide(conflict) => self.link.decide(conflict),
                 Effect::Done(result) => {
                     self.link.show(self.machine.progress());
@@ -130,13 +140,16 @@ impl<'h> Drive<'h> for Driver<'h> {
             Input::Happened(Happening::Frame(Err(error))) if error.kind() == Kind::ConnectionLost => {
                 self.machine.connection_lost(error);
             }
-            Input::Sunk(Err(error)) | Input::Happened(Happening::Frame(Err(error))) => {
+            Input::Happened(Happening::FrameBeside(Ok(bytes))) => self.machine.frame_beside(bytes, now_ms),
+            Input::Happened(Happening::LaneLost { lane, .. }) => self.let_go(lane),
+            Input::Sunk(Err(error))
+            | Input::Happened(Happening::Frame(Err(error)) | Happening::FrameBeside(Err(error))) => {
                 self.machine.fail(error);
             }
             Input::Happened(Happening::Answer(Asked::Verify, same)) => self.machine.verified(same, now_ms),
             Input::Happened(Happening::Answer(Asked::Accept, yes)) => self.machine.accepted(yes, now_ms),
             Input::Happened(Happening::Decided(decision)) => self.machine.decided(decision),
-            Input::Happened(Happening::Drained | Happening::Restarted) => {}
+            Input::Happened(Happening::Drained | Happening::LaneUp(_) | Happening::Restarted) => {}
             Input::Happened(Happening::Cancelled) => {
                 self.machine.fail(Error::new(Kind::Interrupted, "interrupted"));
             }

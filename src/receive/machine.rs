@@ -10,9 +10,10 @@
 //! sink; what the sink says becomes plans, credit and outcomes. When every item has its outcome the machine says `Complete`, and
 //! waits for the receipt a bounded time: everything is on disk by then, so that it is lost changes nothing here.
 
+mod lanes;
 mod receiving;
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 use bytes::BytesMut;
 
@@ -34,7 +35,8 @@ use crate::proto::pace::{Rate, Ration};
 use crate::proto::seal::TAG_BYTES;
 use crate::proto::window::{Standing, Window};
 
-use receiving::Receiving;
+use lanes::Lanes;
+use receiving::{Receiving, Taken};
 
 /// The receiving side of one session.
 #[derive(Debug)]
@@ -67,6 +69,9 @@ pub struct Receiver {
     charged: u64,
     taken: u64,
     granted: u64,
+    lanes: Lanes,
+    // Ends that were said before everything had come on other lanes: of open items.
+    early_ends: HashMap<u64, FileEnd>,
     window_bytes: u64,
     ration: Option<Ration>,
 }
@@ -86,6 +91,13 @@ pub enum Effect {
     Ask(Question),
     /// Ask the person about this; the answer goes to [`Receiver::decided`].
     Decide(Conflict),
+    /// Come to the room of this lane, or let go of its connection for good; then [`Receiver::lane_taken`].
+    Lane {
+        /// Its number, from 1.
+        lane: u8,
+        /// Come, or let go.
+        up: bool,
+    },
     /// Nothing more will come: let what was said reach the other side, close, and return this.
     Done(Result<Report>),
 }
@@ -150,6 +162,8 @@ impl Receiver {
             charged: 0,
             taken: 0,
             granted: 0,
+            lanes: Lanes::new(beginning.both_can.has(Capabilities::LANES)),
+            early_ends: HashMap::new(),
             window_bytes: ration.as_ref().map_or(WINDOW_BYTES, Ration::window_bytes),
             ration,
         };
@@ -204,13 +218,36 @@ impl Receiver {
         }
     }
 
-    /// A frame arrived: the opened bytes of a record.
+    /// A frame arrived on lane 0: the opened bytes of a record.
     pub fn frame(&mut self, bytes: BytesMut, now_ms: u64) {
         if self.stage == Stage::Done {
             return;
         }
         if let Err(error) = self.read(bytes, now_ms) {
             self.fail(error);
+        }
+    }
+
+    /// A frame arrived on another lane.
+    pub fn frame_beside(&mut self, bytes: BytesMut, now_ms: u64) {
+        if self.stage == Stage::Done {
+            return;
+        }
+        // Before a lane is there nothing comes on it.
+        let result = match Frame::decode(&bytes) {
+            Ok(Frame::Control { .. }) => Err(broken("something was said on the wrong lane")),
+            Ok(_) => self.read(bytes, now_ms),
+            Err(error) => Err(broken(error)),
+        };
+        if let Err(error) = result {
+            self.fail(error);
+        }
+    }
+
+    /// This lane has no connection any more, and so many of its frames were taken in all.
+    pub fn lane_taken(&mut self, lane: u8, frames: u64) {
+        if self.stage == Stage::Running && self.lanes.went(lane) {
+            self.say(Control::LaneTaken { lane, frames });
         }
     }
 
@@ -289,7 +326,7 @@ impl Receiver {
             }
             Frame::Packed(data) => (data.pieces, data.payload.len(), Some((data.codec, data.length))),
         };
-        let cost = cost(bytes.len(), &pieces);
+        let cost = cost(bytes.len(), &pieces, packed.map(|(_, length)| length));
         let payload = bytes.split_off(bytes.len() - payload_bytes);
         self.data(pieces, payload, packed, cost)
     }
@@ -321,6 +358,13 @@ impl Receiver {
             }
             Control::Ended(ends) => ends.into_iter().try_for_each(|end| self.ended(end)),
             Control::Dropped { entry, failure } => self.dropped(entry, Failure::from(&failure)),
+            // Nothing is dialled before the person has agreed.
+            Control::Lane { lane, up } if self.accepting == Accepting::Accepted => {
+                if self.lanes.wanted(lane, up)? && self.stage == Stage::Running {
+                    self.effects.push_back(Effect::Lane { lane, up });
+                }
+                Ok(())
+            }
             Control::Receipt | Control::Cancel(_) if self.stage == Stage::Ending => {
                 self.end_by_report();
                 Ok(())
@@ -446,6 +490,8 @@ impl Receiver {
         if self.charged > self.granted {
             return Err(broken("more data than there was room for"));
         }
+        let order = self.lanes.order();
+        let mut ends = Vec::new();
         for piece in &pieces {
             let (entry, _, length) = piece.place();
             match self.window.get(entry) {
@@ -453,7 +499,11 @@ impl Receiver {
                 Standing::Resolved => continue,
                 Standing::Unknown => return Err(broken("data of what was not offered")),
                 Standing::Open(item) => {
-                    item.take(piece)?;
+                    match item.take(piece, order)? {
+                        Taken::Part => {}
+                        Taken::Last => ends.extend(self.early_ends.remove(&entry)),
+                        Taken::Late => continue,
+                    }
                     item.counted.held += piece.held_bytes();
                 }
             }
@@ -468,6 +518,7 @@ impl Receiver {
                 Job::WritePacked { pieces, payload: Packed { codec, length, bytes }, cost }
             }
         }));
+        self.effects.extend(ends.into_iter().map(|end| Effect::Job(Job::Finish(end))));
         Ok(())
     }
 
@@ -476,9 +527,13 @@ impl Receiver {
             Standing::Resolved => Ok(()),
             Standing::Unknown => Err(broken("the end of what was not offered")),
             Standing::Open(item) => {
-                item.ended(&end)?;
+                let is_all_there = item.ended(&end, self.lanes.order())?;
                 self.tally.measured(&mut item.counted, end.size);
-                self.effects.push_back(Effect::Job(Job::Finish(end)));
+                if is_all_there {
+                    self.effects.push_back(Effect::Job(Job::Finish(end)));
+                } else {
+                    self.early_ends.insert(end.entry, end);
+                }
                 Ok(())
             }
         }
@@ -498,6 +553,7 @@ impl Receiver {
 
     fn resolved(&mut self, id: u64, failure: Option<Failure>, now_ms: u64) {
         let Standing::Open(item) = self.window.resolve(id) else { return };
+        self.early_ends.remove(&id);
         if let Some(end) = self.tally.resolved(item.counted, failure.clone()) {
             self.tell(Event::Entry(end));
         }

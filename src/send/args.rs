@@ -26,6 +26,9 @@ pub struct SendArgs {
     /// at most so many bytes a second: 10M, 1.5MiB, 200k, 100Mbit
     #[argh(option, arg_name = "RATE")]
     pub limit: Option<Word>,
+    /// connections at once: auto, or 1 to 16
+    #[argh(option, arg_name = "N")]
+    pub lanes: Option<Word>,
     /// show a string that both people compare before any data
     #[argh(switch)]
     pub verify: bool,

@@ -6,18 +6,21 @@ use std::time::{Duration, Instant};
 use futures_lite::future;
 use smol::channel::{Receiver, bounded};
 
+use super::LaneCount;
 use super::limit::Limit;
+use super::machine::width::{Sample, Step, Width};
 use super::machine::{Beginning, Effect, Sender};
 use super::packing::{Compress, Ready, Unpacked, packing};
 use super::source::{Reader, SourceEvent, Walk};
 use super::wishes::{Reading, Wishes};
 use crate::error::{Error, Kind, Result};
-use crate::events::Report;
-use crate::net::lane::Lane;
+use crate::events::{Event, Report};
+use crate::net::lanes::Lanes;
 use crate::net::link::{Asked, Drive, Ended, Happening, Link, drive, spawn};
 use crate::net::pair::Paired;
 use crate::proto::chunk::ChunkSize;
 use crate::proto::compress::Codec;
+use crate::proto::handshake::Capabilities;
 use crate::proto::limits::PAYLOAD_BYTES_MAX;
 use crate::proto::manifest::Entry;
 use crate::proto::pace::Rate;
@@ -29,16 +32,21 @@ use crate::proto::pace::Rate;
 /// # Errors
 /// Whatever ended the session before the receiver's statement that everything has its outcome.
 pub async fn run(paired: Paired<'_>, walk: Walk, cut: Cut) -> Result<Ended<'_>> {
-    let Cut { chunk, compress, limit } = cut;
+    let Cut { chunk, compress, lanes, limit } = cut;
+    let width = Width::new(match lanes {
+        _ if !paired.both_can.has(Capabilities::LANES) => Some(1),
+        LaneCount::Exactly(lanes) => Some(lanes),
+        LaneCount::Auto => None,
+    });
     let beginning = Beginning { chunk, verify: paired.verify.clone(), must_confirm: paired.must_confirm };
     let packing = packing(compress, Codec::best(paired.both_can))?;
     let threads = Threads::start(walk, chunk, packing)?;
     let (link, upkeep) = Link::new(paired);
     let limit = limit.map(Limit::new);
     if let Some(limit) = &limit {
-        link.lane.hold_to(limit.throttle.clone());
+        link.lanes.first().hold_to(limit.throttle.clone());
     }
-    let driver = Driver { machine: Sender::new(beginning), link, threads, limit };
+    let driver = Driver { machine: Sender::new(beginning), link, threads, width, limit };
     // On the heap: it is far larger than what it is part of.
     Box::pin(upkeep.beside(Box::pin(driver.run()))).await
 }
@@ -50,6 +58,8 @@ pub struct Cut {
     pub chunk: ChunkSize,
     /// Whether they are packed.
     pub compress: Compress,
+    /// Over how many lanes they go.
+    pub lanes: LaneCount,
     /// No more than this goes out a second.
     pub limit: Option<Rate>,
 }
@@ -58,6 +68,7 @@ struct Driver<'h> {
     machine: Sender,
     link: Link<'h>,
     threads: Threads,
+    width: Width,
     limit: Option<Limit>,
 }
 
@@ -87,6 +98,38 @@ enum Input {
 }
 
 impl<'h> Driver<'h> {
+    /// Opens the lanes that are wanted, and lets go of those that are not.
+    fn widen(&mut self) {
+        while let Some(step) = self.width.poll() {
+            match step {
+                Step::Open(lane) => {
+                    self.machine.lane(lane, true);
+                    self.link.lanes.open(lane);
+                }
+                Step::Retire(lane) => self.link.lanes.retire(lane),
+            }
+        }
+        for lane in self.link.lanes.retired() {
+            match self.link.lanes.let_go(lane) {
+                Ok(_) => self.machine.lane(lane, false),
+                Err(error) => self.machine.fail(error),
+            }
+        }
+    }
+
+    /// Looks at how the lanes do.
+    fn tick(&mut self) {
+        let now_ms = self.link.now_ms();
+        self.machine.tick(now_ms);
+        if self.link.lanes.is_connected() {
+            let Driver { machine, link, width, .. } = self;
+            let (taken, left) = (machine.taken_bytes(), machine.left_bytes());
+            width.tick(now_ms, Sample { taken, waits: !link.lanes.has_room(), left });
+            self.widen();
+        }
+        self.link.show(self.machine.progress());
+    }
+
     /// Puts into the manifest what was found, as far as it has room.
     fn announce(&mut self) {
         while self.machine.wants_entries()
@@ -100,10 +143,10 @@ impl<'h> Driver<'h> {
         }
     }
 
-    async fn run(mut self) -> (Result<Ended<'h>>, Lane) {
+    async fn run(mut self) -> (Result<Ended<'h>>, Lanes) {
         let result = drive(&mut self).await;
         // The walk and the reading end with their channels; what they still have in hand is for nobody and harms nobody.
-        (result, self.link.lane)
+        (result, self.link.lanes)
     }
 }
 
@@ -118,7 +161,7 @@ impl<'h> Drive<'h> for Driver<'h> {
                     if let Some(limit) = &mut self.limit {
                         limit.said(&frame);
                     }
-                    if let Err(error) = self.link.lane.send(frame) {
+                    if let Err(error) = self.link.lanes.send(frame) {
                         self.machine.fail(error);
                     }
                 }
@@ -131,7 +174,22 @@ impl<'h> Drive<'h> for Driver<'h> {
                     self.threads.wishes.wish(fetches.drain(..));
                     self.threads.wishes.give_up(entry);
                 }
-                Effect::Event(event) => self.link.tell(event),
+                Effect::LaneTaken { lane, frames } => {
+                    self.width.gone(lane, self.link.now_ms());
+                    if let Err(error) = self.link.lanes.taken(lane, frames) {
+                        self.machine.fail(error);
+                    }
+                }
+                Effect::Event(event) => {
+                    if matches!(event, Event::Accepted) {
+                        let now_ms = self.link.now_ms();
+                        // What is known by now, if not all: more only makes it longer.
+                        let left = self.machine.progress().bytes_total;
+                        self.width.accepted(now_ms, now_ms, Some(left));
+                        self.widen();
+                    }
+                    self.link.tell(event);
+                }
                 Effect::Ask(question) => self.link.ask(question),
                 Effect::Done(result) => {
                     self.link.show(self.machine.progress());
@@ -155,7 +213,7 @@ impl<'h> Drive<'h> for Driver<'h> {
 
     async fn next(&mut self) -> Input {
         let wants_entries = self.machine.wants_entries();
-        let wants_data = self.machine.wants_data() && self.link.lane.has_room();
+        let wants_data = self.machine.wants_data() && self.link.lanes.has_room();
         let Threads { walked, entries, read, .. } = &mut self.threads;
         let limit = self.limit.as_ref();
         let entry = async {
@@ -197,8 +255,15 @@ impl<'h> Drive<'h> for Driver<'h> {
             Input::Happened(Happening::Frame(Err(error))) if error.kind() == Kind::ConnectionLost => {
                 self.machine.connection_lost(error);
             }
-            Input::Walked(Walked::Failed(error)) | Input::Happened(Happening::Frame(Err(error))) => {
+            Input::Walked(Walked::Failed(error))
+            | Input::Happened(Happening::Frame(Err(error)) | Happening::FrameBeside(Err(error))) => {
                 self.machine.fail(error);
+            }
+            Input::Happened(Happening::FrameBeside(Ok(_))) => self.machine.frame_beside(),
+            Input::Happened(Happening::LaneUp(lane)) => self.width.came(lane, self.link.now_ms()),
+            Input::Happened(Happening::LaneLost { lane, is_refused }) => {
+                self.width.lost(lane, is_refused, self.link.now_ms());
+                self.machine.lane(lane, false);
             }
             Input::Happened(Happening::Answer(Asked::Verify, same)) => self.machine.verified(same),
             Input::Happened(
@@ -210,10 +275,7 @@ impl<'h> Drive<'h> for Driver<'h> {
             Input::Happened(Happening::Cancelled) => {
                 self.machine.fail(Error::new(Kind::Interrupted, "interrupted"));
             }
-            Input::Happened(Happening::Tick) => {
-                self.machine.tick(self.link.now_ms());
-                self.link.show(self.machine.progress());
-            }
+            Input::Happened(Happening::Tick) => self.tick(),
         }
     }
 }
@@ -277,3 +339,64 @@ const WALKED_TOGETHER_MAX: usize = 64;
 
 /// For so long an entry waits at most for others to be told with it, beside the one that is being looked at.
 const TELL_WITHIN: Duration = Duration::from_micros(500);
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+    use crate::proto::manifest::EntryKind;
+    use crate::proto::path::RelPath;
+
+    fn entry(id: u64) -> Entry {
+        Entry { id, path: RelPath::root(), kind: EntryKind::Directory }
+    }
+
+    /// What is told of a walk: the numbers of each batch, or how it ended.
+    fn told(walk: impl Iterator<Item = Result<Entry>>) -> Vec<Result<Vec<u64>, &'static str>> {
+        let told = RefCell::new(Vec::new());
+        let _ = walk_all(walk, |said| {
+            told.borrow_mut().push(match said {
+                Walked::Entries(entries) => Ok(entries.iter().map(|entry| entry.id).collect()),
+                Walked::Failed(_) => Err("failed"),
+                Walked::End => Err("end"),
+            });
+            Some(())
+        });
+        told.into_inner()
+    }
+
+    #[test]
+    fn everything_that_is_found_is_told_once_in_order_and_before_the_end() {
+        for (tail, end) in [(None, "end"), (Some(Err(Error::new(Kind::Internal, ""))), "failed")] {
+            let mut told = told((0..200).map(entry).map(Ok).chain(tail));
+            assert_eq!(told.pop(), Some(Err(end)));
+            let batches: Vec<Vec<u64>> = told.into_iter().map(Result::unwrap).collect();
+            assert!(batches.iter().all(|batch| batch.len() <= WALKED_TOGETHER_MAX));
+            assert_eq!(batches.concat(), (0..200).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn what_was_found_long_ago_does_not_wait_for_more() {
+        let slow = (0..3).map(|id| {
+            let begun = Instant::now();
+            while begun.elapsed() < TELL_WITHIN {
+                std::hint::spin_loop();
+            }
+            Ok(entry(id))
+        });
+        assert_eq!(told(slow)[..3], [Ok(vec![0]), Ok(vec![1]), Ok(vec![2])]);
+    }
+
+    #[test]
+    fn nothing_more_is_looked_for_when_nobody_listens() {
+        let mut looked = 0;
+        let walk = std::iter::from_fn(|| {
+            looked += 1;
+            Some(Ok(entry(looked)))
+        });
+        assert_eq!(walk_all(walk, |_| None), None);
+        assert!(looked <= WALKED_TOGETHER_MAX as u64);
+    }
+}

@@ -11,6 +11,7 @@
 //! hand ([`Sender::idle`]).
 
 mod sending;
+pub mod width;
 
 use std::collections::VecDeque;
 
@@ -56,6 +57,8 @@ pub struct Sender {
     spent: u64,
     in_flight: VecDeque<InFlight>,
     ends: Vec<FileEnd>,
+    // The lanes that were asked for and of which the receiver has not said yet that they are no more; one bit each.
+    lanes: u16,
 }
 
 /// What the driver must do.
@@ -71,6 +74,13 @@ pub enum Effect {
     Event(Event),
     /// Ask the person whether both sides show this string; the answer goes to [`Sender::verified`].
     Ask(Question),
+    /// The receiver has let go of this lane, and has taken so many of its frames: what is left is to be said on others.
+    LaneTaken {
+        /// Its number, from 1.
+        lane: u8,
+        /// So many.
+        frames: u64,
+    },
     /// Nothing more will come: let what was said reach the other side, close, and return this.
     Done(Result<Report>),
 }
@@ -130,6 +140,7 @@ impl Sender {
             spent: 0,
             in_flight: VecDeque::new(),
             ends: Vec::new(),
+            lanes: 0,
         };
         sender.say(Control::Begin { chunk_bytes: beginning.chunk.bytes() });
         if let Some(text) = beginning.verify {
@@ -159,6 +170,19 @@ impl Sender {
         self.stage == Stage::Running
             && self.accepted
             && self.credit.saturating_sub(self.spent) >= FRAME_COST_MAX
+    }
+
+    /// What the receiver has taken so far, in bytes of frames.
+    #[must_use]
+    pub fn taken_bytes(&self) -> u64 {
+        self.credit - self.window_bytes
+    }
+
+    /// What there is to send still, in bytes, where all of it is known.
+    #[must_use]
+    pub fn left_bytes(&self) -> Option<u64> {
+        let Progress { bytes_done, bytes_total, complete, .. } = self.progress();
+        complete.then(|| bytes_total.saturating_sub(*bytes_done))
     }
 
     /// How many file bytes one block should have at most, once the receiver has accepted: as suits its window.
@@ -275,7 +299,29 @@ impl Sender {
         self.done(Ok(report));
     }
 
-    /// A frame arrived: the opened bytes of a record.
+    /// Asks for a lane beside the first, or tells that it is wanted no more; either way [`Effect::LaneTaken`] comes when it is over. Only after the
+    /// receiver has accepted, and only where it can have more lanes. A lane that is there already is not asked for again.
+    pub fn lane(&mut self, lane: u8, up: bool) {
+        let bit = bit(lane);
+        if self.stage != Stage::Running || !self.accepted || up == (self.lanes & bit != 0) {
+            return;
+        }
+        self.lanes |= bit;
+        self.say(Control::Lane { lane, up });
+    }
+
+    /// Whether this lane beside the first was asked for, and the receiver has not said yet that it is no more.
+    #[must_use]
+    pub fn has_lane(&self, lane: u8) -> bool {
+        self.lanes & bit(lane) != 0
+    }
+
+    /// A frame arrived on a lane beside the first, where the receiver has nothing to say.
+    pub fn frame_beside(&mut self) {
+        self.fail(broken("the receiver said something on the wrong lane"));
+    }
+
+    /// A frame arrived on lane 0: the opened bytes of a record.
     pub fn frame(&mut self, bytes: &[u8]) {
         if self.stage == Stage::Done {
             return;
@@ -360,6 +406,11 @@ impl Sender {
                 .try_for_each(|outcome| self.outcome(outcome.entry, outcome.failure.as_ref())),
             Control::Get(gets) if self.accepted => gets.iter().try_for_each(|get| self.get(get)),
             Control::Complete { delivered, failed } => self.complete(delivered, failed),
+            Control::LaneTaken { lane, frames } if self.lanes & bit(lane) != 0 => {
+                self.lanes &= !bit(lane);
+                self.effects.push_back(Effect::LaneTaken { lane, frames });
+                Ok(())
+            }
             Control::Cancel(cancelled) => {
                 self.done(Err(cancelled_by_peer(&cancelled)));
                 Ok(())
@@ -475,6 +526,11 @@ impl Sender {
             self.effects.push_back(Effect::Done(result));
         }
     }
+}
+
+/// Numbers of lanes are checked where frames are read.
+fn bit(lane: u8) -> u16 {
+    1u16.checked_shl(lane.into()).unwrap_or(0)
 }
 
 /// Ends of files in one frame: 512 of them take about 24 KiB.

@@ -50,8 +50,20 @@ pub struct SendOptions {
     pub wait: Option<Duration>,
     /// How long a lost connection is looked for before the transfer ends; zero: not at all.
     pub retry: Duration,
+    /// How many lanes data goes over.
+    pub lanes: LaneCount,
     /// What this side may do where the other can, too.
     pub capabilities: Capabilities,
+}
+
+/// How many lanes data goes over, where the other side can have more than one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LaneCount {
+    /// One, and more while that makes it faster.
+    #[default]
+    Auto,
+    /// So many, from 1 to 16, if they can be had.
+    Exactly(u8),
 }
 
 impl SendOptions {
@@ -69,6 +81,7 @@ impl SendOptions {
             limit: None,
             wait: None,
             retry: RETRY,
+            lanes: LaneCount::Auto,
             capabilities: Capabilities::default(),
         }
     }

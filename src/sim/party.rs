@@ -108,6 +108,7 @@ impl Party {
                         sending::Effect::Abandon(entry) => reader.abandon(entry),
                         sending::Effect::Event(event) => wishes.push(Wish::Told(event)),
                         sending::Effect::Ask(_) => wishes.push(Wish::Answer),
+                        sending::Effect::LaneTaken { .. } => {}
                         sending::Effect::Done(result) => return wishes.push(Wish::Done(result)),
                     }
                 }
@@ -131,6 +132,7 @@ impl Party {
                         receiving::Effect::Event(event) => wishes.push(Wish::Told(event)),
                         receiving::Effect::Ask(_) => wishes.push(Wish::Answer),
                         receiving::Effect::Decide(_) => wishes.push(Wish::Decide),
+                        receiving::Effect::Lane { lane, .. } => machine.lane_taken(lane, 0),
                         receiving::Effect::Done(result) => return wishes.push(Wish::Done(result)),
                     }
                 }

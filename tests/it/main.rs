@@ -31,6 +31,7 @@ mod relay_stub;
 mod reunion;
 mod rig;
 mod session;
+mod shaped;
 #[cfg(unix)]
 mod terminal;
 #[cfg(unix)]

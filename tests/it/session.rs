@@ -3,6 +3,7 @@
 use bytes::BytesMut;
 use p2pc::Kind;
 use p2pc::events::{Event, Question};
+use p2pc::proto::compress::{Codec, Packer};
 use p2pc::proto::frame::{
     Block, CancelReason, Cancelled, Control, FileEnd, Frame, Outcome, Reason, Verdict, WireFailure,
     encode_control, encode_keep_alive,
@@ -37,6 +38,35 @@ fn any_schedule_delivers_everything() {
         );
         assert_eq!(world.sink.arrived, contents, "seed {seed}");
         assert_eq!(world.receiver.progress().entries_done, counted);
+    }
+}
+
+#[test]
+fn lanes_that_come_and_go_deliver_everything() {
+    for seed in 0..200 {
+        let mut dice = Dice::new(seed);
+        let mut tree = Tree::random(&mut dice, 40);
+        for at in 0..dice.roll(3) {
+            tree.file(&format!("large{at}"), vec![at as u8; 2_000_000]);
+        }
+        let contents = tree.contents.clone();
+        let mut world = World::new(tree);
+        let yes = receiving::Beginning { yes: true, ..receiving::Beginning::default() };
+        world.receiver = Receiver::new(yes);
+        world.lanes = 2 + dice.roll(15) as u8;
+        if seed % 4 == 0
+            && let Some(path) = contents.keys().next()
+        {
+            world.vanishes(path.clone(), 0);
+        }
+        assert!(world.run(&mut dice), "seed {seed} stalled");
+        let (sent, received) = (world.sent.unwrap().unwrap(), world.received.unwrap().unwrap());
+        assert_eq!((sent.delivered, sent.failed), (received.delivered, received.failed), "seed {seed}");
+        for (path, bytes) in &world.sink.arrived {
+            assert!(contents[path] == *bytes, "seed {seed} {path:?}");
+        }
+        let missing = contents.len() - world.sink.arrived.len();
+        assert!(missing <= usize::from(seed % 4 == 0), "seed {seed}");
     }
 }
 
@@ -136,7 +166,7 @@ fn strings_are_compared_before_anything_is_said() {
             verify: verify.clone(),
             must_confirm: true,
             yes: true,
-            both_can: Capabilities::ALL,
+            both_can: Capabilities::ZSTD,
             limit: None,
         });
         assert!(!world.run(&mut Dice::new(5)));
@@ -189,7 +219,11 @@ pub struct Victim {
 
 impl Victim {
     pub fn new() -> Victim {
-        let receiver = Receiver::new(receiving::Beginning { yes: true, ..receiving::Beginning::default() });
+        let receiver = Receiver::new(receiving::Beginning {
+            yes: true,
+            both_can: Capabilities::NONE,
+            ..receiving::Beginning::default()
+        });
         let mut victim = Victim { receiver, seq: 0, jobs: Vec::new(), result: None };
         victim.hears(Control::Begin { chunk_bytes: 1 << 20 });
         victim
@@ -213,6 +247,23 @@ impl Victim {
         self.bytes(&bytes)
     }
 
+    /// One that can have lanes, and has one, or lets go of it.
+    fn with_lane(size: Option<u64>) -> Victim {
+        let mut victim = Victim::expecting_of(size);
+        let yes = receiving::Beginning { yes: true, ..receiving::Beginning::default() };
+        (victim.receiver, victim.seq) = (Receiver::new(yes), 0);
+        victim.hears(Control::Begin { chunk_bytes: 1 << 20 });
+        victim.hears(Control::Manifest(vec![Item::File { name: b"f", size, meta: META, holes: 0 }]));
+        victim.sink(SinkEvent::Planned { entry: 0, verdict: Verdict::Send });
+        victim.hears(Control::Lane { lane: 1, up: true });
+        victim
+    }
+
+    fn beside(&mut self, bytes: &[u8]) -> &mut Victim {
+        self.receiver.frame_beside(BytesMut::from(bytes), 0);
+        self.bytes(&encode_keep_alive().unwrap())
+    }
+
     pub fn data(&mut self, entry: u64, offset: u64, contents: &[u8]) -> &mut Victim {
         let bytes = data(entry, offset, contents);
         self.bytes(&bytes)
@@ -221,6 +272,16 @@ impl Victim {
     pub fn sink(&mut self, event: SinkEvent) -> &mut Victim {
         self.receiver.sink(event, 0);
         self.bytes(&encode_keep_alive().unwrap())
+    }
+
+    /// One that offers, and whose person has yet to answer.
+    fn asking() -> Victim {
+        let mut victim = Victim::new();
+        let beginning = receiving::Beginning::default();
+        (victim.receiver, victim.seq) = (Receiver::new(beginning), 0);
+        victim.hears(Control::Begin { chunk_bytes: 1 << 20 });
+        victim.hears(Control::Manifest(vec![Item::File { name: b"f", size: Some(1), meta: META, holes: 0 }]));
+        victim
     }
 
     /// One file of 10 bytes, planned and expected.
@@ -249,6 +310,86 @@ pub fn data(entry: u64, offset: u64, contents: &[u8]) -> Vec<u8> {
     block.piece(entry, offset, contents.len(), fill).unwrap();
     let packed = block.pack().unwrap();
     packed.buffer[packed.start..].to_vec()
+}
+
+/// What it is, to whom it is told, and how.
+type Lie<'l> = (&'static str, Victim, &'l dyn Fn(&mut Victim));
+
+#[test]
+fn lies_about_lanes_are_found_out() {
+    let end = |size| Control::Ended(vec![FileEnd { entry: 0, size, root: [0; 32] }]);
+    let lane = |up| Control::Lane { lane: 1, up };
+    let gone = || WireFailure { reason: Reason::Vanished, text: "" };
+    let lies: [Lie<'_>; 11] = [
+        ("where there can be none", Victim::expecting(), &|v| {
+            v.hears(lane(true));
+        }),
+        ("before the person agreed", Victim::asking(), &|v| {
+            v.hears(lane(true));
+        }),
+        ("twice", Victim::with_lane(Some(10)), &|v| {
+            v.hears(lane(true));
+        }),
+        ("the first", Victim::with_lane(Some(10)), &|v| {
+            v.hears(Control::Lane { lane: 0, up: true });
+        }),
+        ("the seventeenth", Victim::with_lane(Some(10)), &|v| {
+            v.hears(Control::Lane { lane: 16, up: true });
+        }),
+        ("control on it", Victim::with_lane(Some(10)), &|v| {
+            let bytes = encode_control(0, Control::Receipt).unwrap();
+            v.beside(&bytes);
+        }),
+        ("garbage on it", Victim::with_lane(Some(10)), &|v| {
+            v.beside(b"garbage");
+        }),
+        ("more than was asked for", Victim::with_lane(Some(10)), &|v| {
+            v.data(0, 0, b"1234567890").beside(&data(0, 0, b"x"));
+        }),
+        ("more after the end", Victim::with_lane(Some(10)), &|v| {
+            v.hears(end(10)).beside(&data(0, 0, b"1234567890")).beside(&data(0, 0, b"x"));
+        }),
+        ("two ends", Victim::with_lane(Some(10)), &|v| {
+            v.hears(end(10)).hears(end(10));
+        }),
+        ("an end and none", Victim::with_lane(Some(10)), &|v| {
+            v.hears(end(10)).hears(Control::Dropped { entry: 0, failure: gone() });
+        }),
+    ];
+    for (lie, mut victim, tells) in lies {
+        assert!(victim.result.is_none(), "{lie}: {:?}", victim.result);
+        tells(&mut victim);
+        assert!(victim.broke(), "{lie}: {:?}", victim.result);
+    }
+}
+
+#[test]
+fn an_end_waits_for_what_comes_on_other_lanes() {
+    for size in [Some(10), None] {
+        let mut victim = Victim::with_lane(size);
+        let finishes = |victim: &Victim| victim.jobs.iter().any(|job| matches!(job, Job::Finish(_)));
+        victim.beside(&data(0, 5, b"67890"));
+        victim.hears(Control::Ended(vec![FileEnd { entry: 0, size: 10, root: [0; 32] }]));
+        assert!(!finishes(&victim));
+        victim.data(0, 0, b"12345");
+        assert!(finishes(&victim) && victim.result.is_none());
+    }
+    // What was dropped is dropped at once, and what comes of it later is passed over.
+    let mut victim = Victim::with_lane(Some(10));
+    let failure = WireFailure { reason: Reason::Vanished, text: "" };
+    victim.hears(Control::Dropped { entry: 0, failure });
+    assert!(victim.jobs.iter().any(|job| matches!(job, Job::Drop { .. })));
+    assert!(victim.beside(&data(0, 5, b"67890")).result.is_none());
+    assert_eq!(victim.receiver.progress().bytes_done, 0);
+}
+
+#[test]
+fn a_lane_that_crosses_its_end_is_passed_over() {
+    let mut victim = Victim::with_lane(Some(10));
+    victim.receiver.lane_taken(1, 7);
+    victim.hears(Control::Lane { lane: 1, up: false });
+    victim.hears(Control::Lane { lane: 1, up: true });
+    assert!(victim.result.is_none());
 }
 
 #[test]
@@ -535,6 +676,8 @@ fn a_lying_receiver_is_found_out() {
         ("credit without a bound", vec![accept(), Control::Credit { total: u64::MAX }]),
         ("a window without a bound", vec![Control::Accept { window: u64::MAX }]),
         ("what only a sender says", vec![Control::Receipt]),
+        ("a lane that nobody asked for", vec![accept(), Control::LaneTaken { lane: 1, frames: 0 }]),
+        ("a lane that there cannot be", vec![accept(), Control::LaneTaken { lane: 16, frames: 0 }]),
     ];
     for (lie, controls) in lies {
         let (mut sender, mut seq) = offering();
@@ -576,4 +719,33 @@ fn what_the_other_side_says_at_the_end_decides_the_kind_of_error() {
         assert!(matches!(&result, Some(Err(error)) if error.kind() == kind), "{reason:?}");
     }
     assert!(Frame::decode(b"p").is_err());
+}
+
+#[test]
+fn packed_data_comes_only_as_the_receiver_can_unpack_it() {
+    let packed = |codec| {
+        let mut block = Block::new(1000);
+        block.piece(0, 0, 1000, |room| Ok::<_, ()>(room.len())).unwrap();
+        assert!(block.compress(&mut Packer::new(codec)));
+        let framed = block.pack().unwrap();
+        framed.buffer[framed.start..].to_vec()
+    };
+    for (can, codec, is_taken) in [
+        (Capabilities::ZSTD, Codec::Zstd, true),
+        (Capabilities::DEFLATE, Codec::Deflate, true),
+        (Capabilities::DEFLATE, Codec::Zstd, false),
+        (Capabilities::ZSTD | Capabilities::LANES, Codec::Deflate, false),
+        (Capabilities::NONE, Codec::Zstd, false),
+    ] {
+        let mut victim = Victim::new();
+        let beginning = receiving::Beginning { yes: true, both_can: can, ..Default::default() };
+        (victim.receiver, victim.seq) = (Receiver::new(beginning), 0);
+        victim.hears(Control::Begin { chunk_bytes: 1 << 20 });
+        let file = Item::File { name: b"f", size: Some(1000), meta: META, holes: 0 };
+        victim.hears(Control::Manifest(vec![file]));
+        victim.sink(SinkEvent::Planned { entry: 0, verdict: Verdict::Send });
+        victim.bytes(&packed(codec));
+        let jobs = victim.jobs.iter().filter(|job| matches!(job, Job::WritePacked { .. })).count();
+        assert_eq!((jobs == 1, victim.broke()), (is_taken, !is_taken), "{can:?} {codec:?}");
+    }
 }

@@ -1,6 +1,7 @@
 //! Both session machines joined in memory: a tree of files that exists nowhere, a reader and a sink that are a few lines each, and
 //! a schedule drawn from a seed. No socket, no file, no clock.
 
+mod lanes;
 mod sink;
 mod source;
 
@@ -16,6 +17,7 @@ use p2pc::receive::machine::{self as receiving, Receiver};
 use p2pc::receive::sink::Job;
 use p2pc::send::machine::{self as sending, Sender};
 
+use lanes::Lanes;
 pub use sink::{ModelSink, renamed};
 use source::Source;
 
@@ -102,7 +104,9 @@ pub struct World {
     pub receiver: Receiver,
     tree: Tree,
     to_sender: VecDeque<Vec<u8>>,
-    to_receiver: VecDeque<Vec<u8>>,
+    to_receiver: Lanes,
+    /// How many lanes there may be; they come and go.
+    pub lanes: u8,
     source: Source,
     jobs: VecDeque<Job>,
     /// What stands on the receiver's side.
@@ -127,7 +131,8 @@ impl World {
             receiver: Receiver::new(receiving::Beginning { yes: true, ..receiving::Beginning::default() }),
             tree,
             to_sender: VecDeque::new(),
-            to_receiver: VecDeque::new(),
+            to_receiver: Lanes::default(),
+            lanes: 1,
             source: Source::default(),
             jobs: VecDeque::new(),
             sink: ModelSink::default(),
@@ -175,7 +180,35 @@ impl World {
         self.carry_out();
     }
 
+    /// Asks for a lane, or lets go of one on either side.
+    fn change_lanes(&mut self, dice: &mut Dice) {
+        let lane = 1 + dice.roll(u64::from(self.lanes) - 1) as u8;
+        match dice.roll(4) {
+            0 => {
+                let taken = self.to_receiver.heard(lane, false);
+                self.receiver.lane_taken(lane, taken);
+            }
+            1 if self.sender.has_lane(lane) => {
+                self.to_receiver.wants(lane, false);
+                self.sender.lane(lane, false);
+            }
+            2 | 3 if self.receiver_accepted() && !self.sender.has_lane(lane) => {
+                self.to_receiver.wants(lane, true);
+                self.sender.lane(lane, true);
+            }
+            _ => {}
+        }
+    }
+
+    fn receiver_accepted(&self) -> bool {
+        self.sender_events.iter().any(|event| matches!(event, Event::Accepted))
+    }
+
     fn step(&mut self, what: u64, dice: &mut Dice) -> bool {
+        if self.lanes > 1 && dice.roll(40) == 0 {
+            self.change_lanes(dice);
+            self.carry_out();
+        }
         match what {
             0 if self.sender.wants_entries() => match self.tree.entries.pop_front() {
                 Some(entry) => self.sender.entry(entry),
@@ -185,10 +218,11 @@ impl World {
                 let Some(event) = self.source.next() else { return false };
                 self.sender.source(event);
             }
-            2 | 3 if !self.to_receiver.is_empty() => {
-                let frame = self.to_receiver.pop_front().unwrap_or_default();
-                self.receiver.frame(BytesMut::from(&frame[..]), 0);
-            }
+            2 | 3 => match self.to_receiver.next(dice) {
+                Some((0, frame)) => self.receiver.frame(BytesMut::from(&frame[..]), 0),
+                Some((_, frame)) => self.receiver.frame_beside(BytesMut::from(&frame[..]), 0),
+                None => return false,
+            },
             4 if !self.to_sender.is_empty() => {
                 let frame = self.to_sender.pop_front().unwrap_or_default();
                 self.sender.frame(&frame);
@@ -231,15 +265,14 @@ impl World {
     pub fn carry_out(&mut self) {
         while let Some(effect) = self.sender.poll() {
             match effect {
-                sending::Effect::Frame(packed) => {
-                    self.to_receiver.push_back(packed.buffer[packed.start..].to_vec());
-                }
+                sending::Effect::Frame(packed) => self.to_receiver.say(packed),
                 sending::Effect::Fetch(fetch) => {
                     self.source.fetch(&fetch, &self.tree.contents[&fetch.path]);
                 }
                 sending::Effect::Abandon(entry) => self.source.give_up(entry),
                 sending::Effect::Event(event) => self.sender_events.push(event),
                 sending::Effect::Ask(question) => self.questions.push_back(question),
+                sending::Effect::LaneTaken { lane, frames } => self.to_receiver.taken(lane, frames),
                 sending::Effect::Done(result) => assert!(self.sent.replace(result).is_none(), "done twice"),
             }
         }
@@ -258,6 +291,12 @@ impl World {
                 receiving::Effect::Decide(conflict) => {
                     assert!(!self.decided_for_all, "asked although one answer was for all");
                     assert!(self.conflict.replace(conflict).is_none(), "two questions at once");
+                }
+                receiving::Effect::Lane { lane, up } => {
+                    let taken = self.to_receiver.heard(lane, up);
+                    if !up {
+                        self.receiver.lane_taken(lane, taken);
+                    }
                 }
                 receiving::Effect::Done(result) => {
                     assert!(self.received.replace(result).is_none(), "done twice");

@@ -276,3 +276,16 @@ fn a_socket_is_no_broken_disk() {
         assert_eq!(dir.open_file(&name("s"), access).unwrap_err().fault(), Fault::NotFile);
     }
 }
+
+#[test]
+fn what_is_written_ahead_is_synced_all_the_same() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = UnixDir::open_path(temp.path()).unwrap();
+    dir.create_file(&name("f")).unwrap().write_at(b"x", 0).unwrap();
+    let write = dir.write_ahead();
+    assert_eq!(write.is_some(), dir.file_system().syncs_whole);
+    if let Some(write) = write {
+        std::thread::spawn(write).join().unwrap();
+        dir.sync_file_system().unwrap();
+    }
+}

@@ -206,7 +206,7 @@ fn frame(number: usize, length: usize, is_data: bool) -> PackedBlock {
     buffer.push(u8::from(!is_data));
     buffer.extend((number as u32).to_le_bytes());
     buffer.resize(length.max(7), number as u8);
-    PackedBlock { buffer, start: 0, cost: if is_data { 4096 } else { 0 } }
+    PackedBlock { buffer, start: 0, cost: if is_data { 4096 } else { 0 }, run: 0 }
 }
 
 /// Both sides talk until each has heard everything; then what each heard is compared.

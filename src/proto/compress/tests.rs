@@ -52,7 +52,7 @@ fn text_becomes_a_fraction_and_comes_back() {
             }
             let unpacked = unpacker.unpack(&packed).unwrap();
             assert!(unpacked == payload && unpack_elsewhere(&packed) == payload);
-            unpacker.reuse(unpacked);
+            unpacker.reuse(unpacked.into());
         }
     }
 }
@@ -163,7 +163,7 @@ proptest! {
             let changed = Packed { length, bytes: bytes.clone().into(), ..packed.clone() };
             if let Ok(payload) = unpacker.unpack(&changed) {
                 prop_assert_eq!(payload.len(), length as usize);
-                unpacker.reuse(payload);
+                unpacker.reuse(payload.into());
             }
         }
         // Whatever that left behind: an honest one is unpacked.

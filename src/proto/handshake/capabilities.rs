@@ -16,7 +16,8 @@ impl Capabilities {
     /// Data frames packed with deflate.
     pub const DEFLATE: Capabilities = Capabilities(1 << 3);
     /// What this program can.
-    pub const ALL: Capabilities = Capabilities(Capabilities::ZSTD.0 | Capabilities::DEFLATE.0);
+    pub const ALL: Capabilities =
+        Capabilities(Capabilities::LANES.0 | Capabilities::ZSTD.0 | Capabilities::DEFLATE.0);
 
     /// Everything that has a meaning to this program, known by name here and able to do or not.
     const KNOWN: u64 = Capabilities::LANES.0 | Capabilities::ZSTD.0 | Capabilities::DEFLATE.0;

@@ -26,7 +26,7 @@ fn frame(number: usize, length: usize, is_data: bool) -> PackedBlock {
     let mut buffer = vec![0xee; 3];
     buffer.extend((number as u64).to_le_bytes());
     buffer.resize(3 + 8 + length, number as u8);
-    PackedBlock { buffer, start: 3, cost: if is_data { 4096 } else { 0 } }
+    PackedBlock { buffer, start: 3, cost: if is_data { 4096 } else { 0 }, run: 0 }
 }
 
 fn control(number: usize) -> PackedBlock {

@@ -2,6 +2,7 @@
 
 use crate::error::Result;
 use crate::events::tally::Counted;
+use crate::proto::chunk::ChunkSize;
 use crate::proto::conversation::broken;
 use crate::proto::frame::{FileEnd, Get, Piece, Verdict};
 use crate::proto::manifest::{Entry, EntryKind};
@@ -22,13 +23,45 @@ enum Contents {
     Unplanned,
     // Something will be asked for, or not.
     Waiting,
-    // They are coming, and values too if the sink compares. Of a stream the next bytes stand at `next`; otherwise the sink knows what is
-    // still missing.
-    Coming { next: u64, compares: bool },
-    // Their end was said; the sink may ask for more.
+    // They are coming.
+    Coming(Coming),
+    // Their end was said, and all of them have come; the sink may ask for more.
     Ended,
+    // The sender has dropped them. What comes of them on other lanes was said before.
+    Dropped,
     // Nothing will come.
     Nothing,
+}
+
+/// An answer under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Coming {
+    /// What has come of it, in bytes.
+    come: u64,
+    /// How much it is; of a stream only its end tells.
+    total: Option<u64>,
+    /// Whether values come, too.
+    compares: bool,
+    /// Whether its end was said.
+    is_ended: bool,
+}
+
+/// Whether everything comes over one lane, and so in the order in which it was said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Order {
+    Strict,
+    Loose,
+}
+
+/// What a piece is to its file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// A part of what was asked for.
+    Part,
+    /// The last part of it, after the end was said.
+    Last,
+    /// Nothing any more: the sender has dropped it.
+    Late,
 }
 
 impl Receiving {
@@ -43,9 +76,12 @@ impl Receiving {
     /// The sink has planned it.
     pub(super) fn planned(&mut self, verdict: Verdict) {
         self.contents = match verdict {
-            Verdict::Send | Verdict::Compare if self.size.is_some() => {
-                Contents::Coming { next: 0, compares: verdict == Verdict::Compare }
-            }
+            Verdict::Send | Verdict::Compare if self.size.is_some() => Contents::Coming(Coming {
+                come: 0,
+                total: self.size.flatten(),
+                compares: verdict == Verdict::Compare,
+                is_ended: false,
+            }),
             Verdict::Wait if self.size.is_some() => Contents::Waiting,
             _ => Contents::Nothing,
         };
@@ -58,48 +94,75 @@ impl Receiving {
             Contents::Ended => true,
             _ => return None,
         };
-        self.contents = Contents::Coming { next: 0, compares: !get.compare.is_empty() };
+        let chunk = ChunkSize::new(u64::from(get.chunk_bytes)).unwrap_or_default();
+        let is_all = get.send.is_empty() && get.compare.is_empty();
+        let total = self.size.flatten().map(|size| {
+            let runs = get.send.iter().chain(&get.compare);
+            if is_all { size } else { runs.map(|run| run.bytes(size, chunk)).sum() }
+        });
+        let compares = !get.compare.is_empty();
+        self.contents = Contents::Coming(Coming { come: 0, total, compares, is_ended: false });
         Some(is_again)
     }
 
-    /// Contents came: they must have been asked for and stay within the size announced; those of a stream must follow each other.
-    pub(super) fn take(&mut self, piece: &Piece) -> Result<()> {
-        let (Contents::Coming { next, compares }, Some(size)) = (&mut self.contents, self.size) else {
-            return Err(broken("data of what was not asked for"));
+    /// Contents came: they must have been asked for and stay within the size announced; where everything comes in order, those of a stream must
+    /// follow each other.
+    pub(super) fn take(&mut self, piece: &Piece, order: Order) -> Result<Taken> {
+        let (offset, length) = (piece.place().1, u64::from(piece.place().2));
+        let (coming, size) = match (&mut self.contents, self.size) {
+            (Contents::Coming(coming), Some(size)) => (coming, size),
+            (Contents::Dropped, _) if order == Order::Loose => return Ok(Taken::Late),
+            _ => return Err(broken("data of what was not asked for")),
         };
-        let (_, offset, length) = piece.place();
-        let end = offset.saturating_add(u64::from(length));
-        match size {
-            _ if matches!(piece, Piece::Same { .. }) && !*compares => {
-                Err(broken("a value of a chunk that nobody asked for"))
-            }
-            Some(size) if end > size => Err(broken("more data than the file has")),
-            None if offset != *next => Err(broken("data out of order")),
-            _ => {
-                *next = end;
-                Ok(())
-            }
+        if matches!(piece, Piece::Same { .. }) && !coming.compares {
+            return Err(broken("a value of a chunk that nobody asked for"));
         }
-    }
-
-    /// The sender said their end.
-    pub(super) fn ended(&mut self, end: &FileEnd) -> Result<()> {
-        let (Contents::Coming { next, .. }, Some(size)) = (self.contents, self.size) else {
-            return Err(broken("the end of what was not being sent"));
-        };
-        if end.size != size.unwrap_or(next) {
-            return Err(broken("a file ended where it has no end"));
+        if size.is_some_and(|size| offset.saturating_add(length) > size) {
+            return Err(broken("more data than the file has"));
+        }
+        if size.is_none() && order == Order::Strict && offset != coming.come {
+            return Err(broken("data out of order"));
+        }
+        coming.come = coming.come.saturating_add(length);
+        if order == Order::Loose && coming.total.is_some_and(|total| coming.come > total) {
+            return Err(broken("more data than was asked for"));
+        }
+        if !coming.is_ended || coming.total != Some(coming.come) {
+            return Ok(Taken::Part);
         }
         self.contents = Contents::Ended;
-        Ok(())
+        Ok(Taken::Last)
+    }
+
+    /// The sender said their end. Returns whether everything before it has come.
+    pub(super) fn ended(&mut self, end: &FileEnd, order: Order) -> Result<bool> {
+        let (Contents::Coming(coming), Some(size)) = (&mut self.contents, self.size) else {
+            return Err(broken("the end of what was not being sent"));
+        };
+        let is_end = match (size, order) {
+            (Some(size), _) => end.size == size,
+            (None, Order::Strict) => end.size == coming.come,
+            (None, Order::Loose) => end.size >= coming.come,
+        };
+        if !is_end || coming.is_ended {
+            return Err(broken("a file ended where it has no end"));
+        }
+        let total = coming.total.unwrap_or(end.size);
+        // In order, what is missing by now never comes: the sink asks for it once more.
+        if order == Order::Strict || coming.come == total {
+            self.contents = Contents::Ended;
+            return Ok(true);
+        }
+        (coming.total, coming.is_ended) = (Some(total), true);
+        Ok(false)
     }
 
     /// The sender will not send them to their end.
     pub(super) fn dropped(&mut self) -> Result<()> {
-        if !matches!(self.contents, Contents::Coming { .. }) {
+        if !matches!(self.contents, Contents::Coming(Coming { is_ended: false, .. })) {
             return Err(broken("the sender dropped what was not being sent"));
         }
-        self.contents = Contents::Nothing;
+        self.contents = Contents::Dropped;
         Ok(())
     }
 }

@@ -116,11 +116,14 @@ struct Session {
     /// How often parts of the big file were asked for.
     gets: u32,
     now_ms: u64,
+    /// As if so many files came at once that none can be kept open.
+    is_crowded: bool,
 }
 
 impl Session {
-    fn new(disk: &MemoryDisk) -> Session {
+    fn new(disk: &MemoryDisk, is_crowded: bool) -> Session {
         Session {
+            is_crowded,
             sink: Sink::new(disk.root(), ChunkSize::MIN, RULES, Stop::new()),
             events: Vec::new(),
             queue: VecDeque::new(),
@@ -171,6 +174,11 @@ impl Session {
             self.now_ms += 10_000;
             if let Some(checkpoint) = self.sink.checkpoint(self.now_ms)? {
                 self.sink.checkpointed(checkpoint.run())?;
+            }
+        }
+        if self.is_crowded {
+            for entry in std::mem::take(&mut self.sink.open) {
+                self.sink.put_away(entry);
             }
         }
         Ok(())
@@ -309,7 +317,7 @@ fn check_left(disk: &MemoryDisk, delivered: &[&str], what: &str) {
 
 /// Sends it all on what is left, and says how many chunks that disk held.
 fn complete(disk: &MemoryDisk, what: &str) -> u64 {
-    let mut session = Session::new(disk);
+    let mut session = Session::new(disk, false);
     session.run().unwrap_or_else(|error| panic!("{what}: {error}"));
     assert!(session.failures.is_empty(), "{what}: {:?}", session.failures);
     assert!(session.gets <= 1, "{what}: the journal claimed what was not on the disk");
@@ -330,9 +338,9 @@ fn complete(disk: &MemoryDisk, what: &str) -> u64 {
 }
 
 /// Lets one transfer go as far as `count` changes, and returns what it said to be delivered by then.
-fn interrupted(disk: &MemoryDisk, count: usize) -> (Vec<&'static str>, bool) {
+fn interrupted(disk: &MemoryDisk, count: usize, is_crowded: bool) -> (Vec<&'static str>, bool) {
     disk.stop_after(count);
-    let mut session = Session::new(disk);
+    let mut session = Session::new(disk, is_crowded);
     let result = session.run();
     let is_whole = result.is_ok();
     assert!(is_whole || disk.changes() >= count, "it failed before: {result:?}");
@@ -346,12 +354,15 @@ fn interrupted(disk: &MemoryDisk, count: usize) -> (Vec<&'static str>, bool) {
 }
 
 /// Interrupts a transfer after every operation, and goes on with what `leave` makes of the disk: all the ways it may be left.
-fn every_operation_may_be_the_last(syncs_whole: bool, leave: impl Fn(&MemoryDisk, u64) -> Vec<MemoryDisk>) {
+fn every_operation_may_be_the_last(
+    (syncs_whole, is_crowded): (bool, bool),
+    leave: impl Fn(&MemoryDisk, u64) -> Vec<MemoryDisk>,
+) {
     let start = before(syncs_whole).changes();
     let mut held = 0;
     for count in start.. {
         let disk = before(syncs_whole);
-        let (delivered, is_whole) = interrupted(&disk, count);
+        let (delivered, is_whole) = interrupted(&disk, count, is_crowded);
         if is_whole {
             assert!(count > start + 40, "only {} operations", count - start);
             break;
@@ -367,17 +378,27 @@ fn every_operation_may_be_the_last(syncs_whole: bool, leave: impl Fn(&MemoryDisk
 
 #[test]
 fn killed_after_every_operation() {
-    every_operation_may_be_the_last(true, |disk, _| vec![disk.kill()]);
+    every_operation_may_be_the_last((true, false), |disk, _| vec![disk.kill()]);
 }
 
 #[test]
 fn without_power_after_every_operation() {
-    every_operation_may_be_the_last(true, powerless);
+    every_operation_may_be_the_last((true, false), powerless);
+}
+
+#[test]
+fn killed_after_every_operation_while_many_files_come() {
+    every_operation_may_be_the_last((true, true), |disk, _| vec![disk.kill()]);
+}
+
+#[test]
+fn without_power_after_every_operation_while_many_files_come() {
+    every_operation_may_be_the_last((true, true), powerless);
 }
 
 #[test]
 fn without_power_after_every_operation_where_each_file_is_synced() {
-    every_operation_may_be_the_last(false, powerless);
+    every_operation_may_be_the_last((false, false), powerless);
 }
 
 /// Once with everything lost that may be, and then as the dice fall.

@@ -1,5 +1,7 @@
 //! Files being received: what came is written and hashed, and in the end compared with what the sender says it sent.
 
+use bytes::Bytes;
+
 use crate::defects::{self, Defect};
 use crate::disk::{Dir, DiskError, Fault, File, Stat};
 use crate::error::Result;
@@ -13,6 +15,7 @@ use crate::proto::runs::Runs;
 use super::commit::Finished;
 use super::compare::Basis;
 use super::coverage::{Coverage, Input};
+use super::order::Early;
 use super::part::PartFile;
 use super::stop::ZEROS_STEP_BYTES;
 use super::tree::Parent;
@@ -37,6 +40,8 @@ pub(super) struct Incoming<F> {
     pub(super) basis: Option<Box<Basis<F>>>,
     /// Made with the first piece: a manifest announces thousands of files ahead, and a hasher takes 2 KiB.
     pub(super) coverage: Option<Box<Coverage>>,
+    /// Of a stream: what came too early.
+    pub(super) early: Option<Box<Early>>,
     pub(super) part: Option<Box<PartFile<F>>>,
     /// How often something was asked for.
     pub(super) gets: u32,
@@ -80,6 +85,7 @@ impl<F> Incoming<F> {
             replaces: None,
             basis: None,
             coverage: None,
+            early: None,
             part: None,
             gets: 0,
             holes: 0,
@@ -137,13 +143,16 @@ impl<F: File> Incoming<F> {
 }
 
 impl<D: Dir + 'static> Sink<D> {
-    /// Takes pieces. Those of entries that already have their outcome are passed over: they were on their way when it was told.
+    /// Takes pieces. Those of entries that already have their outcome are passed over: they were on their way when it was told. Returns what they
+    /// cost, unless some of them have to wait: then that comes back with the last of those.
     pub(super) fn write(
         &mut self,
         pieces: &[Piece],
-        payload: &[u8],
+        payload: &Bytes,
+        cost: u64,
         events: &mut Vec<SinkEvent>,
-    ) -> Result<()> {
+    ) -> Result<Option<u64>> {
+        let mut waiting = Vec::new();
         for portion in portions(pieces, payload) {
             self.stop.check()?;
             let Portion { entry, offset, length, content } = portion?;
@@ -153,16 +162,64 @@ impl<D: Dir + 'static> Sink<D> {
                 }
                 return Err(breach("contents of a file that was not announced"));
             }
+            if self.is_early(entry, offset) && !matches!(content, Content::Same(_)) {
+                let bytes =
+                    if let Content::Bytes(bytes) = content { Some(payload.slice_ref(bytes)) } else { None };
+                self.put_aside(entry, offset, length, bytes)?;
+                waiting.push((entry, offset));
+                continue;
+            }
             let taken = match content {
                 Content::Bytes(bytes) => self.take(entry, offset, Input::Bytes(bytes)),
                 Content::Zeros => self.take_zeros(entry, offset, length),
                 Content::Same(value) => self.compare(entry, offset, length, value),
             };
+            let taken = taken.and_then(|()| self.take_early(entry, events));
             if let Err(failure) = fatal(taken)? {
                 self.give_up(entry, failure, events)?;
             }
         }
-        Ok(())
+        let still = waiting.into_iter().rev().any(|(entry, offset)| {
+            let early = self.files.get_mut(&entry).and_then(|file| file.early.as_mut());
+            early.is_some_and(|early| early.charge(offset, cost))
+        });
+        Ok((!still).then_some(cost))
+    }
+
+    /// Whether this is beyond what has come of a stream so far.
+    fn is_early(&self, entry: u64, offset: u64) -> bool {
+        let Some(file) = self.files.get(&entry).filter(|file| file.size.is_none()) else { return false };
+        let come = match file.coverage.as_deref() {
+            Some(Coverage::Stream(hasher)) => hasher.length(),
+            _ => 0,
+        };
+        offset > come
+    }
+
+    fn put_aside(&mut self, entry: u64, offset: u64, length: u32, bytes: Option<Bytes>) -> Result<()> {
+        let Some(file) = self.files.get_mut(&entry) else { return Ok(()) };
+        file.early.get_or_insert_default().put(offset, length, bytes)
+    }
+
+    /// Takes what of a stream has its turn now.
+    fn take_early(&mut self, entry: u64, events: &mut Vec<SinkEvent>) -> Attempt<()> {
+        loop {
+            let Some(file) = self.files.get_mut(&entry) else { return Ok(()) };
+            let (Some(early), Some(Coverage::Stream(hasher))) = (&mut file.early, file.coverage.as_deref())
+            else {
+                return Ok(());
+            };
+            let Some((offset, piece)) = early.next(hasher.length()).map_err(Refusal::Fatal)? else {
+                return Ok(());
+            };
+            if piece.cost > 0 {
+                events.push(SinkEvent::Taken { cost: piece.cost });
+            }
+            match &piece.bytes {
+                Some(bytes) => self.take(entry, offset, Input::Bytes(bytes))?,
+                None => self.take_zeros(entry, offset, piece.length)?,
+            }
+        }
     }
 
     /// Compares what came with what the sender says it sent, and hands the file to the group or asks for what is missing.
@@ -197,6 +254,9 @@ impl<D: Dir + 'static> Sink<D> {
                 Err(breach("the end of a file that was not announced"))
             };
         };
+        if let Some(early) = file.early.take().filter(|early| early.cost() > 0) {
+            events.push(SinkEvent::Taken { cost: early.cost() });
+        }
         let chunk = file.chunk(self.chunk);
         if let Some(mut part) = file.part.take() {
             // The file is there still, and most of it may be the same next time.
@@ -454,7 +514,7 @@ impl<D: Dir + 'static> Sink<D> {
     }
 
     /// Closes what is open of a file.
-    fn put_away(&mut self, entry: u64) {
+    pub(super) fn put_away(&mut self, entry: u64) {
         // What the sync of the whole file system does not cover is synced for itself, through its handle.
         let path = self.files.get(&entry).map(|file| file.path.clone()).unwrap_or_default();
         let is_covered = self.is_covered(&path).unwrap_or(false);
@@ -471,4 +531,4 @@ impl<D: Dir + 'static> Sink<D> {
 pub(super) const FILES_OPEN_MAX: usize = 16;
 
 /// Chunks that may have come in part, of all files together, 2 KiB each.
-pub(super) const HASHING_MAX: usize = 64;
+pub(super) const HASHING_MAX: usize = 128;

@@ -12,7 +12,7 @@
 //! | --- | --- |
 //! | `place`, `link`, `tree` | items that are announced, and the directories they stand in |
 //! | `conflict`, `compare` | what stands there already |
-//! | `file`, `coverage` | what comes, and how much of it has come |
+//! | `file`, `coverage`, `order` | what comes, and how much of it has come |
 //! | `part`, `journal`, `checkpoint` | part files, and what is known of them after a crash |
 //! | `commit` | the way to the final name |
 //! | `space` | whether it fits |
@@ -48,6 +48,9 @@ mod crash_tests;
 mod file;
 mod journal;
 mod link;
+mod order;
+#[cfg(test)]
+mod order_tests;
 mod part;
 mod place;
 #[cfg(test)]
@@ -356,14 +359,16 @@ impl<D: Dir + 'static> Output for Sink<D> {
         match job {
             Job::Prepare(entry) => self.prepare(entry, events)?,
             Job::Write { pieces, payload, cost } => {
-                self.write(&pieces, &payload, events)?;
-                events.push(SinkEvent::Taken { cost });
+                if let Some(cost) = self.write(&pieces, &payload, cost, events)? {
+                    events.push(SinkEvent::Taken { cost });
+                }
             }
             Job::WritePacked { pieces, payload, cost } => {
-                let payload = self.unpacker.unpack(&payload).map_err(broken)?;
-                self.write(&pieces, &payload, events)?;
+                let payload = Bytes::from(self.unpacker.unpack(&payload).map_err(broken)?);
+                if let Some(cost) = self.write(&pieces, &payload, cost, events)? {
+                    events.push(SinkEvent::Taken { cost });
+                }
                 self.unpacker.reuse(payload);
-                events.push(SinkEvent::Taken { cost });
             }
             Job::Finish(end) => self.finish(&end, events)?,
             Job::Drop { entry, failure } => self.give_up(entry, failure, events)?,

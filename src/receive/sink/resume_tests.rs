@@ -448,8 +448,8 @@ fn lies_about_chunks_end_the_transfer() {
         },
         |feeder, entry, bytes| feeder.write(entry, (1 << 19) + 1, &bytes[..5]),
         |feeder, _, _| {
-            let entry = feeder.file("many", 64 << 19);
-            (0..64).try_for_each(|index| feeder.write(entry, index << 19, b"x"))
+            let entry = feeder.file("many", 128 << 19);
+            (0..128).try_for_each(|index| feeder.write(entry, index << 19, b"x"))
         },
     ];
     for (number, lie) in lies.into_iter().enumerate() {

@@ -2,6 +2,8 @@
 
 use std::io::{self, Read, Write};
 
+use bytes::Bytes;
+
 use crate::error::{Error, Kind, Result};
 use crate::proto::chunk::{ChunkSize, FileHasher};
 use crate::proto::compress::Unpacker;
@@ -9,6 +11,7 @@ use crate::proto::conversation::broken;
 use crate::proto::frame::{Failure, Piece, Reason, Verdict};
 use crate::proto::manifest::{Entry, EntryKind};
 
+use super::order::Early;
 use super::stop::ZEROS_STEP_BYTES;
 use super::{Content, Job, Output, Portion, SinkEvent, Stop, breach, portions};
 
@@ -32,6 +35,8 @@ struct Current {
     entry: u64,
     size: Option<u64>,
     hasher: FileHasher,
+    /// What came too early.
+    early: Early,
 }
 
 impl<W: Write + Send> StreamSink<W> {
@@ -58,7 +63,12 @@ impl<W: Write + Send> StreamSink<W> {
         let failure = match kind {
             EntryKind::File { size, .. } if !self.has_accepted && path.depth() == 1 => {
                 self.has_accepted = true;
-                self.current = Some(Current { entry: id, size, hasher: FileHasher::new(self.chunk) });
+                self.current = Some(Current {
+                    entry: id,
+                    size,
+                    hasher: FileHasher::new(self.chunk),
+                    early: Early::default(),
+                });
                 events.push(SinkEvent::Planned { entry: id, verdict: Verdict::Send });
                 return Ok(());
             }
@@ -70,7 +80,15 @@ impl<W: Write + Send> StreamSink<W> {
         Ok(())
     }
 
-    fn write(&mut self, pieces: &[Piece], payload: &[u8]) -> Result<()> {
+    /// Takes pieces. Returns what they cost, unless some of them have to wait: then that comes back with the last of those.
+    fn write(
+        &mut self,
+        pieces: &[Piece],
+        payload: &Bytes,
+        cost: u64,
+        events: &mut Vec<SinkEvent>,
+    ) -> Result<Option<u64>> {
+        let mut last = None;
         for portion in portions(pieces, payload) {
             self.stop.check()?;
             let Portion { entry, offset, length, content } = portion?;
@@ -81,28 +99,65 @@ impl<W: Write + Send> StreamSink<W> {
             };
             // Checked here again because nothing can be taken back from a stream.
             let end = offset.saturating_add(u64::from(length));
-            if offset != current.hasher.length() || current.size.is_some_and(|size| end > size) {
+            if offset < current.hasher.length() || current.size.is_some_and(|size| end > size) {
                 return Err(breach("contents of a file came out of their order"));
             }
-            match content {
+            let bytes = match content {
                 Content::Same(_) => return Err(breach("a value of a chunk nobody asked for")),
-                Content::Bytes(bytes) => {
-                    self.out.write_all(bytes).map_err(cannot_write)?;
-                    current.hasher.update(bytes, |_, _| {});
-                }
-                Content::Zeros => {
-                    let mut left = u64::from(length);
-                    while left > 0 {
-                        self.stop.check()?;
-                        let now = left.min(ZEROS_STEP_BYTES);
-                        io::copy(&mut io::repeat(0).take(now), &mut self.out).map_err(cannot_write)?;
-                        current.hasher.update_zeros(now, |_, _| {});
-                        left -= now;
-                    }
-                }
+                Content::Bytes(bytes) => Some(payload.slice_ref(bytes)),
+                Content::Zeros => None,
+            };
+            if offset > current.hasher.length() {
+                current.early.put(offset, length, bytes)?;
+                last = Some(offset);
+                continue;
             }
+            self.take(length, bytes.as_deref())?;
+            self.take_early(events)?;
+        }
+        let early = self.current.as_mut().map(|current| &mut current.early);
+        let waits = early.zip(last).is_some_and(|(early, offset)| early.charge(offset, cost));
+        Ok((!waits).then_some(cost))
+    }
+
+    /// Takes what has its turn now.
+    fn take_early(&mut self, events: &mut Vec<SinkEvent>) -> Result<()> {
+        loop {
+            let Some(Current { early, hasher, .. }) = &mut self.current else { return Ok(()) };
+            let Some((_, piece)) = early.next(hasher.length())? else { return Ok(()) };
+            if piece.cost > 0 {
+                events.push(SinkEvent::Taken { cost: piece.cost });
+            }
+            self.take(piece.length, piece.bytes.as_deref())?;
+        }
+    }
+
+    /// Writes and hashes what comes next; zeros where there are no bytes.
+    fn take(&mut self, length: u32, bytes: Option<&[u8]>) -> Result<()> {
+        let Some(current) = &mut self.current else { return Ok(()) };
+        if let Some(bytes) = bytes {
+            self.out.write_all(bytes).map_err(cannot_write)?;
+            current.hasher.update(bytes, |_, _| {});
+            return Ok(());
+        }
+        let mut left = u64::from(length);
+        while left > 0 {
+            self.stop.check()?;
+            let now = left.min(ZEROS_STEP_BYTES);
+            io::copy(&mut io::repeat(0).take(now), &mut self.out).map_err(cannot_write)?;
+            current.hasher.update_zeros(now, |_, _| {});
+            left -= now;
         }
         Ok(())
+    }
+
+    /// Ends the file that is coming, if it is this one.
+    fn leave(&mut self, entry: u64, events: &mut Vec<SinkEvent>) -> Option<Current> {
+        let current = self.current.take_if(|current| current.entry == entry)?;
+        if current.early.cost() > 0 {
+            events.push(SinkEvent::Taken { cost: current.early.cost() });
+        }
+        Some(current)
     }
 }
 
@@ -112,17 +167,19 @@ impl<W: Write + Send> Output for StreamSink<W> {
         match job {
             Job::Prepare(entry) => return self.prepare(entry, events),
             Job::Write { pieces, payload, cost } => {
-                self.write(&pieces, &payload)?;
-                events.push(SinkEvent::Taken { cost });
+                if let Some(cost) = self.write(&pieces, &payload, cost, events)? {
+                    events.push(SinkEvent::Taken { cost });
+                }
             }
             Job::WritePacked { pieces, payload, cost } => {
-                let payload = self.unpacker.unpack(&payload).map_err(broken)?;
-                self.write(&pieces, &payload)?;
+                let payload = Bytes::from(self.unpacker.unpack(&payload).map_err(broken)?);
+                if let Some(cost) = self.write(&pieces, &payload, cost, events)? {
+                    events.push(SinkEvent::Taken { cost });
+                }
                 self.unpacker.reuse(payload);
-                events.push(SinkEvent::Taken { cost });
             }
             Job::Finish(end) => {
-                if let Some(current) = self.current.take_if(|current| current.entry == end.entry) {
+                if let Some(current) = self.leave(end.entry, events) {
                     self.out.flush().map_err(cannot_write)?;
                     let is_whole = current.hasher.length() == end.size
                         && current.size.is_none_or(|size| size == end.size)
@@ -136,7 +193,7 @@ impl<W: Write + Send> Output for StreamSink<W> {
             // A stream is never in the way of anything.
             Job::Decide { .. } => {}
             Job::Drop { entry, failure } => {
-                if self.current.take_if(|current| current.entry == entry).is_some() {
+                if self.leave(entry, events).is_some() {
                     events.push(SinkEvent::Resolved { entry, failure: Some(failure) });
                 }
             }

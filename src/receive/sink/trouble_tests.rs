@@ -264,3 +264,32 @@ fn what_was_left_under_the_old_name_goes_when_the_file_gets_a_new_one() {
         assert_eq!(feeder.tree(), ["f", "f (1)"]);
     }
 }
+
+/// Of a frame full of small files the ends come after all of them, when most had to be closed.
+#[test]
+fn a_small_file_of_which_all_has_come_is_not_opened_again() {
+    let disk = MemoryDisk::new();
+    let mut feeder = Feeder::new(disk.clone());
+    let name = |number| format!("f{number}");
+    let entries: Vec<_> = (0..2 * FILES_OPEN_MAX).map(|number| feeder.file(&name(number), 2)).collect();
+    for entry in &entries {
+        feeder.write(*entry, 0, b"xx").unwrap();
+    }
+    for number in 0..FILES_OPEN_MAX {
+        let part = Name::new(name(number).as_bytes()).unwrap().part_file();
+        let part = String::from_utf8(part.as_bytes().to_vec()).unwrap();
+        disk.fail_on("open", &part, std::io::ErrorKind::PermissionDenied);
+    }
+    feeder.finish(entries[0], b"yy").unwrap();
+    for entry in &entries[1..] {
+        feeder.finish(*entry, b"xx").unwrap();
+    }
+    feeder.commit();
+    assert_eq!(feeder.failed(entries[0]), Reason::Corrupt);
+    for (number, entry) in entries.iter().enumerate().skip(1) {
+        assert_eq!(feeder.outcome(*entry), Some(None));
+        let stat = disk.root().stat(&Name::new(name(number).as_bytes()).unwrap()).unwrap();
+        assert_eq!((stat.size, stat.meta), (2, META));
+    }
+    assert_eq!(disk.tree().len(), entries.len() - 1, "nothing else is left");
+}

@@ -23,6 +23,16 @@ pub(super) struct Outgoing {
     told: Vec<SourceEvent>,
     // What was compared since the last block went out, in bytes.
     compared: u64,
+    run: Run,
+}
+
+/// Blocks that hold parts of one chunk are a run, see [`Block::run`].
+#[derive(Default)]
+struct Run {
+    number: u64,
+    // Whether a chunk that is sent has begun and not ended, and whether the block at hand is not the first of its run.
+    is_in_chunk: bool,
+    goes_on: bool,
 }
 
 /// Why a file is not read to its end.
@@ -57,7 +67,7 @@ enum Way {
 impl Outgoing {
     pub(super) fn new() -> Outgoing {
         let block = Block::new(PAYLOAD_BYTES_MAX);
-        Outgoing { block, block_bytes: PAYLOAD_BYTES_MAX, told: Vec::new(), compared: 0 }
+        Outgoing { block, block_bytes: PAYLOAD_BYTES_MAX, told: Vec::new(), compared: 0, run: Run::default() }
     }
 
     /// Blocks have this payload at most from now on.
@@ -87,10 +97,18 @@ impl Outgoing {
         self.compared = 0;
         let mut told = std::mem::take(&mut self.told);
         if !self.block.is_empty() {
-            let block = std::mem::replace(&mut self.block, Block::new(PAYLOAD_BYTES_MAX));
+            let mut block = std::mem::replace(&mut self.block, Block::new(PAYLOAD_BYTES_MAX));
+            block.run = self.run.number;
+            self.run.goes_on = self.run.is_in_chunk;
+            self.run.number += u64::from(!self.run.is_in_chunk);
             told.insert(0, SourceEvent::Block(block));
         }
         if told.is_empty() { ControlFlow::Continue(()) } else { listener.hear_all(told) }
+    }
+
+    /// Nothing of a chunk is under way: what is said next has nothing to do with what was said before.
+    pub(super) fn begin(&mut self) {
+        self.run.is_in_chunk = false;
     }
 
     /// As [`Outgoing::flush`], in the middle of a file.
@@ -147,6 +165,12 @@ impl<F: File, L: Listener> Contents<'_, F, L> {
         let mut offset = index * u64::from(self.chunk.bytes());
         let end = offset + u64::from(chunk_length(self.stat.size, self.chunk, index));
         let mut hasher = ChunkHasher::new(offset);
+        self.out.run.is_in_chunk = false;
+        // A chunk that goes on in the next block begins a run of its own, so that no run grows from chunk to chunk.
+        let is_sent = matches!(way, Way::Send);
+        if is_sent && self.out.run.goes_on && end - offset > self.out.room() as u64 {
+            self.out.flush_within(self.entry, self.listener)?;
+        }
         while offset < end {
             let stretch = self.stretch(offset, end)?;
             while offset < stretch.end {
@@ -155,6 +179,7 @@ impl<F: File, L: Listener> Contents<'_, F, L> {
                     Way::Send => self.send(offset, stretch.end, &mut hasher)?,
                     Way::Compare => self.look(offset, stretch.end, &mut hasher)?,
                 };
+                self.out.run.is_in_chunk = is_sent && offset < end;
             }
         }
         Ok(hasher.finish(chunk_count(self.stat.size, self.chunk) == 1))

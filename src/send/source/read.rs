@@ -157,6 +157,7 @@ impl Reader {
     pub fn fetch(&mut self, fetch: &Fetch, listener: &mut impl Listener) -> ControlFlow<()> {
         self.out.set_block_bytes(listener.block_bytes());
         let roots = self.roots.clone();
+        self.out.begin();
         let read = match roots.locate(&fetch.path) {
             Some(Located::Below(base, path)) => self.read_file(base, &path, fetch, listener),
             Some(Located::Input) => self.read_input(fetch.entry, listener),

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::names;
 use super::program::Program;
 use super::scene::Scene;
 
@@ -43,6 +44,27 @@ fn the_lower_one_counts() {
     is_exact(carried(300_000, &["--limit", "1M"], &["--limit", "200k"]), 300_000, 200_000);
     is_exact(carried(300_000, &["--limit", "200k"], &["--limit", "1M"]), 300_000, 200_000);
 }
+
+#[test]
+fn names_count_like_contents() {
+    let scene = Scene::new();
+    std::fs::create_dir(&scene.source).unwrap();
+    for number in 0..NAMES {
+        std::fs::write(scene.source.join(format!("{number:0>100}")), "").unwrap();
+    }
+    let began = Instant::now();
+    let sender = Program::start(scene.sends(&scene.relay.url).args(["--limit", "200k"]));
+    let receiver = Program::start(&mut scene.receives(&[]));
+    receiver.exits(0);
+    sender.exits(0);
+    // Each is named once, and its end takes some forty bytes.
+    let took = began.elapsed().as_secs_f64();
+    assert!(took > f64::from(NAMES) * 140.0 / 200_000.0 * 0.9, "{took}");
+    assert_eq!(names(&scene.arrived()).len(), NAMES as usize);
+}
+
+/// So many files of a hundred bytes of name, and nothing else.
+const NAMES: u32 = 1500;
 
 /// What two processes on a busy machine take besides.
 const BUSY_S: f64 = 0.8;

@@ -12,6 +12,7 @@ mod full_disk;
 mod going_on;
 mod hostile;
 mod kills;
+mod lanes;
 mod last_words;
 mod limits;
 mod lost;
@@ -36,6 +37,9 @@ use rustix::process::Signal;
 
 /// A code that both sides are given, so that either may come first.
 const CODE: &str = "48213-acid-crane-otter";
+
+/// What passes on which connection shall not depend on how busy the machine is.
+const ONE_LANE: [&str; 2] = ["--lanes", "1"];
 
 /// In the line with the command that goes on with a sender's part.
 const CONTINUES: &str = "p2pc send ";
@@ -74,9 +78,11 @@ impl Relay {
         Relay::with(&["--listen", &address])
     }
 
-    /// `p2pc send` with the code of this file; the paths are still to come.
+    /// `p2pc send` with the code of this file, over one lane; the paths are still to come.
     fn send(&self) -> Command {
-        with_code(p2pc("send"), &self.url)
+        let mut command = with_code(p2pc("send"), &self.url);
+        command.args(ONE_LANE);
+        command
     }
 
     /// `p2pc receive` with the code of this file, taking everything.

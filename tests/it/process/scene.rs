@@ -44,8 +44,12 @@ impl Scene {
     }
 
     pub fn sends(&self, url: &str) -> Command {
+        self.sends_over("1", url)
+    }
+
+    pub fn sends_over(&self, lanes: &str, url: &str) -> Command {
         let mut command = with_code(p2pc("send"), url);
-        command.arg(&self.source);
+        command.args(["--lanes", lanes]).arg(&self.source);
         command
     }
 

@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use super::program::Program;
 use super::{Relay, small_file, with_code};
 
-fn vector(name: &str) -> String {
+pub(super) fn vector(name: &str) -> String {
     let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/tls");
     directory.join(name).into_os_string().into_string().unwrap()
 }
 
 /// One file holds both the certificate and its key.
-fn over_tls(certificate: &str) -> Relay {
+pub(super) fn over_tls(certificate: &str) -> Relay {
     Relay::with(&["--listen", "127.0.0.1:0", "--cert", &vector(certificate)])
 }
 

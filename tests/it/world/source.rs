@@ -13,6 +13,8 @@ use p2pc::send::source::{Fetch, ReadEnd, SourceEvent, What};
 pub struct Source {
     read: VecDeque<(u64, SourceEvent)>,
     fetched: BTreeMap<RelPath, u32>,
+    /// Of the last chunk.
+    run: u64,
     /// Paths that are dropped halfway, and in which fetch, counted from 0.
     pub vanishing: BTreeMap<RelPath, u32>,
 }
@@ -47,6 +49,7 @@ impl Source {
         let mut events = Vec::new();
         for index in send.iter() {
             let (mut offset, end) = place(size, chunk, index);
+            self.run += 1;
             while offset < end {
                 let mut block = Block::new(end - offset);
                 let rest = &contents[offset..end];
@@ -55,6 +58,7 @@ impl Source {
                     Ok::<_, ()>(room.len())
                 });
                 offset += added.unwrap().len();
+                block.run = self.run;
                 events.push(SourceEvent::Block(block));
             }
         }
@@ -63,6 +67,8 @@ impl Source {
             let mut block = Block::new(0);
             let length = (end - begin) as u32;
             assert!(block.same(fetch.entry, begin as u64, length, value(contents, chunk, index)));
+            self.run += 1;
+            block.run = self.run;
             events.push(SourceEvent::Block(block));
         }
         let count = self.fetched.entry(fetch.path.clone()).or_default();

@@ -1,0 +1,88 @@
+//! Pieces of a stream that came before those they follow: over several lanes things overtake each other, and a stream is written and hashed from
+//! the first byte to the last.
+//!
+//! What waits here has not been taken: its credit comes back when it has its turn, so the window of the session bounds it.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use super::breach;
+use crate::error::Result;
+
+/// What waits of one stream, by its offset.
+#[derive(Debug, Default)]
+pub(super) struct Early {
+    pieces: BTreeMap<u64, Piece>,
+}
+
+/// A piece that waits.
+#[derive(Debug)]
+pub(super) struct Piece {
+    pub(super) length: u32,
+    /// `None`: zeros.
+    pub(super) bytes: Option<Bytes>,
+    /// What its frame costs, if it is the last of that frame that waits.
+    pub(super) cost: u64,
+}
+
+impl Early {
+    /// Puts a piece aside.
+    pub(super) fn put(&mut self, offset: u64, length: u32, bytes: Option<Bytes>) -> Result<()> {
+        let is_known = self.pieces.insert(offset, Piece { length, bytes, cost: 0 }).is_some();
+        if is_known || self.pieces.len() > PIECES_EARLY_MAX {
+            return Err(breach("contents of a stream came twice, or in too many pieces"));
+        }
+        Ok(())
+    }
+
+    /// The piece whose turn it is where everything before `offset` is there.
+    pub(super) fn next(&mut self, offset: u64) -> Result<Option<(u64, Piece)>> {
+        match self.pieces.first_key_value() {
+            Some((begin, _)) if *begin < offset => Err(breach("contents of a stream came twice")),
+            Some((begin, _)) if *begin == offset => Ok(self.pieces.pop_first()),
+            _ => Ok(None),
+        }
+    }
+
+    /// Charges what a frame costs to a piece of it, if that still waits. Returns whether it does.
+    pub(super) fn charge(&mut self, offset: u64, cost: u64) -> bool {
+        let piece = self.pieces.get_mut(&offset);
+        piece.is_some_and(|piece| {
+            piece.cost = cost;
+            true
+        })
+    }
+
+    /// What everything costs that waits, and now never has its turn.
+    pub(super) fn cost(&self) -> u64 {
+        self.pieces.values().map(|piece| piece.cost).sum()
+    }
+}
+
+/// Pieces that wait, of one stream. A window full of frames has far fewer, but for one who says single bytes.
+const PIECES_EARLY_MAX: usize = 64 << 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_have_their_turn_in_order() {
+        let mut early = Early::default();
+        early.put(30, 5, None).unwrap();
+        early.put(20, 10, Some(Bytes::from_static(b"0123456789"))).unwrap();
+        assert!(early.charge(30, 7) && early.charge(20, 1) && !early.charge(10, 1));
+        assert_eq!(early.cost(), 8);
+        assert!(early.next(10).unwrap().is_none());
+        assert_eq!(early.next(20).unwrap().unwrap().1.length, 10);
+        assert!(early.put(30, 1, None).is_err(), "it is there");
+    }
+
+    #[test]
+    fn what_came_already_is_a_breach() {
+        let mut early = Early::default();
+        early.put(20, 10, None).unwrap();
+        assert!(early.next(21).is_err());
+    }
+}
