@@ -233,6 +233,8 @@ pub struct Sink<D: Dir + 'static> {
     open: Vec<u64>,
     /// Chunks that have come in part, of all files together.
     hashing: usize,
+    /// Pieces of streams that came too early, of all files together.
+    early: usize,
     /// Those of `files` that may have chunks their journal does not speak of.
     unjournaled: BTreeSet<u64>,
     /// The file a checkpoint is under way for.
@@ -269,6 +271,7 @@ impl<D: Dir + 'static> Sink<D> {
             taken: HashSet::new(),
             open: Vec::new(),
             hashing: 0,
+            early: 0,
             unjournaled: BTreeSet::new(),
             checkpointing: None,
             buffer: Vec::new(),
