@@ -479,9 +479,11 @@ impl<D: Dir + 'static> Sink<D> {
     /// Sees to it that the part file is open, and that not too many are.
     pub(super) fn open_part(&mut self, entry: u64) -> Attempt<()> {
         let Some(file) = self.files.get_mut(&entry) else { return Ok(()) };
+        if file.part.as_ref().is_some_and(|part| part.is_sealed) {
+            return Err(Refusal::Fatal(breach("contents of a file of which all has come")));
+        }
         if file.part.as_ref().is_some_and(|part| part.file.is_some()) {
-            self.used(entry);
-            return Ok(());
+            return self.used(entry).map_err(Refusal::Fatal);
         }
         let (path, dir, name) = (file.path.clone(), file.dir(), file.name.clone());
         let chunk = file.chunk(self.chunk);
@@ -494,8 +496,7 @@ impl<D: Dir + 'static> Sink<D> {
                     file.part = Some(part);
                 }
                 reopened?;
-                self.used(entry);
-                return Ok(());
+                return self.used(entry).map_err(Refusal::Fatal);
             }
             None => {
                 let is_large = file.size.is_some_and(|size| size > u64::from(ChunkSize::MIN.bytes()));
@@ -510,14 +511,13 @@ impl<D: Dir + 'static> Sink<D> {
         if let Some(file) = self.files.get_mut(&entry) {
             file.part = Some(part);
         }
-        self.used(entry);
-        Ok(())
+        self.used(entry).map_err(Refusal::Fatal)
     }
 
     /// Something of a file was opened or used: those used longest ago are closed.
-    pub(super) fn used(&mut self, entry: u64) {
+    pub(super) fn used(&mut self, entry: u64) -> Result<()> {
         if self.open.last() == Some(&entry) {
-            return;
+            return Ok(());
         }
         self.open.retain(|&open| open != entry);
         if self.open.len() >= FILES_OPEN_MAX {
@@ -525,21 +525,29 @@ impl<D: Dir + 'static> Sink<D> {
             // opened again.
             let at = self.open.iter().position(|open| self.checkpointing != Some(*open)).unwrap_or(0);
             let oldest = self.open.remove(at);
-            self.put_away(oldest);
+            self.put_away(oldest)?;
         }
         self.open.push(entry);
+        Ok(())
     }
 
     /// Closes what is open of a file.
-    pub(super) fn put_away(&mut self, entry: u64) {
+    pub(super) fn put_away(&mut self, entry: u64) -> Result<()> {
+        let Some(path) = self.files.get(&entry).map(|file| file.path.clone()) else { return Ok(()) };
         // What the sync of the whole file system does not cover is synced for itself, through its handle.
-        let path = self.files.get(&entry).map(|file| file.path.clone()).unwrap_or_default();
-        let is_covered = self.is_covered(&path).unwrap_or(false);
+        let is_covered = match self.is_covered(&path) {
+            Ok(is_covered) => is_covered,
+            Err(error) if error.is_fatal() => {
+                return Err(error.into_error(format!("cannot write {path:?}")));
+            }
+            Err(_) => false,
+        };
         if let Some(file) = self.files.get_mut(&entry)
             && !(is_covered && file.seal())
         {
             file.close();
         }
+        Ok(())
     }
 }
 
