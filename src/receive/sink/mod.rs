@@ -6,6 +6,7 @@
 //! Finish  → size and root compared, mode and time set → waits for its group; something differs → Get
 //! commit  → sync data → rename → modes and times of directories → sync directories → Resolved
 //! checkpoint → sync data → journal → sync journal, on another thread
+//! write_ahead → the system begins to write, on a third one
 //! ```
 //!
 //! | file | its story |
@@ -72,7 +73,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use bytes::Bytes;
 
 use crate::disk::dirs::Dirs;
-use crate::disk::{Dir, DiskError, Fault};
+use crate::disk::{Dir, DiskError, Fault, WriteAhead};
 use crate::error::{Error, Kind, Result};
 use crate::events::{Conflict, Resolution};
 use crate::proto::chunk::ChunkSize;
@@ -200,6 +201,12 @@ pub trait Output: Send {
     fn checkpoint(&mut self, now_ms: u64) -> Result<Option<Checkpoint>> {
         let _ = now_ms;
         Ok(None)
+    }
+
+    /// What makes the system begin to write what waits for its commit. Call it between jobs, and run what it gives on a thread of its own:
+    /// it takes as long as the disk has something to do for anybody. Nothing need wait for it.
+    fn write_ahead(&mut self) -> Option<WriteAhead> {
+        None
     }
 
     /// A checkpoint was carried out.
@@ -387,6 +394,10 @@ impl<D: Dir + 'static> Output for Sink<D> {
 
     fn checkpoint(&mut self, now_ms: u64) -> Result<Option<Checkpoint>> {
         self.next_checkpoint(now_ms)
+    }
+
+    fn write_ahead(&mut self) -> Option<WriteAhead> {
+        self.group_ahead()
     }
 
     fn checkpointed(&mut self, done: Checkpointed) -> Result<()> {
