@@ -28,7 +28,7 @@ impl Throttle {
         self.0.started + self.take(bytes).begin
     }
 
-    /// Counts so many bytes that wait for nobody. Returns when the line has had the time for them.
+    /// Counts so many bytes that go out without a turn. Returns when the line has had the time for them.
     #[must_use]
     pub fn charge(&self, bytes: usize) -> Instant {
         self.0.started + self.take(bytes).end

@@ -71,14 +71,14 @@ mod tests {
         let (go, may_read) = std::sync::mpsc::channel();
         let reading = std::thread::spawn(move || {
             may_read.recv().unwrap();
-            while far.read(&mut [0; 64 << 10]).unwrap() > 0 {}
+            while far.read(&mut [0; 4 << 10]).unwrap() > 0 {}
         });
         let mut is_full = false;
         let woken = future::poll_fn(|cx| {
             if is_full {
                 return Poll::Ready(true);
             }
-            while Pin::new(&mut near).poll_write(cx, &[0; 64 << 10]).is_ready() {}
+            while Pin::new(&mut near).poll_write(cx, &[0; 4 << 10]).is_ready() {}
             assert!(Pin::new(&mut near).poll_flush(cx).is_ready());
             is_full = true;
             go.send(()).unwrap();

@@ -112,7 +112,8 @@ impl Outbox {
         self.queued.is_empty() && self.kept.is_empty()
     }
 
-    /// How long the record of the next frame will be, if that is data: control frames wait for nobody.
+    /// How long the record of the next frame will be, if that is data, which waits for its turn where there is a limit. A control frame has
+    /// none, but one that stands behind data waits until that has had its turns: a lane says everything in order.
     #[must_use]
     pub fn next_data_bytes(&self) -> Option<usize> {
         let next = self.queued.front().filter(|frame| frame.is_data())?;

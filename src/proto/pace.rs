@@ -101,7 +101,7 @@ impl Pace {
 
 /// How much credit a receiver gives, so that what comes keeps to a rate.
 ///
-/// A sender goes on while it has credit for the largest frame, so there is always credit for one, and beyond that for what has been
+/// Only data needs credit: names are counted, and not held back. A sender goes on while it has credit for the largest frame, so there is always credit for one, and beyond that for what has been
 /// earned by waiting. What was given in advance by the first window is earned first.
 #[derive(Clone, Debug)]
 pub struct Ration {
@@ -137,6 +137,15 @@ impl Ration {
         self.level = self.level.saturating_sub(bytes.saturating_mul(THOUSANDTHS));
     }
 
+    /// So many bytes have come that need no credit: names, mostly. Nothing of ours keeps a sender from saying them, so they take some seconds from
+    /// the contents at most, which would else wait for as long as all names of a large tree take.
+    pub fn came_uncredited(&mut self, bytes: u64) {
+        let floor = signed(self.rate.bytes_per_second()).saturating_mul(UNCREDITED_MS).saturating_neg();
+        let floor = floor.min(self.level);
+        self.came(bytes);
+        self.level = self.level.max(floor);
+    }
+
     /// All the credit that may have been given by now, where the frames that have come cost `charged`.
     pub fn credit(&mut self, charged: u64, now_ms: u64) -> u64 {
         let elapsed_ms = now_ms.saturating_sub(*self.then_ms.get_or_insert(now_ms));
@@ -168,6 +177,9 @@ const BLOCK_BYTES_MIN: usize = 1 << 10;
 
 /// How late somebody may be whose turn it is without losing it: a busy machine lets a thread wait so long.
 const LATE_MAX: Duration = Duration::from_millis(100);
+
+/// How far behind a receiver is at most by what needs no credit, in milliseconds.
+const UNCREDITED_MS: i64 = 3_000;
 
 const NANOS_PER_SECOND: u128 = 1_000_000_000;
 

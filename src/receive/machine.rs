@@ -310,10 +310,15 @@ impl Receiver {
     }
 
     fn read(&mut self, mut bytes: BytesMut, now_ms: u64) -> Result<()> {
+        let frame = Frame::decode(&bytes).map_err(broken)?;
         if let Some(ration) = &mut self.ration {
-            ration.came((bytes.len() + TAG_BYTES) as u64);
+            let record_bytes = (bytes.len() + TAG_BYTES) as u64;
+            match frame {
+                Frame::Data(_) | Frame::Packed(_) => ration.came(record_bytes),
+                _ => ration.came_uncredited(record_bytes),
+            }
         }
-        let (pieces, payload_bytes, packed) = match Frame::decode(&bytes).map_err(broken)? {
+        let (pieces, payload_bytes, packed) = match frame {
             // What is counted there is the lane's.
             Frame::KeepAlive | Frame::Received { .. } => return Ok(()),
             Frame::Control { seq, control } => {

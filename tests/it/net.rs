@@ -462,7 +462,7 @@ fn a_way_that_ended_meanwhile_is_gone_once_more() {
             drop(listener.accept().await.unwrap());
             gone_in.send(()).await.unwrap();
             echo_once(listener.accept().await.unwrap().0).await;
-            future::pending().await
+            future::pending::<()>().await;
         };
         let client = async {
             let dialer = Dialer::new(&DialOptions::default()).unwrap();

@@ -163,6 +163,22 @@ fn what_is_not_used_is_not_saved_up() {
     assert_eq!(first - ration.credit(0, 3_600_000), 500_000, "below nothing");
 }
 
+#[test]
+fn names_take_no_more_than_seconds_from_the_contents() {
+    let mut ration = Ration::new(rate(1_000_000));
+    let charged = 20_000_000;
+    let first = ration.credit(charged, 0);
+    ration.came_uncredited(1_000_000);
+    assert_eq!(first - ration.credit(charged, 0), 1_000_000);
+    ration.came_uncredited(u64::MAX);
+    assert_eq!(first - ration.credit(charged, 0), 3_000_000, "three seconds' worth");
+    assert_eq!(ration.credit(charged, 3_000), first);
+    // What contents have taken is caught up with, however much.
+    ration.came(10_000_000);
+    ration.came_uncredited(10_000_000);
+    assert_eq!(first - ration.credit(charged, 3_000), 10_000_000);
+}
+
 proptest! {
     #[test]
     fn no_time_and_no_amount_breaks_it(
@@ -174,6 +190,7 @@ proptest! {
             let turn = pace.turn(bytes, Duration::from_nanos(now));
             prop_assert!(turn.begin <= turn.end);
             ration.came(bytes);
+            ration.came_uncredited(bytes);
             ration.credit(bytes, now);
         }
     }
