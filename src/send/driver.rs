@@ -33,11 +33,12 @@ use crate::proto::pace::Rate;
 /// Whatever ended the session before the receiver's statement that everything has its outcome.
 pub async fn run(paired: Paired<'_>, walk: Walk, cut: Cut) -> Result<Ended<'_>> {
     let Cut { chunk, compress, lanes, limit } = cut;
-    let width = Width::new(match lanes {
+    let lanes = match lanes {
         _ if !paired.both_can.has(Capabilities::LANES) => Some(1),
         LaneCount::Exactly(lanes) => Some(lanes),
         LaneCount::Auto => None,
-    });
+    };
+    let width = Width::new(lanes, limit.map(Rate::bytes_per_second));
     let beginning = Beginning { chunk, verify: paired.verify.clone(), must_confirm: paired.must_confirm };
     let packing = packing(compress, Codec::best(paired.both_can))?;
     let threads = Threads::start(walk, chunk, packing)?;
@@ -106,14 +107,19 @@ impl<'h> Driver<'h> {
                     self.machine.lane(lane, true);
                     self.link.lanes.open(lane);
                 }
+                Step::Stop(lane) => self.let_go(lane),
                 Step::Retire(lane) => self.link.lanes.retire(lane),
             }
         }
         for lane in self.link.lanes.retired() {
-            match self.link.lanes.let_go(lane) {
-                Ok(_) => self.machine.lane(lane, false),
-                Err(error) => self.machine.fail(error),
-            }
+            self.let_go(lane);
+        }
+    }
+
+    fn let_go(&mut self, lane: u8) {
+        match self.link.lanes.let_go(lane) {
+            Ok(_) => self.machine.lane(lane, false),
+            Err(error) => self.machine.fail(error),
         }
     }
 
