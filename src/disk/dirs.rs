@@ -11,6 +11,8 @@ use crate::proto::path::RelPath;
 /// Directories below one root.
 #[derive(Debug)]
 pub struct Dirs<D> {
+    /// Never opened again. The sync that commits goes through it, and an error of the file system is told once to each opening: one that
+    /// was opened later would not be told what happened before.
     root: D,
     open: HashMap<RelPath, Kept<D>>,
     clock: u64,

@@ -83,8 +83,8 @@ impl Dialer {
     /// # Errors
     /// The relay cannot be reached, or refuses.
     pub async fn room(&self, relay: &RelayUrl, request: &RoomRequest) -> Result<Connection, DialError> {
-        let reached = self.reach(relay).await?;
-        self.seat(reached, relay, request).await
+        let Reached { stream, .. } = self.reach(relay).await?;
+        self.ask(stream, relay, request).await
     }
 
     /// Goes to `relay`, through proxy and TLS, and asks for nothing yet. Cancel safe.
@@ -92,15 +92,18 @@ impl Dialer {
     /// # Errors
     /// The relay cannot be reached.
     pub async fn reach(&self, relay: &RelayUrl) -> Result<Reached, DialError> {
+        // The relay's own clock begins to run when it is there, which may be long before we know.
+        let since = Instant::now();
         let mut stream = self.connect(relay).await?;
         if relay.tls() {
             let who = format!("the relay {relay}");
             stream = tls::connect(stream, self.trust.config()?, relay.host(), &who).await?;
         }
-        Ok(Reached { stream, since: Instant::now() })
+        Ok(Reached { stream, since })
     }
 
-    /// Takes a seat in a room of the relay that was reached; on a new connection if that was too long ago. Cancel safe.
+    /// Takes a seat in a room of the relay that was reached; on a new connection if that was too long ago, or if the one there is has died
+    /// meanwhile. Cancel safe.
     ///
     /// # Errors
     /// As [`Dialer::room`].
@@ -110,8 +113,25 @@ impl Dialer {
         relay: &RelayUrl,
         request: &RoomRequest,
     ) -> Result<Connection, DialError> {
-        let is_fresh = reached.since.elapsed() < REACHED_MAX;
-        let Reached { mut stream, .. } = if is_fresh { reached } else { self.reach(relay).await? };
+        let Reached { stream, since } = reached;
+        if since.elapsed() < REACHED_MAX {
+            match self.ask(stream, relay, request).await {
+                Err(error) if is_broken(&error) => {}
+                answered => return answered,
+            }
+        } else {
+            drop(stream);
+        }
+        self.room(relay, request).await
+    }
+
+    /// Asks for the seat on a connection that is open.
+    async fn ask(
+        &self,
+        mut stream: BoxedIo,
+        relay: &RelayUrl,
+        request: &RoomRequest,
+    ) -> Result<Connection, DialError> {
         let answer = async { Ok(upgrade(&mut stream, relay, request).await) };
         within(UPGRADE_TIMEOUT, answer).await.map_err(|late: std::io::Error| {
             Error::new(Kind::Relay, format!("the relay {relay} did not answer the request")).caused_by(late)
@@ -192,11 +212,10 @@ impl Seats for AtRelay<'_> {
         // Nothing panics while it holds the lock.
         let ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner).take();
         Box::pin(async move {
-            let reached = match ahead {
-                Some(ahead) => ahead.await?,
-                None => self.dialer.reach(&self.relay).await?,
-            };
-            self.dialer.seat(reached, &self.relay, &request).await
+            match ahead {
+                Some(ahead) => self.dialer.seat(ahead.await?, &self.relay, &request).await,
+                None => self.dialer.room(&self.relay, &request).await,
+            }
         })
     }
 }
@@ -235,6 +254,14 @@ impl fmt::Display for DialError {
 }
 
 impl std::error::Error for DialError {}
+
+/// Whether the connection ended before there was an answer. One on which nothing came for a long time is not meant: another one would do no
+/// better.
+fn is_broken(error: &DialError) -> bool {
+    let DialError::Failed(error) = error else { return false };
+    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<std::io::Error>());
+    cause.is_some_and(|cause| cause.kind() != std::io::ErrorKind::TimedOut)
+}
 
 fn refusal(status: u16, body: &str, relay: &RelayUrl) -> Error {
     let said = if body.is_empty() { status.to_string() } else { format!("{status}: {body}") };

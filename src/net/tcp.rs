@@ -12,6 +12,7 @@ use smol::net::TcpStream;
 use socket2::{SockRef, TcpKeepalive};
 
 use super::buffered::Buffered;
+use super::unbuffered::Unbuffered;
 use super::url::Host;
 
 /// A byte stream of any make, as one layer hands it to the next. Buffered, so that a layer can read exactly what is its own.
@@ -37,7 +38,7 @@ pub(super) async fn connect(host: &Host, port: u16) -> Result<BoxedIo, ConnectEr
     let addresses = resolve(host, port).await.map_err(ConnectError::Resolve)?;
     let stream = race(addresses).await.map_err(ConnectError::Connect)?;
     set_up(&stream);
-    Ok(Box::new(Buffered::new(READ_BUFFER_BYTES, stream)))
+    Ok(Box::new(Buffered::new(READ_BUFFER_BYTES, Unbuffered::new(stream))))
 }
 
 /// `work`, or an error of kind `TimedOut` after `limit`.

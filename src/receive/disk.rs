@@ -1,12 +1,14 @@
-//! The threads of the disk: one puts what arrives where it belongs, the other makes it durable from time to time.
+//! The threads of the disk: one puts what arrives where it belongs, one makes it durable from time to time, one lets the system begin to write.
 //!
 //! ```text
 //! driver ──Job──▶ disk ──Checkpoint──▶ journal
 //!        ◀─event─      ◀─Checkpointed─
+//!                      ──WriteAhead──▶ ahead
 //! ```
 //!
 //! Writing never waits for the syncs of a checkpoint. What waits for the disk is bounded by the windows of the session, and there is one
-//! checkpoint at a time.
+//! checkpoint at a time. To write ahead takes as long as the disk has something to do for any program, so no checkpoint waits for that, and
+//! neither does the end.
 
 use std::time::{Duration, Instant};
 
@@ -16,6 +18,7 @@ use smol::channel::{Receiver as Out, Sender as Queue, unbounded};
 
 use super::Destination;
 use super::sink::{Checkpoint, Checkpointed, Job, Output, Rules, SinkEvent, Stop};
+use crate::disk::WriteAhead;
 use crate::error::{Error, Kind, Result};
 use crate::net::link::spawn;
 use crate::proto::chunk::ChunkSize;
@@ -32,9 +35,15 @@ struct Work {
     output: Box<dyn Output>,
     jobs: Out<Job>,
     begun: Instant,
-    checkpoints: Queue<Checkpoint>,
-    done: Out<Checkpointed>,
-    is_saving: bool,
+    journal: Beside<Checkpoint, Checkpointed>,
+    ahead: Beside<WriteAhead, ()>,
+}
+
+/// A thread that does one thing at a time for another.
+struct Beside<T, R> {
+    tasks: Queue<T>,
+    done: Out<R>,
+    is_busy: bool,
 }
 
 /// What the thread of the disk is woken by.
@@ -49,8 +58,8 @@ impl Disk {
     pub(super) fn start(destination: Destination, rules: Rules, chunk: ChunkSize) -> Result<Disk> {
         let (jobs, jobs_out) = unbounded::<Job>();
         let (events_in, events) = unbounded();
-        let (checkpoints, to_save) = unbounded::<Checkpoint>();
-        let (saved, done) = unbounded();
+        let journal = Beside::start("journal", Checkpoint::run)?;
+        let ahead = Beside::start("ahead", |write: WriteAhead| write())?;
         let stop = Stop::new();
         let stopped = stop.clone();
         let work = move || {
@@ -60,15 +69,10 @@ impl Disk {
                 Err(error) => return drop(events_in.try_send(Err(error))),
             };
             let begun = Instant::now();
-            let work = Work { output, jobs: jobs_out, begun, checkpoints, done, is_saving: false };
+            let work = Work { output, jobs: jobs_out, begun, journal, ahead };
             work.run(|said| events_in.try_send(said).is_ok());
         };
         spawn("disk", work)?;
-        spawn("journal", move || {
-            while let Ok(checkpoint) = to_save.recv_blocking() {
-                let _ = saved.try_send(checkpoint.run());
-            }
-        })?;
         Ok(Disk { jobs, events, stop })
     }
 
@@ -100,6 +104,30 @@ impl Disk {
     }
 }
 
+impl<T: Send + 'static, R: Send + 'static> Beside<T, R> {
+    fn start(name: &'static str, work: fn(T) -> R) -> Result<Beside<T, R>> {
+        let (tasks, todo) = unbounded();
+        let (done_in, done) = unbounded();
+        spawn(name, move || {
+            while let Ok(task) = todo.recv_blocking() {
+                let _ = done_in.try_send(work(task));
+            }
+        })?;
+        Ok(Beside { tasks, done, is_busy: false })
+    }
+
+    fn give(&mut self, task: T) {
+        self.is_busy = self.tasks.try_send(task).is_ok();
+    }
+
+    /// What came of its task, if that is done.
+    fn try_done(&mut self) -> Option<R> {
+        let done = self.done.try_recv().ok()?;
+        self.is_busy = false;
+        Some(done)
+    }
+}
+
 impl Work {
     /// Works until there is nothing more to do or nobody listens.
     fn run(mut self, mut tell: impl FnMut(Result<Vec<SinkEvent>>) -> bool) {
@@ -116,8 +144,8 @@ impl Work {
             }
         }
         // What is being made durable counts, and the output must know when it cleans up.
-        let Work { mut output, checkpoints, done, .. } = self;
-        drop(checkpoints);
+        let Work { mut output, journal: Beside { tasks, done, .. }, .. } = self;
+        drop(tasks);
         while let Ok(saved) = done.recv_blocking() {
             // Its data is not claimed then.
             let _ = output.checkpointed(saved);
@@ -127,13 +155,19 @@ impl Work {
 
     /// Does the next thing; false when there will be none.
     fn step(&mut self, said: &mut Vec<SinkEvent>) -> Result<bool> {
-        while let Ok(saved) = self.done.try_recv() {
-            self.saved(saved)?;
+        while let Some(saved) = self.journal.try_done() {
+            self.output.checkpointed(saved)?;
         }
-        if !self.is_saving
+        if !self.journal.is_busy
             && let Some(checkpoint) = self.output.checkpoint(self.now_ms())?
         {
-            self.is_saving = self.checkpoints.try_send(checkpoint).is_ok();
+            self.journal.give(checkpoint);
+        }
+        let _ = self.ahead.try_done();
+        if !self.ahead.is_busy
+            && let Some(write) = self.output.write_ahead()
+        {
+            self.ahead.give(write);
         }
         if self.work_off(said)? {
             return Ok(true);
@@ -168,7 +202,7 @@ impl Work {
     async fn wake(&self) -> Wake {
         let job = async { self.jobs.recv().await.map_or(Wake::Over, Wake::Job) };
         let saved = async {
-            match self.done.recv().await {
+            match self.journal.done.recv().await {
                 Ok(saved) => Wake::Saved(saved),
                 // The thread beside has ended, and cannot have.
                 Err(_) => future::pending().await,
@@ -182,7 +216,7 @@ impl Work {
     }
 
     fn saved(&mut self, saved: Checkpointed) -> Result<()> {
-        self.is_saving = false;
+        self.journal.is_busy = false;
         self.output.checkpointed(saved)
     }
 
@@ -207,3 +241,85 @@ const SAID_TOGETHER_MAX: usize = 256;
 
 /// For so long what was said waits at most for more to be said with it, beside the one job that is being done.
 const SAID_WITHIN: Duration = Duration::from_millis(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::memory::{MemoryDir, MemoryDisk};
+    use crate::proto::frame::Piece;
+    use crate::proto::manifest::{Item, Meta, Nesting};
+    use crate::receive::sink::Sink;
+
+    /// A sink whose writing ahead takes as long as the test wants.
+    struct Slow {
+        sink: Sink<MemoryDir>,
+        write: Option<WriteAhead>,
+        saved: Queue<()>,
+    }
+
+    impl Output for Slow {
+        fn handle(&mut self, job: Job, events: &mut Vec<SinkEvent>) -> Result<()> {
+            self.sink.handle(job, events)
+        }
+
+        fn commit(&mut self, events: &mut Vec<SinkEvent>) -> Result<()> {
+            self.sink.commit(events)
+        }
+
+        fn checkpoint(&mut self, now_ms: u64) -> Result<Option<Checkpoint>> {
+            self.sink.checkpoint(now_ms)
+        }
+
+        fn write_ahead(&mut self) -> Option<WriteAhead> {
+            self.write.take()
+        }
+
+        fn checkpointed(&mut self, done: Checkpointed) -> Result<()> {
+            let _ = self.saved.try_send(());
+            self.sink.checkpointed(done)
+        }
+    }
+
+    /// What another program keeps the disk busy with is no reason to lose what came.
+    #[test]
+    fn neither_checkpoints_nor_the_end_wait_for_what_is_written_ahead() {
+        let (saved_in, saved) = unbounded();
+        let (begun_in, begun) = unbounded();
+        let (release, released) = unbounded::<()>();
+        let write = move || {
+            let _ = begun_in.try_send(());
+            let _ = released.recv_blocking();
+        };
+        let sink = Sink::new(MemoryDisk::new().root(), ChunkSize::MIN, Rules::default(), Stop::new());
+        let output = Box::new(Slow { sink, write: Some(Box::new(write)), saved: saved_in });
+        let (jobs_in, jobs) = unbounded();
+        let journal = Beside::start("journal", Checkpoint::run).unwrap();
+        let ahead = Beside::start("ahead", |write: WriteAhead| write()).unwrap();
+        let work = Work { output, jobs, begun: Instant::now(), journal, ahead };
+        let (over_in, over) = unbounded();
+        std::thread::spawn(move || {
+            work.run(|_| true);
+            let _ = over_in.try_send(());
+        });
+        let soon = |event: Out<()>| {
+            smol::block_on(future::or(async { event.recv().await.is_ok() }, async {
+                Timer::after(Duration::from_secs(20)).await;
+                false
+            }))
+        };
+        assert!(soon(begun));
+        let (chunk, count) = (ChunkSize::MIN.bytes(), 64);
+        let meta = Meta { mode: None, mtime_s: 0, mtime_ns: 0 };
+        let item = Item::File { name: b"f", size: Some(u64::from(chunk) * (count + 1)), meta, holes: 0 };
+        jobs_in.try_send(Job::Prepare(Nesting::new().place(&item).unwrap())).unwrap();
+        for at in 0..count {
+            let pieces = vec![Piece::Bytes { entry: 0, offset: at * u64::from(chunk), length: chunk }];
+            let payload = vec![7; chunk as usize].into();
+            jobs_in.try_send(Job::Write { pieces, payload, cost: 1 }).unwrap();
+        }
+        assert!(soon(saved), "a checkpoint");
+        jobs_in.close();
+        assert!(soon(over), "the end");
+        drop(release);
+    }
+}

@@ -1,5 +1,7 @@
 //! The relay's limits, each beside its reason. Times are milliseconds on the relay's own clock.
 
+use crate::proto::limits::KEEPALIVE_MS;
+
 /// How many rooms exist at once. At about 5 KiB for a waiting side (16 KiB with TLS) and 150 KiB for a running pair (twice that with TLS), a
 /// server of 1 GiB holds this many waiting rooms and some thousand running sessions.
 pub const ROOMS_MAX: usize = 16_384;
@@ -41,6 +43,10 @@ pub const PING_MS: u64 = 10_000;
 /// on another network.
 pub const YIELD_MS: u64 = 15_000;
 
+/// A seat that is not read, because its partner takes nothing more, yields when that partner has been silent for this long. Not sooner: of a
+/// slow pair that does well the partner may be held up as long, and say no more than that it lives, and even that may be lost once.
+pub const HELD_YIELD_MS: u64 = 40_000;
+
 /// A seat that has been silent for this long is closed: four pings went unanswered.
 pub const DEAD_MS: u64 = 45_000;
 
@@ -75,5 +81,7 @@ pub const ACCEPT_PAUSE_MS: u64 = 100;
 pub const MOVES_MAX: usize = 32;
 
 const _: () = assert!(PING_MS < YIELD_MS && YIELD_MS < DEAD_MS);
+// Two signs of life of a client and some seconds; a seat that is closed in any case need not yield.
+const _: () = assert!(2 * KEEPALIVE_MS < HELD_YIELD_MS && HELD_YIELD_MS < DEAD_MS);
 // A seat is looked at with every ping, so being paired need not bring its next look forward.
 const _: () = assert!(PING_MS < FIRST_WORD_MS);

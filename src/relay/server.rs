@@ -19,7 +19,7 @@ use super::limits::{ACCEPT_PAUSE_MS, CONNECTIONS_MAX, HANDSHAKE_MS, PING_MS, SHU
 use super::room::Rooms;
 use super::socket::Socket;
 use crate::events::Cancel;
-use crate::net::{self, Buffered, ListenAddr};
+use crate::net::{self, Buffered, ListenAddr, Unbuffered};
 use crate::{Error, Kind, Result};
 
 /// What a relay is to be.
@@ -185,6 +185,7 @@ async fn accept(listener: TcpListener, door: Door, present: Sender<()>) {
 /// The socket as the house wants it, if TLS comes about in time.
 async fn prepare(stream: TcpStream, acceptor: Option<TlsAcceptor>, closing: &Cancel) -> Option<Socket> {
     net::set_up(&stream);
+    let stream = Unbuffered::new(stream);
     let Some(acceptor) = acceptor else {
         return Some(Socket::Plain(stream));
     };

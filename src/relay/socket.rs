@@ -8,15 +8,15 @@ use futures_lite::{AsyncRead, AsyncWrite};
 use futures_rustls::server::TlsStream;
 use smol::net::TcpStream;
 
-use crate::net::Buffered;
+use crate::net::{Buffered, Unbuffered};
 
 /// One type for both, so that either kind can be paired with either.
 #[derive(Debug)]
 pub enum Socket {
     /// Somebody else does TLS in front of us, or nobody.
-    Plain(TcpStream),
+    Plain(Unbuffered<TcpStream>),
     /// We do.
-    Tls(Box<TlsStream<Buffered<TcpStream>>>),
+    Tls(Box<TlsStream<Buffered<Unbuffered<TcpStream>>>>),
 }
 
 impl AsyncRead for Socket {

@@ -14,7 +14,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::limits::{DEAD_MS, FIRST_WORD_MS, PING_MS, YIELD_MS};
+use super::limits::{DEAD_MS, FIRST_WORD_MS, HELD_YIELD_MS, PING_MS, YIELD_MS};
 use super::room::RoomName;
 use crate::defects::{self, Defect};
 use crate::proto::role::Role;
@@ -246,8 +246,9 @@ impl Switchboard {
             return Ok(());
         };
         // Of one that is not read nothing can be heard: whether it is worth waiting for, the partner tells that holds it back.
-        let judged = if self.is_excused(owner) { self.partner(owner).unwrap_or(owner) } else { owner };
-        if self.silent_ms(judged, now_ms) < YIELD_MS {
+        let holder = self.partner(owner).filter(|_| self.is_excused(owner));
+        let (judged, yield_ms) = holder.map_or((owner, YIELD_MS), |holder| (holder, HELD_YIELD_MS));
+        if self.silent_ms(judged, now_ms) < yield_ms {
             return Err(Refusal::Taken);
         }
         self.leave(owner, Some(Reason::Yielded));

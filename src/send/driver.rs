@@ -1,10 +1,6 @@
 //! Drives the sending machine: a thread that walks, a thread that reads, one lane.
 
-use std::collections::VecDeque;
-use std::time::{Duration, Instant};
-
 use futures_lite::future;
-use smol::channel::{Receiver, bounded};
 
 use super::LaneCount;
 use super::limit::Limit;
@@ -12,6 +8,7 @@ use super::machine::width::{Sample, Step, Width};
 use super::machine::{Beginning, Effect, Sender};
 use super::packing::{Compress, Ready, Unpacked, packing};
 use super::source::{Reader, SourceEvent, Walk};
+use super::walked::{Found, Walked, walk_all};
 use super::wishes::{Reading, Wishes};
 use crate::error::{Error, Kind, Result};
 use crate::events::{Event, Report};
@@ -22,7 +19,6 @@ use crate::proto::chunk::ChunkSize;
 use crate::proto::compress::Codec;
 use crate::proto::handshake::Capabilities;
 use crate::proto::limits::PAYLOAD_BYTES_MAX;
-use crate::proto::manifest::Entry;
 use crate::proto::pace::Rate;
 
 /// Sends what `walk` finds to the other side of an established session, as `cut` says, until that is done or the other side was
@@ -78,25 +74,15 @@ struct Driver<'h> {
 
 /// The walker, the reader and what packs. They end when their channels do.
 struct Threads {
-    walked: Receiver<Walked>,
-    /// What the walker has said, and the manifest has no room for yet.
-    entries: VecDeque<Entry>,
+    found: Found,
     wishes: Wishes,
     read: Ready,
 }
 
-/// What the walker says. Its end is said too: a channel that closes without is a thread that died.
-enum Walked {
-    Entries(Vec<Entry>),
-    Failed(Error),
-    End,
-}
-
 enum Input {
     Happened(Happening),
-    Walked(Walked),
-    /// There is room for what was said before.
-    Room,
+    /// There is something that was found, and room for it.
+    Found,
     Read(Vec<SourceEvent>),
     ThreadDied,
 }
@@ -143,12 +129,18 @@ impl<'h> Driver<'h> {
     fn announce(&mut self) {
         while self.machine.wants_entries()
             && !self.limit.as_ref().is_some_and(Limit::has_gathered)
-            && let Some(entry) = self.threads.entries.pop_front()
+            && let Some(said) = self.threads.found.pop()
         {
-            if let Some(limit) = &mut self.limit {
-                limit.gathered_bytes += entry.cost();
+            match said {
+                Walked::Entry(entry) => {
+                    if let Some(limit) = &mut self.limit {
+                        limit.gathered_bytes += entry.cost();
+                    }
+                    self.machine.entry(entry);
+                }
+                Walked::Failed(error) => self.machine.fail(error),
+                Walked::End => self.machine.walk_ended(),
             }
-            self.machine.entry(entry);
         }
     }
 
@@ -225,7 +217,7 @@ impl<'h> Drive<'h> for Driver<'h> {
     async fn next(&mut self) -> Input {
         let wants_entries = self.machine.wants_entries();
         let wants_data = self.machine.wants_data() && self.link.lanes.has_room();
-        let Threads { walked, entries, read, .. } = &mut self.threads;
+        let Threads { found, read, .. } = &mut self.threads;
         let limit = self.limit.as_ref();
         let entry = async {
             if !wants_entries {
@@ -234,10 +226,7 @@ impl<'h> Drive<'h> for Driver<'h> {
             if let Some(limit) = limit {
                 limit.may_walk().await;
             }
-            if !entries.is_empty() {
-                return Input::Room;
-            }
-            walked.recv().await.map_or(Input::ThreadDied, Input::Walked)
+            if found.some().await { Input::Found } else { Input::ThreadDied }
         };
         let data = async {
             if !wants_data {
@@ -251,12 +240,7 @@ impl<'h> Drive<'h> for Driver<'h> {
 
     fn feed(&mut self, input: Input) {
         match input {
-            Input::Walked(Walked::Entries(entries)) => {
-                self.threads.entries.extend(entries);
-                self.announce();
-            }
-            Input::Room => self.announce(),
-            Input::Walked(Walked::End) => self.machine.walk_ended(),
+            Input::Found => self.announce(),
             Input::ThreadDied => {
                 self.machine
                     .fail(Error::new(Kind::Internal, "the walk or the reading of files ended by itself"));
@@ -266,8 +250,7 @@ impl<'h> Drive<'h> for Driver<'h> {
             Input::Happened(Happening::Frame(Err(error))) if error.kind() == Kind::ConnectionLost => {
                 self.machine.connection_lost(error);
             }
-            Input::Walked(Walked::Failed(error))
-            | Input::Happened(Happening::Frame(Err(error)) | Happening::FrameBeside(Err(error))) => {
+            Input::Happened(Happening::Frame(Err(error)) | Happening::FrameBeside(Err(error))) => {
                 self.machine.fail(error);
             }
             Input::Happened(Happening::FrameBeside(Ok(_))) => self.machine.frame_beside(),
@@ -293,7 +276,7 @@ impl<'h> Drive<'h> for Driver<'h> {
 
 impl Threads {
     fn start(walk: Walk, chunk: ChunkSize, (unpacked, read): (Unpacked, Ready)) -> Result<Threads> {
-        let (walked_in, walked) = bounded(WALK_AHEAD / WALKED_TOGETHER_MAX);
+        let (walked_in, found) = Found::new();
         let (wishes, reading) = Wishes::new(unpacked);
         let reader = Reader::new(walk.roots().clone(), chunk);
         // Once the session is over nothing more is looked for.
@@ -301,30 +284,8 @@ impl Threads {
             let _ = walk_all(walk, |said| walked_in.send_blocking(said).ok());
         })?;
         spawn("read", move || read_all(reader, reading))?;
-        Ok(Threads { walked, entries: VecDeque::new(), wishes, read })
+        Ok(Threads { found, wishes, read })
     }
-}
-
-/// Looks for everything that is to be sent, until nobody listens any more. What is found shortly after one another is told together,
-/// because a session that is woken for every entry says a frame for every entry.
-fn walk_all(walk: impl Iterator<Item = Result<Entry>>, tell: impl Fn(Walked) -> Option<()>) -> Option<()> {
-    let mut found = Vec::new();
-    let mut told = Instant::now();
-    for entry in walk {
-        match entry {
-            Ok(entry) => found.push(entry),
-            Err(error) => {
-                tell(Walked::Entries(found))?;
-                return tell(Walked::Failed(error));
-            }
-        }
-        if found.len() >= WALKED_TOGETHER_MAX || told.elapsed() >= TELL_WITHIN {
-            tell(Walked::Entries(std::mem::take(&mut found)))?;
-            told = Instant::now();
-        }
-    }
-    tell(Walked::Entries(found))?;
-    tell(Walked::End)
 }
 
 /// Reads what is wanted until the session is over. What shares a block goes out when nothing else is waiting.
@@ -339,75 +300,5 @@ fn read_all(mut reader: Reader, mut reading: Reading) {
         if reader.fetch(&fetch, &mut reading).is_break() {
             return;
         }
-    }
-}
-
-/// Entries the walker may be ahead of the manifest, and some that it has in hand.
-const WALK_AHEAD: usize = 512;
-
-/// Entries that are told at once.
-const WALKED_TOGETHER_MAX: usize = 64;
-
-/// For so long an entry waits at most for others to be told with it, beside the one that is being looked at.
-const TELL_WITHIN: Duration = Duration::from_micros(500);
-
-#[cfg(test)]
-mod tests {
-    use std::cell::RefCell;
-
-    use super::*;
-    use crate::proto::manifest::EntryKind;
-    use crate::proto::path::RelPath;
-
-    fn entry(id: u64) -> Entry {
-        Entry { id, path: RelPath::root(), kind: EntryKind::Directory }
-    }
-
-    /// What is told of a walk: the numbers of each batch, or how it ended.
-    fn told(walk: impl Iterator<Item = Result<Entry>>) -> Vec<Result<Vec<u64>, &'static str>> {
-        let told = RefCell::new(Vec::new());
-        let _ = walk_all(walk, |said| {
-            told.borrow_mut().push(match said {
-                Walked::Entries(entries) => Ok(entries.iter().map(|entry| entry.id).collect()),
-                Walked::Failed(_) => Err("failed"),
-                Walked::End => Err("end"),
-            });
-            Some(())
-        });
-        told.into_inner()
-    }
-
-    #[test]
-    fn everything_that_is_found_is_told_once_in_order_and_before_the_end() {
-        for (tail, end) in [(None, "end"), (Some(Err(Error::new(Kind::Internal, ""))), "failed")] {
-            let mut told = told((0..200).map(entry).map(Ok).chain(tail));
-            assert_eq!(told.pop(), Some(Err(end)));
-            let batches: Vec<Vec<u64>> = told.into_iter().map(Result::unwrap).collect();
-            assert!(batches.iter().all(|batch| batch.len() <= WALKED_TOGETHER_MAX));
-            assert_eq!(batches.concat(), (0..200).collect::<Vec<_>>());
-        }
-    }
-
-    #[test]
-    fn what_was_found_long_ago_does_not_wait_for_more() {
-        let slow = (0..3).map(|id| {
-            let begun = Instant::now();
-            while begun.elapsed() < TELL_WITHIN {
-                std::hint::spin_loop();
-            }
-            Ok(entry(id))
-        });
-        assert_eq!(told(slow)[..3], [Ok(vec![0]), Ok(vec![1]), Ok(vec![2])]);
-    }
-
-    #[test]
-    fn nothing_more_is_looked_for_when_nobody_listens() {
-        let mut looked = 0;
-        let walk = std::iter::from_fn(|| {
-            looked += 1;
-            Some(Ok(entry(looked)))
-        });
-        assert_eq!(walk_all(walk, |_| None), None);
-        assert!(looked <= WALKED_TOGETHER_MAX as u64);
     }
 }

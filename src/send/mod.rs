@@ -8,6 +8,7 @@ mod limit;
 pub mod machine;
 mod packing;
 pub mod source;
+mod walked;
 mod wishes;
 
 use std::path::PathBuf;

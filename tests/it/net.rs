@@ -452,6 +452,28 @@ fn the_way_to_the_relay_is_gone_beside_other_work() {
     );
 }
 
+/// A proxy or a relay that was started again let go of it while the key was being made.
+#[test]
+fn a_way_that_ended_meanwhile_is_gone_once_more() {
+    let (listener, address) = listener();
+    let (gone_in, gone) = smol::channel::bounded(1);
+    smol::block_on(async {
+        let server = async {
+            drop(listener.accept().await.unwrap());
+            gone_in.send(()).await.unwrap();
+            echo_once(listener.accept().await.unwrap().0).await;
+            future::pending().await
+        };
+        let client = async {
+            let dialer = Dialer::new(&DialOptions::default()).unwrap();
+            let mut relay = AtRelay::new(&dialer, format!("ws://{address}").parse().unwrap());
+            relay.beside(gone.recv()).await.unwrap();
+            greet(relay.seat(seat()).await.unwrap()).await;
+        };
+        future::or(client, server).await;
+    });
+}
+
 #[test]
 fn a_way_that_leads_nowhere_is_told_of_when_the_seat_is_taken() {
     let (listener, address) = listener();

@@ -47,6 +47,7 @@ impl Dir for MemoryDir {
         let mut world = enter(&self.disk)?;
         let id = self.find(&world, name)?;
         world.opens += 1;
+        world.look("enter", &world.node(id)?.name)?;
         if world.node(id)?.kind != Kind::Directory {
             return Err(DiskError::of(Fault::NotDirectory, "it is no directory"));
         }

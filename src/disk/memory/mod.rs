@@ -144,7 +144,8 @@ impl MemoryDisk {
         self.world().opens
     }
 
-    /// Lets every operation `verb` on `name` fail from now on. Beside those of [`Op`] there are `open` and `read`, of files.
+    /// Lets every operation `verb` on `name` fail from now on. Beside those of [`Op`] there are `open` and `read`, of files, and `enter`, of
+    /// directories.
     pub fn fail_on(&self, verb: &'static str, name: &str, kind: io::ErrorKind) {
         self.world().faults.named.push((verb, name.to_owned(), kind));
     }

@@ -17,20 +17,18 @@ use super::part::PartFile;
 use super::{Refusal, Sink};
 
 /// What is to be made durable, and said to be so.
-pub struct Checkpoint(Task);
-
-enum Task {
-    /// Of a part file, what is not in its journal yet.
-    Journal { entry: u64, part: Arc<dyn File>, journal: Arc<dyn File>, slots: Vec<Slot> },
-    /// Of the group that is being collected, what it holds so far, so that its commit waits for the rest of it only.
-    Ahead(WriteAhead),
+pub struct Checkpoint {
+    entry: u64,
+    part: Arc<dyn File>,
+    journal: Arc<dyn File>,
+    slots: Vec<Slot>,
 }
 
 /// What came of a [`Checkpoint`].
 #[derive(Debug)]
 pub struct Checkpointed {
     /// The part file it was about.
-    entry: Option<u64>,
+    entry: u64,
     result: DiskResult<()>,
 }
 
@@ -63,30 +61,21 @@ impl Checkpoint {
     /// Carries it out. It waits for the disk.
     #[must_use]
     pub fn run(self) -> Checkpointed {
-        match self.0 {
-            Task::Journal { entry, part, journal, mut slots } => {
-                let synced = if defects::has(Defect::JournalBeforeData) { Ok(()) } else { part.sync_data() };
-                let result = synced
-                    .and_then(|()| journal::write(&*journal, &mut slots))
-                    .and_then(|()| journal.sync_data());
-                Checkpointed { entry: Some(entry), result }
-            }
-            Task::Ahead(write) => {
-                write();
-                Checkpointed { entry: None, result: Ok(()) }
-            }
-        }
+        let Checkpoint { entry, part, journal, mut slots } = self;
+        let synced = if defects::has(Defect::JournalBeforeData) { Ok(()) } else { part.sync_data() };
+        let result =
+            synced.and_then(|()| journal::write(&*journal, &mut slots)).and_then(|()| journal.sync_data());
+        Checkpointed { entry, result }
     }
 }
 
 impl fmt::Debug for Checkpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Task::Journal { entry, slots, .. } => {
-                f.debug_struct("Checkpoint").field("entry", entry).field("slots", &slots.len()).finish()
-            }
-            Task::Ahead(_) => f.write_str("Checkpoint(ahead)"),
-        }
+        let Checkpoint { entry, slots, .. } = self;
+        f.debug_struct("Checkpoint")
+            .field("entry", entry)
+            .field("slots", &slots.len())
+            .finish_non_exhaustive()
     }
 }
 
@@ -186,7 +175,7 @@ impl<D: Dir + 'static> Sink<D> {
             }
             true
         });
-        let Some(id) = due else { return Ok(self.group_ahead()) };
+        let Some(id) = due else { return Ok(None) };
         self.open_part(id).or_else(|refusal| match refusal {
             Refusal::Fatal(error) => Err(error),
             // The next piece of it fails for the same reason, and tells.
@@ -205,17 +194,16 @@ impl<D: Dir + 'static> Sink<D> {
     }
 
     /// Begins to write the group while it is being collected, if there is enough of it that was not begun with.
-    fn group_ahead(&mut self) -> Option<Checkpoint> {
+    pub(super) fn group_ahead(&mut self) -> Option<WriteAhead> {
         if !self.group.is_worth_writing() {
             return None;
         }
-        let write = self.dirs.get(&RelPath::root()).ok().and_then(Dir::write_ahead)?;
-        Some(Checkpoint(Task::Ahead(write)))
+        self.dirs.get(&RelPath::root()).ok().and_then(Dir::write_ahead)
     }
 
     /// A checkpoint was carried out.
     pub(super) fn checkpoint_done(&mut self, done: Checkpointed) -> Result<()> {
-        let Some(entry) = done.entry else { return Ok(()) };
+        let entry = done.entry;
         self.checkpointing = None;
         // Whatever became of the file: the system tells of data it has lost once, and whoever syncs it next is told that all is well.
         let file = self.files.get_mut(&entry);
@@ -284,7 +272,7 @@ impl<D: Dir + 'static> Sink<D> {
             (Ok(()), Some(journal)) => {
                 let (part_file, journal): (Arc<dyn File>, Arc<dyn File>) = (file, journal.clone());
                 let slots = part.journal.take();
-                Ok(Some(Checkpoint(Task::Journal { entry, part: part_file, journal, slots })))
+                Ok(Some(Checkpoint { entry, part: part_file, journal, slots }))
             }
             (Err(error), _) if error.is_fatal() => {
                 Err(error.into_error(format!("cannot write the journal of {path:?}")))

@@ -121,7 +121,7 @@ impl<D: Dir + 'static> Sink<D> {
         length: u32,
         buffer: &mut [u8],
     ) -> Attempt<Option<ChunkHasher>> {
-        if !self.open_basis(entry) {
+        if !self.open_basis(entry)? {
             return Ok(None);
         }
         let basis = self.files.get(&entry).and_then(|file| file.basis.as_ref());
@@ -130,10 +130,10 @@ impl<D: Dir + 'static> Sink<D> {
     }
 
     /// Sees to it that the basis is open, and the one that was found. One that cannot be read has nothing in common with anything.
-    fn open_basis(&mut self, entry: u64) -> bool {
-        let Some(file) = self.files.get_mut(&entry) else { return false };
+    fn open_basis(&mut self, entry: u64) -> Attempt<bool> {
+        let Some(file) = self.files.get_mut(&entry) else { return Ok(false) };
         let dir = file.dir();
-        let Some(basis) = &mut file.basis else { return false };
+        let Some(basis) = &mut file.basis else { return Ok(false) };
         if basis.file.is_none() {
             let opened = self.dirs.get(&dir).and_then(|dir| {
                 let opened = dir.open_file(&basis.name, Access::Read)?;
@@ -143,8 +143,8 @@ impl<D: Dir + 'static> Sink<D> {
             basis.file = opened.ok().flatten();
         }
         let is_open = basis.file.is_some();
-        self.used(entry);
-        is_open
+        self.used(entry).map_err(Refusal::Fatal)?;
+        Ok(is_open)
     }
 
     /// A chunk is the same: it counts as come, and is copied where it must be.
@@ -180,7 +180,7 @@ impl<D: Dir + 'static> Sink<D> {
     pub(super) fn keep(&mut self, entry: u64) -> Attempt<()> {
         let Some(file) = self.files.get(&entry) else { return Ok(()) };
         let (path, dir) = (file.path.clone(), file.dir());
-        let is_open = self.open_basis(entry);
+        let is_open = self.open_basis(entry)?;
         let is_covered = self.is_covered(&path).map_err(|error| self.refuse(error, &path))?;
         let Some(file) = self.files.get_mut(&entry) else { return Ok(()) };
         let Some(basis) = file.basis.take().filter(|_| is_open) else {
@@ -287,7 +287,7 @@ impl<D: Dir + 'static> Sink<D> {
                 if let Some(file) = self.files.get_mut(&entry) {
                     file.part = Some(Box::new(left.part));
                 }
-                self.used(entry);
+                self.used(entry).map_err(Refusal::Fatal)?;
                 Ok(left.claims)
             }
             None => Ok(Runs::new()),

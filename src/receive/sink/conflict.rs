@@ -134,7 +134,7 @@ impl<D: Dir + 'static> Sink<D> {
                 file.part = Some(Box::new(left.part));
                 file.phase = Phase::Resuming;
             }
-            self.used(id);
+            self.used(id).map_err(Refusal::Fatal)?;
             return self.ask(id, missing, left.claims).map(Some);
         }
         let Some(file) = self.files.get_mut(&id) else { return Ok(None) };

@@ -178,7 +178,7 @@ impl Session {
         }
         if self.is_crowded {
             for entry in std::mem::take(&mut self.sink.open) {
-                self.sink.put_away(entry);
+                self.sink.put_away(entry)?;
             }
         }
         Ok(())

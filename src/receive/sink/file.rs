@@ -15,7 +15,7 @@ use crate::proto::runs::Runs;
 use super::commit::Finished;
 use super::compare::Basis;
 use super::coverage::{Coverage, Input};
-use super::order::Early;
+use super::order::{Early, PIECES_EARLY_MAX};
 use super::part::PartFile;
 use super::stop::ZEROS_STEP_BYTES;
 use super::tree::Parent;
@@ -152,7 +152,7 @@ impl<D: Dir + 'static> Sink<D> {
         cost: u64,
         events: &mut Vec<SinkEvent>,
     ) -> Result<Option<u64>> {
-        let mut waiting = Vec::new();
+        let mut waiting: Option<(u64, u64)> = None;
         for portion in portions(pieces, payload) {
             self.stop.check()?;
             let Portion { entry, offset, length, content } = portion?;
@@ -165,8 +165,11 @@ impl<D: Dir + 'static> Sink<D> {
             if self.is_early(entry, offset) && !matches!(content, Content::Same(_)) {
                 let bytes =
                     if let Content::Bytes(bytes) = content { Some(payload.slice_ref(bytes)) } else { None };
-                self.put_aside(entry, offset, length, bytes)?;
-                waiting.push((entry, offset));
+                if waiting.is_some_and(|(other, _)| other != entry) {
+                    return Err(breach("a frame of several streams"));
+                }
+                self.put_aside(entry, waiting.map(|(_, before)| before), (offset, length), bytes)?;
+                waiting = Some((entry, offset));
                 continue;
             }
             let taken = match content {
@@ -179,7 +182,7 @@ impl<D: Dir + 'static> Sink<D> {
                 self.give_up(entry, failure, events)?;
             }
         }
-        let still = waiting.into_iter().rev().any(|(entry, offset)| {
+        let still = waiting.is_some_and(|(entry, offset)| {
             let early = self.files.get_mut(&entry).and_then(|file| file.early.as_mut());
             early.is_some_and(|early| early.charge(offset, cost))
         });
@@ -196,9 +199,20 @@ impl<D: Dir + 'static> Sink<D> {
         offset > come
     }
 
-    fn put_aside(&mut self, entry: u64, offset: u64, length: u32, bytes: Option<Bytes>) -> Result<()> {
+    fn put_aside(
+        &mut self,
+        entry: u64,
+        before: Option<u64>,
+        (offset, length): (u64, u32),
+        bytes: Option<Bytes>,
+    ) -> Result<()> {
         let Some(file) = self.files.get_mut(&entry) else { return Ok(()) };
-        file.early.get_or_insert_default().put(offset, length, bytes)
+        file.early.get_or_insert_default().put(before, offset, length, bytes)?;
+        self.early += 1;
+        if self.early > PIECES_EARLY_MAX {
+            return Err(breach("too many pieces of streams came early"));
+        }
+        Ok(())
     }
 
     /// Takes what of a stream has its turn now.
@@ -212,6 +226,7 @@ impl<D: Dir + 'static> Sink<D> {
             let Some((offset, piece)) = early.next(hasher.length()).map_err(Refusal::Fatal)? else {
                 return Ok(());
             };
+            self.early = self.early.saturating_sub(1);
             if piece.cost > 0 {
                 events.push(SinkEvent::Taken { cost: piece.cost });
             }
@@ -276,6 +291,7 @@ impl<D: Dir + 'static> Sink<D> {
         let file = self.files.remove(&entry)?;
         self.open.retain(|&open| open != entry);
         self.hashing = self.hashing.saturating_sub(file.coverage.as_deref().map_or(0, Coverage::open));
+        self.early = self.early.saturating_sub(file.early.as_deref().map_or(0, Early::len));
         self.space.forgone(file.owed);
         Some(file)
     }
@@ -350,9 +366,10 @@ impl<D: Dir + 'static> Sink<D> {
         let session = self.chunk;
         let Some(file) = self.files.get_mut(&end.entry) else { return Ok(None) };
         let (size, phase) = (file.size, file.phase);
+        let has_more = file.early.as_deref().is_some_and(|early| early.len() > 0);
         let before = file.coverage.as_deref().map_or(0, Coverage::open);
         let root = match file.coverage(session) {
-            Coverage::Stream(hasher) if hasher.length() != end.size => {
+            Coverage::Stream(hasher) if hasher.length() != end.size || has_more => {
                 return Err(corrupt("its length differs"));
             }
             Coverage::Stream(hasher) => Some(hasher.root()),
@@ -462,9 +479,11 @@ impl<D: Dir + 'static> Sink<D> {
     /// Sees to it that the part file is open, and that not too many are.
     pub(super) fn open_part(&mut self, entry: u64) -> Attempt<()> {
         let Some(file) = self.files.get_mut(&entry) else { return Ok(()) };
+        if file.part.as_ref().is_some_and(|part| part.is_sealed) {
+            return Err(Refusal::Fatal(breach("contents of a file of which all has come")));
+        }
         if file.part.as_ref().is_some_and(|part| part.file.is_some()) {
-            self.used(entry);
-            return Ok(());
+            return self.used(entry).map_err(Refusal::Fatal);
         }
         let (path, dir, name) = (file.path.clone(), file.dir(), file.name.clone());
         let chunk = file.chunk(self.chunk);
@@ -477,8 +496,7 @@ impl<D: Dir + 'static> Sink<D> {
                     file.part = Some(part);
                 }
                 reopened?;
-                self.used(entry);
-                return Ok(());
+                return self.used(entry).map_err(Refusal::Fatal);
             }
             None => {
                 let is_large = file.size.is_some_and(|size| size > u64::from(ChunkSize::MIN.bytes()));
@@ -493,14 +511,13 @@ impl<D: Dir + 'static> Sink<D> {
         if let Some(file) = self.files.get_mut(&entry) {
             file.part = Some(part);
         }
-        self.used(entry);
-        Ok(())
+        self.used(entry).map_err(Refusal::Fatal)
     }
 
     /// Something of a file was opened or used: those used longest ago are closed.
-    pub(super) fn used(&mut self, entry: u64) {
+    pub(super) fn used(&mut self, entry: u64) -> Result<()> {
         if self.open.last() == Some(&entry) {
-            return;
+            return Ok(());
         }
         self.open.retain(|&open| open != entry);
         if self.open.len() >= FILES_OPEN_MAX {
@@ -508,21 +525,29 @@ impl<D: Dir + 'static> Sink<D> {
             // opened again.
             let at = self.open.iter().position(|open| self.checkpointing != Some(*open)).unwrap_or(0);
             let oldest = self.open.remove(at);
-            self.put_away(oldest);
+            self.put_away(oldest)?;
         }
         self.open.push(entry);
+        Ok(())
     }
 
     /// Closes what is open of a file.
-    pub(super) fn put_away(&mut self, entry: u64) {
+    pub(super) fn put_away(&mut self, entry: u64) -> Result<()> {
+        let Some(path) = self.files.get(&entry).map(|file| file.path.clone()) else { return Ok(()) };
         // What the sync of the whole file system does not cover is synced for itself, through its handle.
-        let path = self.files.get(&entry).map(|file| file.path.clone()).unwrap_or_default();
-        let is_covered = self.is_covered(&path).unwrap_or(false);
+        let is_covered = match self.is_covered(&path) {
+            Ok(is_covered) => is_covered,
+            Err(error) if error.is_fatal() => {
+                return Err(error.into_error(format!("cannot write {path:?}")));
+            }
+            Err(_) => false,
+        };
         if let Some(file) = self.files.get_mut(&entry)
             && !(is_covered && file.seal())
         {
             file.close();
         }
+        Ok(())
     }
 }
 

@@ -6,6 +6,7 @@
 //! Finish  → size and root compared, mode and time set → waits for its group; something differs → Get
 //! commit  → sync data → rename → modes and times of directories → sync directories → Resolved
 //! checkpoint → sync data → journal → sync journal, on another thread
+//! write_ahead → the system begins to write, on a third one
 //! ```
 //!
 //! | file | its story |
@@ -72,7 +73,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use bytes::Bytes;
 
 use crate::disk::dirs::Dirs;
-use crate::disk::{Dir, DiskError, Fault};
+use crate::disk::{Dir, DiskError, Fault, WriteAhead};
 use crate::error::{Error, Kind, Result};
 use crate::events::{Conflict, Resolution};
 use crate::proto::chunk::ChunkSize;
@@ -202,6 +203,12 @@ pub trait Output: Send {
         Ok(None)
     }
 
+    /// What makes the system begin to write what waits for its commit. Call it between jobs, and run what it gives on a thread of its own:
+    /// it takes as long as the disk has something to do for anybody. Nothing need wait for it.
+    fn write_ahead(&mut self) -> Option<WriteAhead> {
+        None
+    }
+
     /// A checkpoint was carried out.
     ///
     /// # Errors
@@ -233,6 +240,8 @@ pub struct Sink<D: Dir + 'static> {
     open: Vec<u64>,
     /// Chunks that have come in part, of all files together.
     hashing: usize,
+    /// Pieces of streams that came too early, of all files together.
+    early: usize,
     /// Those of `files` that may have chunks their journal does not speak of.
     unjournaled: BTreeSet<u64>,
     /// The file a checkpoint is under way for.
@@ -269,6 +278,7 @@ impl<D: Dir + 'static> Sink<D> {
             taken: HashSet::new(),
             open: Vec::new(),
             hashing: 0,
+            early: 0,
             unjournaled: BTreeSet::new(),
             checkpointing: None,
             buffer: Vec::new(),
@@ -384,6 +394,10 @@ impl<D: Dir + 'static> Output for Sink<D> {
 
     fn checkpoint(&mut self, now_ms: u64) -> Result<Option<Checkpoint>> {
         self.next_checkpoint(now_ms)
+    }
+
+    fn write_ahead(&mut self) -> Option<WriteAhead> {
+        self.group_ahead()
     }
 
     fn checkpointed(&mut self, done: Checkpointed) -> Result<()> {

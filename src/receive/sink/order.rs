@@ -1,7 +1,9 @@
 //! Pieces of a stream that came before those they follow: over several lanes things overtake each other, and a stream is written and hashed from
 //! the first byte to the last.
 //!
-//! What waits here has not been taken: its credit comes back when it has its turn, so the window of the session bounds it.
+//! What waits here has not been taken: its credit comes back when it has its turn, so the window of the session bounds it. Every piece holds
+//! the whole payload of its frame in memory, so what the frame costs comes back with the last of its pieces. The pieces of a frame ascend,
+//! so that is the one that was put aside last.
 
 use std::collections::BTreeMap;
 
@@ -9,6 +11,7 @@ use bytes::Bytes;
 
 use super::breach;
 use crate::error::Result;
+use crate::proto::limits::{FRAME_COST_MIN, WINDOW_BYTES};
 
 /// What waits of one stream, by its offset.
 #[derive(Debug, Default)]
@@ -27,13 +30,26 @@ pub(super) struct Piece {
 }
 
 impl Early {
-    /// Puts a piece aside.
-    pub(super) fn put(&mut self, offset: u64, length: u32, bytes: Option<Bytes>) -> Result<()> {
-        let is_known = self.pieces.insert(offset, Piece { length, bytes, cost: 0 }).is_some();
-        if is_known || self.pieces.len() > PIECES_EARLY_MAX {
-            return Err(breach("contents of a stream came twice, or in too many pieces"));
+    /// Puts a piece aside; `before` is where the piece of the same frame lies that was put aside before it.
+    pub(super) fn put(
+        &mut self,
+        before: Option<u64>,
+        offset: u64,
+        length: u32,
+        bytes: Option<Bytes>,
+    ) -> Result<()> {
+        if before.is_some_and(|before| offset <= before) {
+            return Err(breach("pieces of a stream that do not follow each other"));
+        }
+        if self.pieces.insert(offset, Piece { length, bytes, cost: 0 }).is_some() {
+            return Err(breach("contents of a stream came twice"));
         }
         Ok(())
+    }
+
+    /// How many wait.
+    pub(super) fn len(&self) -> usize {
+        self.pieces.len()
     }
 
     /// The piece whose turn it is where everything before `offset` is there.
@@ -60,8 +76,16 @@ impl Early {
     }
 }
 
-/// Pieces that wait, of one stream. A window full of frames has far fewer, but for one who says single bytes.
-const PIECES_EARLY_MAX: usize = 64 << 10;
+/// Pieces of streams that wait, of a whole sink. What is read of a stream goes out at once, a piece to a frame: these are as many as the
+/// window has room for.
+pub(super) const PIECES_EARLY_MAX: usize = (WINDOW_BYTES / FRAME_COST_MIN) as usize;
+
+/// Pieces that wait for the one file that goes to a stream. That may have a hole behind every block of a file system, and many pieces in a
+/// frame then.
+pub(super) const PIECES_STREAMED_MAX: usize = (WINDOW_BYTES / DISK_BLOCK_BYTES_MIN) as usize * 2;
+
+/// The smallest block of a file system.
+const DISK_BLOCK_BYTES_MIN: u64 = 512;
 
 #[cfg(test)]
 mod tests {
@@ -70,19 +94,19 @@ mod tests {
     #[test]
     fn pieces_have_their_turn_in_order() {
         let mut early = Early::default();
-        early.put(30, 5, None).unwrap();
-        early.put(20, 10, Some(Bytes::from_static(b"0123456789"))).unwrap();
+        early.put(None, 30, 5, None).unwrap();
+        early.put(None, 20, 10, Some(Bytes::from_static(b"0123456789"))).unwrap();
         assert!(early.charge(30, 7) && early.charge(20, 1) && !early.charge(10, 1));
         assert_eq!(early.cost(), 8);
         assert!(early.next(10).unwrap().is_none());
         assert_eq!(early.next(20).unwrap().unwrap().1.length, 10);
-        assert!(early.put(30, 1, None).is_err(), "it is there");
+        assert!(early.put(None, 30, 1, None).is_err(), "it is there");
     }
 
     #[test]
     fn what_came_already_is_a_breach() {
         let mut early = Early::default();
-        early.put(20, 10, None).unwrap();
+        early.put(None, 20, 10, None).unwrap();
         assert!(early.next(21).is_err());
     }
 }

@@ -11,7 +11,7 @@ use crate::proto::conversation::broken;
 use crate::proto::frame::{Failure, Piece, Reason, Verdict};
 use crate::proto::manifest::{Entry, EntryKind};
 
-use super::order::Early;
+use super::order::{Early, PIECES_STREAMED_MAX};
 use super::stop::ZEROS_STEP_BYTES;
 use super::{Content, Job, Output, Portion, SinkEvent, Stop, breach, portions};
 
@@ -108,7 +108,10 @@ impl<W: Write + Send> StreamSink<W> {
                 Content::Zeros => None,
             };
             if offset > current.hasher.length() {
-                current.early.put(offset, length, bytes)?;
+                current.early.put(last, offset, length, bytes)?;
+                if current.early.len() > PIECES_STREAMED_MAX {
+                    return Err(breach("too many pieces of a stream came early"));
+                }
                 last = Some(offset);
                 continue;
             }

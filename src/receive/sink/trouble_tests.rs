@@ -293,3 +293,30 @@ fn a_small_file_of_which_all_has_come_is_not_opened_again() {
     }
     assert_eq!(disk.tree().len(), entries.len() - 1, "nothing else is left");
 }
+
+#[test]
+fn more_of_a_file_of_which_all_has_come_is_a_breach() {
+    let mut feeder = Feeder::new(MemoryDisk::new());
+    let entries: Vec<_> = (0..2 * FILES_OPEN_MAX).map(|at| feeder.file(&format!("f{at}"), 2)).collect();
+    for entry in &entries {
+        feeder.write(*entry, 0, b"xx").unwrap();
+    }
+    let error = feeder.write(entries[0], 2, b"").unwrap_err();
+    assert!(error.to_string().contains("all has come"), "{error}");
+}
+
+/// Whether one sync covers a file is asked of its directory, and a disk that is broken must be told of then.
+#[test]
+fn a_broken_disk_is_told_of_when_a_file_is_put_away() {
+    let disk = MemoryDisk::new();
+    let mut feeder = Feeder::new(disk.clone());
+    feeder.prepare(&Item::Directory { name: b"d" });
+    let entries: Vec<_> = (0..FILES_OPEN_MAX).map(|at| feeder.file(&format!("f{at}"), 2)).collect();
+    for entry in &entries {
+        feeder.write(*entry, 0, b"xx").unwrap();
+    }
+    feeder.sink.dirs.forget(&path("d"));
+    disk.fail_on("enter", "d", std::io::ErrorKind::OutOfMemory);
+    let error = feeder.sink.put_away(entries[0]).unwrap_err();
+    assert_eq!(error.kind(), crate::error::Kind::Disk);
+}

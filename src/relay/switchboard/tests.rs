@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
-use crate::relay::limits::{DEAD_MS, FIRST_WORD_MS, PING_MS, YIELD_MS};
+use crate::proto::limits::KEEPALIVE_MS;
+use crate::relay::limits::{DEAD_MS, FIRST_WORD_MS, HELD_YIELD_MS, PING_MS, YIELD_MS};
 
 fn join(seat: u64, room: &str, role: Role, fresh: bool) -> Input {
     Input::Join { seat: SeatId(seat), room: RoomName::parse(room).unwrap(), role, fresh }
@@ -168,11 +169,25 @@ fn silence_of_a_seat_that_is_not_read_says_nothing() {
 fn a_seat_that_is_not_read_yields_when_its_partner_is_silent() {
     let mut switchboard = paired();
     effects(&mut switchboard, Input::Held(SeatId(0), true), 1000);
-    let refused = effects(&mut switchboard, join(2, "r", Role::Send, false), YIELD_MS - 1);
+    let refused = effects(&mut switchboard, join(2, "r", Role::Send, false), HELD_YIELD_MS - 1);
     assert_eq!(refused, [Effect::Refused(SeatId(2), Refusal::Taken)]);
-    let seated = effects(&mut switchboard, join(3, "r", Role::Send, false), YIELD_MS);
+    let seated = effects(&mut switchboard, join(3, "r", Role::Send, false), HELD_YIELD_MS);
     assert!(seated.contains(&Effect::Close(SeatId(0), Reason::Yielded)), "{seated:?}");
     assert!(seated.contains(&Effect::Seated(SeatId(3))), "{seated:?}");
+}
+
+/// A receiver with a slow disk says no more than that it lives, and the pong behind what it has not read yet is late.
+#[test]
+fn a_slow_pair_does_not_yield_to_a_stranger() {
+    let mut switchboard = paired();
+    effects(&mut switchboard, Input::Held(SeatId(0), true), 1000);
+    for round in 1..=4 {
+        let now_ms = round * 2 * KEEPALIVE_MS;
+        effects(&mut switchboard, Input::Tick, now_ms);
+        let refused = effects(&mut switchboard, join(1 + round, "r", Role::Send, false), now_ms);
+        assert_eq!(refused, [Effect::Refused(SeatId(1 + round), Refusal::Taken)]);
+        effects(&mut switchboard, Input::Heard(SeatId(1)), now_ms);
+    }
 }
 
 #[test]
@@ -257,7 +272,8 @@ impl Model {
         if let Some(owner) = self.find(room, role) {
             let held = |id: u64| self.seats[&id].held;
             let holder = self.partner(owner).filter(|partner| held(owner) && !held(*partner));
-            if now_ms - self.seats[&holder.unwrap_or(owner)].heard_ms < YIELD_MS {
+            let yield_ms = if holder.is_some() { HELD_YIELD_MS } else { YIELD_MS };
+            if now_ms - self.seats[&holder.unwrap_or(owner)].heard_ms < yield_ms {
                 return refused(Refusal::Taken);
             }
             closed = self.leave(owner);
