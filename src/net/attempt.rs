@@ -15,8 +15,8 @@ use crate::proto::seal::Ciphers;
 
 /// What came of one connection.
 pub(super) enum Attempt {
-    /// The other side knows the code.
-    Established(Box<Established>, Connection),
+    /// The other side knows the code. Whoever confirms first sees here how long its answer took; who answered has not waited at all.
+    Established(Box<Established>, Connection, Duration),
     /// Somebody tested a guess against us, the maker.
     GuessedWrong,
     /// We, the taker, have shown our confirmation and saw none: a guess may have been tested on it.
@@ -76,7 +76,7 @@ impl Pairing<'_> {
         };
         let mut message = first;
         let answered_by = Instant::now() + HANDSHAKE;
-        let mut confirmed = false;
+        let mut confirmed = None;
         while let Ok(received) = &message {
             let step = match run.handshake.handle(received) {
                 Ok(step) => step,
@@ -89,13 +89,15 @@ impl Pairing<'_> {
                 }
             };
             if let Some(reply) = step.send {
-                confirmed = true;
-                if say(&mut connection, reply).await.is_err() {
+                let said = say(&mut connection, reply).await;
+                confirmed = Some(Instant::now());
+                if said.is_err() {
                     break;
                 }
             }
             if let Some(established) = step.established {
-                return Ok(Attempt::Established(established, connection));
+                let answered = confirmed.map_or(Duration::ZERO, |since| since.elapsed());
+                return Ok(Attempt::Established(established, connection, answered));
             }
             message = match before(Some(answered_by), connection.reader.next()).await {
                 Ok(message) => message,
@@ -105,7 +107,7 @@ impl Pairing<'_> {
         Ok(match run.handshake.ended() {
             Verdict::Nothing => Attempt::Nothing,
             // Only the side that was given the code confirms before it has seen a valid confirmation.
-            Verdict::WrongGuess if confirmed => Attempt::Unanswered,
+            Verdict::WrongGuess if confirmed.is_some() => Attempt::Unanswered,
             Verdict::WrongGuess => Attempt::GuessedWrong,
         })
     }

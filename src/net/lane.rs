@@ -44,14 +44,16 @@ struct Shared {
     state: Mutex<State>,
     drained: Sender<()>,
     started: Instant,
+    /// It is not the first, and so not what the session stands on.
+    is_beside: bool,
 }
 
 #[derive(Debug)]
 struct State {
     outbox: Outbox,
     inbox: Inbox,
-    /// The other side has spoken in this session, so it has it, too.
-    is_met: bool,
+    /// When the other side spoke first in this session: so it has it, too.
+    met_ms: Option<u64>,
     /// Changes whenever a connection comes or goes: who moves the bytes of another one has nothing to say and to hear here.
     connection: u64,
     /// The session is over, and the lane ends with this connection.
@@ -72,8 +74,9 @@ struct Part {
 pub fn lane(connection: Connection, sealer: Sealer, opener: Opener) -> (Lane, LaneIo) {
     let (drained_in, drained) = bounded(1);
     let (outbox, inbox) = (Outbox::new(sealer), Inbox::default());
-    let state = State { outbox, inbox, is_met: false, connection: 0, is_over: false, throttle: None };
-    let shared = Shared { state: Mutex::new(state), drained: drained_in, started: Instant::now() };
+    let state = State { outbox, inbox, met_ms: None, connection: 0, is_over: false, throttle: None };
+    let shared =
+        Shared { state: Mutex::new(state), drained: drained_in, started: Instant::now(), is_beside: false };
     let mut lane = Lane { shared: Arc::new(shared), incoming: bounded(1).1, more: bounded(1).0, drained };
     let io = lane.connect(connection, opener, false);
     (lane, io)
@@ -85,9 +88,10 @@ impl Lane {
     pub fn beside(&self) -> Lane {
         let (outbox, inbox) = (Outbox::unconnected(), Inbox::default());
         let throttle = self.shared.lock().throttle.clone();
-        let state = State { outbox, inbox, is_met: false, connection: 0, is_over: false, throttle };
+        let state = State { outbox, inbox, met_ms: None, connection: 0, is_over: false, throttle };
         let Shared { drained, started, .. } = &*self.shared;
-        let shared = Shared { state: Mutex::new(state), drained: drained.clone(), started: *started };
+        let shared =
+            Shared { state: Mutex::new(state), drained: drained.clone(), started: *started, is_beside: true };
         let (incoming, more) = (bounded(1).1, bounded(1).0);
         Lane { shared: Arc::new(shared), incoming, more, drained: self.drained.clone() }
     }
@@ -109,7 +113,7 @@ impl Lane {
     ///
     /// # Errors
     /// Kind `ConnectionLost`, see above. `Authentication` when a record does not open, `Protocol` when the other side or the relay broke
-    /// its rules: both end the lane.
+    /// its rules: both end the lane. On a lane beside the first, what anybody on the way can bring about is a connection that is lost.
     pub async fn next(&self) -> Result<BytesMut> {
         match self.incoming.recv().await {
             Ok(Ok(frame)) => {
@@ -186,7 +190,13 @@ impl Lane {
     /// and who said that learns of it only by what comes after.
     #[must_use]
     pub fn is_met(&self) -> bool {
-        self.shared.lock().is_met
+        self.met_ms().is_some()
+    }
+
+    /// When the other side spoke first in this session, in milliseconds since it began here. It does so at once, whatever people have to decide.
+    #[must_use]
+    pub fn met_ms(&self) -> Option<u64> {
+        self.shared.lock().met_ms
     }
 
     /// Lets go of the connection, if there is one, for good: nothing that it still carries is taken. Returns how many frames have come,
@@ -213,7 +223,7 @@ impl Lane {
         let mut state = self.shared.lock();
         state.outbox.connect(proven.sealer, proven.frames)?;
         // Only who has the session proves itself.
-        state.is_met = true;
+        state.met_ms.get_or_insert(self.shared.now_ms());
         drop(state);
         Ok(self.connect(connection, proven.opener, true))
     }

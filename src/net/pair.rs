@@ -85,6 +85,9 @@ pub struct Paired<'p> {
     pub must_confirm: bool,
     /// What both sides can do.
     pub both_can: Capabilities,
+    /// How long this side has waited for the last word of the pairing; zero where it said that. Then the other side's first word in the session
+    /// is the answer, see [`Lane::met_ms`].
+    pub answered: Duration,
     /// How both sides find each other again.
     pub reunion: Reunion<'p>,
     /// Who listens.
@@ -123,8 +126,8 @@ impl<'a> Pairing<'a> {
         loop {
             let began = Instant::now();
             match self.attempt(connection, until, Session::None).await? {
-                Attempt::Established(established, connection) => {
-                    return Ok(self.paired(&established, connection));
+                Attempt::Established(established, connection, answered) => {
+                    return Ok(self.paired(&established, connection, answered));
                 }
                 Attempt::Unanswered => return Err(wrong_code()),
                 Attempt::GuessedWrong => match self.guesses.count_wrong() {
@@ -220,7 +223,12 @@ impl<'a> Pairing<'a> {
         self.handler.event(event);
     }
 
-    pub(super) fn paired(&self, established: &Established, connection: Connection) -> Paired<'_> {
+    pub(super) fn paired(
+        &self,
+        established: &Established,
+        connection: Connection,
+        answered: Duration,
+    ) -> Paired<'_> {
         let Established { mode, encryption_kept, verify_string, .. } = established;
         self.handler.event(Event::Paired { cipher: *mode, encryption_kept: *encryption_kept });
         let (sealer, opener) = established.first_lane();
@@ -231,6 +239,7 @@ impl<'a> Pairing<'a> {
             verify: verify_string.clone(),
             must_confirm: self.options.verify,
             both_can: established.both_can,
+            answered,
             reunion: Reunion::new(self, established.secret.clone(), *mode),
             handler: self.handler,
             cancel: self.cancel,

@@ -43,13 +43,20 @@ impl Pause {
         }
     }
 
+    /// As [`Pause::advance`], drawn now.
+    ///
+    /// # Errors
+    /// When the system gives no random numbers.
+    pub fn due(&mut self) -> Result<Duration> {
+        Ok(self.advance(draw()?))
+    }
+
     /// Rests. Cancel safe; a rest that was dropped counts.
     ///
     /// # Errors
     /// When the system gives no random numbers.
     pub async fn rest(&mut self) -> Result<()> {
-        let pause = self.advance(draw()?);
-        Timer::after(pause).await;
+        Timer::after(self.due()?).await;
         Ok(())
     }
 }

@@ -202,9 +202,10 @@ impl<'p> Reunion<'p> {
             };
             let began = Instant::now();
             match self.pairing.attempt(connection, None, session).await? {
-                Attempt::Established(established, connection) => {
+                Attempt::Established(established, connection, answered) => {
                     self.pairing.handler.event(Event::Restarted);
-                    return Ok(Found::Restarted(Box::new(self.pairing.paired(&established, connection))));
+                    let paired = self.pairing.paired(&established, connection, answered);
+                    return Ok(Found::Restarted(Box::new(paired)));
                 }
                 // What was a guess is counted.
                 Attempt::GuessedWrong | Attempt::Unanswered | Attempt::Nothing => {}

@@ -4,6 +4,8 @@
 //! comes. A new run goes where the least is waiting. What a lane could not deliver moves to others in its order, and whatever follows of
 //! a run that moved goes after it.
 
+use std::collections::BTreeMap;
+
 use super::outbox::Load;
 
 /// The lanes of the last run. Runs come one after the other, so there is nothing to remember of those before.
@@ -27,7 +29,7 @@ impl Spread {
     /// Begins to move the frames that `from` could not deliver.
     #[must_use]
     pub fn moving(&mut self, from: u8) -> Moving<'_> {
-        Moving { spread: self, from, at: None }
+        Moving { spread: self, from, at: BTreeMap::new() }
     }
 }
 
@@ -36,17 +38,18 @@ impl Spread {
 pub struct Moving<'s> {
     spread: &'s mut Spread,
     from: u8,
-    at: Option<(u64, u8)>,
+    /// Where each run goes: at most as many as one lane keeps frames. The frames of one need not follow each other here, once others have moved between them.
+    at: BTreeMap<u64, u8>,
 }
 
 impl Moving<'_> {
     /// The lane for the next frame that moves, as with [`Spread::lane`].
     pub fn lane(&mut self, run: u64, lanes: impl Iterator<Item = (u8, Load)>) -> Option<u8> {
-        let lane = match self.at {
-            Some((last, lane)) if last == run => lane,
-            _ => least(lanes)?,
+        let lane = match self.at.get(&run) {
+            Some(lane) => *lane,
+            None => least(lanes)?,
         };
-        self.at = Some((run, lane));
+        self.at.insert(run, lane);
         // What is read of it later follows. Where it has moved on already, it did so with everything before.
         if let Some((last, on)) = &mut self.spread.last
             && (*last, *on) == (run, self.from)

@@ -29,20 +29,22 @@ use crate::proto::pace::Rate;
 /// Whatever ended the session before the receiver's statement that everything has its outcome.
 pub async fn run(paired: Paired<'_>, walk: Walk, cut: Cut) -> Result<Ended<'_>> {
     let Cut { chunk, compress, lanes, limit } = cut;
-    let width = Width::new(match lanes {
+    let lanes = match lanes {
         _ if !paired.both_can.has(Capabilities::LANES) => Some(1),
         LaneCount::Exactly(lanes) => Some(lanes),
         LaneCount::Auto => None,
-    });
+    };
+    let width = Width::new(lanes, limit.map(Rate::bytes_per_second));
     let beginning = Beginning { chunk, verify: paired.verify.clone(), must_confirm: paired.must_confirm };
     let packing = packing(compress, Codec::best(paired.both_can))?;
     let threads = Threads::start(walk, chunk, packing)?;
+    let answered_ms = u64::try_from(paired.answered.as_millis()).unwrap_or(u64::MAX);
     let (link, upkeep) = Link::new(paired);
     let limit = limit.map(Limit::new);
     if let Some(limit) = &limit {
         link.lanes.first().hold_to(limit.throttle.clone());
     }
-    let driver = Driver { machine: Sender::new(beginning), link, threads, width, limit };
+    let driver = Driver { machine: Sender::new(beginning), link, threads, width, answered_ms, limit };
     // On the heap: it is far larger than what it is part of.
     Box::pin(upkeep.beside(Box::pin(driver.run()))).await
 }
@@ -65,6 +67,8 @@ struct Driver<'h> {
     link: Link<'h>,
     threads: Threads,
     width: Width,
+    /// What the pairing has waited for the other side's machine.
+    answered_ms: u64,
     limit: Option<Limit>,
 }
 
@@ -92,14 +96,19 @@ impl<'h> Driver<'h> {
                     self.machine.lane(lane, true);
                     self.link.lanes.open(lane);
                 }
+                Step::Stop(lane) => self.let_go(lane),
                 Step::Retire(lane) => self.link.lanes.retire(lane),
             }
         }
         for lane in self.link.lanes.retired() {
-            match self.link.lanes.let_go(lane) {
-                Ok(_) => self.machine.lane(lane, false),
-                Err(error) => self.machine.fail(error),
-            }
+            self.let_go(lane);
+        }
+    }
+
+    fn let_go(&mut self, lane: u8) {
+        match self.link.lanes.let_go(lane) {
+            Ok(_) => self.machine.lane(lane, false),
+            Err(error) => self.machine.fail(error),
         }
     }
 
@@ -177,7 +186,9 @@ impl<'h> Drive<'h> for Driver<'h> {
                         let now_ms = self.link.now_ms();
                         // What is known by now, if not all: more only makes it longer.
                         let left = self.machine.progress().bytes_total;
-                        self.width.accepted(now_ms, now_ms, Some(left));
+                        // Until now a person may have thought; one of these two is a way there and back, and the other next to nothing.
+                        let met_ms = self.link.lanes.first().met_ms().unwrap_or(0);
+                        self.width.accepted(now_ms, self.answered_ms.saturating_add(met_ms), Some(left));
                         self.widen();
                     }
                     self.link.tell(event);

@@ -8,7 +8,7 @@ use smol::Timer;
 use smol::channel::{Receiver, Sender};
 
 use super::super::throttle::Throttle;
-use super::super::ws::{Alive, Closed, Connection, Reader, Writer};
+use super::super::ws::{Alive, Connection, Reader, Writer};
 use super::{Part, State};
 use crate::error::{Error, Kind, Result};
 use crate::proto::conversation::broken;
@@ -131,11 +131,11 @@ impl Incoming {
         loop {
             let mut record = match reader.next().await {
                 Ok(record) => record,
-                Err(closed) => return ended(closed),
+                Err(closed) => return self.failed(closed.into()),
             };
             let frame_bytes = match self.opener.open_in_place(&mut record) {
                 Ok(frame) => frame.len(),
-                Err(error) => return End::Failed(error.into()),
+                Err(error) => return self.failed(error.into()),
             };
             record.truncate(frame_bytes);
             match Aside::peek(&record) {
@@ -157,11 +157,23 @@ impl Incoming {
         }
     }
 
+    /// What has become of a connection by what anybody on the way can do. A lane beside the first is lost by it, whatever it was: who can
+    /// cut it shall not end the session by garbling it.
+    fn failed(&self, error: Error) -> End {
+        if error.kind() == Kind::ConnectionLost {
+            End::Lost(error.hint(AGAIN))
+        } else if self.part.shared.is_beside {
+            End::Lost(lost("a connection was garbled on the way").caused_by(error))
+        } else {
+            End::Failed(error)
+        }
+    }
+
     /// The other side has counted some of what we said.
     fn received(&mut self, frames: u64) -> Result<()> {
         self.is_greeted = true;
         let Some(mut state) = self.part.lock() else { return Ok(()) };
-        state.is_met = true;
+        state.met_ms.get_or_insert(self.part.shared.now_ms());
         state.outbox.acknowledge(frames)?;
         drop(state);
         // There may be room for more now.
@@ -280,18 +292,11 @@ async fn watch(alive: &Alive) -> End {
     }
 }
 
-fn ended(closed: Closed) -> End {
-    let error = Error::from(closed);
-    if error.kind() == Kind::ConnectionLost {
-        End::Lost(error.hint("Run both commands again."))
-    } else {
-        End::Failed(error)
-    }
+fn lost(what: &str) -> Error {
+    Error::new(Kind::ConnectionLost, what).hint(AGAIN)
 }
 
-fn lost(what: &str) -> Error {
-    Error::new(Kind::ConnectionLost, what).hint("Run both commands again.")
-}
+const AGAIN: &str = "Run both commands again.";
 
 /// RFC 6455, section 7.4.1: the purpose of the connection is fulfilled.
 const CLOSE_NORMAL: u16 = 1000;

@@ -422,3 +422,50 @@ fn the_keys_of_every_connection_are_its_own() {
     };
     assert_ne!(record(1), record(3));
 }
+
+#[test]
+fn what_is_garbled_on_a_lane_beside_the_first_is_that_lane_lost_and_no_more() {
+    for is_beside in [false, true] {
+        with_lanes(async |_, [one, other]| {
+            let (first, _io) = one.lane().await;
+            let (_hears, _hears_io) = other.lane().await;
+            let mut lane = if is_beside { first.beside() } else { first };
+            let (io, garbling) = future::zip(one.again(&mut lane), other.meet(0)).await;
+            let (mut connection, _) = garbling.unwrap();
+            connection.writer.send(Bytes::from_static(&[7; 100])).await.unwrap();
+            connection.writer.flush().await.unwrap();
+            let moving = async {
+                io.run().await;
+                future::pending().await
+            };
+            let kind = future::or(async { lane.next().await.unwrap_err().kind() }, moving).await;
+            assert_eq!(kind, if is_beside { Kind::ConnectionLost } else { Kind::Authentication });
+        });
+    }
+}
+
+#[test]
+fn when_the_other_side_spoke_first_stays_what_it_was() {
+    with_lanes(async |stage, [one, other]| {
+        let (speaks, speaks_io) = one.lane().await;
+        let (hears, hears_io) = other.lane().await;
+        assert_eq!(speaks.met_ms(), None);
+        beside([speaks_io, hears_io], async {
+            // It has nothing to say, and whoever decides there may take as long as they like.
+            stage.settle().await;
+            let met_ms = speaks.met_ms();
+            assert!(met_ms.is_some());
+            let began = Instant::now();
+            while began.elapsed().as_millis() < 2 {
+                std::hint::spin_loop();
+            }
+            for number in 0..RECEIVED_FRAMES as usize {
+                speaks.send(frame(number, 10, false)).unwrap();
+                hears.next().await.unwrap();
+            }
+            stage.settle().await;
+            assert_eq!(speaks.met_ms(), met_ms);
+        })
+        .await;
+    });
+}

@@ -1,0 +1,262 @@
+//! Lanes over lines of all kinds.
+
+use super::*;
+
+/// A line where `lanes` lanes bring so many bytes a second and a dial takes `DIAL_MS`, and a transfer over it that takes `ms`. Returns how many lanes
+/// there are in the end, and were at most.
+fn runs(width: &mut Width, ms: u64, waits: bool, rate: impl Fn(u8) -> u64) -> (u8, u8) {
+    let mut line = Line::default();
+    line.runs(width, 0..ms, waits, rate);
+    (line.lanes(), line.most)
+}
+
+/// How long a dial takes: several round trips, longer than what was changed takes to settle and to be measured.
+const DIAL_MS: u64 = 700;
+
+#[derive(Default)]
+struct Line {
+    up: Vec<u8>,
+    dialling: Vec<(u8, u64)>,
+    retired_while_dialling: u32,
+    taken: u64,
+    most: u8,
+}
+
+impl Line {
+    fn lanes(&self) -> u8 {
+        self.up.len() as u8 + 1
+    }
+
+    fn runs(&mut self, width: &mut Width, time: std::ops::Range<u64>, waits: bool, rate: impl Fn(u8) -> u64) {
+        for now_ms in time.step_by(100) {
+            while let Some(step) = width.poll() {
+                match step {
+                    Step::Open(lane) => {
+                        assert!(!self.up.contains(&lane));
+                        self.dialling.push((lane, now_ms + DIAL_MS));
+                    }
+                    Step::Stop(lane) => {
+                        self.dialling.retain(|(other, _)| *other != lane);
+                        width.gone(lane, now_ms);
+                    }
+                    Step::Retire(lane) => {
+                        self.retired_while_dialling += u32::from(!self.dialling.is_empty());
+                        self.up.retain(|other| *other != lane);
+                        width.gone(lane, now_ms);
+                    }
+                }
+            }
+            let came = self.dialling.extract_if(.., |(_, at_ms)| *at_ms <= now_ms);
+            for (lane, _) in came {
+                width.came(lane, now_ms);
+                self.up.push(lane);
+            }
+            let lanes = self.lanes();
+            self.most = self.most.max(lanes);
+            self.taken += rate(lanes) / 10;
+            width.tick(now_ms, Sample { taken: self.taken, waits, left: None });
+        }
+    }
+}
+
+fn far(left: Option<u64>) -> Width {
+    let mut width = Width::new(None, None);
+    width.accepted(0, 100, left);
+    width
+}
+
+#[test]
+fn lanes_are_added_while_each_brings_more() {
+    let mut width = far(None);
+    assert_eq!(runs(&mut width, 7000, true, |lanes| u64::from(lanes) << 20), (16, 16));
+    // Up to where it brings nothing more.
+    let mut width = far(None);
+    let (lanes, most) = runs(&mut width, 8000, true, |lanes| u64::from(lanes.min(4)) << 20);
+    assert_eq!((lanes, most), (4, 8));
+}
+
+#[test]
+fn what_brings_nothing_is_tried_less_and_less_often() {
+    let mut width = far(None);
+    let trials = std::cell::Cell::new(0);
+    runs(&mut width, 600_000, true, |lanes| {
+        trials.set(trials.get() + u32::from(lanes > 1));
+        5 << 20
+    });
+    // Each trial takes two seconds at most.
+    assert!((5..200).contains(&trials.get()), "{}", trials.get());
+}
+
+#[test]
+fn a_large_transfer_to_far_away_begins_with_several() {
+    for (left, lanes) in [(1 << 20, 1), (5 << 20, 4), (64 << 20, 8)] {
+        let mut width = far(Some(left));
+        let opened = std::iter::from_fn(|| width.poll()).count();
+        assert_eq!(opened, lanes - 1, "{left}");
+    }
+    let mut near = Width::new(None, None);
+    near.accepted(0, 3, Some(1 << 40));
+    assert_eq!(near.poll(), None);
+}
+
+#[test]
+fn where_something_else_is_waited_for_or_the_line_is_slow_there_is_one() {
+    assert_eq!(runs(&mut far(None), 20_000, false, |lanes| u64::from(lanes) << 20), (1, 1));
+    assert_eq!(runs(&mut far(None), 20_000, true, |_| 125_000), (1, 1));
+    assert_eq!(runs(&mut far(None), 20_000, true, |_| 800 << 20), (1, 1));
+}
+
+#[test]
+fn as_many_as_are_wanted_come_back_after_a_pause() {
+    let mut width = Width::new(Some(3), None);
+    width.accepted(0, 0, None);
+    assert_eq!([width.poll(), width.poll(), width.poll()], [Some(Step::Open(1)), Some(Step::Open(2)), None]);
+    (1..=2).for_each(|lane| width.came(lane, 100));
+    width.lost(2, false, 200);
+    width.gone(2, 300);
+    width.tick(400, Sample::default());
+    assert_eq!(width.poll(), None, "not at once");
+    width.tick(200 + AGAIN_MS, Sample::default());
+    assert_eq!(width.poll(), Some(Step::Open(2)));
+    // It does not come: longer.
+    width.gone(2, 2000);
+    width.tick(2000 + AGAIN_MS, Sample::default());
+    assert_eq!(width.poll(), None);
+    width.tick(2000 + 2 * AGAIN_MS, Sample::default());
+    assert_eq!(width.poll(), Some(Step::Open(2)));
+}
+
+#[test]
+fn a_relay_that_refuses_is_left_alone_for_a_while() {
+    let mut width = Width::new(Some(3), None);
+    width.accepted(0, 0, None);
+    while width.poll().is_some() {}
+    width.lost(1, true, 100);
+    (1..=2).for_each(|lane| width.gone(lane, 200));
+    for now_ms in (200..100 + REFUSED_MS).step_by(100) {
+        width.tick(now_ms, Sample::default());
+        assert_eq!(width.poll(), None);
+    }
+    width.tick(100 + REFUSED_MS, Sample::default());
+    assert!(width.poll().is_some());
+}
+
+#[test]
+fn nothing_is_asked_for_before_the_receiver_has_accepted() {
+    for lanes in [None, Some(16)] {
+        let mut width = Width::new(lanes, None);
+        width.tick(0, Sample { taken: 0, waits: true, left: None });
+        assert_eq!(width.poll(), None);
+    }
+}
+
+#[test]
+fn no_lane_that_works_is_let_go_of_while_another_is_dialled() {
+    let (mut line, mut width) = (Line::default(), far(Some(64 << 20)));
+    line.runs(&mut width, 0..3000, true, |lanes| u64::from(lanes.min(8)) << 20);
+    assert_eq!(line.retired_while_dialling, 0);
+    assert!(line.most >= 8);
+}
+
+#[test]
+fn what_is_still_looked_for_goes_first() {
+    let mut width = far(Some(64 << 20));
+    while width.poll().is_some() {}
+    (1..=3).for_each(|lane| width.came(lane, 100));
+    // The others do not come, and it is measured without them.
+    let mut stopped = Vec::new();
+    for now_ms in (200..20_000).step_by(100) {
+        width.tick(now_ms, Sample { taken: now_ms * 10, waits: true, left: None });
+        while let Some(step) = width.poll() {
+            stopped.push(step);
+        }
+    }
+    // The line is slow: one is enough.
+    let (first, then) = stopped.split_at(4);
+    assert!(first.iter().all(|step| matches!(step, Step::Stop(4..=7))), "{stopped:?}");
+    assert!(then.iter().all(|step| matches!(step, Step::Retire(1..=3))), "{stopped:?}");
+    assert_eq!(then.len(), 3);
+}
+
+#[test]
+fn all_that_are_lost_at_once_are_one_failure() {
+    let mut width = Width::new(Some(8), None);
+    width.accepted(0, 0, None);
+    while width.poll().is_some() {}
+    (1..=7).for_each(|lane| width.came(lane, 100));
+    for lane in 1..=7 {
+        width.lost(lane, false, 1000);
+        width.gone(lane, 1100);
+    }
+    width.tick(1000 + AGAIN_MS - 1, Sample::default());
+    assert_eq!(width.poll(), None);
+    width.tick(1000 + AGAIN_MS, Sample::default());
+    assert_eq!(std::iter::from_fn(|| width.poll()).count(), 7);
+}
+
+#[test]
+fn a_lane_that_is_wanted_no_more_may_be_lost() {
+    let mut width = far(None);
+    width.lanes = vec![Stage::Retiring; 15];
+    width.lost(1, false, 2500);
+    width.gone(2, 2500);
+    assert_eq!((width.failures, width.asks_at_ms), (0, 0));
+}
+
+#[test]
+fn a_lane_that_comes_and_is_cut_is_asked_for_less_and_less_often() {
+    let mut width = Width::new(Some(3), None);
+    width.accepted(0, 0, None);
+    let mut asked = 0;
+    for now_ms in (0..60_000).step_by(100) {
+        width.tick(now_ms, Sample::default());
+        while let Some(step) = width.poll() {
+            let Step::Open(lane) = step else { continue };
+            width.came(lane, now_ms);
+            // One holds, and excuses the other only once.
+            if lane == 2 {
+                asked += 1;
+                width.lost(lane, false, now_ms);
+                width.gone(lane, now_ms);
+            }
+        }
+    }
+    assert!((5..=9).contains(&asked), "{asked}");
+    // Once it holds, too, its loss is the first again.
+    width.lanes[1] = Stage::Up { since_ms: 60_000, has_held: false };
+    width.tick(60_000 + HELD_MS, Sample::default());
+    width.asks_at_ms = 0;
+    width.lost(2, false, 70_000);
+    assert_eq!(width.asks_at_ms, 70_000 + AGAIN_MS);
+}
+
+#[test]
+fn lanes_that_do_not_help_go() {
+    // It is far, but one does it all.
+    let (mut line, mut width) = (Line::default(), far(Some(64 << 20)));
+    line.runs(&mut width, 0..5000, true, |_| 20 << 20);
+    assert!(line.most >= 8);
+    line.runs(&mut width, 5000..20_000, true, |_| 20 << 20);
+    assert_eq!(line.lanes(), 1);
+    // Where half are slower, they come back.
+    let (mut line, mut width) = (Line::default(), far(Some(64 << 20)));
+    line.runs(&mut width, 0..60_000, true, |lanes| u64::from(lanes.min(8)) << 20);
+    assert!(line.lanes() >= 8, "{}", line.lanes());
+    // A slow line has no use for any.
+    let (mut line, mut width) = (Line::default(), far(Some(64 << 20)));
+    line.runs(&mut width, 0..10_000, true, |_| 100_000);
+    assert_eq!((line.lanes(), line.most), (1, 8));
+}
+
+#[test]
+fn under_a_limit_there_is_one_unless_it_does_not_reach_it() {
+    let limited = || {
+        let mut width = Width::new(None, Some(2 << 20));
+        width.accepted(0, 100, Some(1 << 30));
+        width
+    };
+    assert_eq!(runs(&mut limited(), 60_000, true, |_| 2 << 20), (1, 1));
+    assert_eq!(runs(&mut limited(), 60_000, true, |_| 15 << 17), (1, 1));
+    let (_, most) = runs(&mut limited(), 4000, true, |lanes| u64::from(lanes.min(2)) << 20);
+    assert_eq!(most, 2);
+}
