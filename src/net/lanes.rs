@@ -1,7 +1,7 @@
 //! The lanes of a session: the first, which carries what is said, and those beside it, which help to carry data.
 //!
 //! [`Lanes`] is what a session holds. A lane beside the first is opened and let go of as the sender wants; while it is sought the others go on, and that
-//! it is lost ends nothing but itself. [`Crew`] does the seeking and moves the bytes, beside the session.
+//! it is lost ends nothing but itself. `Crew` does the seeking and moves the bytes, beside the session.
 
 mod crew;
 

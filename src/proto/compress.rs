@@ -98,7 +98,7 @@ impl Packer {
         }
     }
 
-    /// Packs a payload. `None` where that does not make it worth unpacking: see [`GAIN_MIN`].
+    /// Packs a payload. `None` where that does not make it worth unpacking: see `GAIN_MIN`.
     pub fn pack(&mut self, payload: &[u8]) -> Option<&[u8]> {
         let room = payload.len() - payload.len() / GAIN_MIN;
         // Whoever needs more room than there is has gained too little, and stops right there.
