@@ -211,8 +211,11 @@ pub fn has_reason(ended: &Ended, scenario: &Scenario) -> Result<(), String> {
         let is_excused = !blows.is_empty()
             && match error.kind() {
                 ErrorKind::ConnectionLost => !is_passing,
-                // A seat whose owner is gone yields before anybody loses patience; only one that somebody else has does not.
-                ErrorKind::Relay => has_stranger || !error.to_string().contains("no seat: Taken"),
+                // A seat whose owner is gone yields before anybody loses patience; only one that somebody else has does not, and where a hostile
+                // relay has a say.
+                ErrorKind::Relay => {
+                    has_stranger || is_hostile || !error.to_string().contains("no seat: Taken")
+                }
                 ErrorKind::NobodyCame => true,
                 // A connection that is lost while the code is checked cannot be told from a guess.
                 ErrorKind::Authentication => is_hostile || error.to_string().starts_with("the code"),
