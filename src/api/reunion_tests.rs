@@ -5,8 +5,6 @@ use std::sync::atomic::Ordering;
 use super::tests::{Parcel, Side, at_a_relay, transfer, transfer_with};
 use super::*;
 use crate::events::Question;
-use crate::proto::chunk::ChunkSize;
-use crate::send::{Compress, LaneCount};
 
 fn is_reconnected(event: &Event) -> bool {
     matches!(event, Event::Reconnected)
@@ -267,15 +265,7 @@ fn what_came_from_standard_input_is_not_sent_a_second_time() {
     let parcel = Parcel::of_one_file(LONG);
     let first = parcel.receiving();
     let roots = Walk::new(&["-".into(), parcel.tree().to_path_buf()]).unwrap().roots().clone();
-    let sends = Sending {
-        roots,
-        cut: Cut {
-            chunk: ChunkSize::default(),
-            compress: Compress::default(),
-            lanes: LaneCount::Auto,
-            limit: None,
-        },
-    };
+    let sends = Sending { roots, ..parcel.sending() };
     let parcel = parcel.elsewhere();
     let again = parcel.receiving();
     let (sent, received) = at_a_relay(|door| async move {

@@ -47,11 +47,7 @@ impl Tool for MagicWormhole {
     }
 
     fn send(&self, job: &Job<'_>, relay: &Relay) -> io::Result<(Process, String)> {
-        let mut command = self.command(job, Host::Sender, relay, &["send", "--no-qr"]);
-        command.arg(job.source);
-        let mut process = job.start("sender", command)?;
-        let code = process.says(wormhole_code)?;
-        Ok((process, code))
+        sends(job, self.command(job, Host::Sender, relay, &["send", "--no-qr"]))
     }
 
     fn receive(&self, job: &Job<'_>, relay: &Relay, told: &str) -> Command {
@@ -91,11 +87,7 @@ impl Tool for WormholeRs {
     }
 
     fn send(&self, job: &Job<'_>, relay: &Relay) -> io::Result<(Process, String)> {
-        let mut command = self.command(job, Host::Sender, relay, &["send", "--no-qr"]);
-        command.arg(job.source);
-        let mut process = job.start("sender", command)?;
-        let code = process.says(wormhole_code)?;
-        Ok((process, code))
+        sends(job, self.command(job, Host::Sender, relay, &["send", "--no-qr"]))
     }
 
     fn receive(&self, job: &Job<'_>, relay: &Relay, told: &str) -> Command {
@@ -103,6 +95,14 @@ impl Tool for WormholeRs {
         command.arg("--out-dir").arg(job.out).arg(told);
         command
     }
+}
+
+/// Starts what sends, and waits for its code.
+fn sends(job: &Job<'_>, mut command: Command) -> io::Result<(Process, String)> {
+    command.arg(job.source);
+    let mut process = job.start("sender", command)?;
+    let code = process.says(wormhole_code)?;
+    Ok((process, code))
 }
 
 /// The transit relay comes first: that is the process whose figures count. The mailbox sees a few messages.

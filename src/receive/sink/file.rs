@@ -143,15 +143,15 @@ impl<F: File> Incoming<F> {
 }
 
 impl<D: Dir + 'static> Sink<D> {
-    /// Takes pieces. Those of entries that already have their outcome are passed over: they were on their way when it was told. Returns what they
-    /// cost, unless some of them have to wait: then that comes back with the last of those.
+    /// Takes pieces, and gives back what they cost, unless some of them have to wait: then that comes back with the last of those. Pieces of entries
+    /// that already have their outcome are passed over: they were on their way when it was told.
     pub(super) fn write(
         &mut self,
         pieces: &[Piece],
         payload: &Bytes,
         cost: u64,
         events: &mut Vec<SinkEvent>,
-    ) -> Result<Option<u64>> {
+    ) -> Result<()> {
         let mut waiting: Option<(u64, u64)> = None;
         for portion in portions(pieces, payload) {
             self.stop.check()?;
@@ -186,7 +186,10 @@ impl<D: Dir + 'static> Sink<D> {
             let early = self.files.get_mut(&entry).and_then(|file| file.early.as_mut());
             early.is_some_and(|early| early.charge(offset, cost))
         });
-        Ok((!still).then_some(cost))
+        if !still {
+            events.push(SinkEvent::Taken { cost });
+        }
+        Ok(())
     }
 
     /// Whether this is beyond what has come of a stream so far.

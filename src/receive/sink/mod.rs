@@ -368,16 +368,10 @@ impl<D: Dir + 'static> Output for Sink<D> {
         self.stop.check()?;
         match job {
             Job::Prepare(entry) => self.prepare(entry, events)?,
-            Job::Write { pieces, payload, cost } => {
-                if let Some(cost) = self.write(&pieces, &payload, cost, events)? {
-                    events.push(SinkEvent::Taken { cost });
-                }
-            }
+            Job::Write { pieces, payload, cost } => self.write(&pieces, &payload, cost, events)?,
             Job::WritePacked { pieces, payload, cost } => {
                 let payload = Bytes::from(self.unpacker.unpack(&payload).map_err(broken)?);
-                if let Some(cost) = self.write(&pieces, &payload, cost, events)? {
-                    events.push(SinkEvent::Taken { cost });
-                }
+                self.write(&pieces, &payload, cost, events)?;
                 self.unpacker.reuse(payload);
             }
             Job::Finish(end) => self.finish(&end, events)?,

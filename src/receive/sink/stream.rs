@@ -80,14 +80,14 @@ impl<W: Write + Send> StreamSink<W> {
         Ok(())
     }
 
-    /// Takes pieces. Returns what they cost, unless some of them have to wait: then that comes back with the last of those.
+    /// Takes pieces, and gives back what they cost, unless some of them have to wait: then that comes back with the last of those.
     fn write(
         &mut self,
         pieces: &[Piece],
         payload: &Bytes,
         cost: u64,
         events: &mut Vec<SinkEvent>,
-    ) -> Result<Option<u64>> {
+    ) -> Result<()> {
         let mut last = None;
         for portion in portions(pieces, payload) {
             self.stop.check()?;
@@ -120,7 +120,10 @@ impl<W: Write + Send> StreamSink<W> {
         }
         let early = self.current.as_mut().map(|current| &mut current.early);
         let waits = early.zip(last).is_some_and(|(early, offset)| early.charge(offset, cost));
-        Ok((!waits).then_some(cost))
+        if !waits {
+            events.push(SinkEvent::Taken { cost });
+        }
+        Ok(())
     }
 
     /// Takes what has its turn now.
@@ -169,16 +172,10 @@ impl<W: Write + Send> Output for StreamSink<W> {
         self.stop.check()?;
         match job {
             Job::Prepare(entry) => return self.prepare(entry, events),
-            Job::Write { pieces, payload, cost } => {
-                if let Some(cost) = self.write(&pieces, &payload, cost, events)? {
-                    events.push(SinkEvent::Taken { cost });
-                }
-            }
+            Job::Write { pieces, payload, cost } => self.write(&pieces, &payload, cost, events)?,
             Job::WritePacked { pieces, payload, cost } => {
                 let payload = Bytes::from(self.unpacker.unpack(&payload).map_err(broken)?);
-                if let Some(cost) = self.write(&pieces, &payload, cost, events)? {
-                    events.push(SinkEvent::Taken { cost });
-                }
+                self.write(&pieces, &payload, cost, events)?;
                 self.unpacker.reuse(payload);
             }
             Job::Finish(end) => {
