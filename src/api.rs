@@ -215,7 +215,8 @@ impl Meeting {
         let listen = self.listen.unwrap_or_else(|| ListenAddr::everywhere(0));
         let rooms = Rooms::default();
         rooms.admit(&derived.room)?;
-        let options = RelayOptions { listen: vec![listen], tls: None, only_rooms: Some(rooms.clone()) };
+        let options =
+            RelayOptions { listen: vec![listen], only_rooms: Some(rooms.clone()), ..RelayOptions::default() };
         let relay = Relay::bind(options).await?;
         let Some(bound) = relay.addresses().first().copied() else {
             return Err(Error::new(Kind::Internal, "the embedded relay listens nowhere"));

@@ -11,13 +11,24 @@ use tracing::{Event, Level, Metadata, Subscriber, span};
 
 use crate::term::calendar::Moment;
 
+/// How the log is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Form {
+    /// For people.
+    #[default]
+    Text,
+    /// One object a line.
+    Json,
+}
+
 /// Prints events of this crate up to `max` from now on. Does nothing if the process has a subscriber already.
-pub fn start(max: Level) {
-    let _ = tracing::subscriber::set_global_default(Log { max });
+pub fn start(max: Level, form: Form) {
+    let _ = tracing::subscriber::set_global_default(Log { max, form });
 }
 
 struct Log {
     max: Level,
+    form: Form,
 }
 
 impl Subscriber for Log {

@@ -16,8 +16,6 @@ use crate::proto::code::Code;
 use crate::proto::handshake::Capabilities;
 use crate::receive::args::ReceiveArgs;
 use crate::receive::{OnConflict, ReceiveOptions};
-use crate::relay::args::RelayArgs;
-use crate::relay::{RelayOptions, TlsFiles};
 use crate::send::SendOptions;
 use crate::send::args::SendArgs;
 use crate::term::word::Word;
@@ -26,6 +24,10 @@ use crate::{Error, Kind, Result};
 use super::console::{Setting, Volume};
 use super::messages::Side;
 use super::values;
+
+mod relay;
+
+pub use relay::{Relaying, relay};
 
 /// What the process was started with besides its arguments.
 #[derive(Default)]
@@ -207,36 +209,6 @@ pub fn receive(
     Ok(Job { options, setting })
 }
 
-/// What `p2pc relay …` means.
-///
-/// # Errors
-///
-/// [`Kind::Usage`].
-pub fn relay(args: &RelayArgs) -> Result<RelayOptions> {
-    let tls = match (&args.cert, &args.key) {
-        (Some(cert), key) => Some(TlsFiles { cert: cert.path(), key: key.as_ref().map(Word::path) }),
-        (None, Some(_)) => {
-            return Err(Error::new(Kind::Usage, "--key is given without --cert")
-                .hint("Give the certificate chain that belongs to the key with --cert."));
-        }
-        (None, None) => None,
-    };
-    let mut listen = Vec::new();
-    for word in &args.listen {
-        listen.extend(value(Some(word), "--listen", parsed::<ListenAddr>)?);
-    }
-    if listen.is_empty() {
-        if tls.is_none() {
-            return Err(Error::new(Kind::Usage, "neither --listen nor --cert is given").hint(
-                "For wss:// on port 443 give --cert and --key. For ws:// behind a web server say where: \
-                 --listen 127.0.0.1:8080.",
-            ));
-        }
-        listen.push(ListenAddr::everywhere(PORT_DEFAULT));
-    }
-    Ok(RelayOptions { listen, tls, only_rooms: None })
-}
-
 /// Reads a code with the relay it may name.
 ///
 /// # Errors
@@ -371,8 +343,6 @@ fn text<'a>(word: &'a Word, what: &str) -> Result<&'a str> {
     })
 }
 
-/// What `wss://` means without a port.
-const PORT_DEFAULT: u16 = 443;
 /// The room of a generated code.
 const ROOM_DIGITS: usize = 5;
 

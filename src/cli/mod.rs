@@ -92,8 +92,8 @@ fn receive(args: &ReceiveArgs, line: Line) -> Result<u8> {
 }
 
 fn relay(args: &RelayArgs) -> Result<u8> {
-    let options = meaning::relay(args)?;
-    log::start(if args.quiet { tracing::Level::ERROR } else { tracing::Level::INFO });
+    let meaning::Relaying { options, log, quiet } = meaning::relay(args)?;
+    log::start(if quiet { tracing::Level::ERROR } else { tracing::Level::INFO }, log);
     let cancel = Cancel::new();
     let watch = Watch::start(&cancel)?;
     let tls = options.tls.is_some();

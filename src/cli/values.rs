@@ -6,9 +6,12 @@ use crate::proto::chunk::ChunkSize;
 use crate::proto::limits::LANES_MAX;
 use crate::proto::pace::Rate;
 use crate::receive::OnConflict;
+use crate::relay::LogAddresses;
 use crate::send::{Compress, LaneCount};
 use crate::term::clean::clean;
 use crate::{Error, Kind, Result};
+
+use super::log::Form;
 
 /// A time such as `90s`, `10m`, `1h` or `1h30m`.
 ///
@@ -113,6 +116,70 @@ pub fn on_conflict(text: &str) -> Result<OnConflict> {
     }
 }
 
+/// A number of things, at least one.
+///
+/// # Errors
+///
+/// [`Kind::Usage`].
+pub fn count<T: TryFrom<u32>>(text: &str) -> Result<T> {
+    whole(text).filter(|count| *count > 0).and_then(|count| T::try_from(count).ok()).ok_or_else(|| {
+        unreadable(text, "a number of things").hint("It is a whole number from 1 to a billion.")
+    })
+}
+
+/// The same, where zero means any number.
+///
+/// # Errors
+///
+/// [`Kind::Usage`].
+pub fn count_or_none(text: &str) -> Result<Option<u32>> {
+    if whole(text) == Some(0) { Ok(None) } else { count(text).map(Some) }
+}
+
+/// A size such as `10G` or `512MiB`.
+///
+/// # Errors
+///
+/// [`Kind::Usage`].
+pub fn size(text: &str) -> Result<u64> {
+    let bytes = if text.ends_with("bit") { None } else { amount(text) };
+    bytes.filter(|bytes| *bytes > 0).ok_or_else(|| {
+        unreadable(text, "a size").hint("It is bytes: 200k, 10M, 1G (thousands), 512KiB, 1.5GiB (of 1024).")
+    })
+}
+
+/// How a log is written.
+///
+/// # Errors
+///
+/// [`Kind::Usage`].
+pub fn log_form(text: &str) -> Result<Form> {
+    match text {
+        "text" => Ok(Form::Text),
+        "json" => Ok(Form::Json),
+        _ => Err(unreadable(text, "a form of log").hint("It is text or json.")),
+    }
+}
+
+/// How much of addresses is logged.
+///
+/// # Errors
+///
+/// [`Kind::Usage`].
+pub fn log_addresses(text: &str) -> Result<LogAddresses> {
+    match text {
+        "off" => Ok(LogAddresses::Off),
+        "short" => Ok(LogAddresses::Short),
+        "full" => Ok(LogAddresses::Full),
+        _ => Err(unreadable(text, "a way to log addresses").hint("It is off, short or full.")),
+    }
+}
+
+fn whole(text: &str) -> Option<u32> {
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|count| is_number && *count <= COUNT_MAX)
+}
+
 fn unreadable(text: &str, what: &str) -> Error {
     Error::new(Kind::Usage, format!("\"{}\" is not {what}", clean(text.as_bytes())))
 }
@@ -178,6 +245,9 @@ fn amount(text: &str) -> Option<u64> {
 
 /// More digits behind the point than anybody types.
 const FRACTION_DIGITS_MAX: usize = 9;
+
+/// More than any machine has of anything that is counted here.
+const COUNT_MAX: u32 = 1_000_000_000;
 
 /// Longer than anybody means, and far from where adding it to a clock could overflow.
 const TIME_MAX_S: u64 = 365 * 24 * 3600;

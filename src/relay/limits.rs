@@ -1,6 +1,72 @@
 //! The relay's limits, each beside its reason. Times are milliseconds on the relay's own clock.
 
+use std::time::Duration;
+
 use crate::proto::limits::KEEPALIVE_MS;
+use crate::proto::pace::Rate;
+
+/// What whoever runs a relay can choose. The defaults suit a machine with 1 GiB of memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections of all kinds. Beside this, some file descriptors are always kept free.
+    pub connections: usize,
+    /// Rooms in which one side waits: about 5 KiB each, 16 KiB with TLS.
+    pub waiting: usize,
+    /// Rooms in which two sides are joined: about 150 KiB each, 300 KiB with TLS. Every lane of a transfer is one.
+    pub sessions: usize,
+    /// Rooms in all.
+    pub rooms: usize,
+    /// Connections of one address at a time; `None`: any number. Several people may be behind one address, each with 16 lanes.
+    pub address_connections: Option<u32>,
+    /// Seats that one address asks for in a minute; `None`: any number.
+    pub address_joins: Option<u32>,
+    /// Rooms that one address opens in a minute; `None`: any number. Who walks all rooms of generated codes to burn them needs six hours.
+    pub address_rooms: Option<u32>,
+    /// How long a side waits for the other.
+    pub wait: Duration,
+    /// The time for TLS.
+    pub handshake: Duration,
+    /// The time for the request with its headers.
+    pub header: Duration,
+    /// How long a pair lives in which nobody says anything to the other. Honest sides do so several times a minute.
+    pub idle: Duration,
+    /// What one pair may say in all, both directions together.
+    pub session_bytes: Option<u64>,
+    /// The rate of one pair, both directions together.
+    pub session_rate: Option<Rate>,
+    /// The rate of all pairs together.
+    pub total_rate: Option<Rate>,
+    /// With tokens: rooms in which a side without one waits.
+    pub guest_waiting: usize,
+    /// With tokens: how long a side without one waits.
+    pub guest_wait: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            connections: 15_000,
+            waiting: 10_000,
+            sessions: 2000,
+            rooms: 12_000,
+            address_connections: Some(256),
+            address_joins: Some(600),
+            address_rooms: Some(240),
+            wait: Duration::from_secs(24 * 3600),
+            handshake: Duration::from_millis(HANDSHAKE_MS),
+            header: Duration::from_millis(HANDSHAKE_MS),
+            idle: Duration::from_secs(5 * 60),
+            session_bytes: None,
+            session_rate: None,
+            total_rate: None,
+            guest_waiting: 1000,
+            guest_wait: Duration::from_secs(10 * 60),
+        }
+    }
+}
+
+/// How long running sessions may go on once the relay is to end, where nobody says otherwise: half of a service manager's patience.
+pub const DRAIN_MS: u64 = 30_000;
 
 /// How many rooms exist at once. At about 5 KiB for a waiting side (16 KiB with TLS) and 150 KiB for a running pair (twice that with TLS), a
 /// server of 1 GiB holds this many waiting rooms and some thousand running sessions.

@@ -11,6 +11,7 @@
 //! The switchboard decides, the session moves bytes; they meet only on a connection's desk. A running pair is one task
 //! that owns both sockets.
 
+pub mod address;
 pub mod args;
 mod conn;
 mod crew;
@@ -20,6 +21,7 @@ mod exchange;
 pub mod forward;
 mod http;
 pub mod limits;
+pub mod options;
 #[cfg(test)]
 pub(crate) mod pipe;
 pub mod room;
@@ -30,5 +32,7 @@ mod socket;
 pub(crate) mod stage;
 pub mod switchboard;
 
+pub use limits::Limits;
+pub use options::{Front, LogAddresses, RelayOptions, TlsFiles};
 pub use room::Rooms;
-pub use server::{Relay, RelayOptions, TlsFiles};
+pub use server::Relay;

@@ -1,7 +1,6 @@
 //! The relay as a whole: listening sockets, threads, and the order of its beginning and end.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
@@ -16,31 +15,11 @@ use super::crew::Crew;
 use super::door::{House, serve};
 use super::exchange::Exchange;
 use super::limits::{ACCEPT_PAUSE_MS, CONNECTIONS_MAX, HANDSHAKE_MS, PING_MS, SHUTDOWN_MS, TLS_BUFFER_MAX};
-use super::room::Rooms;
+use super::options::{RelayOptions, TlsFiles};
 use super::socket::Socket;
 use crate::events::Cancel;
-use crate::net::{self, Buffered, ListenAddr, Unbuffered};
+use crate::net::{self, Buffered, Unbuffered};
 use crate::{Error, Kind, Result};
-
-/// What a relay is to be.
-#[derive(Clone, Debug, Default)]
-pub struct RelayOptions {
-    /// Where to listen, at least one.
-    pub listen: Vec<ListenAddr>,
-    /// With these, it speaks TLS on every address; without, something in front of it should.
-    pub tls: Option<TlsFiles>,
-    /// Serve these rooms and no others: the relay that runs within one side of a session.
-    pub only_rooms: Option<Rooms>,
-}
-
-/// Where a relay's certificate is.
-#[derive(Clone, Debug)]
-pub struct TlsFiles {
-    /// The chain, PEM, the relay's own certificate first.
-    pub cert: PathBuf,
-    /// The private key, PEM; `None` when the certificate's file holds it too.
-    pub key: Option<PathBuf>,
-}
 
 /// A relay that listens, and serves once it is run.
 pub struct Relay {

@@ -26,7 +26,7 @@ impl TestRelay {
 
     pub fn start_at(address: &str) -> TestRelay {
         let listen: ListenAddr = address.parse().unwrap();
-        let options = RelayOptions { listen: vec![listen], tls: None, only_rooms: None };
+        let options = RelayOptions { listen: vec![listen], ..RelayOptions::default() };
         let relay = smol::block_on(Relay::bind(options)).unwrap();
         let url = RelayUrl::plain(relay.addresses()[0]);
         let cancel = Cancel::new();
