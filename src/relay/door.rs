@@ -1,19 +1,24 @@
 //! From an accepted socket to a seat, or to a polite refusal: everything before the upgrade.
 
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_lite::future::or;
 use futures_lite::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use smol::Timer;
+use zeroize::Zeroizing;
 
+use super::address::{Network, client_address};
 use super::conn::Conn;
 use super::exchange::Exchange;
-use super::http::{self, Answer, Asked, RoomRequest};
+use super::http::{self, Answer, Asked, Heard, RoomRequest};
 use super::limits::{FAREWELL_MS, HEAD_BYTES_MAX};
 use super::room::Rooms;
 use super::session::attend;
+use super::tokens::{Pass, Tokens};
+use super::visitor::Visitor;
 use crate::events::Cancel;
 
 /// What every connection to one relay meets.
@@ -23,14 +28,18 @@ pub struct House<S> {
     pub exchange: Arc<Exchange<S>>,
     /// The only rooms there are, for the relay within one side of a session.
     pub only_rooms: Option<Rooms>,
+    /// Who may use it; `None`: everybody.
+    pub tokens: Option<Arc<Tokens>>,
+    /// The servers in front of it that are believed when they say whom they speak for.
+    pub trusted_proxies: Vec<Network>,
     /// How long a client may take for its request.
     pub patience: Duration,
     /// The relay ends: whoever has no seat yet is let go at once.
     pub closing: Cancel,
 }
 
-/// Serves one connection to its end, or to its partner's task. Bounded in time until it has a seat.
-pub async fn serve<S>(stream: S, house: Arc<House<S>>)
+/// Serves one connection from `peer` to its end, or to its partner's task. Bounded in time until it has a seat.
+pub async fn serve<S>(stream: S, peer: IpAddr, house: Arc<House<S>>)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -38,13 +47,13 @@ where
         house.closing.cancelled().await;
         None
     };
-    if let Some((conn, paired)) = or(receive(stream, &house), closing).await {
+    if let Some((conn, paired)) = or(receive(stream, peer, &house), closing).await {
         attend(conn, paired, Arc::clone(&house.exchange)).await;
     }
 }
 
 /// Hears what the client asks for. It gets a seat, and whether its partner is there already, or an ordinary answer.
-async fn receive<S>(mut stream: S, house: &House<S>) -> Option<(Box<Conn<S>>, bool)>
+async fn receive<S>(mut stream: S, peer: IpAddr, house: &House<S>) -> Option<(Box<Conn<S>>, bool)>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -54,7 +63,7 @@ where
     };
     // A stream that breaks off here has nobody left to answer to.
     let head = or(read_head(&mut stream), late).await.ok()?;
-    let refusal = match head.and_then(|(asked, said)| admit(house, asked, said)) {
+    let refusal = match head.and_then(|(heard, said)| admit(house, peer, heard, said)) {
         Ok((request, place, said)) => {
             let paired = place.paired;
             let conn = Conn::new(stream, place, request.accept(), &said, &house.exchange);
@@ -72,11 +81,11 @@ where
     None
 }
 
-type Head = (Asked, Vec<u8>);
+type Head = (Heard, Vec<u8>);
 type Admitted<S> = (RoomRequest, super::exchange::Place<S>, Vec<u8>);
 
-fn admit<S>(house: &House<S>, asked: Asked, said: Vec<u8>) -> Result<Admitted<S>, Answer> {
-    let request = match asked {
+fn admit<S>(house: &House<S>, peer: IpAddr, heard: Heard, said: Vec<u8>) -> Result<Admitted<S>, Answer> {
+    let request = match heard.asked {
         Asked::Index => return Err(http::INDEX),
         Asked::Health => return Err(http::HEALTHY),
         Asked::Room(request) => request,
@@ -84,17 +93,27 @@ fn admit<S>(house: &House<S>, asked: Asked, said: Vec<u8>) -> Result<Admitted<S>
     if house.only_rooms.as_ref().is_some_and(|only| !only.has(&request.room)) {
         return Err(http::OTHER_ROOM);
     }
+    let pass = match &house.tokens {
+        Some(tokens) => tokens.judge(&heard.credentials).map_err(|_| http::UNKNOWN_TOKEN)?,
+        None => Pass::OPEN,
+    };
+    let address = client_address(peer, &heard.forwarded_for, &house.trusted_proxies);
+    let _visitor = Visitor { address, standing: pass.standing };
     let place = house
         .exchange
         .join(request.room.clone(), request.role, request.fresh)
         .map_err(|refusal| Answer::refusing(refusal, request.role))?;
+    if let Some(token_name) = pass.token_name {
+        tracing::info!(%token_name, "somebody with a token");
+    }
     Ok((request, place, said))
 }
 
 /// Reads the request, and what came behind it in the same breath.
 async fn read_head<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<Result<Head, Answer>> {
-    let mut bytes = Vec::new();
-    let mut chunk = [0; 1024];
+    // A token may be in it.
+    let mut bytes = Zeroizing::new(Vec::new());
+    let mut chunk = Zeroizing::new([0; 1024]);
     loop {
         let space = chunk.len().min(HEAD_BYTES_MAX - bytes.len());
         if space == 0 {
@@ -107,7 +126,10 @@ async fn read_head<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<Result<He
         bytes.extend_from_slice(&chunk[..read]);
         match http::parse(&bytes) {
             Ok(None) => {}
-            Ok(Some((asked, taken))) => return Ok(Ok((asked, bytes.split_off(taken)))),
+            Ok(Some(heard)) => {
+                let said = bytes.split_off(heard.taken);
+                return Ok(Ok((heard, said)));
+            }
             Err(answer) => return Ok(Err(answer)),
         }
     }

@@ -3,10 +3,11 @@
 //! ```text
 //! GET /v1/room/ROOM?role=send|receive[&new=1] HTTP/1.1      101, or one line that says what to do:
 //! Upgrade: websocket                                        400 bad role, room, key, subprotocol
-//! Connection: Upgrade                                       404 no such path, or not this relay's room
-//! Sec-WebSocket-Version: 13                                 405 not GET    409 the seat is taken
-//! Sec-WebSocket-Key: …                                      426 not a WebSocket request
-//! Sec-WebSocket-Protocol: p2pc.v1                           431 more than 8 KiB of headers    503 full
+//! Connection: Upgrade                                       401 a token that is not known
+//! Sec-WebSocket-Version: 13                                 404 no such path, or not this relay's room
+//! Sec-WebSocket-Key: …                                      405 not GET    409 the seat is taken
+//! Sec-WebSocket-Protocol: p2pc.v1                           426 not a WebSocket request
+//! [Authorization: Bearer …]                                 431 more than 8 KiB of headers    503 full
 //! ```
 
 use async_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -16,6 +17,31 @@ use super::limits::HEADERS_MAX;
 use super::room::RoomName;
 use super::switchboard::Refusal;
 use crate::proto::role::Role;
+use crate::proto::token::Token;
+
+/// A whole request.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Heard {
+    /// What is asked for.
+    pub asked: Asked,
+    /// What the client shows for it.
+    pub credentials: Credentials,
+    /// For whom it asks, if one is to believe it: all values of `X-Forwarded-For`, with commas between.
+    pub forwarded_for: Vec<u8>,
+    /// How many bytes the request took.
+    pub taken: usize,
+}
+
+/// What a client shows in `Authorization`.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Credentials {
+    /// Nothing.
+    None,
+    /// A token, whoever knows it.
+    Token(Token),
+    /// The header, but more than once, or not with `Bearer` and something that could be a token.
+    Unusable,
+}
 
 /// What a client asks for.
 #[derive(Debug, PartialEq, Eq)]
@@ -52,12 +78,11 @@ pub struct Answer {
     body: &'static str,
 }
 
-/// Reads a request from the front of `bytes`. `Ok(None)`: it is not complete yet. Otherwise what is asked for, and how many
-/// bytes the request took.
+/// Reads a request from the front of `bytes`. `Ok(None)`: it is not complete yet.
 ///
 /// # Errors
 /// The answer to a request that asks for nothing we have.
-pub fn parse(bytes: &[u8]) -> Result<Option<(Asked, usize)>, Answer> {
+pub fn parse(bytes: &[u8]) -> Result<Option<Heard>, Answer> {
     let mut headers = [EMPTY_HEADER; HEADERS_MAX];
     let mut request = Request::new(&mut headers);
     let taken = match request.parse(bytes) {
@@ -79,7 +104,27 @@ pub fn parse(bytes: &[u8]) -> Result<Option<(Asked, usize)>, Answer> {
             Asked::Room(room_request(room, query, &request)?)
         }
     };
-    Ok(Some((asked, taken)))
+    let (credentials, forwarded_for) = (credentials(&request), forwarded_for(&request));
+    Ok(Some(Heard { asked, credentials, forwarded_for, taken }))
+}
+
+/// Nothing is refused for its credentials here: a relay that knows no tokens does not look at them.
+fn credentials(request: &Request<'_, '_>) -> Credentials {
+    let mut values = raw_values(request, "Authorization");
+    let Some(first) = values.next() else { return Credentials::None };
+    let token = std::str::from_utf8(first).ok().and_then(|value| {
+        let (scheme, token) = value.trim().split_once(' ')?;
+        Token::parse(token.trim_start()).ok().filter(|_| scheme.eq_ignore_ascii_case("Bearer"))
+    });
+    match token {
+        Some(token) if values.next().is_none() => Credentials::Token(token),
+        _ => Credentials::Unusable,
+    }
+}
+
+/// Bytes, not text: what somebody wrote into the beginning must not hide what a server added behind it.
+fn forwarded_for(request: &Request<'_, '_>) -> Vec<u8> {
+    raw_values(request, "X-Forwarded-For").collect::<Vec<_>>().join(&b',')
 }
 
 impl RoomRequest {
@@ -178,12 +223,12 @@ fn names<'r>(request: &Request<'_, 'r>, name: &str) -> impl Iterator<Item = &'r 
 }
 
 fn values<'r>(request: &Request<'_, 'r>, name: &str) -> impl Iterator<Item = &'r str> {
-    request
-        .headers
-        .iter()
-        .filter(move |header| header.name.eq_ignore_ascii_case(name))
-        .filter_map(|header| std::str::from_utf8(header.value).ok())
-        .map(str::trim)
+    raw_values(request, name).filter_map(|value| std::str::from_utf8(value).ok()).map(str::trim)
+}
+
+fn raw_values<'r>(request: &Request<'_, 'r>, name: &str) -> impl Iterator<Item = &'r [u8]> {
+    let named = move |header: &&httparse::Header<'r>| header.name.eq_ignore_ascii_case(name);
+    request.headers.iter().filter(named).map(|header| header.value)
 }
 
 /// Sixteen bytes in base64: 22 characters and two of padding.
@@ -203,6 +248,14 @@ pub const HEALTHY: Answer = ok("ok");
 /// A room that the embedded relay does not serve.
 pub const OTHER_ROOM: Answer =
     answer("404 Not Found", "this relay serves one session only, and not this one: check the code");
+/// A token that the relay does not know, or something that is none.
+pub const UNKNOWN_TOKEN: Answer = Answer {
+    headers: "WWW-Authenticate: Bearer\r\n",
+    ..answer(
+        "401 Unauthorized",
+        "this relay does not know your token: check --token or P2PC_TOKEN, or ask who runs it",
+    )
+};
 /// More than the limit for headers, or too many.
 pub const TOO_LARGE: Answer =
     answer("431 Request Header Fields Too Large", "the request is larger than 8 KiB: send fewer headers");

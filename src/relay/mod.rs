@@ -18,6 +18,7 @@ mod crew;
 mod desk;
 mod door;
 mod exchange;
+mod files;
 pub mod forward;
 mod http;
 pub mod limits;
@@ -31,6 +32,8 @@ mod socket;
 #[cfg(test)]
 pub(crate) mod stage;
 pub mod switchboard;
+mod tokens;
+pub mod visitor;
 
 pub use limits::Limits;
 pub use options::{Front, LogAddresses, RelayOptions, TlsFiles};

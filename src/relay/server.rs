@@ -17,6 +17,7 @@ use super::exchange::Exchange;
 use super::limits::{ACCEPT_PAUSE_MS, CONNECTIONS_MAX, HANDSHAKE_MS, PING_MS, SHUTDOWN_MS, TLS_BUFFER_MAX};
 use super::options::{RelayOptions, TlsFiles};
 use super::socket::Socket;
+use super::tokens::Tokens;
 use crate::events::Cancel;
 use crate::net::{self, Buffered, Unbuffered};
 use crate::{Error, Kind, Result};
@@ -41,6 +42,7 @@ impl Relay {
 
     fn open(options: &RelayOptions) -> Result<Relay> {
         let acceptor = options.tls.as_ref().map(acceptor).transpose()?;
+        let tokens = options.tokens.as_deref().map(Tokens::read).transpose()?.map(Arc::new);
         if options.listen.is_empty() {
             let error = Error::new(Kind::Usage, "the relay has no address to listen on");
             return Err(error.hint("Say at least one, such as :443."));
@@ -63,6 +65,8 @@ impl Relay {
         let house = Arc::new(House {
             exchange: Arc::new(Exchange::new(clock)),
             only_rooms: options.only_rooms.clone(),
+            tokens,
+            trusted_proxies: options.trusted_proxies.clone(),
             patience: Duration::from_millis(HANDSHAKE_MS),
             closing: Cancel::new(),
         });
@@ -138,8 +142,8 @@ struct Door {
 /// Accepts for ever. An error of one socket, or of a system that has none left, ends nothing.
 async fn accept(listener: TcpListener, door: Door, present: Sender<()>) {
     loop {
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
             Err(error) if error.kind() == std::io::ErrorKind::ConnectionAborted => continue,
             Err(error) => {
                 tracing::warn!(%error, "cannot accept");
@@ -154,7 +158,7 @@ async fn accept(listener: TcpListener, door: Door, present: Sender<()>) {
         let (house, acceptor, present) = (Arc::clone(&door.house), door.acceptor.clone(), present.clone());
         door.crew.spawn(async move {
             if let Some(socket) = prepare(stream, acceptor, &house.closing).await {
-                serve(socket, house).await;
+                serve(socket, peer.ip(), house).await;
             }
             drop(present);
         });

@@ -1,5 +1,6 @@
 //! For tests: a relay without sockets, on a clock that the test moves.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -41,7 +42,15 @@ impl Stage {
             rooms.admit(room).unwrap();
             rooms
         });
-        let house = Arc::new(House { exchange, only_rooms, patience, closing: Cancel::new() });
+        let house = House {
+            exchange,
+            only_rooms,
+            tokens: None,
+            trusted_proxies: Vec::new(),
+            patience,
+            closing: Cancel::new(),
+        };
+        let house = Arc::new(house);
         Stage { executor: LocalExecutor::new(), house, now_ms }
     }
 
@@ -51,14 +60,14 @@ impl Stage {
 
     pub fn connect(&self, capacity: usize) -> Pipe {
         let (client, server) = pipe(capacity);
-        self.executor.spawn(serve(server, Arc::clone(&self.house))).detach();
+        self.executor.spawn(serve(server, PEER, Arc::clone(&self.house))).detach();
         client
     }
 
     /// Serves whoever comes through this door, for as long as it is polled.
     pub async fn serve(&self, door: smol::channel::Receiver<Pipe>) {
         while let Ok(server) = door.recv().await {
-            self.executor.spawn(serve(server, Arc::clone(&self.house))).detach();
+            self.executor.spawn(serve(server, PEER, Arc::clone(&self.house))).detach();
         }
     }
 
@@ -97,6 +106,9 @@ impl Stage {
         }
     }
 }
+
+/// Where everybody comes from.
+const PEER: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// The upgrade by hand: a client library takes a server that speaks byte by byte for an attacker.
 pub async fn upgrade(mut stream: Pipe, query: &str) -> Result<Pipe, (u16, String)> {
