@@ -11,6 +11,7 @@ use smol::Timer;
 use zeroize::Zeroizing;
 
 use super::address::{Network, client_address};
+use super::caller::Caller;
 use super::conn::Conn;
 use super::exchange::Exchange;
 use super::http::{self, Answer, Asked, Heard, RoomRequest};
@@ -34,6 +35,8 @@ pub struct House<S> {
     pub trusted_proxies: Vec<Network>,
     /// How long a client may take for its request.
     pub patience: Duration,
+    /// The relay is about to end, and says so to whoever asks.
+    pub draining: Cancel,
     /// The relay ends: whoever has no seat yet is let go at once.
     pub closing: Cancel,
 }
@@ -63,30 +66,41 @@ where
     };
     // A stream that breaks off here has nobody left to answer to.
     let head = or(read_head(&mut stream), late).await.ok()?;
-    let refusal = match head.and_then(|(heard, said)| admit(house, peer, heard, said)) {
+    let mut caller = Caller { address: peer, token_name: None };
+    let answer = match head.and_then(|(heard, said)| admit(house, &mut caller, heard, said)) {
         Ok((request, place, said)) => {
             let paired = place.paired;
-            let conn = Conn::new(stream, place, request.accept(), &said, &house.exchange);
+            let conn = Conn::new(stream, place, caller, request.accept(), &said, &house.exchange);
             return Some((Box::new(conn), paired));
         }
-        Err(refusal) => refusal,
+        Err(answer) => answer,
     };
-    tracing::debug!(status = refusal.status(), "answered without an upgrade");
+    if let Some(reason) = answer.refused() {
+        house.exchange.records.refused(reason, &caller);
+    }
     let late = async {
         Timer::after(Duration::from_millis(FAREWELL_MS)).await;
         Ok(())
     };
     // Whether it was read is not ours to know.
-    let _ = or(say(&mut stream, refusal), late).await;
+    let _ = or(say(&mut stream, answer), late).await;
     None
 }
 
 type Head = (Heard, Vec<u8>);
 type Admitted<S> = (RoomRequest, super::exchange::Place<S>, Vec<u8>);
 
-fn admit<S>(house: &House<S>, peer: IpAddr, heard: Heard, said: Vec<u8>) -> Result<Admitted<S>, Answer> {
+/// A seat, or an answer. `caller` is who was accepted; from here on, whom that speaks for.
+fn admit<S>(
+    house: &House<S>,
+    caller: &mut Caller,
+    heard: Heard,
+    said: Vec<u8>,
+) -> Result<Admitted<S>, Answer> {
+    caller.address = client_address(caller.address, &heard.forwarded_for, &house.trusted_proxies);
     let request = match heard.asked {
         Asked::Index => return Err(http::INDEX),
+        Asked::Health if house.draining.is_cancelled() => return Err(http::UNHEALTHY),
         Asked::Health => return Err(http::HEALTHY),
         Asked::Room(request) => request,
     };
@@ -97,15 +111,12 @@ fn admit<S>(house: &House<S>, peer: IpAddr, heard: Heard, said: Vec<u8>) -> Resu
         Some(tokens) => tokens.judge(&heard.credentials).map_err(|_| http::UNKNOWN_TOKEN)?,
         None => Pass::OPEN,
     };
-    let address = client_address(peer, &heard.forwarded_for, &house.trusted_proxies);
-    let _visitor = Visitor { address, standing: pass.standing };
+    caller.token_name = pass.token_name;
+    let _visitor = Visitor { address: caller.address, standing: pass.standing };
     let place = house
         .exchange
         .join(request.room.clone(), request.role, request.fresh)
         .map_err(|refusal| Answer::refusing(refusal, request.role))?;
-    if let Some(token_name) = pass.token_name {
-        tracing::info!(%token_name, "somebody with a token");
-    }
     Ok((request, place, said))
 }
 

@@ -5,14 +5,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::desk::{Desk, Order};
 use super::limits::ROOMS_MAX;
+use super::records::Records;
 use super::room::RoomName;
 use super::switchboard::{Effect, Input, Refusal, SeatId, Switchboard};
+use crate::events::Cancel;
 use crate::proto::role::Role;
 
 /// What all connections of one relay share.
 pub struct Exchange<S> {
+    /// What is told of everybody's life.
+    pub records: Arc<Records>,
     state: Mutex<State<S>>,
     clock: Clock,
+    /// The relay drains, and nobody is left.
+    deserted: Cancel,
 }
 
 /// Milliseconds since some moment before; the system's monotonic clock, or a test's.
@@ -22,6 +28,8 @@ pub type Clock = Box<dyn Fn() -> u64 + Send + Sync>;
 pub struct Place<S> {
     /// Which.
     pub seat: SeatId,
+    /// As what.
+    pub role: Role,
     /// Where its orders will lie.
     pub desk: Arc<Desk<S>>,
     /// Whether the partner was there already. Its connection is on its way to the desk then.
@@ -32,6 +40,16 @@ struct State<S> {
     switchboard: Switchboard,
     desks: BTreeMap<SeatId, Arc<Desk<S>>>,
     seats_given: u64,
+    drains: bool,
+}
+
+/// How many rooms there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Census {
+    /// With one side in them.
+    pub waiting: usize,
+    /// With two.
+    pub joined: usize,
 }
 
 impl<S> Exchange<S> {
@@ -39,7 +57,14 @@ impl<S> Exchange<S> {
     #[must_use]
     pub fn new(clock: Clock) -> Exchange<S> {
         let switchboard = Switchboard::new(ROOMS_MAX);
-        Exchange { state: Mutex::new(State { switchboard, desks: BTreeMap::new(), seats_given: 0 }), clock }
+        let state = State { switchboard, desks: BTreeMap::new(), seats_given: 0, drains: false };
+        Exchange { records: Arc::default(), state: Mutex::new(state), clock, deserted: Cancel::new() }
+    }
+
+    /// Tells `records` what happens.
+    #[must_use]
+    pub fn with_records(self, records: Arc<Records>) -> Exchange<S> {
+        Exchange { records, ..self }
     }
 
     /// The time, as the switchboard is told it.
@@ -61,10 +86,10 @@ impl<S> Exchange<S> {
         let answer = state.apply(Input::Join { seat, room, role, fresh }, self.now_ms());
         let rooms = state.switchboard.rooms();
         drop(state);
-        let place = answer.map(|paired| Place { seat, desk, paired });
+        let place = answer.map(|paired| Place { seat, role, desk, paired });
         match &place {
-            Ok(Place { paired: true, .. }) => tracing::info!(rooms, "two sides were paired"),
-            Ok(Place { paired: false, .. }) => tracing::info!(rooms, "somebody waits"),
+            Ok(Place { paired: true, .. }) => tracing::debug!(rooms, "two sides were paired"),
+            Ok(Place { paired: false, .. }) => tracing::debug!(rooms, "somebody waits"),
             Err(refusal) => tracing::debug!(rooms, ?refusal, "somebody was refused"),
         }
         place
@@ -96,6 +121,24 @@ impl<S> Exchange<S> {
         self.lock().switchboard.next_deadline()
     }
 
+    /// Sends those away who wait, and refuses whoever comes from now on. Pairs stay.
+    pub fn drain(&self) {
+        self.lock().drains = true;
+        self.tell(Input::Drain);
+    }
+
+    /// Resolves once it drains and nobody is left. Cancel safe.
+    pub async fn deserted(&self) {
+        self.deserted.cancelled().await;
+    }
+
+    /// How many rooms there are.
+    #[must_use]
+    pub fn census(&self) -> Census {
+        let state = self.lock();
+        Census { waiting: state.switchboard.waiting(), joined: state.switchboard.sessions() }
+    }
+
     /// Ends everything and refuses whoever comes from now on.
     pub fn shut_down(&self) {
         self.tell(Input::Shutdown);
@@ -107,8 +150,12 @@ impl<S> Exchange<S> {
     }
 
     fn tell(&self, input: Input) {
+        let mut state = self.lock();
         // What a task told has no answer.
-        let _ = self.lock().apply(input, self.now_ms());
+        let _ = state.apply(input, self.now_ms());
+        if state.drains && state.switchboard.rooms() == 0 {
+            self.deserted.cancel();
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State<S>> {

@@ -14,6 +14,7 @@ use async_tungstenite::tungstenite::handshake::derive_accept_key;
 use httparse::{EMPTY_HEADER, Request, Status};
 
 use super::limits::HEADERS_MAX;
+use super::reasons::Refused;
 use super::room::RoomName;
 use super::switchboard::Refusal;
 use crate::proto::role::Role;
@@ -76,6 +77,8 @@ pub struct Answer {
     headers: &'static str,
     /// One line for people.
     body: &'static str,
+    /// Why there is no seat, where the status does not say it.
+    refused: Option<Refused>,
 }
 
 /// Reads a request from the front of `bytes`. `Ok(None)`: it is not complete yet.
@@ -144,31 +147,41 @@ impl Answer {
     /// The answer to somebody who gets no seat.
     #[must_use]
     pub fn refusing(refusal: Refusal, role: Role) -> Answer {
-        match (refusal, role) {
+        let answer = match (refusal, role) {
             (Refusal::Taken, Role::Send) => SENDER_TAKEN,
             (Refusal::Taken, Role::Receive) => RECEIVER_TAKEN,
             (Refusal::RoomOccupied, _) => OCCUPIED,
             (Refusal::Full, _) => FULL,
             (Refusal::GoingAway, _) => GOING_AWAY,
-        }
+        };
+        Answer { refused: Some(refusal.into()), ..answer }
+    }
+
+    /// Why it refuses, if it does: for the log and the measurements.
+    #[must_use]
+    pub fn refused(self) -> Option<Refused> {
+        self.refused.or_else(|| match self.status.get(..3)? {
+            "200" => None,
+            "401" => Some(Refused::UnknownToken),
+            "404" => Some(Refused::NotFound),
+            "408" => Some(Refused::TooSlow),
+            "431" => Some(Refused::TooLarge),
+            // Who asks whether it is well was not refused.
+            "503" => None,
+            _ => Some(Refused::BadRequest),
+        })
     }
 
     /// As it goes over the wire.
     #[must_use]
     pub fn to_bytes(self) -> Vec<u8> {
-        let Answer { status, headers, body } = self;
+        let Answer { status, headers, body, .. } = self;
         format!(
             "HTTP/1.1 {status}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\n\
              Cache-Control: no-store\r\nConnection: close\r\n{headers}\r\n{body}\n",
             body.len() + 1
         )
         .into_bytes()
-    }
-
-    /// Its status, for the log.
-    #[must_use]
-    pub fn status(self) -> &'static str {
-        self.status
     }
 }
 
@@ -245,6 +258,9 @@ pub const INDEX: Answer =
     ok("p2pc relay: send files with `p2pc send --relay` and the address of this server");
 /// `GET /healthz`.
 pub const HEALTHY: Answer = ok("ok");
+/// `GET /healthz` of a relay that is about to end.
+pub const UNHEALTHY: Answer =
+    Answer { headers: "Retry-After: 2\r\n", ..answer("503 Service Unavailable", "the relay is going away") };
 /// A room that the embedded relay does not serve.
 pub const OTHER_ROOM: Answer =
     answer("404 Not Found", "this relay serves one session only, and not this one: check the code");
@@ -309,7 +325,7 @@ const fn ok(body: &'static str) -> Answer {
 }
 
 const fn answer(status: &'static str, body: &'static str) -> Answer {
-    Answer { status, headers: "", body }
+    Answer { status, headers: "", body, refused: None }
 }
 
 #[cfg(test)]

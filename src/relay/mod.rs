@@ -13,6 +13,7 @@
 
 pub mod address;
 pub mod args;
+mod caller;
 mod conn;
 mod crew;
 mod desk;
@@ -22,9 +23,13 @@ mod files;
 pub mod forward;
 mod http;
 pub mod limits;
+mod metrics;
 pub mod options;
 #[cfg(test)]
 pub(crate) mod pipe;
+mod quota;
+mod reasons;
+mod records;
 pub mod room;
 mod server;
 mod session;

@@ -48,6 +48,7 @@ impl Stage {
             tokens: None,
             trusted_proxies: Vec::new(),
             patience,
+            draining: Cancel::new(),
             closing: Cancel::new(),
         };
         let house = Arc::new(house);

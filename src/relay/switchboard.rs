@@ -48,6 +48,8 @@ pub enum Input {
     Left(SeatId),
     /// Time has passed.
     Tick,
+    /// The relay is about to end: whoever waits is sent away, and nobody comes any more. Pairs stay.
+    Drain,
     /// The relay ends.
     Shutdown,
 }
@@ -163,6 +165,7 @@ impl Switchboard {
             Input::Held(seat, held) => self.hold(seat, held, now_ms),
             Input::Left(seat) => self.leave(seat, None),
             Input::Tick => self.tick(now_ms),
+            Input::Drain => self.drain(),
             Input::Shutdown => self.shut_down(),
         }
     }
@@ -183,6 +186,18 @@ impl Switchboard {
     #[must_use]
     pub fn rooms(&self) -> usize {
         self.rooms.len()
+    }
+
+    /// In how many rooms somebody waits.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.rooms.len() - self.sessions()
+    }
+
+    /// In how many rooms two are joined.
+    #[must_use]
+    pub fn sessions(&self) -> usize {
+        self.seats.len() - self.rooms.len()
     }
 
     fn join(&mut self, id: SeatId, name: RoomName, role: Role, fresh: bool, now_ms: u64) {
@@ -314,6 +329,15 @@ impl Switchboard {
             }
             seat.due_ms = seat.ping_ms.min(seat.heard_ms.saturating_add(DEAD_MS)).min(first_word_ms);
             self.due.insert((seat.due_ms, id));
+        }
+    }
+
+    fn drain(&mut self) {
+        self.going_away = true;
+        let alone: Vec<SeatId> =
+            self.seats.keys().copied().filter(|id| self.partner(*id).is_none()).collect();
+        for id in alone {
+            self.leave(id, Some(Reason::GoingAway));
         }
     }
 

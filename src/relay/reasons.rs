@@ -1,0 +1,118 @@
+//! Why somebody was refused, and why a connection ended, in one word each: the words of the log and of the measurements. They stay as they
+//! are, since people's alarms name them.
+
+use super::switchboard::Refusal;
+
+/// Words that are counted one by one.
+pub trait Reason: Copy + 'static {
+    /// All of them, each at its own place.
+    const ALL: &'static [Self];
+
+    /// As it is written.
+    fn word(self) -> &'static str;
+
+    /// Its place in [`Reason::ALL`].
+    fn place(self) -> usize;
+}
+
+/// An enum whose variants have words.
+macro_rules! reasons {
+    ($(#[$page:meta])* $name:ident { $($(#[$about:meta])* $variant:ident = $word:literal,)* }) => {
+        $(#[$page])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $name {
+            $($(#[$about])* $variant,)*
+        }
+
+        impl Reason for $name {
+            const ALL: &'static [$name] = &[$($name::$variant),*];
+
+            fn word(self) -> &'static str {
+                match self {
+                    $($name::$variant => $word,)*
+                }
+            }
+
+            fn place(self) -> usize {
+                self as usize
+            }
+        }
+    };
+}
+
+reasons! {
+    /// Why somebody got no seat.
+    Refused {
+        /// What was asked for is nothing that a relay knows, or not asked for as it has to be.
+        BadRequest = "bad_request",
+        /// No such path, or a room that is not served here.
+        NotFound = "not_found",
+        /// What was shown is no token that is known here.
+        UnknownToken = "unknown_token",
+        /// More headers than a request may have.
+        TooLarge = "too_large",
+        /// The request did not come in time.
+        TooSlow = "too_slow",
+        /// Somebody alive has this seat.
+        Taken = "taken",
+        /// A room of one's own was asked for, and somebody is in it.
+        Occupied = "occupied",
+        /// There are as many rooms as there may be.
+        Full = "full",
+        /// There are as many connections as there may be.
+        Connections = "connections",
+        /// The relay is about to end.
+        GoingAway = "going_away",
+    }
+}
+
+reasons! {
+    /// Why a client's connection ended.
+    Ended {
+        /// It said goodbye.
+        Left = "left",
+        /// Its stream ended or broke without a word.
+        Lost = "lost",
+        /// It broke the protocol.
+        Protocol = "protocol",
+        /// It was silent, and a newcomer asked for its seat.
+        Yielded = "yielded",
+        /// It was silent for too long.
+        Silent = "silent",
+        /// It was paired, and said nothing to the other side.
+        Wordless = "wordless",
+        /// The relay ends.
+        GoingAway = "going_away",
+    }
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Refused {
+        match refusal {
+            Refusal::Taken => Refused::Taken,
+            Refusal::RoomOccupied => Refused::Occupied,
+            Refusal::Full => Refused::Full,
+            Refusal::GoingAway => Refused::GoingAway,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn are_words<R: Reason>() {
+        let mut seen = std::collections::BTreeSet::new();
+        for (place, reason) in R::ALL.iter().enumerate() {
+            assert_eq!(reason.place(), place);
+            assert!(reason.word().bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'));
+            assert!(seen.insert(reason.word()), "{}", reason.word());
+        }
+    }
+
+    #[test]
+    fn every_reason_has_a_word_and_a_place_of_its_own() {
+        are_words::<Refused>();
+        are_words::<Ended>();
+    }
+}
