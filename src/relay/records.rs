@@ -135,7 +135,15 @@ impl Records {
 
     /// Says how many lines were left out, if some were. To be called now and then.
     pub fn settle(&self) {
-        let now_ms = self.now_ms();
+        self.settle_at(self.now_ms());
+    }
+
+    /// The same at the end: no second is waited for.
+    pub fn conclude(&self) {
+        self.settle_at(u64::MAX);
+    }
+
+    fn settle_at(&self, now_ms: u64) {
         let mut lines = self.lines();
         let Lines { refusals, waits, sessions, troubles } = &mut *lines;
         let kinds = [("refusal", refusals), ("wait", waits), ("session", sessions), ("trouble", troubles)];

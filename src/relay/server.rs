@@ -179,7 +179,7 @@ impl Relay {
             let _ = everybody_left.recv().await;
         };
         or(left, pause(SHUTDOWN_MS)).await;
-        house.exchange.records.settle();
+        house.exchange.records.conclude();
         drop((clock, measuring));
         crew.stop().await;
         Ok(())

@@ -122,11 +122,11 @@ fn record<S>(one: &mut Conn<S>, two: &mut Conn<S>, lived: Duration, exchange: &E
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let first = [&*one, &*two].into_iter().find_map(|conn| Some((conn.role, conn.why()?)));
-    let heard = [one.heard_bytes(exchange), two.heard_bytes(exchange)];
-    let [one, two] = [(&*one, heard[0]), (&*two, heard[1])]
-        .map(|(conn, bytes)| (conn.role, Side { caller: &conn.caller, bytes }));
-    let (sender, receiver) = if one.0 == Role::Send { (one.1, two.1) } else { (two.1, one.1) };
+    let (sender, receiver) = if one.role == Role::Send { (one, two) } else { (two, one) };
+    let first = [&*sender, &*receiver].into_iter().find_map(|conn| Some((conn.role, conn.why()?)));
+    let bytes = (sender.heard_bytes(exchange), receiver.heard_bytes(exchange));
+    let sender = Side { caller: &sender.caller, bytes: bytes.0 };
+    let receiver = Side { caller: &receiver.caller, bytes: bytes.1 };
     exchange.records.session(&Session { sender, receiver, lived, first });
 }
 

@@ -36,6 +36,9 @@ const PURE: &[&str] = &[
     "relay/switchboard",
     "relay/forward/",
     "relay/http",
+    "relay/quota",
+    "relay/reasons",
+    "relay/metrics/text",
 ];
 
 /// What brings in one of those.
