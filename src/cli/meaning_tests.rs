@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::*;
-use crate::LaneCount;
 use crate::cli::words::{self, Typed};
+use crate::{LaneCount, RelayOptions};
 
 const CODE: &str = "48213-acid-crane-otter";
 

@@ -14,6 +14,7 @@ use super::forward::outbox::{Outbox, Parting};
 use super::forward::store::{Size, Store};
 use super::limits::{HEARD_STEP_MS, MOVES_MAX};
 use super::switchboard::{Reason, SeatId};
+use crate::proto::parting::{IDLE, SPENT, WAITED_TOO_LONG};
 
 /// A client in its seat.
 #[derive(Debug)]
@@ -32,8 +33,8 @@ pub struct Conn<S> {
     dismissed: Option<Reason>,
     ear: Ear,
     unflushed: bool,
-    /// The switchboard knows that it has begun to speak.
-    spoke: bool,
+    /// When the switchboard was told last that it spoke; 0: never.
+    spoke_ms: u64,
     /// The switchboard believes that we do not listen to it.
     held: bool,
     heard_ms: u64,
@@ -75,7 +76,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
             dismissed: None,
             ear: Ear::Open,
             unflushed: false,
-            spoke: false,
+            spoke_ms: 0,
             held: false,
             heard_ms: 0,
         };
@@ -122,10 +123,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
             exchange.held(self.seat, false);
         }
         match Pin::new(&mut self.stream).poll_read(cx, space) {
-            Poll::Ready(Ok(read)) if read > 0 => {
-                self.report(exchange);
-                self.absorb(read, exchange);
-            }
+            Poll::Ready(Ok(read)) if read > 0 => self.absorb(read, exchange),
             // Whoever cannot be told anything is only heard out.
             Poll::Pending if self.ear != Ear::Deaf => return Poll::Pending,
             _ => self.ended = Some(Ending::Gone),
@@ -216,6 +214,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
             (None, Some(Reason::Wordless)) => {
                 Parting { code: CODE_POLICY, reason: "said nothing to the other side in 30 s" }
             }
+            (None, Some(Reason::WaitedTooLong)) => Parting { code: CODE_POLICY, reason: WAITED_TOO_LONG },
+            (None, Some(Reason::Idle)) => Parting { code: CODE_POLICY, reason: IDLE },
+            (None, Some(Reason::Spent)) => Parting { code: CODE_POLICY, reason: SPENT },
             (None, Some(Reason::PartnerLeft) | None) => {
                 Parting { code: CODE_NORMAL, reason: "the other side has left" }
             }
@@ -257,17 +258,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
             tracing::debug!(%violation, "a client broke the protocol");
             *ended = Some(Ending::Broke(violation));
         }
-        // Only what is for the partner is ever stored, and nothing was taken from it since.
-        if !self.spoke && !self.store.ready().is_empty() {
-            self.spoke = true;
-            exchange.spoke(self.seat);
-        }
+        self.report(exchange);
     }
 
-    /// Tells the switchboard that it was heard, at most once a step.
+    /// Tells the switchboard that it was heard or spoke, each at most once a step.
     fn report(&mut self, exchange: &Exchange<S>) {
-        let now_ms = exchange.now_ms();
-        if now_ms >= self.heard_ms.saturating_add(HEARD_STEP_MS) || self.heard_ms == 0 {
+        let now_ms = exchange.now_ms().max(1);
+        let is_due = |told_ms: u64| told_ms == 0 || now_ms >= told_ms.saturating_add(HEARD_STEP_MS);
+        // Only what is for the partner is ever stored, and nothing was taken from it since.
+        if is_due(self.spoke_ms) && !self.store.ready().is_empty() {
+            (self.spoke_ms, self.heard_ms) = (now_ms, now_ms);
+            exchange.spoke(self.seat);
+        } else if is_due(self.heard_ms) {
             self.heard_ms = now_ms;
             exchange.heard(self.seat);
         }

@@ -1,6 +1,7 @@
 //! From an accepted socket to a seat, or to a polite refusal: everything before the upgrade.
 
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,11 +10,12 @@ use futures_lite::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use smol::Timer;
 
 use super::conn::Conn;
-use super::exchange::Exchange;
+use super::exchange::{Exchange, Visitor};
 use super::http::{self, Answer, Asked, RoomRequest};
-use super::limits::{FAREWELL_MS, HEAD_BYTES_MAX};
+use super::limits::{FAREWELL_MS, HEAD_BYTES_MAX, Limits};
 use super::room::Rooms;
 use super::session::attend;
+use super::switchboard::Standing;
 use crate::events::Cancel;
 
 /// What every connection to one relay meets.
@@ -23,14 +25,14 @@ pub struct House<S> {
     pub exchange: Arc<Exchange<S>>,
     /// The only rooms there are, for the relay within one side of a session.
     pub only_rooms: Option<Rooms>,
-    /// How long a client may take for its request.
-    pub patience: Duration,
+    /// How much of everything.
+    pub limits: Limits,
     /// The relay ends: whoever has no seat yet is let go at once.
     pub closing: Cancel,
 }
 
 /// Serves one connection to its end, or to its partner's task. Bounded in time until it has a seat.
-pub async fn serve<S>(stream: S, house: Arc<House<S>>)
+pub async fn serve<S>(stream: S, peer: IpAddr, house: Arc<House<S>>)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -38,23 +40,23 @@ where
         house.closing.cancelled().await;
         None
     };
-    if let Some((conn, paired)) = or(receive(stream, &house), closing).await {
+    if let Some((conn, paired)) = or(receive(stream, peer, &house), closing).await {
         attend(conn, paired, Arc::clone(&house.exchange)).await;
     }
 }
 
 /// Hears what the client asks for. It gets a seat, and whether its partner is there already, or an ordinary answer.
-async fn receive<S>(mut stream: S, house: &House<S>) -> Option<(Box<Conn<S>>, bool)>
+async fn receive<S>(mut stream: S, peer: IpAddr, house: &House<S>) -> Option<(Box<Conn<S>>, bool)>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let late = async {
-        Timer::after(house.patience).await;
+        Timer::after(house.limits.header).await;
         Ok(Err(http::TOO_SLOW))
     };
     // A stream that breaks off here has nobody left to answer to.
     let head = or(read_head(&mut stream), late).await.ok()?;
-    let refusal = match head.and_then(|(asked, said)| admit(house, asked, said)) {
+    let refusal = match head.and_then(|(asked, said)| admit(house, peer, asked, said)) {
         Ok((request, place, said)) => {
             let paired = place.paired;
             let conn = Conn::new(stream, place, request.accept(), &said, &house.exchange);
@@ -75,7 +77,7 @@ where
 type Head = (Asked, Vec<u8>);
 type Admitted<S> = (RoomRequest, super::exchange::Place<S>, Vec<u8>);
 
-fn admit<S>(house: &House<S>, asked: Asked, said: Vec<u8>) -> Result<Admitted<S>, Answer> {
+fn admit<S>(house: &House<S>, peer: IpAddr, asked: Asked, said: Vec<u8>) -> Result<Admitted<S>, Answer> {
     let request = match asked {
         Asked::Index => return Err(http::INDEX),
         Asked::Health => return Err(http::HEALTHY),
@@ -84,9 +86,10 @@ fn admit<S>(house: &House<S>, asked: Asked, said: Vec<u8>) -> Result<Admitted<S>
     if house.only_rooms.as_ref().is_some_and(|only| !only.has(&request.room)) {
         return Err(http::OTHER_ROOM);
     }
+    let visitor = Visitor { address: peer, standing: Standing::Open };
     let place = house
         .exchange
-        .join(request.room.clone(), request.role, request.fresh)
+        .join(visitor, request.room.clone(), request.role, request.fresh)
         .map_err(|refusal| Answer::refusing(refusal, request.role))?;
     Ok((request, place, said))
 }

@@ -1,12 +1,14 @@
 //! The driver of the switchboard: many tasks' news go in under one lock, its effects come out on their desks.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::desk::{Desk, Order};
-use super::limits::ROOMS_MAX;
+use super::limits::Limits;
+use super::refusal::Refusal;
 use super::room::RoomName;
-use super::switchboard::{Effect, Input, Refusal, SeatId, Switchboard};
+use super::switchboard::{Effect, Input, SeatId, Standing, Switchboard};
 use crate::proto::role::Role;
 
 /// What all connections of one relay share.
@@ -17,6 +19,15 @@ pub struct Exchange<S> {
 
 /// Milliseconds since some moment before; the system's monotonic clock, or a test's.
 pub type Clock = Box<dyn Fn() -> u64 + Send + Sync>;
+
+/// Who asks for a seat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Visitor {
+    /// Where it comes from, as far as that can be believed.
+    pub address: IpAddr,
+    /// What it has shown.
+    pub standing: Standing,
+}
 
 /// A seat, taken.
 pub struct Place<S> {
@@ -37,8 +48,8 @@ struct State<S> {
 impl<S> Exchange<S> {
     /// An empty one.
     #[must_use]
-    pub fn new(clock: Clock) -> Exchange<S> {
-        let switchboard = Switchboard::new(ROOMS_MAX);
+    pub fn new(limits: &Limits, clock: Clock) -> Exchange<S> {
+        let switchboard = Switchboard::new(limits);
         Exchange { state: Mutex::new(State { switchboard, desks: BTreeMap::new(), seats_given: 0 }), clock }
     }
 
@@ -52,13 +63,20 @@ impl<S> Exchange<S> {
     ///
     /// # Errors
     /// Why there is none.
-    pub fn join(&self, room: RoomName, role: Role, fresh: bool) -> Result<Place<S>, Refusal> {
+    pub fn join(
+        &self,
+        visitor: Visitor,
+        room: RoomName,
+        role: Role,
+        fresh: bool,
+    ) -> Result<Place<S>, Refusal> {
         let mut state = self.lock();
         let seat = SeatId(state.seats_given);
         state.seats_given += 1;
         let desk = Arc::new(Desk::default());
         state.desks.insert(seat, Arc::clone(&desk));
-        let answer = state.apply(Input::Join { seat, room, role, fresh }, self.now_ms());
+        let answer =
+            state.apply(Input::Join { seat, room, role, standing: visitor.standing, fresh }, self.now_ms());
         let rooms = state.switchboard.rooms();
         drop(state);
         let place = answer.map(|paired| Place { seat, desk, paired });
@@ -75,7 +93,7 @@ impl<S> Exchange<S> {
         self.tell(Input::Heard(seat));
     }
 
-    /// The seat's client has begun its first message.
+    /// The seat's client said something that is for its partner. It was heard by that, too.
     pub fn spoke(&self, seat: SeatId) {
         self.tell(Input::Spoke(seat));
     }
@@ -94,6 +112,11 @@ impl<S> Exchange<S> {
     pub fn tick(&self) -> Option<u64> {
         self.tell(Input::Tick);
         self.lock().switchboard.next_deadline()
+    }
+
+    /// Sends those away who wait, and refuses whoever comes from now on. Pairs stay.
+    pub fn drain(&self) {
+        self.tell(Input::Drain);
     }
 
     /// Ends everything and refuses whoever comes from now on.

@@ -19,11 +19,13 @@ mod desk;
 mod door;
 mod exchange;
 pub mod forward;
+pub mod gate;
 mod http;
 pub mod limits;
 pub mod options;
 #[cfg(test)]
 pub(crate) mod pipe;
+pub mod refusal;
 pub mod room;
 mod server;
 mod session;

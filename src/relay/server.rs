@@ -14,7 +14,7 @@ use smol::net::{TcpListener, TcpStream};
 use super::crew::Crew;
 use super::door::{House, serve};
 use super::exchange::Exchange;
-use super::limits::{ACCEPT_PAUSE_MS, CONNECTIONS_MAX, HANDSHAKE_MS, PING_MS, SHUTDOWN_MS, TLS_BUFFER_MAX};
+use super::limits::{ACCEPT_PAUSE_MS, LOOK_MS, SHUTDOWN_MS, TLS_BUFFER_MAX};
 use super::options::{RelayOptions, TlsFiles};
 use super::socket::Socket;
 use crate::events::Cancel;
@@ -61,9 +61,9 @@ impl Relay {
         let started = Instant::now();
         let clock = Box::new(move || u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX));
         let house = Arc::new(House {
-            exchange: Arc::new(Exchange::new(clock)),
+            exchange: Arc::new(Exchange::new(&options.limits, clock)),
             only_rooms: options.only_rooms.clone(),
-            patience: Duration::from_millis(HANDSHAKE_MS),
+            limits: options.limits.clone(),
             closing: Cancel::new(),
         });
         Ok(Relay { listeners, addresses, acceptor, house })
@@ -138,8 +138,8 @@ struct Door {
 /// Accepts for ever. An error of one socket, or of a system that has none left, ends nothing.
 async fn accept(listener: TcpListener, door: Door, present: Sender<()>) {
     loop {
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match listener.accept().await {
+            Ok((stream, peer)) => (stream, peer.ip()),
             Err(error) if error.kind() == std::io::ErrorKind::ConnectionAborted => continue,
             Err(error) => {
                 tracing::warn!(%error, "cannot accept");
@@ -147,14 +147,14 @@ async fn accept(listener: TcpListener, door: Door, present: Sender<()>) {
                 continue;
             }
         };
-        if present.sender_count() > CONNECTIONS_MAX {
+        if present.sender_count() > door.house.limits.connections {
             tracing::warn!("too many connections: one was turned away");
             continue;
         }
         let (house, acceptor, present) = (Arc::clone(&door.house), door.acceptor.clone(), present.clone());
         door.crew.spawn(async move {
-            if let Some(socket) = prepare(stream, acceptor, &house.closing).await {
-                serve(socket, house).await;
+            if let Some(socket) = prepare(stream, acceptor, &house).await {
+                serve(socket, peer, house).await;
             }
             drop(present);
         });
@@ -162,18 +162,18 @@ async fn accept(listener: TcpListener, door: Door, present: Sender<()>) {
 }
 
 /// The socket as the house wants it, if TLS comes about in time.
-async fn prepare(stream: TcpStream, acceptor: Option<TlsAcceptor>, closing: &Cancel) -> Option<Socket> {
+async fn prepare(stream: TcpStream, acceptor: Option<TlsAcceptor>, house: &House<Socket>) -> Option<Socket> {
     net::set_up(&stream);
     let stream = Unbuffered::new(stream);
     let Some(acceptor) = acceptor else {
         return Some(Socket::Plain(stream));
     };
     let late = async {
-        pause(HANDSHAKE_MS).await;
+        Timer::after(house.limits.handshake).await;
         Err(std::io::ErrorKind::TimedOut.into())
     };
     let closed = async {
-        closing.cancelled().await;
+        house.closing.cancelled().await;
         Err(std::io::ErrorKind::ConnectionAborted.into())
     };
     match or(acceptor.accept(Buffered::new(TLS_BUFFER_MAX, stream)), or(late, closed)).await {
@@ -185,13 +185,12 @@ async fn prepare(stream: TcpStream, acceptor: Option<TlsAcceptor>, closing: &Can
     }
 }
 
-/// Lets time pass for the switchboard. A new seat is due one ping interval after it was taken at the earliest, so looking
-/// that often misses none.
+/// Lets time pass for the switchboard.
 async fn keep_time(house: Arc<House<Socket>>) {
     loop {
         let due_ms = house.exchange.tick();
         let now_ms = house.exchange.now_ms();
-        let wait_ms = due_ms.map_or(PING_MS, |due_ms| due_ms.saturating_sub(now_ms).min(PING_MS));
+        let wait_ms = due_ms.map_or(LOOK_MS, |due_ms| due_ms.saturating_sub(now_ms).min(LOOK_MS));
         pause(wait_ms).await;
     }
 }

@@ -1,5 +1,6 @@
 //! For tests: a relay without sockets, on a clock that the test moves.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -13,9 +14,13 @@ use futures_util::StreamExt;
 
 use super::door::{House, serve};
 use super::exchange::Exchange;
+use super::limits::Limits;
 use super::pipe::{Pipe, pipe};
 use super::room::Rooms;
 use crate::events::Cancel;
+
+/// Where everybody comes from.
+const PEER: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 pub type Client = WebSocketStream<Pipe>;
 
@@ -28,20 +33,28 @@ pub struct Stage {
 
 impl Stage {
     pub fn new(only_room: Option<&str>) -> Stage {
-        // Nobody is slow here: the machine that runs the tests may be.
-        Stage::with_patience(only_room, Duration::from_secs(600))
+        Stage::with_limits(only_room, Limits::default())
     }
 
     pub fn with_patience(only_room: Option<&str>, patience: Duration) -> Stage {
+        Stage::with(only_room, Limits { header: patience, ..Limits::default() })
+    }
+
+    pub fn with_limits(only_room: Option<&str>, limits: Limits) -> Stage {
+        // Nobody is slow here: the machine that runs the tests may be.
+        Stage::with(only_room, Limits { header: Duration::from_secs(600), ..limits })
+    }
+
+    fn with(only_room: Option<&str>, limits: Limits) -> Stage {
         let now_ms = Arc::new(AtomicU64::new(1));
         let clock = Arc::clone(&now_ms);
-        let exchange = Arc::new(Exchange::new(Box::new(move || clock.load(Ordering::Relaxed))));
+        let exchange = Arc::new(Exchange::new(&limits, Box::new(move || clock.load(Ordering::Relaxed))));
         let only_rooms = only_room.map(|room| {
             let rooms = Rooms::default();
             rooms.admit(room).unwrap();
             rooms
         });
-        let house = Arc::new(House { exchange, only_rooms, patience, closing: Cancel::new() });
+        let house = Arc::new(House { exchange, only_rooms, limits, closing: Cancel::new() });
         Stage { executor: LocalExecutor::new(), house, now_ms }
     }
 
@@ -51,14 +64,14 @@ impl Stage {
 
     pub fn connect(&self, capacity: usize) -> Pipe {
         let (client, server) = pipe(capacity);
-        self.executor.spawn(serve(server, Arc::clone(&self.house))).detach();
+        self.executor.spawn(serve(server, PEER, Arc::clone(&self.house))).detach();
         client
     }
 
     /// Serves whoever comes through this door, for as long as it is polled.
     pub async fn serve(&self, door: smol::channel::Receiver<Pipe>) {
         while let Ok(server) = door.recv().await {
-            self.executor.spawn(serve(server, Arc::clone(&self.house))).detach();
+            self.executor.spawn(serve(server, PEER, Arc::clone(&self.house))).detach();
         }
     }
 

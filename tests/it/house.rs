@@ -35,7 +35,9 @@ const PURE: &[&str] = &[
     "receive/machine",
     "relay/switchboard",
     "relay/forward/",
+    "relay/gate",
     "relay/http",
+    "relay/refusal",
 ];
 
 /// What brings in one of those.
