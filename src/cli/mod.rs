@@ -8,6 +8,7 @@ mod log;
 mod meaning;
 mod messages;
 mod quote;
+mod service;
 mod signals;
 mod suggest;
 mod values;
@@ -15,8 +16,9 @@ mod words;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
+use std::time::Duration;
 
-use futures_lite::future::or;
+use futures_lite::future::{self, or};
 
 use crate::events::{Cancel, Report};
 use crate::receive::args::ReceiveArgs;
@@ -92,18 +94,28 @@ fn receive(args: &ReceiveArgs, line: Line) -> Result<u8> {
 }
 
 fn relay(args: &RelayArgs) -> Result<u8> {
-    let meaning::Relaying { options, log, quiet } = meaning::relay(args)?;
+    let sockets = service::sockets()?;
+    let meaning::Relaying { options, log, quiet } = meaning::relay(args, !sockets.is_empty())?;
     log::start(if quiet { tracing::Level::ERROR } else { tracing::Level::INFO }, log);
     let cancel = Cancel::new();
-    let watch = Watch::start(&cancel)?;
+    let drain = Cancel::new();
+    let watch = Watch::start_draining(&cancel, Some(&drain))?;
     let tls = options.tls.is_some();
+    let manager = service::Manager::of_process();
     smol::block_on(async {
-        let relay = Relay::bind(options).await?;
+        let patience = options.drain;
+        let relay = Relay::bind_with(options, sockets).await?;
         for address in relay.addresses() {
             // A relay goes on serving whether or not somebody reads where it listens.
             let _ = write_stdout(&messages::listening(*address, tls));
         }
-        relay.run(cancel).await
+        manager.ready();
+        let told = async {
+            or(drain.cancelled(), cancel.cancelled()).await;
+            manager.stopping(patience.saturating_add(SEEING_OFF));
+            future::pending().await
+        };
+        or(relay.run_draining(drain.clone(), cancel.clone()), told).await
     })?;
     Ok(watch.exit_status().unwrap_or(0))
 }
@@ -149,6 +161,9 @@ fn print(text: &str) -> u8 {
         _ => 0,
     }
 }
+
+/// What a relay's end takes at most beside the time for sessions, and some more.
+const SEEING_OFF: Duration = Duration::from_secs(15);
 
 /// What shells report for a program that ended because nobody reads its output.
 const STDOUT_CLOSED: u8 = 128 + 13;

@@ -23,11 +23,20 @@ impl Watch {
     ///
     /// [`Kind::Internal`] if the system gives no signals or no thread.
     pub fn start(cancel: &Cancel) -> Result<Watch> {
+        Watch::start_draining(cancel, None)
+    }
+
+    /// The same; but where the first signal is SIGTERM, it cancels `drain` instead: whoever sends that one has time.
+    ///
+    /// # Errors
+    ///
+    /// As [`Watch::start`].
+    pub fn start_draining(cancel: &Cancel, drain: Option<&Cancel>) -> Result<Watch> {
         let cannot = |error| Error::new(Kind::Internal, "cannot listen to signals").caused_by(error);
         let mut signals = Signals::new(heeded()).map_err(cannot)?;
         let status = Arc::new(AtomicU8::new(0));
         let watch = Watch { status: Arc::clone(&status) };
-        let cancel = cancel.clone();
+        let (cancel, drain) = (cancel.clone(), drain.cloned());
         let listen = async move {
             while let Some(Ok(signal)) = signals.next().await {
                 if status.swap(exit_status(signal), Ordering::SeqCst) != 0 {
@@ -35,7 +44,10 @@ impl Watch {
                     // and nothing that is already under its final name is incomplete.
                     std::process::exit(exit_status(signal).into());
                 }
-                cancel.cancel();
+                match (signal, &drain) {
+                    (Signal::Term, Some(drain)) => drain.cancel(),
+                    _ => cancel.cancel(),
+                }
             }
         };
         std::thread::Builder::new()

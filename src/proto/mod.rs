@@ -3,7 +3,7 @@
 //! From the code to a session: [`code`] → [`handshake`] → [`seal`], and back to it after a lost connection: [`rejoin`]. Inside the
 //! session: [`frame`] and [`manifest`] are what is said, [`conversation`], [`window`] and [`liveness`] the rules of saying it, [`outbox`] and
 //! [`inbox`] how none of it is lost with a connection, [`compress`] how it becomes less, [`spread`] which lane it goes to, [`pace`] how fast, [`path`], [`chunk`] and [`runs`] what is said
-//! about, [`limits`] how
+//! about, [`token`] what a relay may ask for, [`limits`] how
 //! much of it.
 
 pub mod chunk;
@@ -26,5 +26,6 @@ pub mod role;
 pub mod runs;
 pub mod seal;
 pub mod spread;
+pub mod token;
 pub mod window;
 pub mod words;

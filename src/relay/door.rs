@@ -1,21 +1,25 @@
 //! From an accepted socket to a seat, or to a polite refusal: everything before the upgrade.
 
 use std::io;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_lite::future::or;
 use futures_lite::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use smol::Timer;
+use zeroize::Zeroizing;
 
+use super::address::{Network, client_address};
+use super::caller::Caller;
 use super::conn::Conn;
-use super::exchange::{Exchange, Visitor};
-use super::http::{self, Answer, Asked, RoomRequest};
+use super::exchange::Exchange;
+use super::http::{self, Answer, Asked, Heard, RoomRequest};
 use super::limits::{FAREWELL_MS, HEAD_BYTES_MAX, Limits};
+use super::porter::{Arrival, Porter};
 use super::room::Rooms;
 use super::session::attend;
-use super::switchboard::Standing;
+use super::tokens::{Pass, Tokens};
+use super::visitor::Visitor;
 use crate::events::Cancel;
 
 /// What every connection to one relay meets.
@@ -27,12 +31,20 @@ pub struct House<S> {
     pub only_rooms: Option<Rooms>,
     /// How much of everything.
     pub limits: Limits,
+    /// Who is here, and how often who asks.
+    pub porter: Arc<Porter>,
+    /// Who may use it; `None`: everybody.
+    pub tokens: Option<Arc<Tokens>>,
+    /// The servers in front of it that are believed when they say whom they speak for.
+    pub trusted_proxies: Vec<Network>,
+    /// The relay is about to end, and says so to whoever asks.
+    pub draining: Cancel,
     /// The relay ends: whoever has no seat yet is let go at once.
     pub closing: Cancel,
 }
 
 /// Serves one connection to its end, or to its partner's task. Bounded in time until it has a seat.
-pub async fn serve<S>(stream: S, peer: IpAddr, house: Arc<House<S>>)
+pub async fn serve<S>(stream: S, arrival: Arrival, house: Arc<House<S>>)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -40,13 +52,13 @@ where
         house.closing.cancelled().await;
         None
     };
-    if let Some((conn, paired)) = or(receive(stream, peer, &house), closing).await {
+    if let Some((conn, paired)) = or(receive(stream, arrival, &house), closing).await {
         attend(conn, paired, Arc::clone(&house.exchange)).await;
     }
 }
 
 /// Hears what the client asks for. It gets a seat, and whether its partner is there already, or an ordinary answer.
-async fn receive<S>(mut stream: S, peer: IpAddr, house: &House<S>) -> Option<(Box<Conn<S>>, bool)>
+async fn receive<S>(mut stream: S, mut arrival: Arrival, house: &House<S>) -> Option<(Box<Conn<S>>, bool)>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -56,48 +68,68 @@ where
     };
     // A stream that breaks off here has nobody left to answer to.
     let head = or(read_head(&mut stream), late).await.ok()?;
-    let refusal = match head.and_then(|(asked, said)| admit(house, peer, asked, said)) {
+    let mut caller = Caller { address: arrival.peer, token_name: None };
+    let answer = match head.and_then(|(heard, said)| admit(house, &mut arrival, &mut caller, heard, said)) {
         Ok((request, place, said)) => {
             let paired = place.paired;
-            let conn = Conn::new(stream, place, request.accept(), &said, &house.exchange);
+            let conn = Conn::new(stream, arrival, place, caller, request.accept(), &said, &house.exchange);
             return Some((Box::new(conn), paired));
         }
-        Err(refusal) => refusal,
+        Err(answer) => answer,
     };
-    tracing::debug!(status = refusal.status(), "answered without an upgrade");
+    if let Some(reason) = answer.refused() {
+        house.exchange.records.refused(reason, &caller);
+    }
     let late = async {
         Timer::after(Duration::from_millis(FAREWELL_MS)).await;
         Ok(())
     };
     // Whether it was read is not ours to know.
-    let _ = or(say(&mut stream, refusal), late).await;
+    let _ = or(say(&mut stream, answer), late).await;
     None
 }
 
-type Head = (Asked, Vec<u8>);
+type Head = (Heard, Vec<u8>);
 type Admitted<S> = (RoomRequest, super::exchange::Place<S>, Vec<u8>);
 
-fn admit<S>(house: &House<S>, peer: IpAddr, asked: Asked, said: Vec<u8>) -> Result<Admitted<S>, Answer> {
-    let request = match asked {
+/// A seat, or an answer. `caller` is who was accepted; from here on, whom that speaks for.
+fn admit<S>(
+    house: &House<S>,
+    arrival: &mut Arrival,
+    caller: &mut Caller,
+    heard: Heard,
+    said: Vec<u8>,
+) -> Result<Admitted<S>, Answer> {
+    caller.address = client_address(caller.address, &heard.forwarded_for, &house.trusted_proxies);
+    let request = match heard.asked {
         Asked::Index => return Err(http::INDEX),
+        Asked::Health if house.draining.is_cancelled() => return Err(http::UNHEALTHY),
         Asked::Health => return Err(http::HEALTHY),
         Asked::Room(request) => request,
     };
     if house.only_rooms.as_ref().is_some_and(|only| !only.has(&request.room)) {
         return Err(http::OTHER_ROOM);
     }
-    let visitor = Visitor { address: peer, standing: Standing::Open };
-    let place = house
-        .exchange
-        .join(visitor, request.room.clone(), request.role, request.fresh)
-        .map_err(|refusal| Answer::refusing(refusal, request.role))?;
+    let pass = match &house.tokens {
+        Some(tokens) => tokens.judge(&heard.credentials).map_err(|_| http::UNKNOWN_TOKEN)?,
+        None => Pass::OPEN,
+    };
+    caller.token_name = pass.token_name;
+    let visitor = Visitor { address: caller.address, standing: pass.standing };
+    let seated = house.porter.place(arrival, visitor.address).and_then(|()| {
+        let opens = request.fresh || !house.exchange.has(&request.room);
+        house.porter.ask(visitor.address, opens)?;
+        house.exchange.join(visitor, request.room.clone(), request.role, request.fresh)
+    });
+    let place = seated.map_err(|refusal| Answer::refusing(refusal, request.role))?;
     Ok((request, place, said))
 }
 
 /// Reads the request, and what came behind it in the same breath.
 async fn read_head<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<Result<Head, Answer>> {
-    let mut bytes = Vec::new();
-    let mut chunk = [0; 1024];
+    // A token may be in it.
+    let mut bytes = Zeroizing::new(Vec::new());
+    let mut chunk = Zeroizing::new([0; 1024]);
     loop {
         let space = chunk.len().min(HEAD_BYTES_MAX - bytes.len());
         if space == 0 {
@@ -110,7 +142,10 @@ async fn read_head<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<Result<He
         bytes.extend_from_slice(&chunk[..read]);
         match http::parse(&bytes) {
             Ok(None) => {}
-            Ok(Some((asked, taken))) => return Ok(Ok((asked, bytes.split_off(taken)))),
+            Ok(Some(heard)) => {
+                let said = bytes.split_off(heard.taken);
+                return Ok(Ok((heard, said)));
+            }
             Err(answer) => return Ok(Err(answer)),
         }
     }

@@ -1,38 +1,37 @@
 //! The driver of the switchboard: many tasks' news go in under one lock, its effects come out on their desks.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::desk::{Desk, Order};
 use super::limits::Limits;
+use super::records::Records;
 use super::refusal::Refusal;
 use super::room::RoomName;
-use super::switchboard::{Effect, Input, SeatId, Standing, Switchboard};
+use super::switchboard::{Effect, Input, SeatId, Switchboard};
+use super::visitor::Visitor;
+use crate::events::Cancel;
 use crate::proto::role::Role;
 
 /// What all connections of one relay share.
 pub struct Exchange<S> {
+    /// What is told of everybody's life.
+    pub records: Arc<Records>,
     state: Mutex<State<S>>,
     clock: Clock,
+    /// The relay drains, and nobody is left.
+    deserted: Cancel,
 }
 
 /// Milliseconds since some moment before; the system's monotonic clock, or a test's.
 pub type Clock = Box<dyn Fn() -> u64 + Send + Sync>;
 
-/// Who asks for a seat.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Visitor {
-    /// Where it comes from, as far as that can be believed.
-    pub address: IpAddr,
-    /// What it has shown.
-    pub standing: Standing,
-}
-
 /// A seat, taken.
 pub struct Place<S> {
     /// Which.
     pub seat: SeatId,
+    /// As what.
+    pub role: Role,
     /// Where its orders will lie.
     pub desk: Arc<Desk<S>>,
     /// Whether the partner was there already. Its connection is on its way to the desk then.
@@ -43,6 +42,16 @@ struct State<S> {
     switchboard: Switchboard,
     desks: BTreeMap<SeatId, Arc<Desk<S>>>,
     seats_given: u64,
+    drains: bool,
+}
+
+/// How many rooms there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Census {
+    /// With one side in them.
+    pub waiting: usize,
+    /// With two.
+    pub joined: usize,
 }
 
 impl<S> Exchange<S> {
@@ -50,7 +59,14 @@ impl<S> Exchange<S> {
     #[must_use]
     pub fn new(limits: &Limits, clock: Clock) -> Exchange<S> {
         let switchboard = Switchboard::new(limits);
-        Exchange { state: Mutex::new(State { switchboard, desks: BTreeMap::new(), seats_given: 0 }), clock }
+        let state = State { switchboard, desks: BTreeMap::new(), seats_given: 0, drains: false };
+        Exchange { records: Arc::default(), state: Mutex::new(state), clock, deserted: Cancel::new() }
+    }
+
+    /// Tells `records` what happens.
+    #[must_use]
+    pub fn with_records(self, records: Arc<Records>) -> Exchange<S> {
+        Exchange { records, ..self }
     }
 
     /// The time, as the switchboard is told it.
@@ -79,13 +95,19 @@ impl<S> Exchange<S> {
             state.apply(Input::Join { seat, room, role, standing: visitor.standing, fresh }, self.now_ms());
         let rooms = state.switchboard.rooms();
         drop(state);
-        let place = answer.map(|paired| Place { seat, desk, paired });
+        let place = answer.map(|paired| Place { seat, role, desk, paired });
         match &place {
-            Ok(Place { paired: true, .. }) => tracing::info!(rooms, "two sides were paired"),
-            Ok(Place { paired: false, .. }) => tracing::info!(rooms, "somebody waits"),
+            Ok(Place { paired: true, .. }) => tracing::debug!(rooms, "two sides were paired"),
+            Ok(Place { paired: false, .. }) => tracing::debug!(rooms, "somebody waits"),
             Err(refusal) => tracing::debug!(rooms, ?refusal, "somebody was refused"),
         }
         place
+    }
+
+    /// Whether somebody is in this room.
+    #[must_use]
+    pub fn has(&self, room: &RoomName) -> bool {
+        self.lock().switchboard.has(room)
     }
 
     /// The seat's client said something.
@@ -116,7 +138,20 @@ impl<S> Exchange<S> {
 
     /// Sends those away who wait, and refuses whoever comes from now on. Pairs stay.
     pub fn drain(&self) {
+        self.lock().drains = true;
         self.tell(Input::Drain);
+    }
+
+    /// Resolves once it drains and nobody is left. Cancel safe.
+    pub async fn deserted(&self) {
+        self.deserted.cancelled().await;
+    }
+
+    /// How many rooms there are.
+    #[must_use]
+    pub fn census(&self) -> Census {
+        let state = self.lock();
+        Census { waiting: state.switchboard.waiting(), joined: state.switchboard.sessions() }
     }
 
     /// Ends everything and refuses whoever comes from now on.
@@ -130,8 +165,12 @@ impl<S> Exchange<S> {
     }
 
     fn tell(&self, input: Input) {
+        let mut state = self.lock();
         // What a task told has no answer.
-        let _ = self.lock().apply(input, self.now_ms());
+        let _ = state.apply(input, self.now_ms());
+        if state.drains && state.switchboard.rooms() == 0 {
+            self.deserted.cancel();
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State<S>> {

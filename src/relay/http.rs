@@ -3,20 +3,47 @@
 //! ```text
 //! GET /v1/room/ROOM?role=send|receive[&new=1] HTTP/1.1      101, or one line that says what to do:
 //! Upgrade: websocket                                        400 bad role, room, key, subprotocol
-//! Connection: Upgrade                                       404 no such path, or not this relay's room
-//! Sec-WebSocket-Version: 13                                 405 not GET    409 the seat is taken
-//! Sec-WebSocket-Key: …                                      426 not a WebSocket request
-//! Sec-WebSocket-Protocol: p2pc.v1                           431 more than 8 KiB of headers
-//!                                                           401 no token   429 this address, and 503 everybody: later
+//! Connection: Upgrade                                       401 a token that is not known, or none on either side
+//! Sec-WebSocket-Version: 13                                 404 no such path, or not this relay's room
+//! Sec-WebSocket-Key: …                                      405 not GET    409 the seat is taken
+//! Sec-WebSocket-Protocol: p2pc.v1                           426 not a WebSocket request
+//! [Authorization: Bearer …]                                 429 too much of one address, 503 of all: try later
+//!                                                           431 more than 8 KiB of headers
 //! ```
 
 use async_tungstenite::tungstenite::handshake::derive_accept_key;
 use httparse::{EMPTY_HEADER, Request, Status};
 
 use super::limits::HEADERS_MAX;
+use super::reasons::Refused;
 use super::refusal::Refusal;
 use super::room::RoomName;
 use crate::proto::role::Role;
+use crate::proto::token::Token;
+
+/// A whole request.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Heard {
+    /// What is asked for.
+    pub asked: Asked,
+    /// What the client shows for it.
+    pub credentials: Credentials,
+    /// For whom it asks, if one is to believe it: all values of `X-Forwarded-For`, with commas between.
+    pub forwarded_for: Vec<u8>,
+    /// How many bytes the request took.
+    pub taken: usize,
+}
+
+/// What a client shows in `Authorization`.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Credentials {
+    /// Nothing.
+    None,
+    /// A token, whoever knows it.
+    Token(Token),
+    /// The header, but more than once, or not with `Bearer` and something that could be a token.
+    Unusable,
+}
 
 /// What a client asks for.
 #[derive(Debug, PartialEq, Eq)]
@@ -53,14 +80,15 @@ pub struct Answer {
     again_s: Option<u64>,
     /// One line for people.
     body: &'static str,
+    /// Why there is no seat, where the status does not say it.
+    refused: Option<Refused>,
 }
 
-/// Reads a request from the front of `bytes`. `Ok(None)`: it is not complete yet. Otherwise what is asked for, and how many
-/// bytes the request took.
+/// Reads a request from the front of `bytes`. `Ok(None)`: it is not complete yet.
 ///
 /// # Errors
 /// The answer to a request that asks for nothing we have.
-pub fn parse(bytes: &[u8]) -> Result<Option<(Asked, usize)>, Answer> {
+pub fn parse(bytes: &[u8]) -> Result<Option<Heard>, Answer> {
     let mut headers = [EMPTY_HEADER; HEADERS_MAX];
     let mut request = Request::new(&mut headers);
     let taken = match request.parse(bytes) {
@@ -82,7 +110,27 @@ pub fn parse(bytes: &[u8]) -> Result<Option<(Asked, usize)>, Answer> {
             Asked::Room(room_request(room, query, &request)?)
         }
     };
-    Ok(Some((asked, taken)))
+    let (credentials, forwarded_for) = (credentials(&request), forwarded_for(&request));
+    Ok(Some(Heard { asked, credentials, forwarded_for, taken }))
+}
+
+/// Nothing is refused for its credentials here: a relay that knows no tokens does not look at them.
+fn credentials(request: &Request<'_, '_>) -> Credentials {
+    let mut values = raw_values(request, "Authorization");
+    let Some(first) = values.next() else { return Credentials::None };
+    let token = std::str::from_utf8(first).ok().and_then(|value| {
+        let (scheme, token) = value.trim().split_once(' ')?;
+        Token::parse(token.trim_start()).ok().filter(|_| scheme.eq_ignore_ascii_case("Bearer"))
+    });
+    match token {
+        Some(token) if values.next().is_none() => Credentials::Token(token),
+        _ => Credentials::Unusable,
+    }
+}
+
+/// Bytes, not text: what somebody wrote into the beginning must not hide what a server added behind it.
+fn forwarded_for(request: &Request<'_, '_>) -> Vec<u8> {
+    raw_values(request, "X-Forwarded-For").collect::<Vec<_>>().join(&b',')
 }
 
 impl RoomRequest {
@@ -115,13 +163,28 @@ impl Answer {
             (Refusal::AddressRooms { .. }, _) => ADDRESS_ROOMS,
             (Refusal::GoingAway, _) => GOING_AWAY,
         };
-        Answer { again_s: refusal.again_s(), ..answer }
+        Answer { again_s: refusal.again_s(), refused: Some(refusal.into()), ..answer }
+    }
+
+    /// Why it refuses, if it does: for the log and the measurements.
+    #[must_use]
+    pub fn refused(self) -> Option<Refused> {
+        self.refused.or_else(|| match self.status.get(..3)? {
+            "200" => None,
+            "401" => Some(Refused::UnknownToken),
+            "404" => Some(Refused::NotFound),
+            "408" => Some(Refused::TooSlow),
+            "431" => Some(Refused::TooLarge),
+            // Who asks whether it is well was not refused.
+            "503" => None,
+            _ => Some(Refused::BadRequest),
+        })
     }
 
     /// As it goes over the wire.
     #[must_use]
     pub fn to_bytes(self) -> Vec<u8> {
-        let Answer { status, headers, again_s, body } = self;
+        let Answer { status, headers, again_s, body, .. } = self;
         let again = again_s.map(|seconds| format!("Retry-After: {seconds}\r\n")).unwrap_or_default();
         format!(
             "HTTP/1.1 {status}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\n\
@@ -129,12 +192,6 @@ impl Answer {
             body.len() + 1
         )
         .into_bytes()
-    }
-
-    /// Its status, for the log.
-    #[must_use]
-    pub fn status(self) -> &'static str {
-        self.status
     }
 }
 
@@ -189,12 +246,12 @@ fn names<'r>(request: &Request<'_, 'r>, name: &str) -> impl Iterator<Item = &'r 
 }
 
 fn values<'r>(request: &Request<'_, 'r>, name: &str) -> impl Iterator<Item = &'r str> {
-    request
-        .headers
-        .iter()
-        .filter(move |header| header.name.eq_ignore_ascii_case(name))
-        .filter_map(|header| std::str::from_utf8(header.value).ok())
-        .map(str::trim)
+    raw_values(request, name).filter_map(|value| std::str::from_utf8(value).ok()).map(str::trim)
+}
+
+fn raw_values<'r>(request: &Request<'_, 'r>, name: &str) -> impl Iterator<Item = &'r [u8]> {
+    let named = move |header: &&httparse::Header<'r>| header.name.eq_ignore_ascii_case(name);
+    request.headers.iter().filter(named).map(|header| header.value)
 }
 
 /// Sixteen bytes in base64: 22 characters and two of padding.
@@ -211,9 +268,20 @@ pub const INDEX: Answer =
     ok("p2pc relay: send files with `p2pc send --relay` and the address of this server");
 /// `GET /healthz`.
 pub const HEALTHY: Answer = ok("ok");
+/// `GET /healthz` of a relay that is about to end.
+pub const UNHEALTHY: Answer =
+    Answer { headers: "Retry-After: 2\r\n", ..answer("503 Service Unavailable", "the relay is going away") };
 /// A room that the embedded relay does not serve.
 pub const OTHER_ROOM: Answer =
     answer("404 Not Found", "this relay serves one session only, and not this one: check the code");
+/// A token that the relay does not know, or something that is none.
+pub const UNKNOWN_TOKEN: Answer = Answer {
+    headers: "WWW-Authenticate: Bearer\r\n",
+    ..answer(
+        "401 Unauthorized",
+        "this relay does not know your token: check --token or P2PC_TOKEN, or ask who runs it",
+    )
+};
 /// More than the limit for headers, or too many.
 pub const TOO_LARGE: Answer =
     answer("431 Request Header Fields Too Large", "the request is larger than 8 KiB: send fewer headers");
@@ -286,7 +354,7 @@ const fn ok(body: &'static str) -> Answer {
 }
 
 const fn answer(status: &'static str, body: &'static str) -> Answer {
-    Answer { status, headers: "", again_s: None, body }
+    Answer { status, headers: "", again_s: None, body, refused: None }
 }
 
 #[cfg(test)]

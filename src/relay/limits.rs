@@ -65,6 +65,14 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// The same, but for those of each address.
+    #[must_use]
+    pub fn of_no_address(self) -> Limits {
+        Limits { address_connections: None, address_joins: None, address_rooms: None, ..self }
+    }
+}
+
 /// How long running sessions may go on once the relay is to end, where nobody says otherwise: half of a service manager's patience.
 pub const DRAIN_MS: u64 = 30_000;
 
@@ -116,6 +124,18 @@ pub const FIRST_WORD_MS: u64 = 30_000;
 
 /// How many addresses are remembered: some megabytes. Each is forgotten within a minute after it has done nothing any more.
 pub const ADDRESSES_MAX: usize = 65_536;
+
+/// How many connections that cannot stay are told so at a time; more are just closed. Each takes some seconds at most, and 20 KiB with TLS.
+pub const TURNED_AWAY_MAX: usize = 64;
+
+/// File descriptors that connections never take: for reading certificates and tokens, and for whatever a system library wants.
+pub const DESCRIPTORS_FREE: usize = 64;
+
+/// File descriptors that the relay itself has open, beside its listening sockets: the standard streams, the poller and its wakers, measurements.
+pub const DESCRIPTORS_OWN: usize = 32;
+
+/// Whatever the system says, one session with all its lanes has a place: an embedded relay serves no more.
+pub const CONNECTIONS_LEAST: usize = 34;
 
 /// What an address may do is counted by the minute.
 pub const MINUTE_MS: u64 = 60_000;

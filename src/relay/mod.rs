@@ -13,18 +13,26 @@
 
 pub mod address;
 pub mod args;
+mod caller;
 mod conn;
 mod crew;
+mod descriptors;
 mod desk;
 mod door;
 mod exchange;
+mod files;
 pub mod forward;
 pub mod gate;
 mod http;
 pub mod limits;
+mod metrics;
 pub mod options;
 #[cfg(test)]
 pub(crate) mod pipe;
+mod porter;
+mod quota;
+mod reasons;
+mod records;
 pub mod refusal;
 pub mod room;
 mod server;
@@ -33,6 +41,8 @@ mod socket;
 #[cfg(test)]
 pub(crate) mod stage;
 pub mod switchboard;
+mod tokens;
+pub mod visitor;
 
 pub use limits::Limits;
 pub use options::{Front, LogAddresses, RelayOptions, TlsFiles};

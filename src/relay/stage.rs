@@ -16,6 +16,7 @@ use super::door::{House, serve};
 use super::exchange::Exchange;
 use super::limits::Limits;
 use super::pipe::{Pipe, pipe};
+use super::porter::Porter;
 use super::room::Rooms;
 use crate::events::Cancel;
 
@@ -48,13 +49,25 @@ impl Stage {
     fn with(only_room: Option<&str>, limits: Limits) -> Stage {
         let now_ms = Arc::new(AtomicU64::new(1));
         let clock = Arc::clone(&now_ms);
-        let exchange = Arc::new(Exchange::new(&limits, Box::new(move || clock.load(Ordering::Relaxed))));
+        let clock = move || clock.load(Ordering::Relaxed);
+        let porter = Porter::new(&limits, usize::MAX, Vec::new(), Box::new(clock.clone()));
+        let exchange = Arc::new(Exchange::new(&limits, Box::new(clock)));
         let only_rooms = only_room.map(|room| {
             let rooms = Rooms::default();
             rooms.admit(room).unwrap();
             rooms
         });
-        let house = Arc::new(House { exchange, only_rooms, limits, closing: Cancel::new() });
+        let house = House {
+            exchange,
+            only_rooms,
+            limits,
+            porter: Arc::new(porter),
+            tokens: None,
+            trusted_proxies: Vec::new(),
+            draining: Cancel::new(),
+            closing: Cancel::new(),
+        };
+        let house = Arc::new(house);
         Stage { executor: LocalExecutor::new(), house, now_ms }
     }
 
@@ -64,14 +77,19 @@ impl Stage {
 
     pub fn connect(&self, capacity: usize) -> Pipe {
         let (client, server) = pipe(capacity);
-        self.executor.spawn(serve(server, PEER, Arc::clone(&self.house))).detach();
+        self.executor.spawn(self.receive(server)).detach();
         client
+    }
+
+    fn receive(&self, server: Pipe) -> impl Future<Output = ()> + 'static {
+        let arrival = self.house.porter.receive(PEER).unwrap();
+        serve(server, arrival, Arc::clone(&self.house))
     }
 
     /// Serves whoever comes through this door, for as long as it is polled.
     pub async fn serve(&self, door: smol::channel::Receiver<Pipe>) {
         while let Ok(server) = door.recv().await {
-            self.executor.spawn(serve(server, PEER, Arc::clone(&self.house))).detach();
+            self.executor.spawn(self.receive(server)).detach();
         }
     }
 

@@ -37,7 +37,10 @@ const PURE: &[&str] = &[
     "relay/forward/",
     "relay/gate",
     "relay/http",
+    "relay/quota",
+    "relay/reasons",
     "relay/refusal",
+    "relay/metrics/text",
 ];
 
 /// What brings in one of those.

@@ -7,7 +7,7 @@ const GOOD: &str = "GET /v1/room/48213?role=send HTTP/1.1\r\nHost: relay\r\nUpgr
     Sec-WebSocket-Protocol: other, p2pc.v1\r\n\r\n";
 
 fn asked(request: &str) -> Result<Asked, Answer> {
-    parse(request.as_bytes()).map(|parsed| parsed.unwrap().0)
+    parse(request.as_bytes()).map(|parsed| parsed.unwrap().asked)
 }
 
 #[test]
@@ -26,8 +26,47 @@ fn a_request_comes_in_any_pieces() {
         assert_eq!(parse(&GOOD.as_bytes()[..cut]), Ok(None), "{cut}");
     }
     let behind = format!("{GOOD}behind");
-    let (_, taken) = parse(behind.as_bytes()).unwrap().unwrap();
-    assert_eq!(taken, GOOD.len());
+    let heard = parse(behind.as_bytes()).unwrap().unwrap();
+    assert_eq!(heard.taken, GOOD.len());
+}
+
+/// What stands in a request with these headers beside the others.
+fn with_headers(headers: &str) -> Heard {
+    parse(GOOD.replace("Host: relay\r\n", headers).as_bytes()).unwrap().unwrap()
+}
+
+#[test]
+fn a_token_is_shown_once_and_as_bearer() {
+    let token = "0123456789/abc-def+~==";
+    for line in ["Authorization: Bearer ", "authorization:bearer ", "AUTHORIZATION: BEARER   "] {
+        let heard = with_headers(&format!("{line}{token} \r\n"));
+        assert_eq!(heard.credentials, Credentials::Token(Token::parse(token).unwrap()), "{line}");
+    }
+    assert_eq!(with_headers("").credentials, Credentials::None);
+    assert_eq!(
+        with_headers("Proxy-Authorization: Bearer 0123456789abcdef\r\n").credentials,
+        Credentials::None
+    );
+    let long = "x".repeat(257);
+    for bad in ["", "Bearer", "Bearer ", "Basic 0123456789abcdef", "Bearer0123456789abcdef", token] {
+        let heard = with_headers(&format!("Authorization: {bad}\r\n"));
+        assert_eq!(heard.credentials, Credentials::Unusable, "{bad}");
+    }
+    for bad in
+        ["Bearer short", "Bearer 0123456789abcdef more", "Bearer 0123456789äbcdef", &format!("Bearer {long}")]
+    {
+        let heard = with_headers(&format!("Authorization: {bad}\r\n"));
+        assert_eq!(heard.credentials, Credentials::Unusable, "{bad}");
+    }
+    let twice = "Authorization: Bearer 0123456789abcdef\r\n".repeat(2);
+    assert_eq!(with_headers(&twice).credentials, Credentials::Unusable);
+}
+
+#[test]
+fn all_that_servers_say_of_whom_they_speak_for_is_kept_in_order() {
+    let heard = with_headers("X-Forwarded-For: 1.1.1.1, x\r\nA: b\r\nx-forwarded-for: \u{e4}, 2.2.2.2\r\n");
+    assert_eq!(heard.forwarded_for, "1.1.1.1, x,\u{e4}, 2.2.2.2".as_bytes());
+    assert!(with_headers("").forwarded_for.is_empty());
 }
 
 #[test]
@@ -102,7 +141,7 @@ fn every_answer_is_one_line() {
     let refusals = refusals()
         .into_iter()
         .flat_map(|refusal| [Role::Send, Role::Receive].map(|role| Answer::refusing(refusal, role)));
-    for answer in [INDEX, OTHER_ROOM, TOO_LARGE, TOO_SLOW].into_iter().chain(refusals) {
+    for answer in [INDEX, OTHER_ROOM, UNKNOWN_TOKEN, TOO_LARGE, TOO_SLOW].into_iter().chain(refusals) {
         let text = String::from_utf8(answer.to_bytes()).unwrap();
         let (_, body) = text.split_once("\r\n\r\n").unwrap();
         assert!(body.ends_with('\n') && body.matches('\n').count() == 1 && body.len() < 120, "{body}");
