@@ -16,7 +16,7 @@ mod words;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use futures_lite::future::or;
+use futures_lite::future::{self, or};
 
 use crate::events::{Cancel, Report};
 use crate::receive::args::ReceiveArgs;
@@ -33,7 +33,7 @@ use code::Obtained;
 use console::Console;
 use line::Line;
 use meaning::{CodeSource, Environment};
-use signals::Watch;
+use signals::{HangUp, Watch};
 use words::Typed;
 
 /// From the arguments, the program's name first, to the exit status.
@@ -61,9 +61,10 @@ fn send(args: &SendArgs, line: Line) -> Result<u8> {
     let tty = Tty::open(writer.queue());
     let job = meaning::send(args, &Environment::of_process(tty.is_some()))?;
     let cancel = Cancel::new();
-    let watch = Watch::start(&cancel)?;
+    let watch = Watch::start(&cancel, HangUp::Ends)?;
     let console = Console::new(job.setting, line, writer.queue(), tty, cancel.clone());
     job.options.code.iter().for_each(|code| console.doubt(code));
+    console.tell_of_token();
     let transfer = api::send(job.options, &console, cancel);
     let ended = smol::block_on(or(transfer, console.keep_painting()));
     Ok(conclude(&console, &watch, ended))
@@ -76,7 +77,7 @@ fn receive(args: &ReceiveArgs, line: Line) -> Result<u8> {
     let source = meaning::receive_code(args, &environment)?;
     let prompts = matches!(source, CodeSource::Prompt);
     let cancel = Cancel::new();
-    let watch = Watch::start(&cancel)?;
+    let watch = Watch::start(&cancel, HangUp::Ends)?;
     let code = match code::obtain(source, args.allow_weak_code, tty.as_ref(), &cancel)? {
         Obtained::New => None,
         Obtained::Given(code) => Some(code),
@@ -86,6 +87,7 @@ fn receive(args: &ReceiveArgs, line: Line) -> Result<u8> {
     let console = Console::new(job.setting, line, writer.queue(), tty, cancel.clone());
     // The prompt has asked about them.
     job.options.code.iter().filter(|_| !prompts).for_each(|code| console.doubt(code));
+    console.tell_of_token();
     let transfer = api::receive(job.options, &console, cancel);
     let ended = smol::block_on(or(transfer, console.keep_painting()));
     Ok(conclude(&console, &watch, ended))
@@ -95,15 +97,23 @@ fn relay(args: &RelayArgs) -> Result<u8> {
     let meaning::Relaying { options, log, quiet } = meaning::relay(args)?;
     log::start(if quiet { tracing::Level::ERROR } else { tracing::Level::INFO }, log);
     let cancel = Cancel::new();
-    let watch = Watch::start(&cancel)?;
+    let (ask, asked) = smol::channel::bounded(1);
+    let watch = Watch::start(&cancel, HangUp::Asks(ask))?;
     let tls = options.tls.is_some();
     smol::block_on(async {
         let relay = Relay::bind(options).await?;
+        let reload = relay.reloader();
+        let reloading = async {
+            while asked.recv().await.is_ok() {
+                reload.ask();
+            }
+            future::pending().await
+        };
         for address in relay.addresses() {
             // A relay goes on serving whether or not somebody reads where it listens.
             let _ = write_stdout(&messages::listening(*address, tls));
         }
-        relay.run(cancel).await
+        or(relay.run(cancel), reloading).await
     })?;
     Ok(watch.exit_status().unwrap_or(0))
 }

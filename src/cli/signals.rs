@@ -1,9 +1,10 @@
-//! Signals: the first one ends the work in order, the second one at once.
+//! Signals: the first one ends the work in order, the second one at once. SIGHUP has a relay read its files again.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use async_signal::{Signal, Signals};
+use smol::channel::Sender;
 use smol::stream::StreamExt as _;
 
 use crate::events::Cancel;
@@ -16,20 +17,34 @@ pub struct Watch {
     status: Arc<AtomicU8>,
 }
 
+/// What SIGHUP means.
+#[derive(Clone, Debug)]
+pub enum HangUp {
+    /// The terminal is gone: the work ends, as with the others. Where it was ignored when we started, it still is.
+    Ends,
+    /// Something is to be read again: said here, whatever becomes of the terminal.
+    Asks(Sender<()>),
+}
+
 impl Watch {
     /// Cancels `cancel` at the first signal.
     ///
     /// # Errors
     ///
     /// [`Kind::Internal`] if the system gives no signals or no thread.
-    pub fn start(cancel: &Cancel) -> Result<Watch> {
+    pub fn start(cancel: &Cancel, hang_up: HangUp) -> Result<Watch> {
         let cannot = |error| Error::new(Kind::Internal, "cannot listen to signals").caused_by(error);
-        let mut signals = Signals::new(heeded()).map_err(cannot)?;
+        let mut signals = Signals::new(heeded(&hang_up)).map_err(cannot)?;
         let status = Arc::new(AtomicU8::new(0));
         let watch = Watch { status: Arc::clone(&status) };
         let cancel = cancel.clone();
         let listen = async move {
             while let Some(Ok(signal)) = signals.next().await {
+                if let (Signal::Hup, HangUp::Asks(ask)) = (signal, &hang_up) {
+                    // Full: somebody has asked already, and was not heard yet.
+                    let _ = ask.try_send(());
+                    continue;
+                }
                 if status.swap(exit_status(signal), Ordering::SeqCst) != 0 {
                     // Somebody asked twice: the orderly end takes too long for them. Part files stay as they are,
                     // and nothing that is already under its final name is incomplete.
@@ -71,9 +86,12 @@ fn exit_status(signal: Signal) -> u8 {
     }
 }
 
-/// What ends us. A signal that was being ignored when we started stays so: `nohup` and a shell's `&` ask for that.
-fn heeded() -> Vec<Signal> {
-    let ignored = ignored_mask();
+/// What we listen to. A signal that was being ignored when we started and would end us stays so: `nohup` and a shell's `&` ask for that.
+fn heeded(hang_up: &HangUp) -> Vec<Signal> {
+    let ignored = match hang_up {
+        HangUp::Ends => ignored_mask(),
+        HangUp::Asks(_) => ignored_mask() & !1,
+    };
     let all: &[(Signal, u32)] = if cfg!(unix) {
         &[(Signal::Hup, 1), (Signal::Int, 2), (Signal::Term, 15)]
     } else {

@@ -13,6 +13,7 @@
 
 pub mod address;
 pub mod args;
+mod certificate;
 mod conn;
 mod crew;
 mod desk;
@@ -25,6 +26,7 @@ pub mod limits;
 pub mod options;
 #[cfg(test)]
 pub(crate) mod pipe;
+mod reload;
 pub mod room;
 mod server;
 mod session;
@@ -37,5 +39,6 @@ pub mod visitor;
 
 pub use limits::Limits;
 pub use options::{Front, LogAddresses, RelayOptions, TlsFiles};
+pub use reload::Reload;
 pub use room::Rooms;
 pub use server::Relay;

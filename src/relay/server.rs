@@ -11,11 +11,13 @@ use smol::Timer;
 use smol::channel::{Sender, bounded};
 use smol::net::{TcpListener, TcpStream};
 
+use super::certificate::Certificate;
 use super::crew::Crew;
 use super::door::{House, serve};
 use super::exchange::Exchange;
 use super::limits::{ACCEPT_PAUSE_MS, CONNECTIONS_MAX, HANDSHAKE_MS, PING_MS, SHUTDOWN_MS, TLS_BUFFER_MAX};
-use super::options::{RelayOptions, TlsFiles};
+use super::options::RelayOptions;
+use super::reload::{Keeper, Reload};
 use super::socket::Socket;
 use super::tokens::Tokens;
 use crate::events::Cancel;
@@ -28,6 +30,8 @@ pub struct Relay {
     addresses: Vec<SocketAddr>,
     acceptor: Option<TlsAcceptor>,
     house: Arc<House<Socket>>,
+    keeper: Keeper,
+    reload: Reload,
 }
 
 impl Relay {
@@ -41,7 +45,8 @@ impl Relay {
     }
 
     fn open(options: &RelayOptions) -> Result<Relay> {
-        let acceptor = options.tls.as_ref().map(acceptor).transpose()?;
+        let certificate = options.tls.as_ref().map(Certificate::read).transpose()?;
+        let acceptor = certificate.as_ref().map(acceptor).transpose()?;
         let tokens = options.tokens.as_deref().map(Tokens::read).transpose()?.map(Arc::new);
         if options.listen.is_empty() {
             let error = Error::new(Kind::Usage, "the relay has no address to listen on");
@@ -65,18 +70,25 @@ impl Relay {
         let house = Arc::new(House {
             exchange: Arc::new(Exchange::new(clock)),
             only_rooms: options.only_rooms.clone(),
-            tokens,
+            tokens: tokens.clone(),
             trusted_proxies: options.trusted_proxies.clone(),
             patience: Duration::from_millis(HANDSHAKE_MS),
             closing: Cancel::new(),
         });
-        Ok(Relay { listeners, addresses, acceptor, house })
+        let (keeper, reload) = Keeper::new(certificate, tokens);
+        Ok(Relay { listeners, addresses, acceptor, house, keeper, reload })
     }
 
     /// Where it really listens: with the ports that the system chose for port 0.
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// How to have it read certificate, key and tokens again while it runs. Certificate and key it also looks at itself, every ten seconds.
+    #[must_use]
+    pub fn reloader(&self) -> Reload {
+        self.reload.clone()
     }
 
     /// Serves until cancelled. Then it delivers what was said before, tells every client that it is going away, and returns:
@@ -87,7 +99,7 @@ impl Relay {
     /// # Errors
     /// No thread could be started.
     pub async fn run(self, cancel: Cancel) -> Result<()> {
-        let Relay { listeners, addresses, acceptor, house } = self;
+        let Relay { listeners, addresses, acceptor, house, keeper, .. } = self;
         // One session fits on one thread; a relay of its own takes the machine.
         let threads = match house.only_rooms {
             Some(_) => 1,
@@ -97,6 +109,7 @@ impl Relay {
         // Every connection holds a sender: when the last is dropped, everybody has left.
         let (present, everybody_left) = bounded(1);
         let clock = crew.spawn(keep_time(Arc::clone(&house)));
+        let keeping = crew.spawn(keeper.keep());
         let accepting: Vec<_> = listeners
             .into_iter()
             .map(|listener| {
@@ -120,7 +133,7 @@ impl Relay {
             let _ = everybody_left.recv().await;
         };
         or(left, pause(SHUTDOWN_MS)).await;
-        drop(clock);
+        drop((clock, keeping));
         crew.stop().await;
         Ok(())
     }
@@ -204,6 +217,6 @@ async fn pause(ms: u64) {
     Timer::after(Duration::from_millis(ms)).await;
 }
 
-fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor> {
-    Ok(TlsAcceptor::from(net::tls::server_config(&files.cert, files.key.as_deref())?))
+fn acceptor(certificate: &Certificate) -> Result<TlsAcceptor> {
+    Ok(TlsAcceptor::from(net::tls::server_config_resolved_by(certificate.in_force())?))
 }

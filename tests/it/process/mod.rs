@@ -26,6 +26,7 @@ mod relays;
 mod scene;
 mod silence;
 mod tls;
+mod tokens;
 mod trees;
 mod wire;
 
