@@ -26,7 +26,7 @@ LINK_FLAGS := -C relocation-model=static
 NEXTEST := $(shell cargo nextest --version >/dev/null 2>&1 && echo yes)
 
 # The modules of tests that need root, packages of Debian, or a minute of waiting, separated by |.
-SYSTEM := proxies|full_disk|silence
+SYSTEM := proxies|full_disk|silence|contained
 
 # How often `make kills` kills each process, and in files of how many megabytes.
 KILLS ?= 20
@@ -122,4 +122,4 @@ dist: build ## the binary to publish, with its checksum, in dist/
 .PHONY: clean
 clean: ## remove what was built
 	cargo clean
-	rm -f dist/p2pc-* dist/SHA256SUMS
+	rm -f dist/p2pc-[0-9]* dist/SHA256SUMS

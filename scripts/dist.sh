@@ -27,4 +27,4 @@ if ((bytes > bytes_max)); then
 fi
 
 cd "$(dirname "$result")"
-sha256sum p2pc-* | tee SHA256SUMS
+sha256sum p2pc-[0-9]* | tee SHA256SUMS

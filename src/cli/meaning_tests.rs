@@ -33,7 +33,7 @@ fn received(line: &[&str], environment: &Environment) -> Result<Option<Job<Recei
 
 fn relayed(line: &[&str]) -> Result<RelayOptions> {
     let Typed::Relay(args) = typed(&[&["relay"], line].concat()) else { panic!() };
-    relay(&args).map(|relaying| relaying.options)
+    relay(&args, false).map(|relaying| relaying.options)
 }
 
 fn refused<T>(result: Result<T>) -> String {

@@ -8,6 +8,7 @@ mod log;
 mod meaning;
 mod messages;
 mod quote;
+mod service;
 mod signals;
 mod suggest;
 mod values;
@@ -15,6 +16,7 @@ mod words;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use futures_lite::future::{self, or};
 
@@ -33,7 +35,7 @@ use code::Obtained;
 use console::Console;
 use line::Line;
 use meaning::{CodeSource, Environment};
-use signals::{HangUp, Watch};
+use signals::{RelaySignals, Watch};
 use words::Typed;
 
 /// From the arguments, the program's name first, to the exit status.
@@ -61,7 +63,7 @@ fn send(args: &SendArgs, line: Line) -> Result<u8> {
     let tty = Tty::open(writer.queue());
     let job = meaning::send(args, &Environment::of_process(tty.is_some()))?;
     let cancel = Cancel::new();
-    let watch = Watch::start(&cancel, HangUp::Ends)?;
+    let watch = Watch::start(&cancel)?;
     let console = Console::new(job.setting, line, writer.queue(), tty, cancel.clone());
     job.options.code.iter().for_each(|code| console.doubt(code));
     console.tell_of_token();
@@ -77,7 +79,7 @@ fn receive(args: &ReceiveArgs, line: Line) -> Result<u8> {
     let source = meaning::receive_code(args, &environment)?;
     let prompts = matches!(source, CodeSource::Prompt);
     let cancel = Cancel::new();
-    let watch = Watch::start(&cancel, HangUp::Ends)?;
+    let watch = Watch::start(&cancel)?;
     let code = match code::obtain(source, args.allow_weak_code, tty.as_ref(), &cancel)? {
         Obtained::New => None,
         Obtained::Given(code) => Some(code),
@@ -94,18 +96,24 @@ fn receive(args: &ReceiveArgs, line: Line) -> Result<u8> {
 }
 
 fn relay(args: &RelayArgs) -> Result<u8> {
-    let meaning::Relaying { options, log, quiet } = meaning::relay(args)?;
+    let sockets = service::sockets()?;
+    let meaning::Relaying { options, log, quiet } = meaning::relay(args, !sockets.is_empty())?;
     log::start(if quiet { tracing::Level::ERROR } else { tracing::Level::INFO }, log);
     let cancel = Cancel::new();
+    let drain = Cancel::new();
     let (ask, asked) = smol::channel::bounded(1);
-    let watch = Watch::start(&cancel, HangUp::Asks(ask))?;
+    let watch = Watch::start_relay(&cancel, RelaySignals { drain: drain.clone(), hang_up: ask })?;
     let tls = options.tls.is_some();
+    let manager = service::Manager::of_process();
     smol::block_on(async {
-        let relay = Relay::bind(options).await?;
+        let patience = options.drain;
+        let relay = Relay::bind_with(options, sockets).await?;
         let reload = relay.reloader();
         let reloading = async {
             while asked.recv().await.is_ok() {
-                reload.ask();
+                manager.reloading();
+                reload.now().await;
+                manager.ready();
             }
             future::pending().await
         };
@@ -113,7 +121,13 @@ fn relay(args: &RelayArgs) -> Result<u8> {
             // A relay goes on serving whether or not somebody reads where it listens.
             let _ = write_stdout(&messages::listening(*address, tls));
         }
-        or(relay.run(cancel), reloading).await
+        manager.ready();
+        let told = async {
+            or(drain.cancelled(), cancel.cancelled()).await;
+            manager.stopping(patience.saturating_add(SEEING_OFF));
+            future::pending().await
+        };
+        or(relay.run_draining(drain.clone(), cancel.clone()), or(told, reloading)).await
     })?;
     Ok(watch.exit_status().unwrap_or(0))
 }
@@ -159,6 +173,9 @@ fn print(text: &str) -> u8 {
         _ => 0,
     }
 }
+
+/// What a relay's end takes at most beside the time for sessions, and some more.
+const SEEING_OFF: Duration = Duration::from_secs(15);
 
 /// What shells report for a program that ended because nobody reads its output.
 const STDOUT_CLOSED: u8 = 128 + 13;

@@ -17,13 +17,13 @@ pub struct Watch {
     status: Arc<AtomicU8>,
 }
 
-/// What SIGHUP means.
+/// What two signals mean to a relay, other than to a transfer.
 #[derive(Clone, Debug)]
-pub enum HangUp {
-    /// The terminal is gone: the work ends, as with the others. Where it was ignored when we started, it still is.
-    Ends,
-    /// Something is to be read again: said here, whatever becomes of the terminal.
-    Asks(Sender<()>),
+pub struct RelaySignals {
+    /// Cancelled by SIGTERM, if that is the first signal: whoever sends that one has time.
+    pub drain: Cancel,
+    /// SIGHUP says here that something is to be read again, whatever becomes of the terminal.
+    pub hang_up: Sender<()>,
 }
 
 impl Watch {
@@ -32,17 +32,30 @@ impl Watch {
     /// # Errors
     ///
     /// [`Kind::Internal`] if the system gives no signals or no thread.
-    pub fn start(cancel: &Cancel, hang_up: HangUp) -> Result<Watch> {
+    pub fn start(cancel: &Cancel) -> Result<Watch> {
+        Watch::listen(cancel, None)
+    }
+
+    /// The same for a relay, which SIGTERM lets drain, and SIGHUP never ends.
+    ///
+    /// # Errors
+    ///
+    /// As [`Watch::start`].
+    pub fn start_relay(cancel: &Cancel, relay: RelaySignals) -> Result<Watch> {
+        Watch::listen(cancel, Some(relay))
+    }
+
+    fn listen(cancel: &Cancel, relay: Option<RelaySignals>) -> Result<Watch> {
         let cannot = |error| Error::new(Kind::Internal, "cannot listen to signals").caused_by(error);
-        let mut signals = Signals::new(heeded(&hang_up)).map_err(cannot)?;
+        let mut signals = Signals::new(heeded(relay.is_some())).map_err(cannot)?;
         let status = Arc::new(AtomicU8::new(0));
         let watch = Watch { status: Arc::clone(&status) };
         let cancel = cancel.clone();
         let listen = async move {
             while let Some(Ok(signal)) = signals.next().await {
-                if let (Signal::Hup, HangUp::Asks(ask)) = (signal, &hang_up) {
+                if let (Signal::Hup, Some(relay)) = (signal, &relay) {
                     // Full: somebody has asked already, and was not heard yet.
-                    let _ = ask.try_send(());
+                    let _ = relay.hang_up.try_send(());
                     continue;
                 }
                 if status.swap(exit_status(signal), Ordering::SeqCst) != 0 {
@@ -50,7 +63,10 @@ impl Watch {
                     // and nothing that is already under its final name is incomplete.
                     std::process::exit(exit_status(signal).into());
                 }
-                cancel.cancel();
+                match (signal, &relay) {
+                    (Signal::Term, Some(relay)) => relay.drain.cancel(),
+                    _ => cancel.cancel(),
+                }
             }
         };
         std::thread::Builder::new()
@@ -87,11 +103,8 @@ fn exit_status(signal: Signal) -> u8 {
 }
 
 /// What we listen to. A signal that was being ignored when we started and would end us stays so: `nohup` and a shell's `&` ask for that.
-fn heeded(hang_up: &HangUp) -> Vec<Signal> {
-    let ignored = match hang_up {
-        HangUp::Ends => ignored_mask(),
-        HangUp::Asks(_) => ignored_mask() & !1,
-    };
+fn heeded(hang_up_ends_nothing: bool) -> Vec<Signal> {
+    let ignored = if hang_up_ends_nothing { ignored_mask() & !HANG_UP_BIT } else { ignored_mask() };
     let all: &[(Signal, u32)] = if cfg!(unix) {
         &[(Signal::Hup, 1), (Signal::Int, 2), (Signal::Term, 15)]
     } else {
@@ -111,6 +124,9 @@ fn parse_ignored(status: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("SigIgn:"))?;
     u64::from_str_radix(line.trim(), 16).ok()
 }
+
+/// SIGHUP in the mask of ignored signals.
+const HANG_UP_BIT: u64 = 1;
 
 const HUNG_UP: u8 = 128 + 1;
 const INTERRUPTED: u8 = 128 + 2;

@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 
 use futures_lite::{AsyncRead, AsyncWrite};
 
+use super::caller::Caller;
 use super::desk::Desk;
 use super::exchange::{Exchange, Place};
 use super::forward::decoder::{Control, Decoder};
@@ -13,13 +14,25 @@ use super::forward::header::{CODE_GOING_AWAY, CODE_NORMAL, CODE_POLICY, Violatio
 use super::forward::outbox::{Outbox, Parting};
 use super::forward::store::{Size, Store};
 use super::limits::{HEARD_STEP_MS, MOVES_MAX};
+use super::porter::Arrival;
+use super::reasons::Ended;
 use super::switchboard::{Reason, SeatId};
+use crate::proto::parting::{IDLE, SPENT, WAITED_TOO_LONG};
+use crate::proto::role::Role;
 
 /// A client in its seat.
 #[derive(Debug)]
 pub struct Conn<S> {
     /// Its seat.
     pub seat: SeatId,
+    /// As what it sits there.
+    pub role: Role,
+    /// Who it is, for the log.
+    pub caller: Caller,
+    /// Counts it for as long as it is here.
+    _arrival: Arrival,
+    /// When it took its seat.
+    pub since_ms: u64,
     /// Its orders.
     pub desk: Arc<Desk<S>>,
     /// What it said and its partner has not been told yet.
@@ -32,11 +45,14 @@ pub struct Conn<S> {
     dismissed: Option<Reason>,
     ear: Ear,
     unflushed: bool,
-    /// The switchboard knows that it has begun to speak.
-    spoke: bool,
+    /// When the switchboard was told last that it spoke; 0: never.
+    spoke_ms: u64,
     /// The switchboard believes that we do not listen to it.
     held: bool,
     heard_ms: u64,
+    /// What was heard of it, and how much of that has been counted already.
+    heard_bytes: u64,
+    counted_bytes: u64,
 }
 
 /// Whether a client can be told anything.
@@ -63,9 +79,21 @@ enum Ending {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
     /// A client that has just been given its seat. `answer` accepts the upgrade; `said` is what came behind the request.
-    pub fn new(stream: S, place: Place<S>, answer: Vec<u8>, said: &[u8], exchange: &Exchange<S>) -> Conn<S> {
+    pub fn new(
+        stream: S,
+        arrival: Arrival,
+        place: Place<S>,
+        caller: Caller,
+        answer: Vec<u8>,
+        said: &[u8],
+        exchange: &Exchange<S>,
+    ) -> Conn<S> {
         let mut conn = Conn {
             seat: place.seat,
+            role: place.role,
+            _arrival: arrival,
+            caller,
+            since_ms: exchange.now_ms(),
             desk: place.desk,
             store: Store::default(),
             outbox: Outbox::starting_with(answer),
@@ -75,9 +103,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
             dismissed: None,
             ear: Ear::Open,
             unflushed: false,
-            spoke: false,
+            spoke_ms: 0,
             held: false,
             heard_ms: 0,
+            heard_bytes: 0,
+            counted_bytes: 0,
         };
         conn.take_in(said, exchange);
         conn
@@ -122,10 +152,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
             exchange.held(self.seat, false);
         }
         match Pin::new(&mut self.stream).poll_read(cx, space) {
-            Poll::Ready(Ok(read)) if read > 0 => {
-                self.report(exchange);
-                self.absorb(read, exchange);
-            }
+            Poll::Ready(Ok(read)) if read > 0 => self.absorb(read, exchange),
             // Whoever cannot be told anything is only heard out.
             Poll::Pending if self.ear != Ear::Deaf => return Poll::Pending,
             _ => self.ended = Some(Ending::Gone),
@@ -197,6 +224,30 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
         Poll::Pending
     }
 
+    /// Why it is over, unless it is so only because its partner is.
+    #[must_use]
+    pub fn why(&self) -> Option<Ended> {
+        match (self.dismissed, self.ended) {
+            (Some(Reason::Yielded), _) => Some(Ended::Yielded),
+            (Some(Reason::Silent), _) => Some(Ended::Silent),
+            (Some(Reason::Wordless), _) => Some(Ended::Wordless),
+            (Some(Reason::WaitedTooLong), _) => Some(Ended::WaitedTooLong),
+            (Some(Reason::Idle), _) => Some(Ended::Idle),
+            (Some(Reason::Spent), _) => Some(Ended::Spent),
+            (Some(Reason::GoingAway), _) => Some(Ended::GoingAway),
+            (Some(Reason::PartnerLeft) | None, Some(Ending::Gone)) => Some(Ended::Lost),
+            (Some(Reason::PartnerLeft) | None, Some(Ending::Closed(_))) => Some(Ended::Left),
+            (Some(Reason::PartnerLeft) | None, Some(Ending::Broke(_))) => Some(Ended::Protocol),
+            (Some(Reason::PartnerLeft) | None, None) => None,
+        }
+    }
+
+    /// What was heard of it in all. All of it has been counted then.
+    pub fn heard_bytes(&mut self, exchange: &Exchange<S>) -> u64 {
+        self.count(exchange);
+        self.heard_bytes
+    }
+
     /// How to say goodbye to it: an answer to its own end, or why the relay ends it, or that its partner left.
     #[must_use]
     pub fn parting(&self) -> Parting {
@@ -216,6 +267,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
             (None, Some(Reason::Wordless)) => {
                 Parting { code: CODE_POLICY, reason: "said nothing to the other side in 30 s" }
             }
+            (None, Some(Reason::WaitedTooLong)) => Parting { code: CODE_POLICY, reason: WAITED_TOO_LONG },
+            (None, Some(Reason::Idle)) => Parting { code: CODE_POLICY, reason: IDLE },
+            (None, Some(Reason::Spent)) => Parting { code: CODE_POLICY, reason: SPENT },
             (None, Some(Reason::PartnerLeft) | None) => {
                 Parting { code: CODE_NORMAL, reason: "the other side has left" }
             }
@@ -247,6 +301,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
     }
 
     fn absorb(&mut self, read: usize, exchange: &Exchange<S>) {
+        self.heard_bytes = self.heard_bytes.saturating_add(read as u64);
         let Conn { store, decoder, outbox, ended, .. } = self;
         let absorbed = store.absorb(read, decoder, |control| match control {
             Control::Ping(body) => outbox.pong(body),
@@ -257,19 +312,29 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
             tracing::debug!(%violation, "a client broke the protocol");
             *ended = Some(Ending::Broke(violation));
         }
+        self.report(exchange);
+    }
+
+    /// Tells the switchboard that it was heard or spoke, each at most once a step.
+    fn report(&mut self, exchange: &Exchange<S>) {
+        let now_ms = exchange.now_ms().max(1);
+        let is_due = |told_ms: u64| told_ms == 0 || now_ms >= told_ms.saturating_add(HEARD_STEP_MS);
         // Only what is for the partner is ever stored, and nothing was taken from it since.
-        if !self.spoke && !self.store.ready().is_empty() {
-            self.spoke = true;
+        if is_due(self.spoke_ms) && !self.store.ready().is_empty() {
+            (self.spoke_ms, self.heard_ms) = (now_ms, now_ms);
             exchange.spoke(self.seat);
+            self.count(exchange);
+        } else if is_due(self.heard_ms) {
+            self.heard_ms = now_ms;
+            exchange.heard(self.seat);
+            self.count(exchange);
         }
     }
 
-    /// Tells the switchboard that it was heard, at most once a step.
-    fn report(&mut self, exchange: &Exchange<S>) {
-        let now_ms = exchange.now_ms();
-        if now_ms >= self.heard_ms.saturating_add(HEARD_STEP_MS) || self.heard_ms == 0 {
-            self.heard_ms = now_ms;
-            exchange.heard(self.seat);
-        }
+    /// Tells the measurements what was heard since the last time.
+    fn count(&mut self, exchange: &Exchange<S>) {
+        let more = self.heard_bytes.saturating_sub(self.counted_bytes);
+        self.counted_bytes = self.heard_bytes;
+        exchange.records.heard(self.role, more);
     }
 }

@@ -4,15 +4,23 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::desk::{Desk, Order};
-use super::limits::ROOMS_MAX;
+use super::limits::Limits;
+use super::records::Records;
+use super::refusal::Refusal;
 use super::room::RoomName;
-use super::switchboard::{Effect, Input, Refusal, SeatId, Switchboard};
+use super::switchboard::{Effect, Input, SeatId, Switchboard};
+use super::visitor::Visitor;
+use crate::events::Cancel;
 use crate::proto::role::Role;
 
 /// What all connections of one relay share.
 pub struct Exchange<S> {
+    /// What is told of everybody's life.
+    pub records: Arc<Records>,
     state: Mutex<State<S>>,
     clock: Clock,
+    /// The relay drains, and nobody is left.
+    deserted: Cancel,
 }
 
 /// Milliseconds since some moment before; the system's monotonic clock, or a test's.
@@ -22,6 +30,8 @@ pub type Clock = Box<dyn Fn() -> u64 + Send + Sync>;
 pub struct Place<S> {
     /// Which.
     pub seat: SeatId,
+    /// As what.
+    pub role: Role,
     /// Where its orders will lie.
     pub desk: Arc<Desk<S>>,
     /// Whether the partner was there already. Its connection is on its way to the desk then.
@@ -32,14 +42,31 @@ struct State<S> {
     switchboard: Switchboard,
     desks: BTreeMap<SeatId, Arc<Desk<S>>>,
     seats_given: u64,
+    drains: bool,
+}
+
+/// How many rooms there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Census {
+    /// With one side in them.
+    pub waiting: usize,
+    /// With two.
+    pub joined: usize,
 }
 
 impl<S> Exchange<S> {
     /// An empty one.
     #[must_use]
-    pub fn new(clock: Clock) -> Exchange<S> {
-        let switchboard = Switchboard::new(ROOMS_MAX);
-        Exchange { state: Mutex::new(State { switchboard, desks: BTreeMap::new(), seats_given: 0 }), clock }
+    pub fn new(limits: &Limits, clock: Clock) -> Exchange<S> {
+        let switchboard = Switchboard::new(limits);
+        let state = State { switchboard, desks: BTreeMap::new(), seats_given: 0, drains: false };
+        Exchange { records: Arc::default(), state: Mutex::new(state), clock, deserted: Cancel::new() }
+    }
+
+    /// Tells `records` what happens.
+    #[must_use]
+    pub fn with_records(self, records: Arc<Records>) -> Exchange<S> {
+        Exchange { records, ..self }
     }
 
     /// The time, as the switchboard is told it.
@@ -52,22 +79,35 @@ impl<S> Exchange<S> {
     ///
     /// # Errors
     /// Why there is none.
-    pub fn join(&self, room: RoomName, role: Role, fresh: bool) -> Result<Place<S>, Refusal> {
+    pub fn join(
+        &self,
+        visitor: Visitor,
+        room: RoomName,
+        role: Role,
+        fresh: bool,
+    ) -> Result<Place<S>, Refusal> {
         let mut state = self.lock();
         let seat = SeatId(state.seats_given);
         state.seats_given += 1;
         let desk = Arc::new(Desk::default());
         state.desks.insert(seat, Arc::clone(&desk));
-        let answer = state.apply(Input::Join { seat, room, role, fresh }, self.now_ms());
+        let answer =
+            state.apply(Input::Join { seat, room, role, standing: visitor.standing, fresh }, self.now_ms());
         let rooms = state.switchboard.rooms();
         drop(state);
-        let place = answer.map(|paired| Place { seat, desk, paired });
+        let place = answer.map(|paired| Place { seat, role, desk, paired });
         match &place {
-            Ok(Place { paired: true, .. }) => tracing::info!(rooms, "two sides were paired"),
-            Ok(Place { paired: false, .. }) => tracing::info!(rooms, "somebody waits"),
+            Ok(Place { paired: true, .. }) => tracing::debug!(rooms, "two sides were paired"),
+            Ok(Place { paired: false, .. }) => tracing::debug!(rooms, "somebody waits"),
             Err(refusal) => tracing::debug!(rooms, ?refusal, "somebody was refused"),
         }
         place
+    }
+
+    /// Whether somebody is in this room.
+    #[must_use]
+    pub fn has(&self, room: &RoomName) -> bool {
+        self.lock().switchboard.has(room)
     }
 
     /// The seat's client said something.
@@ -75,7 +115,7 @@ impl<S> Exchange<S> {
         self.tell(Input::Heard(seat));
     }
 
-    /// The seat's client has begun its first message.
+    /// The seat's client said something that is for its partner. It was heard by that, too.
     pub fn spoke(&self, seat: SeatId) {
         self.tell(Input::Spoke(seat));
     }
@@ -96,6 +136,24 @@ impl<S> Exchange<S> {
         self.lock().switchboard.next_deadline()
     }
 
+    /// Sends those away who wait, and refuses whoever comes from now on. Pairs stay.
+    pub fn drain(&self) {
+        self.lock().drains = true;
+        self.tell(Input::Drain);
+    }
+
+    /// Resolves once it drains and nobody is left. Cancel safe.
+    pub async fn deserted(&self) {
+        self.deserted.cancelled().await;
+    }
+
+    /// How many rooms there are.
+    #[must_use]
+    pub fn census(&self) -> Census {
+        let state = self.lock();
+        Census { waiting: state.switchboard.waiting(), joined: state.switchboard.sessions() }
+    }
+
     /// Ends everything and refuses whoever comes from now on.
     pub fn shut_down(&self) {
         self.tell(Input::Shutdown);
@@ -107,8 +165,12 @@ impl<S> Exchange<S> {
     }
 
     fn tell(&self, input: Input) {
+        let mut state = self.lock();
         // What a task told has no answer.
-        let _ = self.lock().apply(input, self.now_ms());
+        let _ = state.apply(input, self.now_ms());
+        if state.drains && state.switchboard.rooms() == 0 {
+            self.deserted.cancel();
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State<S>> {

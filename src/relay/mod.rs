@@ -13,19 +13,28 @@
 
 pub mod address;
 pub mod args;
+mod caller;
 mod certificate;
 mod conn;
 mod crew;
+mod descriptors;
 mod desk;
 mod door;
 mod exchange;
 mod files;
 pub mod forward;
+pub mod gate;
 mod http;
 pub mod limits;
+mod metrics;
 pub mod options;
 #[cfg(test)]
 pub(crate) mod pipe;
+mod porter;
+mod quota;
+mod reasons;
+mod records;
+pub mod refusal;
 mod reload;
 pub mod room;
 mod server;

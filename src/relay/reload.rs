@@ -13,12 +13,19 @@ use super::tokens::Tokens;
 /// Has a relay read certificate, key and tokens again, as SIGHUP does for the program. What cannot be used leaves in force what is, and the log
 /// says why. Sessions that run notice nothing.
 #[derive(Clone, Debug)]
-pub struct Reload(Sender<()>);
+pub struct Reload(Sender<Asked>);
+
+/// Whoever asked waits for its end.
+type Asked = Sender<()>;
 
 impl Reload {
-    /// Asks for it. It happens as soon as the relay runs and comes to it; asking again meanwhile is the same wish.
-    pub fn ask(&self) {
-        let _ = self.0.try_send(());
+    /// Has it done, and returns when it was; or when the relay has ended. Before the relay runs it waits for that. Cancel safe.
+    pub async fn now(&self) {
+        let (asked, done) = bounded(1);
+        if self.0.send(asked).await.is_ok() {
+            // Nothing is ever said: it closes.
+            let _ = done.recv().await;
+        }
     }
 }
 
@@ -26,7 +33,7 @@ impl Reload {
 #[derive(Debug)]
 pub struct Keeper {
     files: Files,
-    asked: Receiver<()>,
+    asked: Receiver<Asked>,
 }
 
 #[derive(Debug)]
@@ -49,7 +56,7 @@ impl Keeper {
         loop {
             let asked = async {
                 match asked.recv().await {
-                    Ok(()) => true,
+                    Ok(asked) => Some(asked),
                     // Nobody is left who could ask.
                     Err(_) => future::pending().await,
                 }
@@ -59,11 +66,13 @@ impl Keeper {
                     return future::pending().await;
                 }
                 Timer::after(LOOK).await;
-                false
+                None
             };
-            let is_asked = future::or(asked, due).await;
+            let who_asked = future::or(asked, due).await;
+            let is_asked = who_asked.is_some();
             // A disk may be slow.
             files = smol::unblock(move || files.look(is_asked)).await;
+            drop(who_asked);
         }
     }
 }

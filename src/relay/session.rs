@@ -16,6 +16,9 @@ use super::desk::{Desk, Order};
 use super::exchange::Exchange;
 use super::forward::store::{Size, Store};
 use super::limits::{FAREWELL_MS, FRAGMENT_ROOM, GOODBYE_MS, MOVES_MAX, QUIET_MS};
+use super::reasons::Ended;
+use super::records::{Session, Side};
+use crate::proto::role::Role;
 
 /// Sees a connection through to its end, or to its partner's task. `paired` says that the partner was there before.
 pub async fn attend<S>(mut conn: Box<Conn<S>>, paired: bool, exchange: Arc<Exchange<S>>)
@@ -24,13 +27,23 @@ where
 {
     match poll_fn(|cx| poll_wait(&mut conn, paired, &exchange, cx)).await {
         Waited::Partner(partner) => run_pair(partner, conn, &exchange).await,
-        Waited::Newcomer(newcomer) => newcomer.post(Order::Partner(conn)),
+        Waited::Newcomer(newcomer) => {
+            exchange.records.met(since(conn.since_ms, &exchange));
+            newcomer.post(Order::Partner(conn));
+        }
         Waited::Over => {
             exchange.leave(conn.seat);
             // Somebody may have come in this very moment: then what was said before is theirs.
             match conn.desk.take_newcomer() {
-                Some(newcomer) => newcomer.post(Order::Partner(conn)),
+                Some(newcomer) => {
+                    exchange.records.met(since(conn.since_ms, &exchange));
+                    newcomer.post(Order::Partner(conn));
+                }
                 None => {
+                    let waited = since(conn.since_ms, &exchange);
+                    conn.heard_bytes(&exchange);
+                    let reason = conn.why().unwrap_or(Ended::Left);
+                    exchange.records.left(conn.role, &conn.caller, waited, reason);
                     let patience_ms = if conn.is_sent_home() { GOODBYE_MS } else { FAREWELL_MS };
                     see_off(conn, Store::default(), patience_ms).await;
                 }
@@ -81,6 +94,8 @@ async fn run_pair<S>(mut one: Box<Conn<S>>, mut two: Box<Conn<S>>, exchange: &Ex
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
+    let joined_ms = exchange.now_ms();
+    exchange.records.joined();
     poll_fn(|cx| poll_pair(&mut one, &mut two, exchange, Until::OneIsOver, cx)).await;
     if one.is_sent_home() != two.is_sent_home() {
         // The end of the relay is told to one after the other, and we were woken in between.
@@ -97,9 +112,22 @@ where
     }
     exchange.leave(one.seat);
     exchange.leave(two.seat);
+    record(&mut one, &mut two, since(joined_ms, exchange), exchange);
     let (from_one, from_two) = (std::mem::take(&mut one.store), std::mem::take(&mut two.store));
     zip(see_off(one, from_two, FAREWELL_MS), see_off(two, from_one, FAREWELL_MS)).await;
-    tracing::info!("a pair has ended");
+}
+
+/// Puts the pair on record.
+fn record<S>(one: &mut Conn<S>, two: &mut Conn<S>, lived: Duration, exchange: &Exchange<S>)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let (sender, receiver) = if one.role == Role::Send { (one, two) } else { (two, one) };
+    let first = [&*sender, &*receiver].into_iter().find_map(|conn| Some((conn.role, conn.why()?)));
+    let bytes = (sender.heard_bytes(exchange), receiver.heard_bytes(exchange));
+    let sender = Side { caller: &sender.caller, bytes: bytes.0 };
+    let receiver = Side { caller: &receiver.caller, bytes: bytes.1 };
+    exchange.records.session(&Session { sender, receiver, lived, first });
 }
 
 /// Forwards until both have been quiet for a while: what they said before the end may still be on its way through their sockets.
@@ -216,6 +244,10 @@ where
     let parting = conn.parting();
     conn.outbox.close(parting);
     or(poll_fn(|cx| conn.poll_farewell(cx, &mut rest)), pause(patience_ms)).await;
+}
+
+fn since<S>(then_ms: u64, exchange: &Exchange<S>) -> Duration {
+    Duration::from_millis(exchange.now_ms().saturating_sub(then_ms))
 }
 
 async fn pause(ms: u64) {

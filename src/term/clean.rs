@@ -90,9 +90,10 @@ fn push(shown: &mut String, character: char) {
 }
 
 /// Whether a character does something to its surroundings, or nothing at all that can be seen.
-fn acts(character: char) -> bool {
+pub(super) fn acts(character: char) -> bool {
     matches!(character,
-        '\u{80}'..='\u{9f}'          // C1 controls: an 8-bit terminal obeys them
+        '\0'..='\x1f' | '\x7f'      // controls
+        | '\u{80}'..='\u{9f}'          // C1 controls: an 8-bit terminal obeys them
         | '\u{ad}'                   // soft hyphen
         | '\u{61c}'                  // Arabic letter mark
         | '\u{180e}'                 // Mongolian vowel separator

@@ -3,6 +3,7 @@
 pub mod calendar;
 pub mod clean;
 pub mod human;
+pub mod json;
 pub mod meter;
 pub mod queue;
 pub mod screen;

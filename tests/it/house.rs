@@ -35,7 +35,12 @@ const PURE: &[&str] = &[
     "receive/machine",
     "relay/switchboard",
     "relay/forward/",
+    "relay/gate",
     "relay/http",
+    "relay/quota",
+    "relay/reasons",
+    "relay/refusal",
+    "relay/metrics/text",
 ];
 
 /// What brings in one of those.

@@ -23,6 +23,7 @@ mod guesses;
 mod hostile_relay;
 mod house;
 mod net;
+mod operation;
 #[cfg(unix)]
 mod process;
 mod proxies;

@@ -39,7 +39,7 @@ fn with_relay<T, F: Future<Output = T>>(
     })
 }
 
-fn plain() -> RelayOptions {
+pub fn plain() -> RelayOptions {
     RelayOptions { listen: vec!["127.0.0.1:0".parse().unwrap()], ..RelayOptions::default() }
 }
 
@@ -52,11 +52,11 @@ where
     Ok(client_async(request, stream).await?.0)
 }
 
-async fn join(address: SocketAddr, query: &str) -> Result<WebSocketStream<TcpStream>, Error> {
+pub async fn join(address: SocketAddr, query: &str) -> Result<WebSocketStream<TcpStream>, Error> {
     upgrade(TcpStream::connect(address).await?, query).await
 }
 
-async fn next_binary<S: AsyncRead + AsyncWrite + Unpin>(client: &mut WebSocketStream<S>) -> Bytes {
+pub async fn next_binary<S: AsyncRead + AsyncWrite + Unpin>(client: &mut WebSocketStream<S>) -> Bytes {
     loop {
         match client.next().await.unwrap().unwrap() {
             Message::Binary(bytes) => return bytes,
@@ -66,7 +66,7 @@ async fn next_binary<S: AsyncRead + AsyncWrite + Unpin>(client: &mut WebSocketSt
     }
 }
 
-async fn next_close<S: AsyncRead + AsyncWrite + Unpin>(client: &mut WebSocketStream<S>) -> CloseCode {
+pub async fn next_close<S: AsyncRead + AsyncWrite + Unpin>(client: &mut WebSocketStream<S>) -> CloseCode {
     loop {
         match client.next().await.unwrap().unwrap() {
             Message::Close(Some(frame)) => {
@@ -252,7 +252,7 @@ fn ordinary_requests_get_one_line() {
 }
 
 /// The body of an ordinary answer.
-async fn get(address: SocketAddr, path: &str) -> String {
+pub async fn get(address: SocketAddr, path: &str) -> String {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: relay\r\n\r\n").as_bytes()).await.unwrap();
     let mut answer = String::new();

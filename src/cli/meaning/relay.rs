@@ -22,14 +22,14 @@ pub struct Relaying {
     pub quiet: bool,
 }
 
-/// What `p2pc relay …` means.
+/// What `p2pc relay …` means. `passed`: there are sockets to listen on that somebody else has opened.
 ///
 /// # Errors
 ///
 /// [`Kind::Usage`].
-pub fn relay(args: &RelayArgs) -> Result<Relaying> {
+pub fn relay(args: &RelayArgs, passed: bool) -> Result<Relaying> {
     let tls = tls(args)?;
-    let listen = listen(args, tls.is_some())?;
+    let listen = listen(args, tls.is_some(), passed)?;
     let trusted_proxies = args
         .trust_proxy
         .iter()
@@ -62,12 +62,12 @@ fn tls(args: &RelayArgs) -> Result<Option<TlsFiles>> {
     }
 }
 
-fn listen(args: &RelayArgs, tls: bool) -> Result<Vec<ListenAddr>> {
+fn listen(args: &RelayArgs, tls: bool, passed: bool) -> Result<Vec<ListenAddr>> {
     let mut listen = Vec::new();
     for word in &args.listen {
         listen.extend(value(Some(word), "--listen", parsed::<ListenAddr>)?);
     }
-    if listen.is_empty() {
+    if listen.is_empty() && !passed {
         if !tls {
             return Err(Error::new(Kind::Usage, "neither --listen nor --cert is given").hint(
                 "For wss:// on port 443 give --cert and --key. For ws:// behind a web server say where: \

@@ -6,6 +6,8 @@ mod again;
 mod broken_disk;
 mod cancelled;
 mod codes;
+#[cfg(target_os = "linux")]
+mod contained;
 mod crash;
 mod exits;
 mod full_disk;
@@ -18,12 +20,16 @@ mod limits;
 mod lost;
 mod moving;
 mod names;
+mod operation;
 mod output;
 mod pipes;
 mod privacy;
 mod program;
+mod records;
 mod relays;
 mod scene;
+#[cfg(target_os = "linux")]
+mod service;
 mod silence;
 mod tls;
 mod tokens;

@@ -119,6 +119,19 @@ fn a_token_that_is_not_known_ends_it_at_once() {
 }
 
 #[test]
+fn two_guests_do_not_meet() {
+    let guarded = Guarded::start();
+    let mut sender = Program::start(&mut guarded.send(None));
+    sender.says("Waiting for the other side");
+    let said = Program::start(&mut guarded.receive(None)).exits(5).stderr;
+    assert!(said.contains("token"), "{said}");
+    // Who came first waits on for one that has a token.
+    let receiver = Program::start(&mut guarded.receive(Some(BEN)));
+    shows_none(&[&sender.exits(0), &receiver.exits(0)]);
+    guarded.has_arrived();
+}
+
+#[test]
 fn the_other_side_sees_nothing_of_a_token() {
     let guarded = Guarded::start();
     let wire = Wire::to(guarded.relay.address(), |_| {});
