@@ -110,18 +110,21 @@ fn admit<S>(
     if house.only_rooms.as_ref().is_some_and(|only| !only.has(&request.room)) {
         return Err(http::OTHER_ROOM);
     }
+    let refused = |refusal| Answer::refusing(refusal, request.role);
+    let asked = house.porter.place(arrival, caller.address).and_then(|()| {
+        let opens = request.fresh || !house.exchange.has(&request.room);
+        house.porter.ask(caller.address, opens)
+    });
+    asked.map_err(refused)?;
+    // Behind the porter, so that nobody tries tokens faster than seats.
     let pass = match &house.tokens {
         Some(tokens) => tokens.judge(&heard.credentials).map_err(|_| http::UNKNOWN_TOKEN)?,
         None => Pass::OPEN,
     };
     caller.token_name = pass.token_name;
     let visitor = Visitor { address: caller.address, standing: pass.standing };
-    let seated = house.porter.place(arrival, visitor.address).and_then(|()| {
-        let opens = request.fresh || !house.exchange.has(&request.room);
-        house.porter.ask(visitor.address, opens)?;
-        house.exchange.join(visitor, request.room.clone(), request.role, request.fresh)
-    });
-    let place = seated.map_err(|refusal| Answer::refusing(refusal, request.role))?;
+    let seated = house.exchange.join(visitor, request.room.clone(), request.role, request.fresh);
+    let place = seated.map_err(refused)?;
     Ok((request, place, said))
 }
 

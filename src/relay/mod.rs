@@ -14,6 +14,7 @@
 pub mod address;
 pub mod args;
 mod caller;
+mod certificate;
 mod conn;
 mod crew;
 mod descriptors;
@@ -34,6 +35,7 @@ mod quota;
 mod reasons;
 mod records;
 pub mod refusal;
+mod reload;
 pub mod room;
 mod server;
 mod session;
@@ -46,5 +48,6 @@ pub mod visitor;
 
 pub use limits::Limits;
 pub use options::{Front, LogAddresses, RelayOptions, TlsFiles};
+pub use reload::Reload;
 pub use room::Rooms;
 pub use server::Relay;

@@ -32,6 +32,7 @@ mod scene;
 mod service;
 mod silence;
 mod tls;
+mod tokens;
 mod trees;
 mod wire;
 
