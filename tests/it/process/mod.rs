@@ -4,6 +4,7 @@
 
 mod again;
 mod broken_disk;
+mod busy;
 mod cancelled;
 mod codes;
 #[cfg(target_os = "linux")]
