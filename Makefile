@@ -106,6 +106,10 @@ bench-data: build ## make the data sets that `make bench` carries (DATA=… BENC
 bench-report: build ## write the tables and the plot of docs/benchmarks.md from benches/results.tsv
 	$(BENCH_CARGO) -- report
 
+.PHONY: load
+load: build ## what a relay holds and moves: writes the table of docs/relay.md (ROOMS=10000 SESSIONS=1000 TIME=8; about two minutes)
+	P2PC_BINARY=$(abspath $(BINARY)) ROOMS=$(ROOMS) SESSIONS=$(SESSIONS) TIME=$(TIME) cargo bench --locked --target $(TARGET) --profile sim --bench load
+
 .PHONY: check
 check: toolchain ## formatting, lints, documentation, the other systems, the dependencies
 	@scripts/toolchain.sh $(CHECKED_TARGETS)
