@@ -26,7 +26,7 @@ LINK_FLAGS := -C relocation-model=static
 NEXTEST := $(shell cargo nextest --version >/dev/null 2>&1 && echo yes)
 
 # The modules of tests that need root, packages of Debian, or a minute of waiting, separated by |.
-SYSTEM := proxies|full_disk|silence|contained
+SYSTEM := proxies|full_disk|silence|contained|conformance|balancers
 
 # How often `make kills` kills each process, and in files of how many megabytes.
 KILLS ?= 20
@@ -68,6 +68,11 @@ ifeq ($(NEXTEST),yes)
 else
 	P2PC_SYSTEM_TESTS=1 cargo test --no-fail-fast --locked --target $(TARGET) --lib --tests -- $(patsubst %,%::,$(subst |, ,$(SYSTEM)))
 endif
+
+.PHONY: patience
+patience: build ## ten minutes of waiting for the other side behind a real nginx (WAIT=600; needs nginx)
+	P2PC_SYSTEM_TESTS=1 P2PC_PATIENCE=$(or $(WAIT),600) P2PC_BINARY=$(abspath $(BINARY)) \
+		cargo test --quiet --locked --target $(TARGET) --test it -- process::balancers::a_long_wait --nocapture
 
 .PHONY: kills
 kills: build ## kill each process at random points of large transfers that are cut all the time (KILLS=20 MB=300 SEED=…)

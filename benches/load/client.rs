@@ -98,12 +98,12 @@ pub async fn hear(line: &mut Line, payload: &mut [u8]) -> io::Result<usize> {
     let space = payload.get_mut(..length).ok_or_else(|| Error::other("more than was said"))?;
     line.read_exact(space).await?;
     match head[0] & 0x0F {
-        PING => {
+        PINGS => {
             line.write_all(&PONG).await?;
             line.flush().await?;
             Ok(0)
         }
-        CLOSE => Err(Error::other(format!("the relay ends it: {}", String::from_utf8_lossy(space)))),
+        CLOSES => Err(Error::other(format!("the relay ends it: {}", String::from_utf8_lossy(space)))),
         _ => Ok(length),
     }
 }
@@ -116,6 +116,10 @@ const ANSWER: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n
 /// As good as any to a relay that undoes it, and it has to.
 const MASK: [u8; 4] = [0x37, 0xFA, 0x21, 0x3D];
 
-const CLOSE: u8 = 0x8;
-const PING: u8 = 0x9;
+/// A client's ping, and its answer to one.
+pub const PING: [u8; 6] = [0x89, 0x80, 0, 0, 0, 0];
 const PONG: [u8; 6] = [0x8A, 0x80, 0, 0, 0, 0];
+
+/// Opcodes of the relay's frames.
+const CLOSES: u8 = 0x8;
+const PINGS: u8 = 0x9;

@@ -14,7 +14,7 @@ use smol::channel::{Sender, unbounded};
 use smol::net::{TcpListener, TcpStream};
 use smol::{Executor, Task};
 
-use super::client::{Dial, Line, hear, message, told};
+use super::client::{Dial, Line, PING, hear, message, told};
 
 /// The threads on which the clients live.
 pub struct Crowd {
@@ -63,10 +63,12 @@ impl Crowd {
         smol::block_on(all)
     }
 
-    /// Lets them wait as senders do: they say their first words, and answer pings, which are counted.
+    /// Lets them wait as senders do: they say their first words, and ask whether the relay has heard them. Its answer is counted, and
+    /// then every ping of its own, which they answer.
     pub fn wait(&self, lines: Vec<Line>) -> Busy {
         self.occupy(lines, |mut line, counted| async move {
             line.write_all(&message(FIRST_WORDS)).await?;
+            line.write_all(&PING).await?;
             line.flush().await?;
             loop {
                 hear(&mut line, &mut [0; FIRST_WORDS]).await?;
@@ -83,6 +85,27 @@ impl Crowd {
             async move {
                 loop {
                     line.write_all(&frame).await?;
+                }
+            }
+        })
+    }
+
+    /// Makes them say so many bytes a second each, and no more.
+    #[allow(
+        dead_code,
+        reason = "tests of what others do to an honest pair have one that is no load of its own"
+    )]
+    pub fn speak_at(&self, lines: Vec<Line>, bytes_per_second: f64) -> Busy {
+        let frame: Arc<[u8]> = message(PACED).into();
+        self.occupy(lines, move |mut line, _| {
+            let frame = Arc::clone(&frame);
+            async move {
+                let (began, mut said) = (Instant::now(), 0.0);
+                loop {
+                    line.write_all(&frame).await?;
+                    line.flush().await?;
+                    said += PACED as f64;
+                    smol::Timer::at(began + Duration::from_secs_f64(said / bytes_per_second)).await;
                 }
             }
         })
@@ -239,6 +262,9 @@ const FIRST_WORDS: usize = 200;
 
 /// About what a lane says at once.
 const MESSAGE: usize = 256 * 1024;
+
+/// What is said at once of a rate.
+const PACED: usize = 64 * 1024;
 
 /// The message that is timed.
 pub const SMALL: usize = 1024;

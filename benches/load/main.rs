@@ -58,10 +58,19 @@ fn load() -> io::Result<()> {
 fn figures(setting: &Setting, rooms: usize, sessions: usize, time: Duration) -> io::Result<Figures> {
     println!("{}", if setting.tls.is_some() { "wss" } else { "ws" });
     let waiting = measure::waiting(setting, rooms, true)?;
-    println!("  {waiting:?}");
+    println!(
+        "  {} waiting: {:.1} KiB each, {:.0} came in a second",
+        waiting.rooms, waiting.kib_per_room, waiting.joins_per_second
+    );
     let [idle, one, many] = [0, 1, sessions].map(|sessions| {
         let moving = measure::moving(setting, sessions, time)?;
-        println!("  {moving:?}");
+        println!(
+            "  {} moving: {:.2} GB/s, {:.2} GB per processor second, 1 KiB there and back: {:.2?} ms",
+            moving.sessions,
+            moving.bytes_per_second / 1e9,
+            moving.bytes_per_cpu_second / 1e9,
+            moving.small_ms
+        );
         Ok::<_, Error>(moving)
     });
     Ok(Figures { waiting, idle: idle?, one: one?, many: many? })

@@ -54,7 +54,7 @@ impl Setting {
     }
 }
 
-/// Opens so many rooms and leaves them waiting. `pings`: until each has answered one, which takes ten seconds.
+/// Opens so many rooms and leaves them waiting. `pings`: until each has answered one of the relay, which takes ten seconds.
 pub fn waiting(setting: &Setting, rooms: usize, pings: bool) -> io::Result<Waiting> {
     let (server, dial) = setting.start()?;
     let crowd = Crowd::gather(1);
@@ -62,9 +62,8 @@ pub fn waiting(setting: &Setting, rooms: usize, pings: bool) -> io::Result<Waiti
     let lines = crowd.join(&dial, rooms, "send")?;
     let (seconds, cpu) = (began.elapsed().as_secs_f64(), server.cpu()?);
     let here = crowd.wait(lines);
-    if pings {
-        here.until(rooms as u64, PATIENCE)?;
-    }
+    // One answer each, or one and a ping.
+    here.until(rooms as u64 * if pings { 2 } else { 1 }, PATIENCE)?;
     here.are_well()?;
     let memory_kib = server.peak_kib()?;
     Ok(Waiting {
