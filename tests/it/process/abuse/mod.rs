@@ -21,7 +21,7 @@ fn slow_headers() {
         // Some at a time, each one byte after the other, until the relay has enough of it.
         let mut several: Vec<Raw> = (0..SEVERAL).map(|_| Raw::connect(siege, number)).collect();
         let request = Raw::request("slow", "send");
-        for byte in request.bytes().take(request.len() - 1) {
+        for byte in request.bytes().take(TOO_SLOW) {
             if siege.is_over() || several.iter_mut().any(|one| one.socket.write_all(&[byte]).is_err()) {
                 break;
             }
@@ -47,7 +47,7 @@ fn half_an_upgrade_and_gone() {
 fn garbage() {
     withstands(&[], 500, |siege, number| {
         let mut one = Raw::connect(siege, number);
-        let _ = one.socket.write_all(&Chance::new(siege.acts()).bytes(4000));
+        let _ = one.socket.write_all(&Chance::new(siege.ticket()).bytes(4000));
         siege.count_if(one.status().is_none_or(|status| status == 400));
     });
 }
@@ -57,10 +57,10 @@ fn garbage_where_tls_is_spoken() {
     let cert = vector("p256.pem");
     withstands(&["--cert", &cert, "--handshake-time", "1s"], 500, |siege, number| {
         let mut one = Raw::connect(siege, number);
-        let acts = siege.acts();
+        let ticket = siege.ticket();
         // Noise; or what begins as TLS does, and claims a whole record.
-        let mut said = Chance::new(acts).bytes(2000);
-        if acts.is_multiple_of(2) {
+        let mut said = Chance::new(ticket).bytes(2000);
+        if ticket.is_multiple_of(2) {
             said[..9].copy_from_slice(&[22, 3, 1, 0x3F, 0xFF, 1, 0, 0x3F, 0xF0]);
         }
         let _ = one.socket.write_all(&said);
@@ -102,7 +102,7 @@ fn receivers_that_never_read_and_slow_ones() {
 #[test]
 fn messages_without_end_and_fragments_of_one_byte() {
     withstands(&[], 100, |siege, number| {
-        let room = format!("endless-{number}-{}", siege.acts());
+        let room = format!("endless-{number}-{}", siege.ticket());
         let (Some(mut sender), Some(mut receiver)) =
             (Raw::join(siege, number, &room, "send"), Raw::join(siege, number, &room, "receive"))
         else {
@@ -126,7 +126,7 @@ fn messages_without_end_and_fragments_of_one_byte() {
 #[test]
 fn frames_that_are_not_masked() {
     withstands(&[], 500, |siege, number| {
-        let room = format!("bare-{number}-{}", siege.acts());
+        let room = format!("bare-{number}-{}", siege.ticket());
         let Some(mut one) = Raw::join(siege, number, &room, "send") else { return };
         let _ = one.socket.write_all(&[0x82, 5, b'h', b'e', b'l', b'l', b'o']);
         let mut answer = Vec::new();
@@ -139,7 +139,7 @@ fn frames_that_are_not_masked() {
 #[test]
 fn pings_by_the_thousand_from_one_that_does_not_read() {
     withstands(&[], 200_000, |siege, number| {
-        let room = format!("ping-{number}-{}", siege.acts());
+        let room = format!("ping-{number}-{}", siege.ticket());
         let Some(mut one) = Raw::join(siege, number, &room, "send") else { return };
         one.socket.set_nonblocking(true).unwrap();
         let pings = frame(0x89, &[b'p'; 125]).repeat(100);
@@ -164,7 +164,7 @@ fn pings_by_the_thousand_from_one_that_does_not_read() {
 fn one_address_that_opens_every_room() {
     let siege = withstands(&[], 2000, |siege, number| {
         // All of them from one address, whichever thread it is.
-        let room = format!("{}", 10_000 + siege.acts());
+        let room = format!("{}", 10_000 + siege.ticket());
         let mut held = Vec::new();
         match Raw::knock(siege, 9, &room, "send") {
             (Some(101), one) => {
@@ -183,7 +183,7 @@ fn one_address_that_opens_every_room() {
 #[test]
 fn one_address_that_walks_through_all_rooms_to_burn_codes() {
     let siege = withstands(&[], 2000, |siege, number| {
-        let room = format!("{}", 10_000 + siege.acts());
+        let room = format!("{}", 10_000 + siege.ticket());
         let (status, mut one) = Raw::knock(siege, 9, &room, "receive");
         if status == Some(101) {
             siege.note_seat();
@@ -201,7 +201,7 @@ fn one_address_that_walks_through_all_rooms_to_burn_codes() {
 fn more_connections_than_there_are_places() {
     let siege =
         withstands(&["--max-connections", "300", "--address-connections", "100"], 2000, |siege, number| {
-            let (status, one) = Raw::knock(siege, number, &format!("full-{}", siege.acts()), "send");
+            let (status, one) = Raw::knock(siege, number, &format!("full-{}", siege.ticket()), "send");
             if status == Some(101) {
                 siege.keep(vec![one]);
                 siege.note_seat();
@@ -212,6 +212,9 @@ fn more_connections_than_there_are_places() {
         });
     assert!((100..=300).contains(&siege.seats()), "{}", siege.seats());
 }
+
+/// What of a request comes in more time than the relay gives it, a byte each tenth of a second.
+const TOO_SLOW: usize = 15;
 
 /// So many connections one attacker has at once.
 const SEVERAL: usize = 20;

@@ -19,6 +19,7 @@ use crate::relay::get;
 pub struct Siege {
     pub address: SocketAddr,
     over: AtomicBool,
+    tickets: AtomicU64,
     acts: AtomicU64,
     seats: AtomicU64,
     kept: Mutex<Vec<Raw>>,
@@ -30,6 +31,7 @@ pub fn withstands(options: &[&str], acts: u64, attack: impl Fn(&Siege, u8) + Syn
     let siege = Siege {
         address: relay.address(),
         over: AtomicBool::new(false),
+        tickets: AtomicU64::new(0),
         acts: AtomicU64::new(0),
         seats: AtomicU64::new(0),
         kept: Mutex::default(),
@@ -69,8 +71,13 @@ impl Siege {
         self.over.load(Ordering::Relaxed)
     }
 
+    /// A number that nobody else has.
+    pub fn ticket(&self) -> u64 {
+        self.tickets.fetch_add(1, Ordering::Relaxed)
+    }
+
     /// How often it had its effect.
-    pub fn acts(&self) -> u64 {
+    fn acts(&self) -> u64 {
         self.acts.load(Ordering::Relaxed)
     }
 

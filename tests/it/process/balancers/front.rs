@@ -42,6 +42,8 @@ impl Front {
     pub fn haproxy(relays: &[SocketAddr]) -> Front {
         Front::start(|directory, port| {
             let shipped = Shipped::read("haproxy.cfg")
+                // It starts only where the system would let it have all of them.
+                .with("maxconn 20000", "maxconn 1000")
                 .with("bind :443 ", &format!("bind 127.0.0.1:{port} "))
                 .with("/etc/haproxy/p2pc.pem", &vector("p256.pem"))
                 .with_servers(relays, |number, address| format!("    server relay{number} {address}\n"));
