@@ -286,8 +286,7 @@ pub const UNKNOWN_TOKEN: Answer = Answer {
 pub const TOO_LARGE: Answer =
     answer("431 Request Header Fields Too Large", "the request is larger than 8 KiB: send fewer headers");
 /// The request took too long.
-pub const TOO_SLOW: Answer =
-    answer("408 Request Timeout", "the request took longer than 10 seconds: try again");
+pub const TOO_SLOW: Answer = answer("408 Request Timeout", "the request took too long: try again");
 
 const NOT_HTTP: Answer =
     answer("400 Bad Request", "this is no HTTP request: use `p2pc`, or a WebSocket client");

@@ -62,6 +62,53 @@ fn the_readme_lists_every_exit_status() {
 }
 
 #[test]
+fn the_limits_of_a_relay_are_those_of_the_page_and_of_the_help() {
+    let limits = p2pc::relay::Limits::default();
+    let count = |count: Option<u32>| count.unwrap().to_string();
+    let time = |time: std::time::Duration| match time.as_secs() {
+        hours if hours % 3600 == 0 => format!("{}h", hours / 3600),
+        minutes if minutes % 60 == 0 => format!("{}m", minutes / 60),
+        seconds => format!("{seconds}s"),
+    };
+    let open = (limits.session_bytes, limits.session_rate, limits.total_rate);
+    assert_eq!(open, (None, None, None));
+    let real = [
+        ("--max-connections", limits.connections.to_string()),
+        ("--max-waiting", limits.waiting.to_string()),
+        ("--max-sessions", limits.sessions.to_string()),
+        ("--max-rooms", limits.rooms.to_string()),
+        ("--address-connections", count(limits.address_connections)),
+        ("--address-joins", count(limits.address_joins)),
+        ("--address-rooms", count(limits.address_rooms)),
+        ("--wait-time", time(limits.wait)),
+        ("--handshake-time", time(limits.handshake)),
+        ("--header-time", time(limits.header)),
+        ("--idle-time", time(limits.idle)),
+        ("--session-bytes", "none".to_owned()),
+        ("--session-rate", "none".to_owned()),
+        ("--total-rate", "none".to_owned()),
+        ("--guest-waiting", limits.guest_waiting.to_string()),
+        ("--guest-wait-time", time(limits.guest_wait)),
+    ];
+    let rows = table("docs/relay.md", "relay limits");
+    let option = |cell: &str| cell.trim_matches('`').split(' ').next().unwrap_or_default().to_owned();
+    let told: Vec<(String, String)> = rows
+        .iter()
+        .map(|row| (option(&row[0]), row[1].split(", ").next().unwrap_or_default().to_owned()))
+        .collect();
+    assert_eq!(told, real.each_ref().map(|(option, value)| ((*option).to_owned(), value.clone())));
+    // One line, whatever breaks it where.
+    let help = read(&below("src/cli/help/relay.txt")).split_whitespace().collect::<Vec<_>>().join(" ");
+    for (option, value) in real {
+        let (_, about) = help.split_once(&format!("{option} ")).unwrap();
+        let (_, default) = about.split_once("(default").unwrap();
+        let default = default.split(')').next().unwrap_or_default().trim_start_matches([':', ' ']);
+        let expected = if value == "none" { "any" } else { &value };
+        assert!(default.starts_with(expected), "{option}: {default}, not {value}");
+    }
+}
+
+#[test]
 fn the_changelog_knows_this_version() {
     let heading = format!("## [{}]", env!("CARGO_PKG_VERSION"));
     assert!(read(&below("CHANGELOG.md")).lines().any(|line| line.starts_with(&heading)), "{heading}");

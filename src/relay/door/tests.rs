@@ -1,7 +1,9 @@
 //! Requests over pipes of a few bytes.
 
+use futures_util::SinkExt;
+
 use super::*;
-use crate::relay::stage::{Stage, expect_binary};
+use crate::relay::stage::{Stage, binary, expect_binary};
 
 #[test]
 fn refusals_come_before_the_upgrade() {
@@ -110,5 +112,58 @@ fn what_came_with_the_request_is_not_lost() {
         stream.write_all(early).await.unwrap();
         let mut receiver = stage.join("r?role=receive").await;
         expect_binary(&mut receiver, b"abc").await;
+    });
+}
+
+#[test]
+fn an_address_that_asks_too_often_is_told_when_to_ask_again() {
+    let stage = Stage::with_limits(
+        None,
+        Limits { address_joins: Some(4), address_rooms: Some(2), ..Limits::default() },
+    );
+    stage.run(async {
+        let _kept = (stage.join("a?role=send").await, stage.join("b?role=send&new=1").await);
+        let (status, body) = stage.try_join("c?role=send", 500).await.unwrap_err();
+        assert_eq!(status, 429);
+        assert!(body.contains("opens rooms in this relay too often"), "{body}");
+        // Whom one waits for may come.
+        let _came = stage.join("a?role=receive").await;
+        assert_eq!(stage.try_join("a?role=receive", 500).await.unwrap_err().0, 409);
+        let (status, body) = stage.try_join("b?role=receive", 500).await.unwrap_err();
+        assert_eq!(status, 429);
+        assert!(body.contains("asks this relay for seats too often"), "{body}");
+        stage.pass(15_000).await;
+        let _late = stage.join("b?role=receive").await;
+    });
+}
+
+#[test]
+fn who_connects_too_often_is_told_so_and_whoever_is_there_stays() {
+    let stage = Stage::with_limits(None, Limits { connections: 2, ..Limits::default() });
+    stage.run(async {
+        let mut sender = stage.try_join("r?role=send", 500).await.unwrap();
+        let mut receiver = stage.join("r?role=receive").await;
+        let (status, body) = stage.try_join("other?role=send", 500).await.unwrap_err();
+        assert_eq!(status, 503);
+        assert!(body.contains("no connection left"), "{body}");
+        sender.send(binary(b"still here")).await.unwrap();
+        expect_binary(&mut receiver, b"still here").await;
+        // A pair is two connections also after one task has taken it over, and none once it has ended.
+        drop((sender, receiver));
+        stage.settle().await;
+        let _next = stage.join("other?role=send").await;
+    });
+}
+
+#[test]
+fn a_full_relay_says_so() {
+    let stage = Stage::with_limits(None, Limits { waiting: 1, ..Limits::default() });
+    stage.run(async {
+        let _first = stage.join("r?role=send").await;
+        let (status, body) = stage.try_join("other?role=send", 500).await.unwrap_err();
+        assert_eq!(
+            (status, body.as_str()),
+            (503, "the relay is full: try again later, or use another relay\n")
+        );
     });
 }

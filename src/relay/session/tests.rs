@@ -6,7 +6,7 @@ use futures_lite::AsyncWriteExt;
 use futures_util::{SinkExt, StreamExt};
 
 use super::*;
-use crate::relay::limits::{DEAD_MS, EARLY_BYTES_MAX, FIRST_WORD_MS, PING_MS, YIELD_MS};
+use crate::relay::limits::{DEAD_MS, EARLY_BYTES_MAX, FIRST_WORD_MS, Limits, PING_MS, YIELD_MS};
 use crate::relay::stage::{Client, Stage, binary, expect_binary, expect_close};
 
 #[test]
@@ -361,5 +361,33 @@ fn whoever_left_before_its_partner_came_is_not_met() {
         let mut sender = stage.join("r?role=send").await;
         sender.send(binary(b"new")).await.unwrap();
         expect_binary(&mut receiver, b"new").await;
+    });
+}
+
+#[test]
+fn who_waits_too_long_and_who_says_nothing_is_told_why() {
+    let limits = Limits { wait: Duration::from_secs(20), idle: Duration::from_secs(40), ..Limits::default() };
+    let stage = Stage::with_limits(None, limits);
+    stage.run(async {
+        let mut waiting = stage.try_join("r?role=send", 500).await.unwrap();
+        stage.pass(20_000).await;
+        expect_close(&mut waiting, CloseCode::Policy, "waited too long for the other side").await;
+        let mut pair = (
+            stage.try_join("r?role=send", 500).await.unwrap(),
+            stage.try_join("r?role=receive", 500).await.unwrap(),
+        );
+        pair.0.send(binary(b"hello")).await.unwrap();
+        expect_binary(&mut pair.1, b"hello").await;
+        pair.1.send(binary(b"hello")).await.unwrap();
+        expect_binary(&mut pair.0, b"hello").await;
+        assert!(answer_pings(&stage, [&mut pair.0, &mut pair.1], 30_000).await);
+        // One word in a while is enough.
+        pair.1.send(binary(b"still here")).await.unwrap();
+        expect_binary(&mut pair.0, b"still here").await;
+        assert!(answer_pings(&stage, [&mut pair.0, &mut pair.1], 30_000).await);
+        stage.pass(10_000).await;
+        for client in [&mut pair.0, &mut pair.1] {
+            expect_close(client, CloseCode::Policy, "nobody said anything for too long").await;
+        }
     });
 }

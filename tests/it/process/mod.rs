@@ -8,6 +8,7 @@ mod again;
 #[cfg(target_os = "linux")]
 mod balancers;
 mod broken_disk;
+mod busy;
 mod cancelled;
 mod codes;
 mod conformance;

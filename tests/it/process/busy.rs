@@ -1,0 +1,109 @@
+//! A relay at its limits, as people meet it: they wait for as long as it says, or learn why they need not.
+
+use super::program::{Program, p2pc, typed};
+use super::{CODE, Relay, small_file};
+
+/// A code for another room than that of the others.
+const OTHER: &str = "59324-acid-crane-otter";
+
+fn with_limits(limits: &[&str]) -> Relay {
+    Relay::with(&[&["--listen", "127.0.0.1:0"], limits].concat())
+}
+
+#[test]
+fn who_finds_a_relay_full_waits_for_its_turn() {
+    let dir = tempfile::tempdir().unwrap();
+    let (relay, file) = (with_limits(&["--max-waiting", "1"]), small_file(dir.path()));
+    let mut first = Program::start(relay.send().arg(&file));
+    first.says("Waiting for the other side");
+    let mut second = Program::start(
+        p2pc("send").args(["--relay", &relay.url, "--code", OTHER, "--lanes", "1"]).arg(&file),
+    );
+    let said = second.says("trying again in 1");
+    assert!(said.contains("503") && said.contains("the relay is full"), "{said}");
+    Program::start(&mut relay.receive(&dir.path().join("one"))).exits(0);
+    first.exits(0);
+    // The place is free now, and the one that was told to come again does.
+    second.says("Waiting for the other side");
+    let mut receiver = p2pc("receive");
+    receiver.args(["--yes", "--relay", &relay.url, "--code", OTHER, "--out"]).arg(dir.path().join("two"));
+    Program::start(&mut receiver).exits(0);
+    second.exits(0);
+}
+
+#[test]
+fn who_has_no_time_to_wait_for_a_place_learns_why_there_is_none() {
+    let dir = tempfile::tempdir().unwrap();
+    let (relay, file) = (with_limits(&["--max-waiting", "1"]), small_file(dir.path()));
+    let mut first = Program::start(relay.send().arg(&file));
+    first.says("Waiting for the other side");
+    let mut command = p2pc("send");
+    command.args(["--relay", &relay.url, "--code", OTHER, "--wait", "5s"]).arg(&file);
+    let said = Program::start(&mut command).exits(5).stderr;
+    assert!(said.contains("the relay is full") && said.contains("hint: "), "{said}");
+}
+
+#[test]
+fn whose_address_opens_rooms_too_often_learns_so_where_waiting_is_too_long() {
+    let dir = tempfile::tempdir().unwrap();
+    // The next one in a minute.
+    let (relay, file) = (with_limits(&["--address-rooms", "1"]), small_file(dir.path()));
+    let mut first = Program::start(relay.send().arg(&file));
+    first.says("Waiting for the other side");
+    let mut command = p2pc("send");
+    command.args(["--relay", &relay.url, "--code", OTHER, "--wait", "20s"]).arg(&file);
+    let said = Program::start(&mut command).exits(5).stderr;
+    assert!(said.contains("429") && said.contains("opens rooms in this relay too often"), "{said}");
+    Program::start(&mut relay.receive(&dir.path().join("one"))).exits(0);
+    first.exits(0);
+}
+
+#[test]
+fn a_side_that_waits_for_longer_than_the_relay_lets_it_is_told_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let (relay, file) = (with_limits(&["--wait-time", "1s"]), small_file(dir.path()));
+    let said = Program::start(relay.send().arg(&file)).exits(3).stderr;
+    assert!(said.contains("in the time that the relay lets anybody wait"), "{said}");
+}
+
+#[test]
+fn without_lanes_beside_the_first_a_transfer_goes_on_with_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let relay = with_limits(&["--max-sessions", "1"]);
+    let file = dir.path().join("file");
+    std::fs::write(&file, vec![7; 4 << 20]).unwrap();
+    let mut send = p2pc("send");
+    send.args(["--relay", &relay.url, "--code", CODE, "--lanes", "4"]).arg(&file);
+    relay.carries(&mut send, &dir.path().join("out"), 0);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn near_the_limit_of_descriptors_new_ones_are_refused_and_old_ones_stay() {
+    use std::io::{Read, Write};
+    use std::net::TcpStream;
+
+    let dir = tempfile::tempdir().unwrap();
+    // 64 stay free, 64 are for those who are told so, 33 are the relay's own.
+    let mut program = Program::start(&mut typed("ulimit -n 201 && exec p2pc relay --listen 127.0.0.1:0"));
+    let url = program.prints().strip_prefix("listening on ").unwrap().to_owned();
+    let relay = Relay { program, url };
+    let mut waiting = Program::start(relay.send().arg(small_file(dir.path())));
+    waiting.says("Waiting for the other side");
+    let asks = |connection: &mut TcpStream| {
+        let request = "GET /v1/room/r?role=send HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+            Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+            Sec-WebSocket-Protocol: p2pc.v1\r\n\r\n";
+        connection.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    // All but one place are taken by who waits and by who says nothing.
+    let mut silent: Vec<_> = (0..39).map(|_| TcpStream::connect(relay.address()).unwrap()).collect();
+    let answer = asks(&mut TcpStream::connect(relay.address()).unwrap());
+    assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("\r\nRetry-After: "), "{answer}");
+    silent.truncate(1);
+    Program::start(&mut relay.receive(&dir.path().join("out"))).exits(0);
+    waiting.exits(0);
+}
