@@ -26,7 +26,7 @@ LINK_FLAGS := -C relocation-model=static
 NEXTEST := $(shell cargo nextest --version >/dev/null 2>&1 && echo yes)
 
 # The modules of tests that need root, packages of Debian, or a minute of waiting, separated by |.
-SYSTEM := proxies|full_disk|silence|contained
+SYSTEM := proxies|full_disk|silence|contained|conformance|balancers
 
 # How often `make kills` kills each process, and in files of how many megabytes.
 KILLS ?= 20
@@ -69,6 +69,11 @@ else
 	P2PC_SYSTEM_TESTS=1 cargo test --no-fail-fast --locked --target $(TARGET) --lib --tests -- $(patsubst %,%::,$(subst |, ,$(SYSTEM)))
 endif
 
+.PHONY: patience
+patience: build ## ten minutes of waiting for the other side behind a real nginx (WAIT=600; needs nginx)
+	P2PC_SYSTEM_TESTS=1 P2PC_PATIENCE=$(or $(WAIT),600) P2PC_BINARY=$(abspath $(BINARY)) \
+		cargo test --quiet --locked --target $(TARGET) --test it -- process::balancers::a_long_wait --nocapture
+
 .PHONY: kills
 kills: build ## kill each process at random points of large transfers that are cut all the time (KILLS=20 MB=300 SEED=…)
 	P2PC_BINARY=$(abspath $(BINARY)) P2PC_KILLS=$(KILLS) P2PC_KILLS_MB=$(MB) P2PC_KILLS_SEED=$(or $(SEED),$(shell date +%s)) \
@@ -105,6 +110,10 @@ bench-data: build ## make the data sets that `make bench` carries (DATA=… BENC
 .PHONY: bench-report
 bench-report: build ## write the tables and the plot of docs/benchmarks.md from benches/results.tsv
 	$(BENCH_CARGO) -- report
+
+.PHONY: load
+load: build ## what a relay holds and moves: writes the table of docs/relay.md (ROOMS=10000 SESSIONS=1000 TIME=8; about two minutes)
+	P2PC_BINARY=$(abspath $(BINARY)) ROOMS=$(ROOMS) SESSIONS=$(SESSIONS) TIME=$(TIME) cargo bench --locked --target $(TARGET) --profile sim --bench load
 
 .PHONY: check
 check: toolchain ## formatting, lints, documentation, the other systems, the dependencies
