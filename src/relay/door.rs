@@ -14,6 +14,7 @@ use super::address::{Network, client_address};
 use super::caller::Caller;
 use super::conn::Conn;
 use super::exchange::Exchange;
+use super::front::{self, Front, Handout};
 use super::http::{self, Answer, Asked, Heard, RoomRequest};
 use super::limits::{FAREWELL_MS, HEAD_BYTES_MAX};
 use super::room::Rooms;
@@ -33,6 +34,8 @@ pub struct House<S> {
     pub tokens: Option<Arc<Tokens>>,
     /// The servers in front of it that are believed when they say whom they speak for.
     pub trusted_proxies: Vec<Network>,
+    /// What it hands out besides rooms.
+    pub front: Option<Arc<Front>>,
     /// How long a client may take for its request.
     pub patience: Duration,
     /// The relay is about to end, and says so to whoever asks.
@@ -67,6 +70,16 @@ where
     // A stream that breaks off here has nobody left to answer to.
     let head = or(read_head(&mut stream), late).await.ok()?;
     let mut caller = Caller { address: peer, token_name: None };
+    let head_only = matches!(&head, Ok((heard, _)) if heard.reader.head_only);
+    let head = match head.and_then(|(heard, said)| Ok((hand_out(house, peer, &heard)?, heard, said))) {
+        Ok((Some(handout), ..)) => {
+            // Whether it was fetched to its end is not ours to know.
+            let _ = front::deliver(&mut stream, handout, head_only).await;
+            return None;
+        }
+        Ok((None, heard, said)) => Ok((heard, said)),
+        Err(answer) => Err(answer),
+    };
     let answer = match head.and_then(|(heard, said)| admit(house, &mut caller, heard, said)) {
         Ok((request, place, said)) => {
             let paired = place.paired;
@@ -83,8 +96,17 @@ where
         Ok(())
     };
     // Whether it was read is not ours to know.
-    let _ = or(say(&mut stream, answer), late).await;
+    let _ = or(say(&mut stream, answer, head_only), late).await;
     None
+}
+
+/// What is no seat and more than a line, from a relay that has it.
+fn hand_out<S>(house: &House<S>, peer: IpAddr, heard: &Heard) -> Result<Option<Handout>, Answer> {
+    let trusted = house.trusted_proxies.iter().any(|network| network.contains(peer));
+    match &house.front {
+        Some(front) => front.hand_out(&heard.asked, &heard.reader, trusted),
+        None => Ok(None),
+    }
 }
 
 type Head = (Heard, Vec<u8>);
@@ -100,6 +122,8 @@ fn admit<S>(
     caller.address = client_address(caller.address, &heard.forwarded_for, &house.trusted_proxies);
     let request = match heard.asked {
         Asked::Index => return Err(http::INDEX),
+        // Those who have them have handed them out by now.
+        Asked::Script | Asked::Binary(_) => return Err(http::NOT_FOUND),
         Asked::Health if house.draining.is_cancelled() => return Err(http::UNHEALTHY),
         Asked::Health => return Err(http::HEALTHY),
         Asked::Room(request) => request,
@@ -148,8 +172,11 @@ async fn read_head<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<Result<He
 
 /// Writes the answer and hears the client out: a socket that is closed while the client still talks takes the answer
 /// with it.
-async fn say<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, answer: Answer) -> io::Result<()> {
-    stream.write_all(&answer.to_bytes()).await?;
+async fn say<S>(stream: &mut S, answer: Answer, head_only: bool) -> io::Result<()>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    stream.write_all(&answer.to_bytes(head_only)).await?;
     stream.flush().await?;
     stream.close().await?;
     let mut scratch = [0; 1024];

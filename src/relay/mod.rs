@@ -21,6 +21,7 @@ mod door;
 mod exchange;
 mod files;
 pub mod forward;
+mod front;
 mod http;
 pub mod limits;
 mod metrics;

@@ -16,6 +16,7 @@ use super::caller::Caller;
 use super::crew::Crew;
 use super::door::{House, serve};
 use super::exchange::Exchange;
+use super::front::Front;
 use super::limits::{ACCEPT_PAUSE_MS, CONNECTIONS_MAX, HANDSHAKE_MS, PING_MS, SHUTDOWN_MS, TLS_BUFFER_MAX};
 use super::metrics;
 use super::options::{RelayOptions, TlsFiles};
@@ -77,6 +78,8 @@ impl Relay {
         let addresses = addresses.map_err(|error| {
             Error::new(Kind::Internal, "cannot learn the address of a listening socket").caused_by(error)
         })?;
+        let front = options.front.as_ref().map(|front| Front::open(front, options.tls.is_some()));
+        let front = front.transpose()?.map(Arc::new);
         let started = Instant::now();
         let clock = Box::new(move || u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX));
         let house = Arc::new(House {
@@ -86,6 +89,7 @@ impl Relay {
             only_rooms: options.only_rooms.clone(),
             tokens,
             trusted_proxies: options.trusted_proxies.clone(),
+            front,
             patience: Duration::from_millis(HANDSHAKE_MS),
             draining: Cancel::new(),
             closing: Cancel::new(),

@@ -47,6 +47,7 @@ impl Stage {
             only_rooms,
             tokens: None,
             trusted_proxies: Vec::new(),
+            front: None,
             patience,
             draining: Cancel::new(),
             closing: Cancel::new(),

@@ -129,7 +129,7 @@ fn ordinary_pages_need_no_upgrade() {
 
 #[test]
 fn golden_bytes_of_an_answer() {
-    let bytes = Answer::refusing(Refusal::RoomOccupied, Role::Send).to_bytes();
+    let bytes = Answer::refusing(Refusal::RoomOccupied, Role::Send).to_bytes(false);
     let expected = "HTTP/1.1 409 Conflict\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 45\r\n\
         Cache-Control: no-store\r\nConnection: close\r\n\r\nthis room is in use: take another number\n";
     let expected = expected.replace("45", &"this room is in use: take another number\n".len().to_string());
@@ -149,7 +149,7 @@ fn every_answer_is_one_line() {
         FULL,
         GOING_AWAY,
     ] {
-        let text = String::from_utf8(answer.to_bytes()).unwrap();
+        let text = String::from_utf8(answer.to_bytes(false)).unwrap();
         let (_, body) = text.split_once("\r\n\r\n").unwrap();
         assert!(body.ends_with('\n') && body.matches('\n').count() == 1 && body.len() < 120, "{body}");
     }
