@@ -1,23 +1,35 @@
 //! The relay: who sits where, and what a client's bytes do to the framing.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use p2pc::proto::role::Role;
+use p2pc::relay::Limits;
 use p2pc::relay::forward::decoder::{Control, Decoder, Piece};
 use p2pc::relay::room::RoomName;
-use p2pc::relay::switchboard::{Effect, Input, SeatId, Switchboard};
+use p2pc::relay::switchboard::{Effect, Input, SeatId, Standing, Switchboard};
 
 use super::Script;
 
 const ROOMS_MAX: usize = 4;
 
 /// Any order of comings, goings, silence and time: everyone who asks is answered once, pairs are of two roles in one room, and
-/// nobody is closed twice.
+/// nobody is closed twice. No limit is ever exceeded, and two guests never meet.
 pub fn switchboard(bytes: &[u8]) {
     let mut script = Script(bytes);
-    let mut switchboard = Switchboard::new(ROOMS_MAX);
+    let limits = Limits {
+        rooms: ROOMS_MAX,
+        waiting: 3,
+        sessions: 2,
+        guest_waiting: 1,
+        wait: Duration::from_secs(60),
+        guest_wait: Duration::from_secs(20),
+        idle: Duration::from_secs(45),
+        ..Limits::default()
+    };
+    let mut switchboard = Switchboard::new(&limits);
     let (mut now_ms, mut next) = (0u64, 0u64);
-    let mut asked: BTreeMap<SeatId, (String, Role)> = BTreeMap::new();
+    let mut asked: BTreeMap<SeatId, (String, Role, Standing)> = BTreeMap::new();
     let mut seated: BTreeSet<SeatId> = BTreeSet::new();
     while !script.is_over() {
         let seat = SeatId(u64::from(script.byte()) % next.max(1));
@@ -29,10 +41,11 @@ pub fn switchboard(bytes: &[u8]) {
                 let role = if flags & 1 == 0 { Role::Send } else { Role::Receive };
                 let seat = SeatId(next);
                 next += 1;
-                asked.insert(seat, (name.clone(), role));
+                let standing = if flags & 4 == 0 { Standing::Member } else { Standing::Guest };
+                asked.insert(seat, (name.clone(), role, standing));
                 newcomer = Some(seat);
                 let room = RoomName::parse(&name).expect("a good name");
-                Input::Join { seat, room, role, fresh: flags & 2 != 0 }
+                Input::Join { seat, room, role, standing, fresh: flags & 2 != 0 }
             }
             2 => Input::Heard(seat),
             3 => Input::Spoke(seat),
@@ -45,8 +58,11 @@ pub fn switchboard(bytes: &[u8]) {
                 now_ms += u64::from(script.byte()) * 500;
                 Input::Tick
             }
-            _ if script.byte() == 255 => Input::Shutdown,
-            _ => Input::Tick,
+            _ => match script.byte() {
+                255 => Input::Shutdown,
+                254 => Input::Drain,
+                _ => Input::Tick,
+            },
         };
         switchboard.handle(input, now_ms);
         let mut answered = 0;
@@ -59,8 +75,10 @@ pub fn switchboard(bytes: &[u8]) {
                 Effect::Paired { waiting, newcomer: came } => {
                     answered += 1;
                     assert!(Some(came) == newcomer && seated.insert(came) && seated.contains(&waiting));
-                    let ((room, role), (other_room, other_role)) = (&asked[&came], &asked[&waiting]);
+                    let ((room, role, standing), (other_room, other_role, other)) =
+                        (&asked[&came], &asked[&waiting]);
                     assert!(room == other_room && role != other_role);
+                    assert!([standing, other].contains(&&Standing::Member));
                 }
                 Effect::Refused(seat, _) => {
                     answered += 1;
@@ -71,7 +89,9 @@ pub fn switchboard(bytes: &[u8]) {
             }
         }
         assert_eq!(answered, usize::from(newcomer.is_some()));
-        assert!(switchboard.rooms() <= ROOMS_MAX && switchboard.rooms() <= seated.len());
+        assert!(switchboard.rooms() <= ROOMS_MAX && switchboard.sessions() <= 2);
+        assert!(switchboard.waiting() <= 3 && switchboard.guests() <= 1);
+        assert_eq!(switchboard.waiting() + 2 * switchboard.sessions(), seated.len());
         assert_eq!(switchboard.next_deadline().is_some(), !seated.is_empty());
     }
 }

@@ -344,6 +344,9 @@ impl Handler for Console {
             Event::Waiting { code, relay } => self.await_other(code.reveal(), &relay),
             // A relay may come and go for as long as it likes, so these two are not kept at any price.
             Event::RelayLost { what } => self.queue.passing_line(messages::relay_lost(&what)),
+            Event::RelayBusy { what, again } => {
+                self.queue.passing_line(messages::relay_busy(&what, again));
+            }
             Event::RelayBack if self.setting.volume != Volume::Quiet => {
                 self.queue.passing_line(messages::RELAY_BACK);
             }

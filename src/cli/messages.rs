@@ -60,6 +60,11 @@ pub fn relay_lost(what: &str) -> String {
     format!("note: {}; trying again", clean(what.as_bytes()))
 }
 
+/// The relay has no place now.
+pub fn relay_busy(what: &str, again: Duration) -> String {
+    format!("note: {}; trying again in {} s", clean(what.as_bytes()), again.as_secs_f64().ceil())
+}
+
 /// The relay is back.
 pub const RELAY_BACK: &str = "The relay is back. Waiting for the other side.";
 

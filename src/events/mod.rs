@@ -8,6 +8,7 @@ pub mod tally;
 use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
+use std::time::Duration;
 
 use crate::error::Kind;
 use crate::net::RelayUrl;
@@ -50,6 +51,13 @@ pub enum Event {
         /// What happened.
         what: String,
     },
+    /// The relay has no place now and wants to be asked again; that is done.
+    RelayBusy {
+        /// What it said.
+        what: String,
+        /// After how long it is asked again.
+        again: Duration,
+    },
     /// The relay is back, and this side waits on.
     RelayBack,
     /// Somebody came with a wrong code; this side waits on. After `left` more the code is burnt.
@@ -76,7 +84,7 @@ pub enum Event {
         /// What happened.
         what: String,
         /// How long it is looked for at most.
-        retry: std::time::Duration,
+        retry: Duration,
     },
     /// The connection is back.
     Reconnected,
@@ -165,7 +173,7 @@ pub struct Report {
     /// How many of the entries that were not delivered failed for the sake of the receiver's disk.
     pub unwritten: u64,
     /// From the first record to the last.
-    pub elapsed: std::time::Duration,
+    pub elapsed: Duration,
 }
 
 impl Report {

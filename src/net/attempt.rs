@@ -8,9 +8,10 @@ use smol::Timer;
 use super::pair::{Origin, Pairing, before, random};
 use super::pause::jittered;
 use super::ws::{Closed, Connection};
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::events::Event;
 use crate::proto::handshake::{Established, Fault, GuessesLeft, Handshake, Params, Role, Verdict};
+use crate::proto::parting::WAITED_TOO_LONG;
 use crate::proto::seal::Ciphers;
 
 /// What came of one connection.
@@ -74,6 +75,13 @@ impl Pairing<'_> {
         let Some(first) = before(until, opposite(&mut connection)).await?? else {
             return Ok(Attempt::Nothing);
         };
+        // A seat of its own accord is taken anew again and again; one that was taken away is not.
+        if session == Session::None
+            && let Err(closed) = &first
+            && closed.is_for(WAITED_TOO_LONG)
+        {
+            return Err(waited_too_long());
+        }
         let mut message = first;
         let answered_by = Instant::now() + HANDSHAKE;
         let mut confirmed = None;
@@ -173,6 +181,11 @@ pub(super) async fn dismiss(connection: &mut Connection) {
 pub(super) async fn say(connection: &mut Connection, message: Vec<u8>) -> Result<(), Closed> {
     connection.writer.send(message.into()).await?;
     connection.writer.flush().await
+}
+
+fn waited_too_long() -> Error {
+    Error::new(Kind::NobodyCame, "the other side did not come in the time that the relay lets anybody wait")
+        .hint("Start both sides closer together. With a token (--token, P2PC_TOKEN) it may be longer.")
 }
 
 /// How long a peer that has begun the handshake may take to finish it. A slow line and a slow machine need a few seconds.

@@ -50,6 +50,8 @@ pub enum DialError {
         status: u16,
         /// The first line it said, printable; may be empty.
         body: String,
+        /// After how long we may ask again, if it said so.
+        again: Option<Duration>,
         /// Who refused.
         relay: RelayUrl,
     },
@@ -226,6 +228,25 @@ impl fmt::Debug for Dialer {
     }
 }
 
+impl DialError {
+    /// How long the relay wants us to stay away, if that is all it wants. What a proxy refuses is none of this: it is a failure.
+    #[must_use]
+    pub fn again(&self) -> Option<Duration> {
+        match self {
+            DialError::Refused { status: TOO_MANY_REQUESTS | UNAVAILABLE, again, .. } => {
+                again.map(|again| again.clamp(AGAIN_LEAST, AGAIN_MOST))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether the relay wants a token that we do not have. It will not change its mind.
+    #[must_use]
+    pub fn wants_token(&self) -> bool {
+        matches!(self, DialError::Refused { status: UNAUTHORIZED, .. })
+    }
+}
+
 impl From<Error> for DialError {
     fn from(error: Error) -> DialError {
         DialError::Failed(error)
@@ -237,7 +258,7 @@ impl From<DialError> for Error {
         match error {
             DialError::RoomTaken(body) if body.is_empty() => Error::new(Kind::Relay, "the room is taken"),
             DialError::RoomTaken(body) => Error::new(Kind::Relay, format!("the room is taken ({body})")),
-            DialError::Refused { status, body, relay } => refusal(status, &body, &relay),
+            DialError::Refused { status, body, relay, .. } => refusal(status, &body, &relay),
             DialError::Failed(error) => error,
         }
     }
@@ -247,7 +268,7 @@ impl fmt::Display for DialError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             DialError::RoomTaken(body) => write!(f, "the room is taken ({body})"),
-            DialError::Refused { status, body, relay } => refusal(*status, body, relay).fmt(f),
+            DialError::Refused { status, body, relay, .. } => refusal(*status, body, relay).fmt(f),
             DialError::Failed(error) => error.fmt(f),
         }
     }
@@ -268,6 +289,7 @@ fn refusal(status: u16, body: &str, relay: &RelayUrl) -> Error {
     let (what, hint) = match status {
         200..=299 => ("is no p2pc relay", "Check host, port and path: something else answers there."),
         300..=399 => ("sends us elsewhere", "If that is the relay, use its address."),
+        401 => ("wants a token", "Show the one you were given with --token, or put it into P2PC_TOKEN."),
         404 => ("has no rooms at this address", "Check host, port and path: it may not be a p2pc relay."),
         426 => ("got no upgrade request", "A proxy in between may remove it: try a wss:// address."),
         429 | 503 => ("cannot take us now", "Try again later."),
@@ -276,6 +298,16 @@ fn refusal(status: u16, body: &str, relay: &RelayUrl) -> Error {
     };
     Error::new(Kind::Relay, format!("the relay {relay} {what} ({said})")).hint(hint)
 }
+
+const UNAUTHORIZED: u16 = 401;
+const TOO_MANY_REQUESTS: u16 = 429;
+const UNAVAILABLE: u16 = 503;
+
+/// Nobody is asked more often than that, whatever it says.
+const AGAIN_LEAST: Duration = Duration::from_secs(1);
+
+/// Nobody keeps us away for longer at a time.
+const AGAIN_MOST: Duration = Duration::from_secs(300);
 
 /// How long a connection may wait for its first request: half of what our relays allow.
 const REACHED_MAX: Duration = Duration::from_secs(5);

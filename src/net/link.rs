@@ -16,12 +16,14 @@ use super::lanes::{Lanes, News};
 use super::pair::{Paired, deadline};
 use super::reunion::{Found, GO_ON};
 use super::upkeep::{Order, Orders, Upkeep, upkeep};
+use super::ws::Closed;
 use crate::error::{Error, Kind, Result};
 use crate::events::{
     Answer, Cancel, Conflict, Deciding, Decision, Event, Handler, Progress, Question, Report,
 };
 use crate::proto::conversation::Conversation;
 use crate::proto::frame::{CancelReason, Cancelled, Control, bounded_text};
+use crate::proto::parting::SPENT;
 
 /// The lanes, one person, one clock.
 pub struct Link<'h> {
@@ -242,6 +244,10 @@ impl<'h> Link<'h> {
 
     /// The connection is gone: another one is looked for, if the person wants that.
     fn lost(&mut self, error: Error) -> Option<Happening> {
+        // On another connection the relay would count anew: that is not what its limit is for.
+        if is_spent(&error) {
+            return Some(Happening::Frame(Err(spent())));
+        }
         if self.retry.is_zero() {
             return Some(Happening::Frame(Err(error.hint(GO_ON))));
         }
@@ -298,6 +304,17 @@ impl<'h> Link<'h> {
         let paired = self.restarted.take()?;
         Some(Ended::Restarted { paired, accepted: self.moving_since.is_some() })
     }
+}
+
+/// Whether the relay has ended the connection because both sides have said as much as it lets them.
+fn is_spent(error: &Error) -> bool {
+    let closed = std::error::Error::source(error).and_then(|source| source.downcast_ref::<Closed>());
+    closed.is_some_and(|closed| closed.is_for(SPENT))
+}
+
+fn spent() -> Error {
+    Error::new(Kind::Relay, "the relay forwards no more for these two sides: its limit is reached")
+        .hint("What has arrived stays: run the same commands again to go on, or use another relay.")
 }
 
 /// What differs between the two session drivers.

@@ -15,7 +15,7 @@ use super::RelayUrl;
 use super::attempt::{Attempt, Session};
 use super::dial::{DialError, RoomRequest, Seats};
 use super::lane::{Lane, LaneIo, lane};
-use super::pause::Pause;
+use super::pause::{Pause, stretched};
 use super::reunion::Reunion;
 use super::ws::Connection;
 use crate::error::{Error, Kind, Result};
@@ -169,9 +169,23 @@ impl<'a> Pairing<'a> {
                     }
                     before(until, pause.rest()).await??;
                 }
-                Err(error) => return Err(error.into()),
+                Err(error) => match error.again() {
+                    Some(again) => self.stay_away(error, again, until).await?,
+                    None => return Err(error.into()),
+                },
             }
         }
+    }
+
+    /// Waits for as long as a relay wants that has no place now, if there is so much time.
+    async fn stay_away(&self, error: DialError, again: Duration, until: Option<Instant>) -> Result<()> {
+        let again = stretched(again)?;
+        if until.is_some_and(|until| until.saturating_duration_since(Instant::now()) <= again) {
+            return Err(error.into());
+        }
+        self.handler.event(Event::RelayBusy { what: error.to_string(), again });
+        Timer::after(again).await;
+        Ok(())
     }
 
     /// A later connection: the relay has worked before, so what keeps us out now may pass. The person is told when it does not at
@@ -191,6 +205,10 @@ impl<'a> Pairing<'a> {
                 Err(DialError::RoomTaken(_)) if began.elapsed() < GHOST => continue,
                 Err(error) => error,
             };
+            if let Some(again) = error.again() {
+                self.stay_away(error, again, until).await?;
+                continue;
+            }
             let is_final = matches!(error, DialError::Refused { status: 400..=499, .. });
             let error = Error::from(error);
             if is_final || began.elapsed() >= RELAY_LOST_MAX {

@@ -69,6 +69,14 @@ pub fn jittered(time: Duration) -> Result<Duration> {
     Ok(cut(time, draw()?))
 }
 
+/// A time that is longer by up to a quarter of it, at random: not before somebody wants us back, and not all at once.
+///
+/// # Errors
+/// When the system gives no random numbers.
+pub fn stretched(time: Duration) -> Result<Duration> {
+    Ok(time.mul_f64(1.0 + 0.25 * f64::from(draw()?) / f64::from(u16::MAX)))
+}
+
 fn cut(time: Duration, drawn: u16) -> Duration {
     time.mul_f64(1.0 - 0.5 * f64::from(drawn) / f64::from(u16::MAX))
 }

@@ -22,7 +22,7 @@ use smol::Timer;
 use super::attempt::{Attempt, Session, dismiss, opposite, say};
 use super::dial::{DialError, RoomRequest};
 use super::pair::{Paired, Pairing, before, random};
-use super::pause::Pause;
+use super::pause::{Pause, stretched};
 use super::ws::Connection;
 use crate::error::{Error, Kind, Result};
 use crate::events::Event;
@@ -136,7 +136,10 @@ impl<'p> Reunion<'p> {
             let connection = match self.pairing.seats.seat(request.clone()).await {
                 Ok(connection) => connection,
                 Err(error) => {
-                    hindrance.note(&Error::from(error));
+                    if let Some(again) = self.turned_away(error, hindrance)? {
+                        self.pairing.handler.event(Event::RelayBusy { what: hindrance.last(), again });
+                        Timer::after(again).await;
+                    }
                     continue;
                 }
             };
@@ -147,6 +150,19 @@ impl<'p> Reunion<'p> {
             }
             pause.after(began.elapsed());
         }
+    }
+
+    /// The relay gave no seat. Returns how long it wants us to stay away.
+    ///
+    /// # Errors
+    /// It wants a token, and will want it again.
+    fn turned_away(&self, error: DialError, hindrance: &Hindrance) -> Result<Option<Duration>> {
+        if error.wants_token() {
+            return Err(error.into());
+        }
+        let again = error.again().map(stretched).transpose()?;
+        hindrance.note(&Error::from(error));
+        Ok(again)
     }
 
     /// One connection in the lane's room. The inner error is why nobody was found, where there is more to say than that nobody came.
@@ -196,7 +212,9 @@ impl<'p> Reunion<'p> {
             let connection = match self.pairing.dial(false).await {
                 Ok(connection) => connection,
                 Err(error) => {
-                    hindrance.note(&Error::from(error));
+                    if let Some(again) = self.turned_away(error, hindrance)? {
+                        Timer::after(again).await;
+                    }
                     continue;
                 }
             };
@@ -234,6 +252,10 @@ impl Hindrance {
 
     fn note_if(&self, what: Option<String>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = what;
+    }
+
+    fn last(&self) -> String {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone().unwrap_or_default()
     }
 
     fn take(&self) -> Option<String> {

@@ -9,6 +9,8 @@
 //! It is spoken here and not by the WebSocket library, because that one drops the body of a refusal that does not come
 //! in the same packet as its head, and takes no `Connection` header with more than one word.
 
+use std::time::Duration;
+
 use futures_lite::io::AsyncWriteExt;
 
 use async_tungstenite::tungstenite::handshake::client::generate_key;
@@ -45,7 +47,9 @@ pub(super) async fn upgrade(
                 Some(target) => format!("go to {}", http::printable(target.as_bytes())),
                 None => http::first_body_line(stream, &head).await,
             };
-            Err(DialError::Refused { status, body, relay: relay.clone() })
+            let again = head.header("retry-after").and_then(|text| text.trim().parse().ok());
+            let again = again.map(Duration::from_secs);
+            Err(DialError::Refused { status, body, again, relay: relay.clone() })
         }
     }
 }

@@ -19,6 +19,7 @@ pub mod liveness;
 pub mod manifest;
 pub mod outbox;
 pub mod pace;
+pub mod parting;
 pub mod path;
 pub mod rejoin;
 pub mod role;

@@ -14,8 +14,10 @@ use super::forward::header::{CODE_GOING_AWAY, CODE_NORMAL, CODE_POLICY, Violatio
 use super::forward::outbox::{Outbox, Parting};
 use super::forward::store::{Size, Store};
 use super::limits::{HEARD_STEP_MS, MOVES_MAX};
+use super::porter::Arrival;
 use super::reasons::Ended;
 use super::switchboard::{Reason, SeatId};
+use crate::proto::parting::{IDLE, SPENT, WAITED_TOO_LONG};
 use crate::proto::role::Role;
 
 /// A client in its seat.
@@ -27,6 +29,8 @@ pub struct Conn<S> {
     pub role: Role,
     /// Who it is, for the log.
     pub caller: Caller,
+    /// Counts it for as long as it is here.
+    _arrival: Arrival,
     /// When it took its seat.
     pub since_ms: u64,
     /// Its orders.
@@ -41,8 +45,8 @@ pub struct Conn<S> {
     dismissed: Option<Reason>,
     ear: Ear,
     unflushed: bool,
-    /// The switchboard knows that it has begun to speak.
-    spoke: bool,
+    /// When the switchboard was told last that it spoke; 0: never.
+    spoke_ms: u64,
     /// The switchboard believes that we do not listen to it.
     held: bool,
     heard_ms: u64,
@@ -77,6 +81,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
     /// A client that has just been given its seat. `answer` accepts the upgrade; `said` is what came behind the request.
     pub fn new(
         stream: S,
+        arrival: Arrival,
         place: Place<S>,
         caller: Caller,
         answer: Vec<u8>,
@@ -86,6 +91,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
         let mut conn = Conn {
             seat: place.seat,
             role: place.role,
+            _arrival: arrival,
             caller,
             since_ms: exchange.now_ms(),
             desk: place.desk,
@@ -97,7 +103,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
             dismissed: None,
             ear: Ear::Open,
             unflushed: false,
-            spoke: false,
+            spoke_ms: 0,
             held: false,
             heard_ms: 0,
             heard_bytes: 0,
@@ -146,10 +152,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
             exchange.held(self.seat, false);
         }
         match Pin::new(&mut self.stream).poll_read(cx, space) {
-            Poll::Ready(Ok(read)) if read > 0 => {
-                self.report(exchange);
-                self.absorb(read, exchange);
-            }
+            Poll::Ready(Ok(read)) if read > 0 => self.absorb(read, exchange),
             // Whoever cannot be told anything is only heard out.
             Poll::Pending if self.ear != Ear::Deaf => return Poll::Pending,
             _ => self.ended = Some(Ending::Gone),
@@ -228,6 +231,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
             (Some(Reason::Yielded), _) => Some(Ended::Yielded),
             (Some(Reason::Silent), _) => Some(Ended::Silent),
             (Some(Reason::Wordless), _) => Some(Ended::Wordless),
+            (Some(Reason::WaitedTooLong), _) => Some(Ended::WaitedTooLong),
+            (Some(Reason::Idle), _) => Some(Ended::Idle),
+            (Some(Reason::Spent), _) => Some(Ended::Spent),
             (Some(Reason::GoingAway), _) => Some(Ended::GoingAway),
             (Some(Reason::PartnerLeft) | None, Some(Ending::Gone)) => Some(Ended::Lost),
             (Some(Reason::PartnerLeft) | None, Some(Ending::Closed(_))) => Some(Ended::Left),
@@ -261,6 +267,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
             (None, Some(Reason::Wordless)) => {
                 Parting { code: CODE_POLICY, reason: "said nothing to the other side in 30 s" }
             }
+            (None, Some(Reason::WaitedTooLong)) => Parting { code: CODE_POLICY, reason: WAITED_TOO_LONG },
+            (None, Some(Reason::Idle)) => Parting { code: CODE_POLICY, reason: IDLE },
+            (None, Some(Reason::Spent)) => Parting { code: CODE_POLICY, reason: SPENT },
             (None, Some(Reason::PartnerLeft) | None) => {
                 Parting { code: CODE_NORMAL, reason: "the other side has left" }
             }
@@ -303,17 +312,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
             tracing::debug!(%violation, "a client broke the protocol");
             *ended = Some(Ending::Broke(violation));
         }
-        // Only what is for the partner is ever stored, and nothing was taken from it since.
-        if !self.spoke && !self.store.ready().is_empty() {
-            self.spoke = true;
-            exchange.spoke(self.seat);
-        }
+        self.report(exchange);
     }
 
-    /// Tells the switchboard that it was heard, at most once a step.
+    /// Tells the switchboard that it was heard or spoke, each at most once a step.
     fn report(&mut self, exchange: &Exchange<S>) {
-        let now_ms = exchange.now_ms();
-        if now_ms >= self.heard_ms.saturating_add(HEARD_STEP_MS) || self.heard_ms == 0 {
+        let now_ms = exchange.now_ms().max(1);
+        let is_due = |told_ms: u64| told_ms == 0 || now_ms >= told_ms.saturating_add(HEARD_STEP_MS);
+        // Only what is for the partner is ever stored, and nothing was taken from it since.
+        if is_due(self.spoke_ms) && !self.store.ready().is_empty() {
+            (self.spoke_ms, self.heard_ms) = (now_ms, now_ms);
+            exchange.spoke(self.seat);
+            self.count(exchange);
+        } else if is_due(self.heard_ms) {
             self.heard_ms = now_ms;
             exchange.heard(self.seat);
             self.count(exchange);

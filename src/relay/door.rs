@@ -1,7 +1,6 @@
 //! From an accepted socket to a seat, or to a polite refusal: everything before the upgrade.
 
 use std::io;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,12 +15,14 @@ use super::conn::Conn;
 use super::exchange::Exchange;
 use super::front::{self, Front, Handout};
 use super::http::{self, Answer, Asked, Heard, RoomRequest};
-use super::limits::{FAREWELL_MS, HEAD_BYTES_MAX};
+use super::limits::{FAREWELL_MS, HEAD_BYTES_MAX, Limits};
+use super::porter::{Arrival, Porter};
 use super::room::Rooms;
 use super::session::attend;
 use super::tokens::{Pass, Tokens};
 use super::visitor::Visitor;
 use crate::events::Cancel;
+use crate::proto::role::Role;
 
 /// What every connection to one relay meets.
 #[derive(Debug)]
@@ -30,22 +31,24 @@ pub struct House<S> {
     pub exchange: Arc<Exchange<S>>,
     /// The only rooms there are, for the relay within one side of a session.
     pub only_rooms: Option<Rooms>,
+    /// How much of everything.
+    pub limits: Limits,
+    /// Who is here, and how often who asks.
+    pub porter: Arc<Porter>,
     /// Who may use it; `None`: everybody.
     pub tokens: Option<Arc<Tokens>>,
     /// The servers in front of it that are believed when they say whom they speak for.
     pub trusted_proxies: Vec<Network>,
     /// What it hands out besides rooms.
     pub front: Option<Arc<Front>>,
-    /// How long a client may take for its request.
-    pub patience: Duration,
     /// The relay is about to end, and says so to whoever asks.
     pub draining: Cancel,
     /// The relay ends: whoever has no seat yet is let go at once.
     pub closing: Cancel,
 }
 
-/// Serves one connection from `peer` to its end, or to its partner's task. Bounded in time until it has a seat.
-pub async fn serve<S>(stream: S, peer: IpAddr, house: Arc<House<S>>)
+/// Serves one connection to its end, or to its partner's task. Bounded in time until it has a seat.
+pub async fn serve<S>(stream: S, arrival: Arrival, house: Arc<House<S>>)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -53,25 +56,26 @@ where
         house.closing.cancelled().await;
         None
     };
-    if let Some((conn, paired)) = or(receive(stream, peer, &house), closing).await {
+    if let Some((conn, paired)) = or(receive(stream, arrival, &house), closing).await {
         attend(conn, paired, Arc::clone(&house.exchange)).await;
     }
 }
 
 /// Hears what the client asks for. It gets a seat, and whether its partner is there already, or an ordinary answer.
-async fn receive<S>(mut stream: S, peer: IpAddr, house: &House<S>) -> Option<(Box<Conn<S>>, bool)>
+async fn receive<S>(mut stream: S, mut arrival: Arrival, house: &House<S>) -> Option<(Box<Conn<S>>, bool)>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let late = async {
-        Timer::after(house.patience).await;
+        Timer::after(house.limits.header).await;
         Ok(Err(http::TOO_SLOW))
     };
     // A stream that breaks off here has nobody left to answer to.
     let head = or(read_head(&mut stream), late).await.ok()?;
-    let mut caller = Caller { address: peer, token_name: None };
+    let mut caller = Caller { address: arrival.peer, token_name: None };
     let head_only = matches!(&head, Ok((heard, _)) if heard.reader.head_only);
-    let head = match head.and_then(|(heard, said)| Ok((hand_out(house, peer, &heard)?, heard, said))) {
+    let head = match head.and_then(|(heard, said)| Ok((hand_out(house, &mut arrival, &heard)?, heard, said)))
+    {
         Ok((Some(handout), ..)) => {
             // Whether it was fetched to its end is not ours to know.
             let _ = front::deliver(&mut stream, handout, head_only).await;
@@ -80,10 +84,10 @@ where
         Ok((None, heard, said)) => Ok((heard, said)),
         Err(answer) => Err(answer),
     };
-    let answer = match head.and_then(|(heard, said)| admit(house, &mut caller, heard, said)) {
+    let answer = match head.and_then(|(heard, said)| admit(house, &mut arrival, &mut caller, heard, said)) {
         Ok((request, place, said)) => {
             let paired = place.paired;
-            let conn = Conn::new(stream, place, caller, request.accept(), &said, &house.exchange);
+            let conn = Conn::new(stream, arrival, place, caller, request.accept(), &said, &house.exchange);
             return Some((Box::new(conn), paired));
         }
         Err(answer) => answer,
@@ -100,13 +104,17 @@ where
     None
 }
 
-/// What is no seat and more than a line, from a relay that has it.
-fn hand_out<S>(house: &House<S>, peer: IpAddr, heard: &Heard) -> Result<Option<Handout>, Answer> {
-    let trusted = house.trusted_proxies.iter().any(|network| network.contains(peer));
-    match &house.front {
-        Some(front) => front.hand_out(&heard.asked, &heard.reader, trusted),
-        None => Ok(None),
+/// What is no seat and more than a line, from a relay that has it. It counts as a seat that is asked for, as it costs no less.
+fn hand_out<S>(house: &House<S>, arrival: &mut Arrival, heard: &Heard) -> Result<Option<Handout>, Answer> {
+    let Some(front) = &house.front else { return Ok(None) };
+    if matches!(heard.asked, Asked::Health | Asked::Room(_)) {
+        return Ok(None);
     }
+    let trusted = house.trusted_proxies.iter().any(|network| network.contains(arrival.peer));
+    let address = client_address(arrival.peer, &heard.forwarded_for, &house.trusted_proxies);
+    let counted = house.porter.place(arrival, address).and_then(|()| house.porter.ask(address, false));
+    counted.map_err(|refusal| Answer::refusing(refusal, Role::Receive))?;
+    front.hand_out(&heard.asked, &heard.reader, trusted)
 }
 
 type Head = (Heard, Vec<u8>);
@@ -115,6 +123,7 @@ type Admitted<S> = (RoomRequest, super::exchange::Place<S>, Vec<u8>);
 /// A seat, or an answer. `caller` is who was accepted; from here on, whom that speaks for.
 fn admit<S>(
     house: &House<S>,
+    arrival: &mut Arrival,
     caller: &mut Caller,
     heard: Heard,
     said: Vec<u8>,
@@ -136,11 +145,13 @@ fn admit<S>(
         None => Pass::OPEN,
     };
     caller.token_name = pass.token_name;
-    let _visitor = Visitor { address: caller.address, standing: pass.standing };
-    let place = house
-        .exchange
-        .join(request.room.clone(), request.role, request.fresh)
-        .map_err(|refusal| Answer::refusing(refusal, request.role))?;
+    let visitor = Visitor { address: caller.address, standing: pass.standing };
+    let seated = house.porter.place(arrival, visitor.address).and_then(|()| {
+        let opens = request.fresh || !house.exchange.has(&request.room);
+        house.porter.ask(visitor.address, opens)?;
+        house.exchange.join(visitor, request.room.clone(), request.role, request.fresh)
+    });
+    let place = seated.map_err(|refusal| Answer::refusing(refusal, request.role))?;
     Ok((request, place, said))
 }
 

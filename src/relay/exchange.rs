@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::desk::{Desk, Order};
-use super::limits::ROOMS_MAX;
+use super::limits::Limits;
 use super::records::Records;
+use super::refusal::Refusal;
 use super::room::RoomName;
-use super::switchboard::{Effect, Input, Refusal, SeatId, Switchboard};
+use super::switchboard::{Effect, Input, SeatId, Switchboard};
+use super::visitor::Visitor;
 use crate::events::Cancel;
 use crate::proto::role::Role;
 
@@ -55,8 +57,8 @@ pub struct Census {
 impl<S> Exchange<S> {
     /// An empty one.
     #[must_use]
-    pub fn new(clock: Clock) -> Exchange<S> {
-        let switchboard = Switchboard::new(ROOMS_MAX);
+    pub fn new(limits: &Limits, clock: Clock) -> Exchange<S> {
+        let switchboard = Switchboard::new(limits);
         let state = State { switchboard, desks: BTreeMap::new(), seats_given: 0, drains: false };
         Exchange { records: Arc::default(), state: Mutex::new(state), clock, deserted: Cancel::new() }
     }
@@ -77,13 +79,20 @@ impl<S> Exchange<S> {
     ///
     /// # Errors
     /// Why there is none.
-    pub fn join(&self, room: RoomName, role: Role, fresh: bool) -> Result<Place<S>, Refusal> {
+    pub fn join(
+        &self,
+        visitor: Visitor,
+        room: RoomName,
+        role: Role,
+        fresh: bool,
+    ) -> Result<Place<S>, Refusal> {
         let mut state = self.lock();
         let seat = SeatId(state.seats_given);
         state.seats_given += 1;
         let desk = Arc::new(Desk::default());
         state.desks.insert(seat, Arc::clone(&desk));
-        let answer = state.apply(Input::Join { seat, room, role, fresh }, self.now_ms());
+        let answer =
+            state.apply(Input::Join { seat, room, role, standing: visitor.standing, fresh }, self.now_ms());
         let rooms = state.switchboard.rooms();
         drop(state);
         let place = answer.map(|paired| Place { seat, role, desk, paired });
@@ -95,12 +104,18 @@ impl<S> Exchange<S> {
         place
     }
 
+    /// Whether somebody is in this room.
+    #[must_use]
+    pub fn has(&self, room: &RoomName) -> bool {
+        self.lock().switchboard.has(room)
+    }
+
     /// The seat's client said something.
     pub fn heard(&self, seat: SeatId) {
         self.tell(Input::Heard(seat));
     }
 
-    /// The seat's client has begun its first message.
+    /// The seat's client said something that is for its partner. It was heard by that, too.
     pub fn spoke(&self, seat: SeatId) {
         self.tell(Input::Spoke(seat));
     }

@@ -3,11 +3,12 @@
 //! ```text
 //! GET /v1/room/ROOM?role=send|receive[&new=1] HTTP/1.1      101, or one line that says what to do:
 //! Upgrade: websocket                                        400 bad role, room, key, subprotocol
-//! Connection: Upgrade                                       401 a token that is not known
+//! Connection: Upgrade                                       401 a token that is not known, or none on either side
 //! Sec-WebSocket-Version: 13                                 404 no such path, or not this relay's room
 //! Sec-WebSocket-Key: …                                      405 not GET    409 the seat is taken
 //! Sec-WebSocket-Protocol: p2pc.v1                           426 not a WebSocket request
-//! [Authorization: Bearer …]                                 431 more than 8 KiB of headers    503 full
+//! [Authorization: Bearer …]                                 429 too much of one address, 503 of all: try later
+//!                                                           431 more than 8 KiB of headers
 //! ```
 
 use async_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -15,8 +16,8 @@ use httparse::{EMPTY_HEADER, Request, Status};
 
 use super::limits::HEADERS_MAX;
 use super::reasons::Refused;
+use super::refusal::Refusal;
 use super::room::RoomName;
-use super::switchboard::Refusal;
 use crate::proto::role::Role;
 use crate::proto::token::Token;
 
@@ -94,6 +95,8 @@ pub struct Answer {
     status: &'static str,
     /// Further headers, each with its line end.
     headers: &'static str,
+    /// When to come again, in seconds.
+    again_s: Option<u64>,
     /// One line for people.
     body: &'static str,
     /// Why there is no seat, where the status does not say it.
@@ -181,10 +184,16 @@ impl Answer {
             (Refusal::Taken, Role::Send) => SENDER_TAKEN,
             (Refusal::Taken, Role::Receive) => RECEIVER_TAKEN,
             (Refusal::RoomOccupied, _) => OCCUPIED,
-            (Refusal::Full, _) => FULL,
+            (Refusal::NoToken, _) => NO_TOKEN,
+            (Refusal::TooManyRooms | Refusal::TooManyWaiting | Refusal::TooManySessions, _) => FULL,
+            (Refusal::TooManyConnections, _) => CONNECTIONS,
+            (Refusal::TooManyGuests, _) => GUESTS,
+            (Refusal::AddressConnections, _) => ADDRESS_CONNECTIONS,
+            (Refusal::AddressJoins { .. }, _) => ADDRESS_JOINS,
+            (Refusal::AddressRooms { .. }, _) => ADDRESS_ROOMS,
             (Refusal::GoingAway, _) => GOING_AWAY,
         };
-        Answer { refused: Some(refusal.into()), ..answer }
+        Answer { again_s: refusal.again_s(), refused: Some(refusal.into()), ..answer }
     }
 
     /// Why it refuses, if it does: for the log and the measurements.
@@ -205,11 +214,12 @@ impl Answer {
     /// As it goes over the wire.
     #[must_use]
     pub fn to_bytes(self, head_only: bool) -> Vec<u8> {
-        let Answer { status, headers, body, .. } = self;
+        let Answer { status, headers, again_s, body, .. } = self;
+        let again = again_s.map(|seconds| format!("Retry-After: {seconds}\r\n")).unwrap_or_default();
         let shown = if head_only { String::new() } else { format!("{body}\n") };
         format!(
             "HTTP/1.1 {status}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\n\
-             Cache-Control: no-store\r\nConnection: close\r\n{headers}\r\n{shown}",
+             Cache-Control: no-store\r\nConnection: close\r\n{headers}{again}\r\n{shown}",
             body.len() + 1
         )
         .into_bytes()
@@ -358,21 +368,40 @@ const RECEIVER_TAKEN: Answer = answer(
     "this room already has a receiver: use another code, or try again in 15 seconds if it was you",
 );
 const OCCUPIED: Answer = answer("409 Conflict", "this room is in use: take another number");
-const FULL: Answer = Answer {
-    headers: "Retry-After: 10\r\n",
-    ..answer("503 Service Unavailable", "the relay is full: try again later, or use another relay")
+const NO_TOKEN: Answer = Answer {
+    headers: "WWW-Authenticate: Bearer\r\n",
+    ..answer(
+        "401 Unauthorized",
+        "one of the two sides has to show a token of this relay: use --token or P2PC_TOKEN",
+    )
 };
-const GOING_AWAY: Answer = Answer {
-    headers: "Retry-After: 10\r\n",
-    ..answer("503 Service Unavailable", "the relay is going away: try again in a moment")
-};
+const FULL: Answer =
+    answer("503 Service Unavailable", "the relay is full: try again later, or use another relay");
+const CONNECTIONS: Answer = answer(
+    "503 Service Unavailable",
+    "the relay has no connection left: try again later, or use another relay",
+);
+const GUESTS: Answer = answer(
+    "503 Service Unavailable",
+    "too many wait here without a token: show one with --token or P2PC_TOKEN, or try again later",
+);
+const GOING_AWAY: Answer =
+    answer("503 Service Unavailable", "the relay is going away: try again in a moment");
+const ADDRESS_CONNECTIONS: Answer = answer(
+    "429 Too Many Requests",
+    "your address has too many connections to this relay: close some, or try again later",
+);
+const ADDRESS_JOINS: Answer =
+    answer("429 Too Many Requests", "your address asks this relay for seats too often: try again later");
+const ADDRESS_ROOMS: Answer =
+    answer("429 Too Many Requests", "your address opens rooms in this relay too often: try again later");
 
 const fn ok(body: &'static str) -> Answer {
     answer("200 OK", body)
 }
 
 const fn answer(status: &'static str, body: &'static str) -> Answer {
-    Answer { status, headers: "", body, refused: None }
+    Answer { status, headers: "", again_s: None, body, refused: None }
 }
 
 #[cfg(test)]

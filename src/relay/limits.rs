@@ -65,15 +65,16 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// The same, but for those of each address.
+    #[must_use]
+    pub fn of_no_address(self) -> Limits {
+        Limits { address_connections: None, address_joins: None, address_rooms: None, ..self }
+    }
+}
+
 /// How long running sessions may go on once the relay is to end, where nobody says otherwise: half of a service manager's patience.
 pub const DRAIN_MS: u64 = 30_000;
-
-/// How many rooms exist at once. At about 5 KiB for a waiting side (16 KiB with TLS) and 150 KiB for a running pair (twice that with TLS), a
-/// server of 1 GiB holds this many waiting rooms and some thousand running sessions.
-pub const ROOMS_MAX: usize = 16_384;
-
-/// How many sockets are open at once: both sides of every room, and some that are still asking.
-pub const CONNECTIONS_MAX: usize = 2 * ROOMS_MAX + 1024;
 
 /// The request before the upgrade, all headers together. A browser behind a proxy that adds its own stays well below.
 pub const HEAD_BYTES_MAX: usize = 8 * 1024;
@@ -121,12 +122,33 @@ pub const DEAD_MS: u64 = 45_000;
 /// over a very slow link takes a tenth of this.
 pub const FIRST_WORD_MS: u64 = 30_000;
 
-/// How exactly the switchboard knows when a seat was last heard. Once a second keeps it off the data path.
+/// How many addresses are remembered: some megabytes. Each is forgotten within a minute after it has done nothing any more.
+pub const ADDRESSES_MAX: usize = 65_536;
+
+/// How many connections that cannot stay are told so at a time; more are just closed. Each takes some seconds at most, and 20 KiB with TLS.
+pub const TURNED_AWAY_MAX: usize = 64;
+
+/// File descriptors that connections never take: for reading certificates and tokens, and for whatever a system library wants.
+pub const DESCRIPTORS_FREE: usize = 64;
+
+/// File descriptors that the relay itself has open, beside its listening sockets: the standard streams, the poller and its wakers, measurements.
+pub const DESCRIPTORS_OWN: usize = 32;
+
+/// Whatever the system says, one session with all its lanes has a place: an embedded relay serves no more.
+pub const CONNECTIONS_LEAST: usize = 34;
+
+/// What an address may do is counted by the minute.
+pub const MINUTE_MS: u64 = 60_000;
+
+/// How exactly the switchboard knows when a seat was last heard, and when it spoke. Once a second keeps it off the data path.
 pub const HEARD_STEP_MS: u64 = 1000;
 
 /// How long both sides of a pair must have been quiet before the relay, which ends, takes it that nothing is under way any more, in
 /// milliseconds: a busy machine moves bytes between two sockets within this, and nobody minds it at the end.
 pub const QUIET_MS: u64 = 200;
+
+/// How often the clock is looked at, at least: a newcomer may bring a deadline that nobody was waiting for.
+pub const LOOK_MS: u64 = 1000;
 
 /// When one side ends: the time to deliver what was said before and to say goodbye.
 pub const FAREWELL_MS: u64 = 5000;
@@ -149,5 +171,9 @@ pub const MOVES_MAX: usize = 32;
 const _: () = assert!(PING_MS < YIELD_MS && YIELD_MS < DEAD_MS);
 // Two signs of life of a client and some seconds; a seat that is closed in any case need not yield.
 const _: () = assert!(2 * KEEPALIVE_MS < HELD_YIELD_MS && HELD_YIELD_MS < DEAD_MS);
-// A seat is looked at with every ping, so being paired need not bring its next look forward.
-const _: () = assert!(PING_MS < FIRST_WORD_MS);
+
+/// A time in milliseconds, as the machines count.
+#[must_use]
+pub fn in_ms(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

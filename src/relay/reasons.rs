@@ -1,7 +1,7 @@
 //! Why somebody was refused, and why a connection ended, in one word each: the words of the log and of the measurements. They stay as they
 //! are, since people's alarms name them.
 
-use super::switchboard::Refusal;
+use super::refusal::Refusal;
 
 /// Words that are counted one by one.
 pub trait Reason: Copy + 'static {
@@ -57,10 +57,24 @@ reasons! {
         Taken = "taken",
         /// A room of one's own was asked for, and somebody is in it.
         Occupied = "occupied",
+        /// Neither of two has shown a token.
+        NoToken = "no_token",
         /// There are as many rooms as there may be.
-        Full = "full",
+        Rooms = "rooms",
+        /// In as many rooms as may be somebody waits.
+        Waiting = "waiting",
+        /// As many pairs as may be are joined.
+        Sessions = "sessions",
+        /// As many as may wait without a token do.
+        Guests = "guests",
         /// There are as many connections as there may be.
         Connections = "connections",
+        /// This address has as many connections as it may have.
+        AddressConnections = "address_connections",
+        /// This address has asked for seats too often.
+        AddressJoins = "address_joins",
+        /// This address has opened too many rooms.
+        AddressRooms = "address_rooms",
         /// The relay is about to end.
         GoingAway = "going_away",
     }
@@ -81,6 +95,12 @@ reasons! {
         Silent = "silent",
         /// It was paired, and said nothing to the other side.
         Wordless = "wordless",
+        /// It waited alone for as long as it may.
+        WaitedTooLong = "waited_too_long",
+        /// It was paired, and neither side said anything for a long time.
+        Idle = "idle",
+        /// It was paired, and the two have said as much as they may.
+        Spent = "spent",
         /// The relay ends.
         GoingAway = "going_away",
     }
@@ -91,7 +111,15 @@ impl From<Refusal> for Refused {
         match refusal {
             Refusal::Taken => Refused::Taken,
             Refusal::RoomOccupied => Refused::Occupied,
-            Refusal::Full => Refused::Full,
+            Refusal::NoToken => Refused::NoToken,
+            Refusal::TooManyRooms => Refused::Rooms,
+            Refusal::TooManyWaiting => Refused::Waiting,
+            Refusal::TooManySessions => Refused::Sessions,
+            Refusal::TooManyGuests => Refused::Guests,
+            Refusal::TooManyConnections => Refused::Connections,
+            Refusal::AddressConnections => Refused::AddressConnections,
+            Refusal::AddressJoins { .. } => Refused::AddressJoins,
+            Refusal::AddressRooms { .. } => Refused::AddressRooms,
             Refusal::GoingAway => Refused::GoingAway,
         }
     }

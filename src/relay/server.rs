@@ -14,12 +14,14 @@ use smol::net::{TcpListener, TcpStream};
 
 use super::caller::Caller;
 use super::crew::Crew;
+use super::descriptors;
 use super::door::{House, serve};
 use super::exchange::Exchange;
 use super::front::Front;
-use super::limits::{ACCEPT_PAUSE_MS, CONNECTIONS_MAX, HANDSHAKE_MS, PING_MS, SHUTDOWN_MS, TLS_BUFFER_MAX};
+use super::limits::{ACCEPT_PAUSE_MS, LOOK_MS, SHUTDOWN_MS, TLS_BUFFER_MAX};
 use super::metrics;
 use super::options::{RelayOptions, TlsFiles};
+use super::porter::Porter;
 use super::reasons::Refused;
 use super::records::Records;
 use super::socket::Socket;
@@ -81,16 +83,24 @@ impl Relay {
         let front = options.front.as_ref().map(|front| Front::open(front, options.tls.is_some()));
         let front = front.transpose()?.map(Arc::new);
         let started = Instant::now();
-        let clock = Box::new(move || u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX));
+        let clock = move || u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        // The relay within one side of a session has one session, and knows nobody by their address.
+        let is_embedded = options.only_rooms.is_some();
+        let limits =
+            if is_embedded { options.limits.clone().of_no_address() } else { options.limits.clone() };
+        let connections_max = descriptors::connections_max(!is_embedded, listeners.len());
+        let trusted = options.trusted_proxies.clone();
         let house = Arc::new(House {
             exchange: Arc::new(
-                Exchange::new(clock).with_records(Arc::new(Records::new(options.log_addresses))),
+                Exchange::new(&limits, Box::new(clock))
+                    .with_records(Arc::new(Records::new(options.log_addresses))),
             ),
             only_rooms: options.only_rooms.clone(),
+            porter: Arc::new(Porter::new(&limits, connections_max, trusted, Box::new(clock))),
+            limits,
             tokens,
             trusted_proxies: options.trusted_proxies.clone(),
             front,
-            patience: Duration::from_millis(HANDSHAKE_MS),
             draining: Cancel::new(),
             closing: Cancel::new(),
         });
@@ -215,18 +225,18 @@ async fn accept(listener: TcpListener, door: Door, present: Sender<()>) {
                 continue;
             }
         };
-        if present.sender_count() > CONNECTIONS_MAX {
+        let Some(arrival) = door.house.porter.receive(peer.ip()) else {
             let caller = Caller { address: peer.ip(), token_name: None };
             door.house.exchange.records.refused(Refused::Connections, &caller);
             continue;
-        }
+        };
         let (house, acceptor, present) = (Arc::clone(&door.house), door.acceptor.clone(), present.clone());
         door.crew.spawn(async move {
             let metrics = &house.exchange.records.metrics;
             metrics.accepted.add(1);
             let _entered = metrics.connections.enter();
             if let Some(socket) = prepare(stream, acceptor, &house).await {
-                serve(socket, peer.ip(), Arc::clone(&house)).await;
+                serve(socket, arrival, Arc::clone(&house)).await;
             }
             drop(present);
         });
@@ -241,7 +251,7 @@ async fn prepare(stream: TcpStream, acceptor: Option<TlsAcceptor>, house: &House
         return Some(Socket::Plain(stream));
     };
     let late = async {
-        pause(HANDSHAKE_MS).await;
+        Timer::after(house.limits.handshake).await;
         Err(std::io::ErrorKind::TimedOut.into())
     };
     let closed = async {
@@ -258,14 +268,13 @@ async fn prepare(stream: TcpStream, acceptor: Option<TlsAcceptor>, house: &House
     }
 }
 
-/// Lets time pass for the switchboard. A new seat is due one ping interval after it was taken at the earliest, so looking
-/// that often misses none.
+/// Lets time pass for the switchboard.
 async fn keep_time(house: Arc<House<Socket>>) {
     loop {
         let due_ms = house.exchange.tick();
         house.exchange.records.settle();
         let now_ms = house.exchange.now_ms();
-        let wait_ms = due_ms.map_or(PING_MS, |due_ms| due_ms.saturating_sub(now_ms).min(PING_MS));
+        let wait_ms = due_ms.map_or(LOOK_MS, |due_ms| due_ms.saturating_sub(now_ms).min(LOOK_MS));
         pause(wait_ms).await;
     }
 }

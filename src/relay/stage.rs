@@ -14,9 +14,14 @@ use futures_util::StreamExt;
 
 use super::door::{House, serve};
 use super::exchange::Exchange;
+use super::limits::Limits;
 use super::pipe::{Pipe, pipe};
+use super::porter::Porter;
 use super::room::Rooms;
 use crate::events::Cancel;
+
+/// Where everybody comes from.
+const PEER: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 pub type Client = WebSocketStream<Pipe>;
 
@@ -29,14 +34,24 @@ pub struct Stage {
 
 impl Stage {
     pub fn new(only_room: Option<&str>) -> Stage {
-        // Nobody is slow here: the machine that runs the tests may be.
-        Stage::with_patience(only_room, Duration::from_secs(600))
+        Stage::with_limits(only_room, Limits::default())
     }
 
     pub fn with_patience(only_room: Option<&str>, patience: Duration) -> Stage {
+        Stage::with(only_room, Limits { header: patience, ..Limits::default() })
+    }
+
+    pub fn with_limits(only_room: Option<&str>, limits: Limits) -> Stage {
+        // Nobody is slow here: the machine that runs the tests may be.
+        Stage::with(only_room, Limits { header: Duration::from_secs(600), ..limits })
+    }
+
+    fn with(only_room: Option<&str>, limits: Limits) -> Stage {
         let now_ms = Arc::new(AtomicU64::new(1));
         let clock = Arc::clone(&now_ms);
-        let exchange = Arc::new(Exchange::new(Box::new(move || clock.load(Ordering::Relaxed))));
+        let clock = move || clock.load(Ordering::Relaxed);
+        let porter = Porter::new(&limits, usize::MAX, Vec::new(), Box::new(clock.clone()));
+        let exchange = Arc::new(Exchange::new(&limits, Box::new(clock)));
         let only_rooms = only_room.map(|room| {
             let rooms = Rooms::default();
             rooms.admit(room).unwrap();
@@ -45,10 +60,11 @@ impl Stage {
         let house = House {
             exchange,
             only_rooms,
+            limits,
+            porter: Arc::new(porter),
             tokens: None,
             trusted_proxies: Vec::new(),
             front: None,
-            patience,
             draining: Cancel::new(),
             closing: Cancel::new(),
         };
@@ -62,14 +78,19 @@ impl Stage {
 
     pub fn connect(&self, capacity: usize) -> Pipe {
         let (client, server) = pipe(capacity);
-        self.executor.spawn(serve(server, PEER, Arc::clone(&self.house))).detach();
+        self.executor.spawn(self.receive(server)).detach();
         client
+    }
+
+    fn receive(&self, server: Pipe) -> impl Future<Output = ()> + 'static {
+        let arrival = self.house.porter.receive(PEER).unwrap();
+        serve(server, arrival, Arc::clone(&self.house))
     }
 
     /// Serves whoever comes through this door, for as long as it is polled.
     pub async fn serve(&self, door: smol::channel::Receiver<Pipe>) {
         while let Ok(server) = door.recv().await {
-            self.executor.spawn(serve(server, PEER, Arc::clone(&self.house))).detach();
+            self.executor.spawn(self.receive(server)).detach();
         }
     }
 
@@ -108,9 +129,6 @@ impl Stage {
         }
     }
 }
-
-/// Where everybody comes from.
-const PEER: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 /// The upgrade by hand: a client library takes a server that speaks byte by byte for an attacker.
 pub async fn upgrade(mut stream: Pipe, query: &str) -> Result<Pipe, (u16, String)> {

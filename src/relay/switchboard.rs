@@ -8,13 +8,17 @@
 //! ```text
 //!            Join                 Join (other role)
 //!   (free) ───────▶ one waits ───────────────────────▶ paired
-//!      ▲                │ Left, silent, yielded            │ one ends in any way, or says nothing: both leave
+//!      ▲                │ Left, silent, yielded,           │ one ends in any way, or says nothing: both leave
+//!      │                │ waited too long                  │ both say nothing for long: both leave
 //!      └────────────────┴──────────────────────────────────┘
 //! ```
+//!
+//! Where tokens are in force, whoever shows none is a guest: fewer of them wait, for less time, and two of them never meet.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use super::limits::{DEAD_MS, FIRST_WORD_MS, HELD_YIELD_MS, PING_MS, YIELD_MS};
+use super::limits::{DEAD_MS, FIRST_WORD_MS, HELD_YIELD_MS, Limits, PING_MS, YIELD_MS, in_ms};
+use super::refusal::Refusal;
 use super::room::RoomName;
 use crate::defects::{self, Defect};
 use crate::proto::role::Role;
@@ -34,12 +38,15 @@ pub enum Input {
         room: RoomName,
         /// As what.
         role: Role,
+        /// What the newcomer has shown.
+        standing: Standing,
         /// Only if nobody is in the room yet: the maker of a code wants a number of its own.
         fresh: bool,
     },
     /// The seat's client said something, be it a pong.
     Heard(SeatId),
-    /// The seat's client has begun its first message, maybe while it was still waiting.
+    /// The seat's client said something that is for its partner, maybe while it was still waiting. The first time is told at once,
+    /// and then once in a while is enough. It was heard by that, too.
     Spoke(SeatId),
     /// The relay has stopped reading from the seat since its partner takes nothing, or reads again. A seat that is not
     /// being read cannot be heard, so its silence says nothing.
@@ -52,6 +59,17 @@ pub enum Input {
     Drain,
     /// The relay ends.
     Shutdown,
+}
+
+/// What somebody is to a relay that may have tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// There are no tokens here: everybody is welcome.
+    Open,
+    /// It has shown a token.
+    Member,
+    /// It has shown none, where there are some.
+    Guest,
 }
 
 /// What to do outside.
@@ -74,19 +92,6 @@ pub enum Effect {
     Close(SeatId, Reason),
 }
 
-/// Why somebody gets no seat.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
-    /// Somebody alive has this seat.
-    Taken,
-    /// A fresh room was asked for, and somebody is in it.
-    RoomOccupied,
-    /// There are as many rooms as there may be.
-    Full,
-    /// The relay is about to end.
-    GoingAway,
-}
-
 /// Why a connection is ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
@@ -98,6 +103,12 @@ pub enum Reason {
     Silent,
     /// It was paired, and answered pings at most.
     Wordless,
+    /// It has waited alone for as long as it may.
+    WaitedTooLong,
+    /// It was paired, and neither of the two has said anything to the other for a long time.
+    Idle,
+    /// It was paired, and the two have said as much as they may.
+    Spent,
     /// The relay ends.
     GoingAway,
 }
@@ -105,25 +116,46 @@ pub enum Reason {
 /// The machine. See the module's page.
 #[derive(Debug)]
 pub struct Switchboard {
-    rooms_max: usize,
+    bounds: Bounds,
     rooms: BTreeMap<RoomName, Room>,
     seats: BTreeMap<SeatId, Seat>,
+    /// Rooms in which two are joined.
+    sessions: usize,
+    /// Rooms in which a guest waits.
+    guests: usize,
     /// When to look at each seat next. Exactly one entry a seat, equal to its `due_ms`.
     due: BTreeSet<(u64, SeatId)>,
     effects: VecDeque<Effect>,
     going_away: bool,
 }
 
+/// What the switchboard keeps of the relay's limits.
+#[derive(Debug)]
+struct Bounds {
+    rooms: usize,
+    waiting: usize,
+    sessions: usize,
+    guests: usize,
+    wait_ms: u64,
+    guest_wait_ms: u64,
+    idle_ms: u64,
+}
+
 #[derive(Debug, Default)]
 struct Room {
     sender: Option<SeatId>,
     receiver: Option<SeatId>,
+    /// When one of the two said something to the other last, or when they met.
+    said_ms: u64,
 }
 
 #[derive(Debug)]
 struct Seat {
     room: RoomName,
     role: Role,
+    standing: Standing,
+    /// As long as it may be alone.
+    until_ms: u64,
     heard_ms: u64,
     held: bool,
     first_word: FirstWord,
@@ -143,13 +175,24 @@ enum FirstWord {
 }
 
 impl Switchboard {
-    /// An empty one for at most `rooms_max` rooms.
+    /// An empty one.
     #[must_use]
-    pub fn new(rooms_max: usize) -> Switchboard {
+    pub fn new(limits: &Limits) -> Switchboard {
+        let bounds = Bounds {
+            rooms: limits.rooms,
+            waiting: limits.waiting,
+            sessions: limits.sessions,
+            guests: limits.guest_waiting,
+            wait_ms: in_ms(limits.wait),
+            guest_wait_ms: in_ms(limits.guest_wait.min(limits.wait)),
+            idle_ms: in_ms(limits.idle),
+        };
         Switchboard {
-            rooms_max,
+            bounds,
             rooms: BTreeMap::new(),
             seats: BTreeMap::new(),
+            sessions: 0,
+            guests: 0,
             due: BTreeSet::new(),
             effects: VecDeque::new(),
             going_away: false,
@@ -159,9 +202,11 @@ impl Switchboard {
     /// Takes in what happened. Seats that are not (or no longer) known are ignored: their news crossed a [`Effect::Close`].
     pub fn handle(&mut self, input: Input, now_ms: u64) {
         match input {
-            Input::Join { seat, room, role, fresh } => self.join(seat, room, role, fresh, now_ms),
+            Input::Join { seat, room, role, standing, fresh } => {
+                self.join(seat, room, (role, standing), fresh, now_ms);
+            }
             Input::Heard(seat) => self.touch(seat, now_ms),
-            Input::Spoke(seat) => self.spoke(seat),
+            Input::Spoke(seat) => self.spoke(seat, now_ms),
             Input::Held(seat, held) => self.hold(seat, held, now_ms),
             Input::Left(seat) => self.leave(seat, None),
             Input::Tick => self.tick(now_ms),
@@ -175,8 +220,7 @@ impl Switchboard {
         self.effects.pop_front()
     }
 
-    /// When the next [`Input::Tick`] is due, if anybody is here. No seat is due earlier than one ping interval after it
-    /// was taken, so a driver that looks at least that often misses nothing.
+    /// When the next [`Input::Tick`] is due, if anybody is here. Any input may bring it forward.
     #[must_use]
     pub fn next_deadline(&self) -> Option<u64> {
         self.due.first().map(|(due_ms, _)| *due_ms)
@@ -191,44 +235,66 @@ impl Switchboard {
     /// In how many rooms somebody waits.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.rooms.len() - self.sessions()
+        self.rooms.len() - self.sessions
+    }
+
+    /// In how many of those it is a guest.
+    #[must_use]
+    pub fn guests(&self) -> usize {
+        self.guests
     }
 
     /// In how many rooms two are joined.
     #[must_use]
     pub fn sessions(&self) -> usize {
-        self.seats.len() - self.rooms.len()
+        self.sessions
     }
 
-    fn join(&mut self, id: SeatId, name: RoomName, role: Role, fresh: bool, now_ms: u64) {
+    /// Whether somebody is in this room.
+    #[must_use]
+    pub fn has(&self, room: &RoomName) -> bool {
+        self.rooms.contains_key(room)
+    }
+
+    fn join(&mut self, id: SeatId, name: RoomName, who: (Role, Standing), fresh: bool, now_ms: u64) {
         if self.seats.contains_key(&id) {
             return;
         }
-        if let Err(refusal) = self.admit(&name, role, fresh, now_ms) {
+        if let Err(refusal) = self.admit(&name, who, fresh, now_ms) {
             self.effects.push_back(Effect::Refused(id, refusal));
             return;
         }
-        let room = self.rooms.entry(name.clone()).or_default();
-        *room.seat_mut(role) = Some(id);
-        self.effects.push_back(match room.seat(role.other()) {
-            Some(waiting) => Effect::Paired { waiting, newcomer: id },
-            None => Effect::Seated(id),
-        });
-        let ping_ms = now_ms.saturating_add(PING_MS);
-        self.due.insert((ping_ms, id));
+        let (role, standing) = who;
+        let may_wait_ms = match standing {
+            Standing::Open | Standing::Member => self.bounds.wait_ms,
+            Standing::Guest => self.bounds.guest_wait_ms,
+        };
         let seat = Seat {
-            room: name,
+            room: name.clone(),
             role,
+            standing,
+            until_ms: now_ms.saturating_add(may_wait_ms),
             heard_ms: now_ms,
             held: false,
             first_word: FirstWord::NotAskedFor,
-            ping_ms,
-            due_ms: ping_ms,
+            ping_ms: now_ms.saturating_add(PING_MS),
+            due_ms: 0,
         };
         self.seats.insert(id, seat);
-        if let Some(waiting) = self.partner(id) {
-            self.expect_first_word(waiting, now_ms);
-            self.expect_first_word(id, now_ms);
+        self.occupy(name, role, Some(id));
+        match self.partner(id) {
+            Some(waiting) => {
+                self.effects.push_back(Effect::Paired { waiting, newcomer: id });
+                self.said(id, now_ms);
+                for seat in [waiting, id] {
+                    self.expect_first_word(seat, now_ms);
+                    self.plan(seat);
+                }
+            }
+            None => {
+                self.effects.push_back(Effect::Seated(id));
+                self.plan(id);
+            }
         }
     }
 
@@ -240,25 +306,45 @@ impl Switchboard {
         }
     }
 
-    fn spoke(&mut self, id: SeatId) {
+    fn spoke(&mut self, id: SeatId, now_ms: u64) {
+        self.touch(id, now_ms);
+        self.said(id, now_ms);
         if let Some(seat) = self.seats.get_mut(&id) {
             seat.first_word = FirstWord::Said;
         }
     }
 
+    /// Something moves in the seat's room.
+    fn said(&mut self, id: SeatId, now_ms: u64) {
+        if let Some(seat) = self.seats.get(&id)
+            && let Some(room) = self.rooms.get_mut(&seat.room)
+        {
+            room.said_ms = room.said_ms.max(now_ms);
+        }
+    }
+
     /// Whether there is a seat; one whose owner has fallen silent is cleared for the newcomer.
-    fn admit(&mut self, name: &RoomName, role: Role, fresh: bool, now_ms: u64) -> Result<(), Refusal> {
+    fn admit(
+        &mut self,
+        name: &RoomName,
+        (role, standing): (Role, Standing),
+        fresh: bool,
+        now_ms: u64,
+    ) -> Result<(), Refusal> {
         if self.going_away {
             return Err(Refusal::GoingAway);
         }
         let Some(room) = self.rooms.get(name) else {
-            return if self.rooms.len() < self.rooms_max { Ok(()) } else { Err(Refusal::Full) };
+            if self.rooms.len() >= self.bounds.rooms {
+                return Err(Refusal::TooManyRooms);
+            }
+            return self.may_wait(standing, None);
         };
         if fresh {
             return Err(Refusal::RoomOccupied);
         }
         let Some(owner) = room.seat(role) else {
-            return Ok(());
+            return self.may_meet(standing, room.seat(role.other()));
         };
         // Of one that is not read nothing can be heard: whether it is worth waiting for, the partner tells that holds it back.
         let holder = self.partner(owner).filter(|_| self.is_excused(owner));
@@ -266,7 +352,33 @@ impl Switchboard {
         if self.silent_ms(judged, now_ms) < yield_ms {
             return Err(Refusal::Taken);
         }
+        self.may_wait(standing, Some(owner))?;
         self.leave(owner, Some(Reason::Yielded));
+        Ok(())
+    }
+
+    /// Whether one more may wait, in the place of `owner` if somebody is to leave for it.
+    fn may_wait(&self, standing: Standing, owner: Option<SeatId>) -> Result<(), Refusal> {
+        let alone = owner.filter(|owner| self.partner(*owner).is_none());
+        let freed = usize::from(alone.is_some());
+        if self.waiting() - freed >= self.bounds.waiting {
+            return Err(Refusal::TooManyWaiting);
+        }
+        let freed = usize::from(alone.is_some_and(|alone| self.is_guest(alone)));
+        if standing == Standing::Guest && self.guests - freed >= self.bounds.guests {
+            return Err(Refusal::TooManyGuests);
+        }
+        Ok(())
+    }
+
+    /// Whether one more pair may be, and be this one.
+    fn may_meet(&self, standing: Standing, waiting: Option<SeatId>) -> Result<(), Refusal> {
+        if standing == Standing::Guest && waiting.is_some_and(|waiting| self.is_guest(waiting)) {
+            return Err(Refusal::NoToken);
+        }
+        if self.sessions >= self.bounds.sessions {
+            return Err(Refusal::TooManySessions);
+        }
         Ok(())
     }
 
@@ -291,15 +403,17 @@ impl Switchboard {
     /// Frees the seat, and its partner's with it. `reason` is what to tell its client, if it is still there.
     fn leave(&mut self, id: SeatId, reason: Option<Reason>) {
         let partner = self.partner(id);
-        if self.remove(id)
-            && let Some(reason) = reason
-        {
-            self.effects.push_back(Effect::Close(id, reason));
+        if let Some(reason) = reason {
+            self.close(id, reason);
+        } else {
+            self.remove(id);
         }
-        if let Some(partner) = partner
-            && self.remove(partner)
-        {
-            self.effects.push_back(Effect::Close(partner, Reason::PartnerLeft));
+        if let Some(partner) = partner {
+            // What neither has done is the fault of none.
+            self.close(
+                partner,
+                if reason == Some(Reason::Idle) { Reason::Idle } else { Reason::PartnerLeft },
+            );
         }
     }
 
@@ -310,26 +424,47 @@ impl Switchboard {
             if self.is_excused(id) || defects::has(Defect::SeatNeverGivenUp) {
                 self.touch(id, now_ms);
             }
-            if self.silent_ms(id, now_ms) >= DEAD_MS {
-                self.leave(id, Some(Reason::Silent));
+            if let Some(reason) = self.overdue(id, now_ms) {
+                self.leave(id, Some(reason));
                 continue;
             }
-            if self.first_word_due(id).is_some_and(|due_ms| due_ms <= now_ms) {
-                self.leave(id, Some(Reason::Wordless));
-                continue;
-            }
-            let first_word_ms = self.first_word_due(id).unwrap_or(u64::MAX);
-            self.due.pop_first();
-            let Some(seat) = self.seats.get_mut(&id) else {
-                continue;
-            };
-            if seat.ping_ms <= now_ms {
+            if let Some(seat) = self.seats.get_mut(&id)
+                && seat.ping_ms <= now_ms
+            {
                 self.effects.push_back(Effect::Ping(id));
                 seat.ping_ms = now_ms.saturating_add(PING_MS);
             }
-            seat.due_ms = seat.ping_ms.min(seat.heard_ms.saturating_add(DEAD_MS)).min(first_word_ms);
-            self.due.insert((seat.due_ms, id));
+            self.due.pop_first();
+            self.plan(id);
         }
+    }
+
+    /// Why the seat's time is over, if it is.
+    fn overdue(&self, id: SeatId, now_ms: u64) -> Option<Reason> {
+        let is_over = |due_ms: Option<u64>| due_ms.is_some_and(|due_ms| due_ms <= now_ms);
+        if self.silent_ms(id, now_ms) >= DEAD_MS {
+            return Some(Reason::Silent);
+        }
+        if is_over(self.first_word_due(id)) {
+            return Some(Reason::Wordless);
+        }
+        if is_over(self.waits_until(id)) {
+            return Some(Reason::WaitedTooLong);
+        }
+        is_over(self.idle_from(id)).then_some(Reason::Idle)
+    }
+
+    /// Writes down when the seat is to be looked at next: at its earliest deadline, as things are now. Whatever happens later, but for a
+    /// newcomer, only moves that back.
+    fn plan(&mut self, id: SeatId) {
+        let later = [self.first_word_due(id), self.waits_until(id), self.idle_from(id)];
+        let Some(seat) = self.seats.get_mut(&id) else {
+            return;
+        };
+        self.due.remove(&(seat.due_ms, id));
+        let alive_ms = seat.ping_ms.min(seat.heard_ms.saturating_add(DEAD_MS));
+        seat.due_ms = later.into_iter().flatten().fold(alive_ms, u64::min);
+        self.due.insert((seat.due_ms, id));
     }
 
     fn drain(&mut self) {
@@ -337,7 +472,7 @@ impl Switchboard {
         let alone: Vec<SeatId> =
             self.seats.keys().copied().filter(|id| self.partner(*id).is_none()).collect();
         for id in alone {
-            self.leave(id, Some(Reason::GoingAway));
+            self.close(id, Reason::GoingAway);
         }
     }
 
@@ -345,23 +480,42 @@ impl Switchboard {
         self.going_away = true;
         let everybody: Vec<SeatId> = self.seats.keys().copied().collect();
         for id in everybody {
-            self.remove(id);
-            self.effects.push_back(Effect::Close(id, Reason::GoingAway));
+            self.close(id, Reason::GoingAway);
+        }
+    }
+
+    fn close(&mut self, id: SeatId, reason: Reason) {
+        if self.remove(id) {
+            self.effects.push_back(Effect::Close(id, reason));
         }
     }
 
     fn remove(&mut self, id: SeatId) -> bool {
-        let Some(seat) = self.seats.remove(&id) else {
+        let Some(seat) = self.seats.get(&id) else {
             return false;
         };
         self.due.remove(&(seat.due_ms, id));
-        if let Some(room) = self.rooms.get_mut(&seat.room) {
-            *room.seat_mut(seat.role) = None;
-            if room.sender.is_none() && room.receiver.is_none() {
-                self.rooms.remove(&seat.room);
-            }
+        let (room, role) = (seat.room.clone(), seat.role);
+        self.occupy(room, role, None);
+        self.seats.remove(&id).is_some()
+    }
+
+    /// Puts somebody on a seat of a room, or nobody, and counts again what the room is. The seat itself must be known.
+    fn occupy(&mut self, name: RoomName, role: Role, id: Option<SeatId>) {
+        let room = self.rooms.entry(name.clone()).or_default();
+        let before = [room.sender, room.receiver];
+        *room.seat_mut(role) = id;
+        let after = [room.sender, room.receiver];
+        if after == [None, None] {
+            self.rooms.remove(&name);
         }
-        true
+        let is_pair = |seats: [Option<SeatId>; 2]| usize::from(seats.iter().all(Option::is_some));
+        let guests = |seats: [Option<SeatId>; 2]| match seats {
+            [Some(alone), None] | [None, Some(alone)] => usize::from(self.is_guest(alone)),
+            _ => 0,
+        };
+        self.guests = self.guests + guests(after) - guests(before);
+        self.sessions = self.sessions + is_pair(after) - is_pair(before);
     }
 
     fn partner(&self, id: SeatId) -> Option<SeatId> {
@@ -374,6 +528,23 @@ impl Switchboard {
     fn is_excused(&self, id: SeatId) -> bool {
         let held = |id: SeatId| self.seats.get(&id).is_some_and(|seat| seat.held);
         held(id) && self.partner(id).is_some_and(|partner| !held(partner))
+    }
+
+    fn is_guest(&self, id: SeatId) -> bool {
+        self.seats.get(&id).is_some_and(|seat| seat.standing == Standing::Guest)
+    }
+
+    /// Until when it may wait, if it is alone.
+    fn waits_until(&self, id: SeatId) -> Option<u64> {
+        let seat = self.seats.get(&id)?;
+        self.partner(id).is_none().then_some(seat.until_ms)
+    }
+
+    /// From when on it is idle, if it is paired and nothing more is said.
+    fn idle_from(&self, id: SeatId) -> Option<u64> {
+        self.partner(id)?;
+        let room = self.rooms.get(&self.seats.get(&id)?.room)?;
+        Some(room.said_ms.saturating_add(self.bounds.idle_ms))
     }
 
     fn first_word_due(&self, id: SeatId) -> Option<u64> {

@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+pub use super::switchboard::Standing;
+
 /// Who asks for a seat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Visitor {
@@ -9,15 +11,4 @@ pub struct Visitor {
     pub address: IpAddr,
     /// What it may do.
     pub standing: Standing,
-}
-
-/// What somebody may do who asks for a seat.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// The relay knows no tokens: everybody may everything.
-    Open,
-    /// It has shown a token that the relay knows.
-    Member,
-    /// It has shown none: it may only meet a member.
-    Guest,
 }

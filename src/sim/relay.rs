@@ -6,8 +6,9 @@ use crate::relay::forward::decoder::{Control, Decoder};
 use crate::relay::forward::header::{CODE_GOING_AWAY, CODE_NORMAL, CODE_POLICY, Violation};
 use crate::relay::forward::outbox::{Outbox, Parting};
 use crate::relay::forward::store::{Size, Store};
-use crate::relay::limits::{FAREWELL_MS, ROOMS_MAX};
-use crate::relay::switchboard::{Effect, Input, Reason, Refusal, SeatId, Switchboard};
+use crate::relay::limits::{FAREWELL_MS, Limits};
+use crate::relay::refusal::Refusal;
+use crate::relay::switchboard::{Effect, Input, Reason, SeatId, Standing, Switchboard};
 
 /// One life of the relay.
 #[derive(Debug)]
@@ -24,7 +25,6 @@ pub struct Seat {
     outbox: Outbox,
     ended: Option<Ending>,
     dismissed: Option<Reason>,
-    spoke: bool,
     held: bool,
     partner: Option<ConnId>,
     // Once it is being seen off: what it has yet to be told, and until when.
@@ -41,7 +41,7 @@ enum Ending {
 impl Relay {
     /// A relay with nobody in it.
     pub fn new() -> Relay {
-        Relay { switchboard: Switchboard::new(ROOMS_MAX), ticks_at_ms: u64::MAX }
+        Relay { switchboard: Switchboard::new(&Limits::default()), ticks_at_ms: u64::MAX }
     }
 }
 
@@ -54,7 +54,13 @@ impl Net {
         let answer = if self.relay.is_none() {
             Err(Refused::Unreachable)
         } else {
-            self.tell_switchboard(Input::Join { seat: SeatId(id.0), room, role, fresh })
+            self.tell_switchboard(Input::Join {
+                seat: SeatId(id.0),
+                room,
+                role,
+                standing: Standing::Open,
+                fresh,
+            })
         };
         if answer.is_ok()
             && let Some(conn) = self.conns.get_mut(&id)
@@ -219,16 +225,13 @@ impl Net {
         if let Err(violation) = absorbed {
             *ended = Some(Ending::Broke(violation));
         }
-        let speaks = !seat.spoke && !seat.store.ready().is_empty();
-        seat.spoke |= speaks;
+        let speaks = !seat.store.ready().is_empty();
         let reads_again = std::mem::take(&mut seat.held);
         if reads_again {
             let _ = self.tell_switchboard(Input::Held(SeatId(id.0), false));
         }
-        let _ = self.tell_switchboard(Input::Heard(SeatId(id.0)));
-        if speaks {
-            let _ = self.tell_switchboard(Input::Spoke(SeatId(id.0)));
-        }
+        let seat = SeatId(id.0);
+        let _ = self.tell_switchboard(if speaks { Input::Spoke(seat) } else { Input::Heard(seat) });
         true
     }
 
@@ -303,7 +306,7 @@ impl Net {
                     self.clock.after(0, Happening::Pair(ConnId(waiting.0), ConnId(newcomer.0)));
                 }
                 Effect::Refused(_, Refusal::Taken | Refusal::RoomOccupied) => answer = Err(Refused::Taken),
-                Effect::Refused(_, Refusal::Full | Refusal::GoingAway) => answer = Err(Refused::Full),
+                Effect::Refused(..) => answer = Err(Refused::Full),
                 // The connection may be in hand right now, so it is told a moment later.
                 Effect::Ping(seat) => self.clock.after(0, Happening::Ping(ConnId(seat.0))),
                 Effect::Close(seat, reason) => {
@@ -356,8 +359,8 @@ impl Seat {
             (Some(Ending::Broke(violation)), _) => violation.code(),
             (Some(Ending::Closed(code)), _) => code.unwrap_or(CODE_NORMAL),
             (None, Some(Reason::GoingAway)) => CODE_GOING_AWAY,
-            (None, Some(Reason::Yielded | Reason::Silent | Reason::Wordless)) => CODE_POLICY,
             (Some(Ending::Gone), _) | (None, Some(Reason::PartnerLeft) | None) => CODE_NORMAL,
+            (None, Some(_)) => CODE_POLICY,
         };
         Parting { code, reason: "" }
     }

@@ -35,9 +35,11 @@ const PURE: &[&str] = &[
     "receive/machine",
     "relay/switchboard",
     "relay/forward/",
+    "relay/gate",
     "relay/http",
     "relay/quota",
     "relay/reasons",
+    "relay/refusal",
     "relay/metrics/text",
 ];
 

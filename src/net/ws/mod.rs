@@ -78,6 +78,14 @@ pub enum Closed {
     Broken(String),
 }
 
+impl Closed {
+    /// Whether the relay closed it for this reason, one of [`parting`](crate::proto::parting).
+    #[must_use]
+    pub fn is_for(&self, why: &str) -> bool {
+        matches!(self, Closed::Clean { code: POLICY, reason } if reason == why)
+    }
+}
+
 impl fmt::Display for Closed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -161,6 +169,8 @@ fn config() -> WebSocketConfig {
         .max_frame_size(Some(MESSAGE_BYTES_MAX))
 }
 
+/// RFC 6455, section 7.4.1: a message violates the policy.
+const POLICY: u16 = 1008;
 /// One fragment of the relay; larger ones would only be zeroed more often than filled.
 const READ_BUFFER_BYTES: usize = 64 << 10;
 /// Below it messages wait for [`Writer::flush`] and go out together; anything larger goes out at once.

@@ -138,19 +138,42 @@ fn golden_bytes_of_an_answer() {
 
 #[test]
 fn every_answer_is_one_line() {
-    for answer in [
-        INDEX,
-        OTHER_ROOM,
-        UNKNOWN_TOKEN,
-        TOO_LARGE,
-        TOO_SLOW,
-        SENDER_TAKEN,
-        RECEIVER_TAKEN,
-        FULL,
-        GOING_AWAY,
-    ] {
+    let refusals = refusals()
+        .into_iter()
+        .flat_map(|refusal| [Role::Send, Role::Receive].map(|role| Answer::refusing(refusal, role)));
+    for answer in [INDEX, OTHER_ROOM, UNKNOWN_TOKEN, TOO_LARGE, TOO_SLOW].into_iter().chain(refusals) {
         let text = String::from_utf8(answer.to_bytes(false)).unwrap();
         let (_, body) = text.split_once("\r\n\r\n").unwrap();
         assert!(body.ends_with('\n') && body.matches('\n').count() == 1 && body.len() < 120, "{body}");
+    }
+}
+
+fn refusals() -> [Refusal; 12] {
+    [
+        Refusal::Taken,
+        Refusal::RoomOccupied,
+        Refusal::NoToken,
+        Refusal::TooManyRooms,
+        Refusal::TooManyWaiting,
+        Refusal::TooManySessions,
+        Refusal::TooManyGuests,
+        Refusal::TooManyConnections,
+        Refusal::AddressConnections,
+        Refusal::AddressJoins { again_s: 7 },
+        Refusal::AddressRooms { again_s: 7 },
+        Refusal::GoingAway,
+    ]
+}
+
+#[test]
+fn who_may_come_again_later_is_told_when() {
+    for refusal in refusals() {
+        let text = String::from_utf8(Answer::refusing(refusal, Role::Send).to_bytes(false)).unwrap();
+        let is_for_later = text.starts_with("HTTP/1.1 429 ") || text.starts_with("HTTP/1.1 503 ");
+        let again = text.lines().find_map(|line| line.strip_prefix("Retry-After: "));
+        assert_eq!(again.is_some(), is_for_later, "{text}");
+        if matches!(refusal, Refusal::AddressJoins { .. } | Refusal::AddressRooms { .. }) {
+            assert_eq!(again, Some("7"));
+        }
     }
 }

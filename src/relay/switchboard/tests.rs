@@ -1,15 +1,25 @@
 //! The switchboard against a model that is too simple to be wrong, and the stories that explain it.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use proptest::prelude::*;
 
 use super::*;
 use crate::proto::limits::KEEPALIVE_MS;
-use crate::relay::limits::{DEAD_MS, FIRST_WORD_MS, HELD_YIELD_MS, PING_MS, YIELD_MS};
+use crate::relay::limits::{DEAD_MS, FIRST_WORD_MS, HELD_YIELD_MS, PING_MS, YIELD_MS, in_ms};
 
 fn join(seat: u64, room: &str, role: Role, fresh: bool) -> Input {
-    Input::Join { seat: SeatId(seat), room: RoomName::parse(room).unwrap(), role, fresh }
+    join_as(seat, room, role, Standing::Open, fresh)
+}
+
+fn join_as(seat: u64, room: &str, role: Role, standing: Standing, fresh: bool) -> Input {
+    Input::Join { seat: SeatId(seat), room: RoomName::parse(room).unwrap(), role, standing, fresh }
+}
+
+/// So many rooms, and no other limit that a test would notice.
+fn rooms(rooms: usize) -> Limits {
+    Limits { rooms, ..Limits::default() }
 }
 
 fn effects(switchboard: &mut Switchboard, input: Input, now_ms: u64) -> Vec<Effect> {
@@ -27,7 +37,7 @@ fn paired() -> Switchboard {
 }
 
 fn paired_without_a_word() -> Switchboard {
-    let mut switchboard = Switchboard::new(1);
+    let mut switchboard = Switchboard::new(&rooms(1));
     let first = effects(&mut switchboard, join(0, "r", Role::Send, false), 0);
     assert_eq!(first, [Effect::Seated(SeatId(0))]);
     let second = effects(&mut switchboard, join(1, "r", Role::Receive, false), 0);
@@ -57,7 +67,7 @@ fn a_silent_seat_yields_and_its_partner_goes_with_it() {
 
 #[test]
 fn a_fresh_room_is_one_with_nobody_in_it() {
-    let mut switchboard = Switchboard::new(2);
+    let mut switchboard = Switchboard::new(&rooms(2));
     effects(&mut switchboard, join(0, "r", Role::Receive, true), 0);
     // Not even a silent owner: the number is simply not free.
     let refused = effects(&mut switchboard, join(1, "r", Role::Send, true), DEAD_MS - 1);
@@ -68,10 +78,10 @@ fn a_fresh_room_is_one_with_nobody_in_it() {
 
 #[test]
 fn rooms_are_limited_and_seats_in_them_are_not_counted() {
-    let mut switchboard = Switchboard::new(1);
+    let mut switchboard = Switchboard::new(&rooms(1));
     effects(&mut switchboard, join(0, "r", Role::Send, false), 0);
     let refused = effects(&mut switchboard, join(1, "other", Role::Send, false), 0);
-    assert_eq!(refused, [Effect::Refused(SeatId(1), Refusal::Full)]);
+    assert_eq!(refused, [Effect::Refused(SeatId(1), Refusal::TooManyRooms)]);
     let welcome = effects(&mut switchboard, join(2, "r", Role::Receive, false), 0);
     assert!(matches!(welcome[..], [Effect::Paired { .. }]));
     effects(&mut switchboard, Input::Left(SeatId(0)), 0);
@@ -127,7 +137,7 @@ fn a_side_that_says_nothing_once_paired_gives_the_room_back() {
 
 #[test]
 fn the_time_for_the_first_word_begins_when_there_is_somebody_to_hear_it() {
-    let mut switchboard = Switchboard::new(1);
+    let mut switchboard = Switchboard::new(&rooms(1));
     effects(&mut switchboard, join(0, "r", Role::Send, false), 0);
     // It waits for longer than it has to speak later, within a ping and at odd times.
     let met_ms = 2 * FIRST_WORD_MS + 1234;
@@ -141,7 +151,7 @@ fn the_time_for_the_first_word_begins_when_there_is_somebody_to_hear_it() {
 
 #[test]
 fn a_word_said_while_waiting_is_a_first_word() {
-    let mut switchboard = Switchboard::new(1);
+    let mut switchboard = Switchboard::new(&rooms(1));
     effects(&mut switchboard, join(0, "r", Role::Send, false), 0);
     effects(&mut switchboard, Input::Spoke(SeatId(0)), 0);
     effects(&mut switchboard, join(1, "r", Role::Receive, false), 1000);
@@ -210,17 +220,144 @@ fn the_end_closes_everybody_and_admits_nobody() {
     assert_eq!(refused, [Effect::Refused(SeatId(2), Refusal::GoingAway)]);
 }
 
+#[test]
+fn each_kind_of_room_has_its_limit() {
+    let limits = Limits { waiting: 2, sessions: 1, ..Limits::default() };
+    let mut switchboard = Switchboard::new(&limits);
+    for seat in [0, 1] {
+        effects(&mut switchboard, join(seat, &seat.to_string(), Role::Send, false), 0);
+    }
+    let refused = effects(&mut switchboard, join(2, "2", Role::Send, false), 0);
+    assert_eq!(refused, [Effect::Refused(SeatId(2), Refusal::TooManyWaiting)]);
+    effects(&mut switchboard, join(3, "0", Role::Receive, false), 0);
+    assert_eq!((switchboard.waiting(), switchboard.sessions()), (1, 1));
+    let refused = effects(&mut switchboard, join(4, "1", Role::Receive, false), 0);
+    assert_eq!(refused, [Effect::Refused(SeatId(4), Refusal::TooManySessions)]);
+    // Who may not be paired now finds its partner there later.
+    effects(&mut switchboard, Input::Left(SeatId(0)), 0);
+    let paired = effects(&mut switchboard, join(5, "1", Role::Receive, false), 0);
+    assert_eq!(paired, [Effect::Paired { waiting: SeatId(1), newcomer: SeatId(5) }]);
+}
+
+#[test]
+fn who_is_refused_for_a_limit_drives_nobody_away() {
+    let mut switchboard = Switchboard::new(&Limits { waiting: 1, ..Limits::default() });
+    effects(&mut switchboard, join(0, "pair", Role::Send, false), 0);
+    effects(&mut switchboard, join(1, "pair", Role::Receive, false), 0);
+    effects(&mut switchboard, join(2, "other", Role::Send, false), 0);
+    // The silent owner's place would be one more to wait in.
+    let refused = effects(&mut switchboard, join(3, "pair", Role::Send, false), YIELD_MS);
+    assert_eq!(refused, [Effect::Refused(SeatId(3), Refusal::TooManyWaiting)]);
+    // One who waits alone makes room for the one that takes its place.
+    let seated = effects(&mut switchboard, join(4, "other", Role::Send, false), YIELD_MS);
+    assert_eq!(seated, [Effect::Close(SeatId(2), Reason::Yielded), Effect::Seated(SeatId(4))]);
+}
+
+#[test]
+fn one_of_two_needs_a_token() {
+    use Standing::{Guest, Member};
+    for (first, second, meet) in
+        [(Member, Guest, true), (Guest, Member, true), (Member, Member, true), (Guest, Guest, false)]
+    {
+        let mut switchboard = Switchboard::new(&rooms(1));
+        effects(&mut switchboard, join_as(0, "r", Role::Receive, first, false), 0);
+        let answer = effects(&mut switchboard, join_as(1, "r", Role::Send, second, false), 0);
+        let expected = if meet {
+            Effect::Paired { waiting: SeatId(0), newcomer: SeatId(1) }
+        } else {
+            Effect::Refused(SeatId(1), Refusal::NoToken)
+        };
+        assert_eq!(answer, [expected], "{first:?}, {second:?}");
+        // The guest waits on: the right one may come yet.
+        assert_eq!(switchboard.guests(), usize::from(!meet));
+    }
+}
+
+#[test]
+fn fewer_guests_wait_and_for_less_time() {
+    let limits = Limits {
+        guest_waiting: 1,
+        guest_wait: Duration::from_secs(7),
+        wait: Duration::from_secs(9),
+        ..Limits::default()
+    };
+    let mut switchboard = Switchboard::new(&limits);
+    effects(&mut switchboard, join_as(0, "a", Role::Send, Standing::Guest, false), 0);
+    let refused = effects(&mut switchboard, join_as(1, "b", Role::Send, Standing::Guest, false), 0);
+    assert_eq!(refused, [Effect::Refused(SeatId(1), Refusal::TooManyGuests)]);
+    effects(&mut switchboard, join_as(2, "b", Role::Send, Standing::Member, false), 0);
+    for (seat, due_ms) in [(0, 7000), (2, 9000)] {
+        assert_eq!(switchboard.next_deadline(), Some(due_ms));
+        assert!(effects(&mut switchboard, Input::Tick, due_ms - 1).is_empty());
+        let closed = effects(&mut switchboard, Input::Tick, due_ms);
+        assert_eq!(closed, [Effect::Close(SeatId(seat), Reason::WaitedTooLong)]);
+    }
+    assert_eq!((switchboard.rooms(), switchboard.guests()), (0, 0));
+}
+
+#[test]
+fn the_wait_is_over_once_somebody_has_come() {
+    let limits = Limits { wait: Duration::from_secs(5), ..Limits::default() };
+    let mut switchboard = Switchboard::new(&limits);
+    effects(&mut switchboard, join(0, "r", Role::Send, false), 0);
+    effects(&mut switchboard, join(1, "r", Role::Receive, false), 4999);
+    for seat in [0, 1] {
+        effects(&mut switchboard, Input::Spoke(SeatId(seat)), 4999);
+    }
+    both_answer_pings(&mut switchboard, 5000, 60_000);
+}
+
+#[test]
+fn a_pair_in_which_nobody_says_anything_ends_and_both_are_told_why() {
+    let limits = Limits { idle: Duration::from_secs(35), ..Limits::default() };
+    let mut switchboard = Switchboard::new(&limits);
+    effects(&mut switchboard, join(0, "r", Role::Send, false), 0);
+    effects(&mut switchboard, join(1, "r", Role::Receive, false), 0);
+    effects(&mut switchboard, Input::Spoke(SeatId(0)), 100);
+    effects(&mut switchboard, Input::Spoke(SeatId(1)), 100);
+    both_answer_pings(&mut switchboard, 0, 35_100);
+    // A word of either is enough for both.
+    effects(&mut switchboard, Input::Spoke(SeatId(1)), 35_099);
+    both_answer_pings(&mut switchboard, 35_100, 70_099);
+    let closed = effects(&mut switchboard, Input::Tick, 70_099);
+    let mut both: Vec<_> = closed.iter().filter(|effect| matches!(effect, Effect::Close(..))).collect();
+    both.sort_by_key(|effect| format!("{effect:?}"));
+    assert_eq!(both, [0, 1].map(|seat| Effect::Close(SeatId(seat), Reason::Idle)).iter().collect::<Vec<_>>());
+}
+
+#[test]
+fn whoever_waits_is_sent_away_at_once_and_pairs_may_finish() {
+    let mut switchboard = Switchboard::new(&Limits::default());
+    effects(&mut switchboard, join(0, "r", Role::Send, false), 0);
+    effects(&mut switchboard, join(1, "r", Role::Receive, false), 0);
+    effects(&mut switchboard, join(2, "other", Role::Send, false), 0);
+    let closed = effects(&mut switchboard, Input::Drain, 1);
+    assert_eq!(closed, [Effect::Close(SeatId(2), Reason::GoingAway)]);
+    // Also where somebody waited, and in a room that is there.
+    for (seat, room) in [(3, "other"), (4, "r")] {
+        let refused = effects(&mut switchboard, join(seat, room, Role::Receive, false), 1);
+        assert_eq!(refused, [Effect::Refused(SeatId(seat), Refusal::GoingAway)]);
+    }
+    assert_eq!((switchboard.waiting(), switchboard.sessions()), (0, 1));
+    let closed = effects(&mut switchboard, Input::Shutdown, 2);
+    assert_eq!(closed, [0, 1].map(|seat| Effect::Close(SeatId(seat), Reason::GoingAway)));
+}
+
 /// The same rules, said by going through a list of who is there.
 #[derive(Default)]
 struct Model {
     seats: BTreeMap<u64, ModelSeat>,
+    going_away: bool,
 }
 
 #[derive(Clone)]
 struct ModelSeat {
     room: u8,
     role: Role,
+    standing: Standing,
+    came_ms: u64,
     heard_ms: u64,
+    said_ms: u64,
     held: bool,
     paired_ms: Option<u64>,
     spoke: bool,
@@ -254,21 +391,64 @@ impl Model {
         gone.into_iter().filter(|id| self.seats.remove(id).is_some()).collect()
     }
 
-    fn rooms(&self) -> usize {
-        self.seats.values().map(|seat| seat.room).collect::<std::collections::BTreeSet<_>>().len()
+    /// All rooms, with who is in each.
+    fn rooms(&self) -> BTreeMap<u8, Vec<u64>> {
+        let mut rooms = BTreeMap::<u8, Vec<u64>>::new();
+        for (id, seat) in &self.seats {
+            rooms.entry(seat.room).or_default().push(*id);
+        }
+        rooms
+    }
+
+    /// Rooms, those in which somebody waits, those in which a guest does, and pairs.
+    fn counts(&self) -> [usize; 4] {
+        let rooms = self.rooms();
+        let alone: Vec<u64> = rooms.values().filter(|ids| ids.len() == 1).map(|ids| ids[0]).collect();
+        let guests = alone.iter().filter(|id| self.seats[*id].standing == Standing::Guest).count();
+        [rooms.len(), alone.len(), guests, rooms.len() - alone.len()]
+    }
+
+    /// Why this seat's time is over, if it is.
+    fn overdue(&self, id: u64, now_ms: u64) -> Option<Reason> {
+        let seat = &self.seats[&id];
+        let since = |ms: u64, limit_ms: u64| now_ms - ms >= limit_ms;
+        let wait = if seat.standing == Standing::Guest { GUEST_WAIT } else { WAIT };
+        let said_ms = self.partner(id).map(|partner| self.seats[&partner].said_ms.max(seat.said_ms));
+        if since(seat.heard_ms, DEAD_MS) {
+            return Some(Reason::Silent);
+        }
+        if !seat.spoke && seat.paired_ms.is_some_and(|ms| since(ms, FIRST_WORD_MS)) {
+            return Some(Reason::Wordless);
+        }
+        match said_ms {
+            None => since(seat.came_ms, in_ms(wait)).then_some(Reason::WaitedTooLong),
+            Some(said_ms) => since(said_ms, in_ms(IDLE)).then_some(Reason::Idle),
+        }
     }
 
     /// The answer, and who is closed.
-    fn join(&mut self, id: u64, room: u8, role: Role, fresh: bool, now_ms: u64) -> (Effect, Vec<u64>) {
+    fn join(
+        &mut self,
+        id: u64,
+        room: u8,
+        (role, standing): (Role, Standing),
+        fresh: bool,
+        now_ms: u64,
+    ) -> (Effect, Vec<u64>) {
         let refused = |refusal| (Effect::Refused(SeatId(id), refusal), Vec::new());
-        let mut closed = Vec::new();
+        if self.going_away {
+            return refused(Refusal::GoingAway);
+        }
         let occupied = self.seats.values().any(|seat| seat.room == room);
-        if !occupied && self.rooms() >= ROOMS {
-            return refused(Refusal::Full);
+        if !occupied && self.counts()[0] >= ROOMS {
+            return refused(Refusal::TooManyRooms);
         }
         if occupied && fresh {
             return refused(Refusal::RoomOccupied);
         }
+        // What would be if it came.
+        let mut then = Model { seats: self.seats.clone(), going_away: false };
+        let mut closed = Vec::new();
         if let Some(owner) = self.find(room, role) {
             let held = |id: u64| self.seats[&id].held;
             let holder = self.partner(owner).filter(|partner| held(owner) && !held(*partner));
@@ -276,66 +456,110 @@ impl Model {
             if now_ms - self.seats[&holder.unwrap_or(owner)].heard_ms < yield_ms {
                 return refused(Refusal::Taken);
             }
-            closed = self.leave(owner);
+            closed = then.leave(owner);
         }
-        let answer = match self.find(room, role.other()) {
+        let waiting = then.find(room, role.other());
+        let answer = match waiting {
             Some(waiting) => Effect::Paired { waiting: SeatId(waiting), newcomer: SeatId(id) },
             None => Effect::Seated(SeatId(id)),
         };
-        let seat = ModelSeat { room, role, heard_ms: now_ms, held: false, paired_ms: None, spoke: false };
-        self.seats.insert(id, seat);
-        if let Some(partner) = self.partner(id) {
-            for id in [id, partner] {
-                self.seats.entry(id).and_modify(|seat| {
-                    seat.paired_ms.get_or_insert(now_ms);
-                });
-            }
+        let seat = ModelSeat {
+            room,
+            role,
+            standing,
+            came_ms: now_ms,
+            heard_ms: now_ms,
+            said_ms: now_ms,
+            held: false,
+            paired_ms: None,
+            spoke: false,
+        };
+        then.seats.insert(id, seat);
+        for id in [Some(id), waiting].into_iter().flatten().filter(|_| waiting.is_some()) {
+            then.seats.entry(id).and_modify(|seat| seat.paired_ms = Some(now_ms));
         }
+        let guests_meet = waiting.is_some_and(|waiting| self.seats[&waiting].standing == Standing::Guest)
+            && standing == Standing::Guest;
+        let [_, waiting, guests, sessions] = then.counts();
+        let is_seated = matches!(answer, Effect::Seated(_));
+        if guests_meet {
+            return refused(Refusal::NoToken);
+        } else if is_seated && waiting > WAITING {
+            return refused(Refusal::TooManyWaiting);
+        } else if is_seated && standing == Standing::Guest && guests > GUESTS {
+            return refused(Refusal::TooManyGuests);
+        } else if !is_seated && sessions > SESSIONS {
+            return refused(Refusal::TooManySessions);
+        }
+        *self = then;
         (answer, closed)
     }
 }
 
-const ROOMS: usize = 2;
+const ROOMS: usize = 4;
+const WAITING: usize = 3;
+const SESSIONS: usize = 2;
+const GUESTS: usize = 1;
+const WAIT: Duration = Duration::from_millis(23_456);
+const GUEST_WAIT: Duration = Duration::from_millis(7890);
+const IDLE: Duration = Duration::from_millis(34_567);
 
 #[derive(Clone, Debug)]
 enum Step {
-    Join { room: u8, role: bool, fresh: bool },
+    Join { room: u8, role: bool, member: bool, fresh: bool },
     Heard(usize),
     Spoke(usize),
     Held(usize, bool),
     Left(usize),
     Wait(u64),
+    Drain,
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
-        4 => (0..3_u8, any::<bool>(), any::<bool>(), any::<bool>())
-            .prop_map(|(room, role, fresh, too)| Step::Join { room, role, fresh: fresh && too }),
+        8 => (0..6_u8, any::<bool>(), any::<bool>(), prop::bool::weighted(0.25))
+            .prop_map(|(room, role, member, fresh)| Step::Join { room, role, member, fresh }),
         2 => any::<usize>().prop_map(Step::Heard),
-        2 => any::<usize>().prop_map(Step::Spoke),
+        4 => any::<usize>().prop_map(Step::Spoke),
         2 => (any::<usize>(), any::<bool>()).prop_map(|(at, held)| Step::Held(at, held)),
         1 => any::<usize>().prop_map(Step::Left),
-        4 => (0..20_000_u64).prop_map(Step::Wait),
+        4 => (0..12_000_u64).prop_map(Step::Wait),
     ];
-    prop::collection::vec(step, 0..120)
+    // The end is near in some.
+    let end = prop::bool::weighted(0.2).prop_map(|drains| drains.then_some(Step::Drain));
+    (prop::collection::vec(step.clone(), 0..150), end, prop::collection::vec(step, 0..20))
+        .prop_map(|(before, end, after)| before.into_iter().chain(end).chain(after).collect())
 }
 
 proptest! {
     #[test]
     fn the_switchboard_does_what_the_model_does(steps in steps()) {
-        let (mut switchboard, mut model) = (Switchboard::new(ROOMS), Model::default());
+        let limits = Limits {
+            rooms: ROOMS,
+            waiting: WAITING,
+            sessions: SESSIONS,
+            guest_waiting: GUESTS,
+            wait: WAIT,
+            guest_wait: GUEST_WAIT,
+            idle: IDLE,
+            ..Limits::default()
+        };
+        let (mut switchboard, mut model) = (Switchboard::new(&limits), Model::default());
         let (mut now_ms, mut next) = (0, 0);
         for step in steps {
             model.excuse(now_ms);
             // Also seats that have left already are spoken of: such news crosses on the way.
             let pick = |at: usize| SeatId(at as u64 % (next + 1));
             let (done, expected) = match step {
-                Step::Join { room, role, fresh } => {
+                Step::Join { room, role, member, fresh } => {
                     let (id, role) = (next, if role { Role::Send } else { Role::Receive });
                     next += 1;
-                    let done = effects(&mut switchboard, join(id, &room.to_string(), role, fresh), now_ms);
-                    let (answer, closed) = model.join(id, room, role, fresh, now_ms);
+                    let standing = if member { Standing::Member } else { Standing::Guest };
+                    let input = join_as(id, &room.to_string(), role, standing, fresh);
+                    let done = effects(&mut switchboard, input, now_ms);
+                    let (answer, closed) = model.join(id, room, (role, standing), fresh, now_ms);
                     prop_assert_eq!(done.last(), Some(&answer));
+                    prop_assert_eq!(done.iter().filter(|effect| is_answer(effect)).count(), 1);
                     (done, closed)
                 }
                 Step::Heard(at) => {
@@ -345,7 +569,9 @@ proptest! {
                 }
                 Step::Spoke(at) => {
                     let seat = pick(at);
-                    if let Some(known) = model.seats.get_mut(&seat.0) { known.spoke = true; }
+                    if let Some(known) = model.seats.get_mut(&seat.0) {
+                        (known.spoke, known.heard_ms, known.said_ms) = (true, now_ms, now_ms);
+                    }
                     (effects(&mut switchboard, Input::Spoke(seat), now_ms), Vec::new())
                 }
                 Step::Held(at, held) => {
@@ -362,14 +588,34 @@ proptest! {
                 Step::Wait(ms) => {
                     now_ms += ms;
                     model.excuse(now_ms);
-                    let wordless = |seat: &ModelSeat| {
-                        !seat.spoke && seat.paired_ms.is_some_and(|ms| now_ms - ms >= FIRST_WORD_MS)
-                    };
-                    let dead = |seat: &ModelSeat| now_ms - seat.heard_ms >= DEAD_MS || wordless(seat);
-                    let dead: Vec<u64> =
-                        model.seats.iter().filter(|(_, seat)| dead(seat)).map(|(id, _)| *id).collect();
-                    let closed = dead.into_iter().flat_map(|id| model.leave(id)).collect();
-                    (effects(&mut switchboard, Input::Tick, now_ms), closed)
+                    let dead: BTreeMap<u64, Reason> = model
+                        .seats
+                        .keys()
+                        .filter_map(|id| Some((*id, model.overdue(*id, now_ms)?)))
+                        .collect();
+                    let partners: BTreeMap<u64, u64> =
+                        dead.keys().filter_map(|id| Some((*id, model.partner(*id)?))).collect();
+                    let closed: Vec<u64> = dead.keys().flat_map(|id| model.leave(*id)).collect();
+                    let done = effects(&mut switchboard, Input::Tick, now_ms);
+                    for effect in &done {
+                        if let Effect::Close(seat, reason) = effect
+                            && *reason != Reason::PartnerLeft
+                        {
+                            // Of two that are both overdue either may be seen first, and idle are both.
+                            let its = [Some(&seat.0), partners.get(&seat.0)].into_iter().flatten();
+                            let why: Vec<_> = its.filter_map(|id| dead.get(id)).collect();
+                            let is_known = why.contains(&reason) || *reason == Reason::Idle;
+                            prop_assert!(is_known, "{:?}, not {:?}", why, reason);
+                        }
+                    }
+                    (done, closed)
+                }
+                Step::Drain => {
+                    model.going_away = true;
+                    let alone: Vec<u64> =
+                        model.rooms().into_values().filter(|ids| ids.len() == 1).flatten().collect();
+                    let closed = alone.into_iter().flat_map(|id| model.leave(id)).collect();
+                    (effects(&mut switchboard, Input::Drain, now_ms), closed)
                 }
             };
             let mut closed: Vec<u64> = done
@@ -380,11 +626,30 @@ proptest! {
             closed.sort_unstable();
             expected.sort_unstable();
             prop_assert_eq!(closed, expected);
-            prop_assert_eq!(switchboard.rooms(), model.rooms());
-            // Somebody to look at exactly when somebody is there, and never further away than a ping.
+            let counts = [
+                switchboard.rooms(),
+                switchboard.waiting(),
+                switchboard.guests(),
+                switchboard.sessions(),
+            ];
+            prop_assert_eq!(counts, model.counts());
+            for (count, limit) in counts.iter().zip([ROOMS, WAITING, GUESTS, SESSIONS]) {
+                prop_assert!(*count <= limit, "{:?}", counts);
+            }
+            // Whoever comes back when it says so comes in time for everybody.
             let due = switchboard.next_deadline();
             prop_assert_eq!(due.is_some(), !model.seats.is_empty());
-            prop_assert!(due.is_none_or(|due_ms| due_ms <= now_ms + PING_MS));
+            if let Some(due_ms) = due {
+                model.excuse(now_ms);
+                let missed = (due_ms - 1).max(now_ms);
+                let late = model.seats.keys().find(|id| model.overdue(**id, missed).is_some());
+                prop_assert_eq!(late, None, "due at {}, now {}", due_ms, now_ms);
+                prop_assert!(due_ms <= now_ms + PING_MS);
+            }
         }
     }
+}
+
+fn is_answer(effect: &Effect) -> bool {
+    matches!(effect, Effect::Seated(_) | Effect::Paired { .. } | Effect::Refused(..))
 }

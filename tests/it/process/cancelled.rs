@@ -47,8 +47,8 @@ fn a_relay_that_dies_takes_the_connection_of_both_with_it() {
 #[test]
 fn a_relay_that_is_told_to_end_says_goodbye_to_both() {
     let Halfway { out, relay, sender, receiver, _dir } = Halfway::reach();
-    relay.program.signal(Signal::TERM);
-    relay.program.exits(143);
+    relay.program.signal(Signal::INT);
+    relay.program.exits(130);
     for side in [sender, receiver] {
         let ended = side.exits(6);
         assert!(ended.stderr.contains("going away"), "{}", ended.stderr);
