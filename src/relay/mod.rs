@@ -23,6 +23,7 @@ mod door;
 mod exchange;
 mod files;
 pub mod forward;
+mod front;
 pub mod gate;
 mod http;
 pub mod limits;

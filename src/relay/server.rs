@@ -18,6 +18,7 @@ use super::crew::Crew;
 use super::descriptors;
 use super::door::{House, serve};
 use super::exchange::Exchange;
+use super::front::Front;
 use super::limits::{ACCEPT_PAUSE_MS, LOOK_MS, SHUTDOWN_MS, TLS_BUFFER_MAX};
 use super::metrics;
 use super::options::RelayOptions;
@@ -84,6 +85,8 @@ impl Relay {
         let addresses = addresses.map_err(|error| {
             Error::new(Kind::Internal, "cannot learn the address of a listening socket").caused_by(error)
         })?;
+        let front = options.front.as_ref().map(|front| Front::open(front, options.tls.is_some()));
+        let front = front.transpose()?.map(Arc::new);
         let started = Instant::now();
         let clock = move || u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         // The relay within one side of a session has one session, and knows nobody by their address.
@@ -102,6 +105,7 @@ impl Relay {
             limits,
             tokens: tokens.clone(),
             trusted_proxies: options.trusted_proxies.clone(),
+            front,
             draining: Cancel::new(),
             closing: Cancel::new(),
         });
