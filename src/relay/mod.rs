@@ -12,6 +12,7 @@
 //! that owns both sockets.
 
 pub mod address;
+mod allowance;
 pub mod args;
 mod caller;
 mod certificate;

@@ -1,4 +1,4 @@
-//! What a relay reads again while it runs: its certificate, and its tokens.
+//! What a relay reads again while it runs: its certificate, its tokens, and what it hands out.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,9 +8,10 @@ use smol::Timer;
 use smol::channel::{Receiver, Sender, bounded};
 
 use super::certificate::{Certificate, Look, chain_of};
+use super::front::Front;
 use super::tokens::Tokens;
 
-/// Has a relay read certificate, key and tokens again, as SIGHUP does for the program. What cannot be used leaves in force what is, and the log
+/// Has a relay read certificate, key, tokens and the binaries it hands out again, as SIGHUP does for the program. What cannot be used leaves in force what is, and the log
 /// says why. Sessions that run notice nothing.
 #[derive(Clone, Debug)]
 pub struct Reload(Sender<Asked>);
@@ -40,14 +41,19 @@ pub struct Keeper {
 struct Files {
     certificate: Option<Certificate>,
     tokens: Option<Arc<Tokens>>,
+    front: Option<Arc<Front>>,
 }
 
 impl Keeper {
     /// Looks after these, and how to ask it.
     #[must_use]
-    pub fn new(certificate: Option<Certificate>, tokens: Option<Arc<Tokens>>) -> (Keeper, Reload) {
+    pub fn new(
+        certificate: Option<Certificate>,
+        tokens: Option<Arc<Tokens>>,
+        front: Option<Arc<Front>>,
+    ) -> (Keeper, Reload) {
         let (ask, asked) = bounded(1);
-        (Keeper { files: Files { certificate, tokens }, asked }, Reload(ask))
+        (Keeper { files: Files { certificate, tokens, front }, asked }, Reload(ask))
     }
 
     /// Looks at the files every few seconds, and when it is asked to, for as long as it is polled.
@@ -99,6 +105,15 @@ impl Files {
                 Err(error) => {
                     let error = chain_of(&error);
                     tracing::error!(%error, "the new token file cannot be used, the old tokens stay");
+                }
+            }
+        }
+        if let Some(front) = self.front.as_ref().filter(|_| is_asked) {
+            match front.reload() {
+                Ok(()) => tracing::info!("the binaries to hand out were read again"),
+                Err(error) => {
+                    let error = chain_of(&error);
+                    tracing::error!(%error, "the binaries cannot be read again, the old ones stay");
                 }
             }
         }

@@ -105,11 +105,11 @@ impl Relay {
             limits,
             tokens: tokens.clone(),
             trusted_proxies: options.trusted_proxies.clone(),
-            front,
+            front: front.clone(),
             draining: Cancel::new(),
             closing: Cancel::new(),
         });
-        let (keeper, reload) = Keeper::new(certificate, tokens);
+        let (keeper, reload) = Keeper::new(certificate, tokens, front);
         let patience = options.drain;
         Ok(Relay { listeners, addresses, acceptor, house, keeper, reload, metrics, patience })
     }
