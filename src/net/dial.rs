@@ -246,6 +246,16 @@ impl DialError {
         }
     }
 
+    /// After how long to ask a server again that stands in front of relays and finds none now. It cannot say itself.
+    #[must_use]
+    pub fn absent(&self) -> Option<Duration> {
+        let absent = matches!(
+            self,
+            DialError::Refused { status: BAD_GATEWAY | UNAVAILABLE | GATEWAY_TIMEOUT, again: None, .. }
+        );
+        absent.then_some(AGAIN_ABSENT)
+    }
+
     /// Whether the relay wants a token that we do not have. It will not change its mind.
     #[must_use]
     pub fn wants_token(&self) -> bool {
@@ -307,7 +317,12 @@ fn refusal(status: u16, body: &str, relay: &RelayUrl) -> Error {
 
 const UNAUTHORIZED: u16 = 401;
 const TOO_MANY_REQUESTS: u16 = 429;
+const BAD_GATEWAY: u16 = 502;
 const UNAVAILABLE: u16 = 503;
+const GATEWAY_TIMEOUT: u16 = 504;
+
+/// A relay is started again within some of these.
+const AGAIN_ABSENT: Duration = Duration::from_secs(3);
 
 /// Nobody is asked more often than that, whatever it says.
 const AGAIN_LEAST: Duration = Duration::from_secs(1);

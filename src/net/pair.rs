@@ -169,10 +169,13 @@ impl<'a> Pairing<'a> {
                     }
                     before(until, pause.rest()).await??;
                 }
-                Err(error) => match error.again() {
-                    Some(again) => self.stay_away(error, again, until).await?,
-                    None => return Err(error.into()),
-                },
+                Err(error) => {
+                    let absent = || error.absent().filter(|_| began.elapsed() < ABSENT);
+                    match error.again().or_else(absent) {
+                        Some(again) => self.stay_away(error, again, until).await?,
+                        None => return Err(error.into()),
+                    }
+                }
             }
         }
     }
@@ -343,6 +346,9 @@ const ROOMS_MAX: u32 = 20;
 /// How long a side that was given the code waits for its own ghost to lose its seat. Mostly that takes the relay 15 s; but what a ghost said
 /// last may still be on its way through the relay, on a slow line of the other side for longer than it takes to find out that one is dead.
 const GHOST: Duration = Duration::from_secs(60);
+
+/// How long a server in front of relays may find none of them before it is taken for one that never does: a restart takes less.
+const ABSENT: Duration = Duration::from_secs(60);
 
 /// How long a relay that has worked before may be out of reach while this side waits: a restart or a network that comes back.
 const RELAY_LOST_MAX: Duration = Duration::from_secs(600);

@@ -73,6 +73,26 @@ fn transfers_through_haproxy_while_a_relay_is_killed() {
     });
 }
 
+#[test]
+fn who_finds_no_relay_behind_nginx_waits_until_one_is_there() {
+    if skipped("who_finds_no_relay_behind_nginx_waits_until_one_is_there", "nginx") {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let Behind { relay, .. } = Behind::at(ANYWHERE);
+    let (address, front) = (relay.address().to_string(), Front::nginx(&[relay.address()]));
+    relay.program.signal(Signal::KILL);
+    relay.program.was_killed();
+    let mut sender = Program::start(through(&front, "send").arg(small_file(dir.path())));
+    let said = sender.says("trying again in");
+    assert!(said.contains("502"), "{said}");
+    let _back = Behind::at(&address);
+    let out = dir.path().join("out");
+    Program::start(through(&front, "receive").arg("--yes").arg("--out").arg(&out)).exits(0);
+    sender.exits(0);
+    assert_eq!(std::fs::read(out.join("small")).unwrap(), b"hello");
+}
+
 /// nginx takes a connection for dead on which nothing has passed for 60 s; the relay's pings keep it alive. `P2PC_PATIENCE` is how long the
 /// sender waits for the other side, in seconds.
 #[test]
@@ -84,16 +104,11 @@ fn a_long_wait_behind_nginx_with_its_usual_timeouts() {
     let dir = tempfile::tempdir().unwrap();
     let Behind { relay, .. } = Behind::at(ANYWHERE);
     let front = Front::nginx(&[relay.address()]);
-    let through = |subcommand: &str| {
-        let mut command = p2pc(subcommand);
-        command.args(["--relay", &front.url(), "--ca", &vector("ca.pem"), "--code", CODE]);
-        command
-    };
-    let mut sender = Program::start(through("send").arg(small_file(dir.path())));
+    let mut sender = Program::start(through(&front, "send").arg(small_file(dir.path())));
     sender.says("Waiting for the other side");
     std::thread::sleep(Duration::from_secs(patience));
     let out = dir.path().join("out");
-    Program::start(through("receive").arg("--yes").arg("--out").arg(&out)).exits(0);
+    Program::start(through(&front, "receive").arg("--yes").arg("--out").arg(&out)).exits(0);
     let said = sender.exits(0).stderr;
     assert!(!said.contains(LOST), "{said}");
     assert_eq!(std::fs::read(out.join("small")).unwrap(), b"hello");
@@ -101,6 +116,12 @@ fn a_long_wait_behind_nginx_with_its_usual_timeouts() {
     // Who waits gives its seat up once in a while, by itself; nobody took it away.
     let log = relay.program.exits(130).stderr;
     assert!(!log.contains("reason=lost"), "{log}");
+}
+
+fn through(front: &Front, subcommand: &str) -> std::process::Command {
+    let mut command = p2pc(subcommand);
+    command.args(["--relay", &front.url(), "--ca", &vector("ca.pem"), "--code", CODE]);
+    command
 }
 
 /// A relay as it stands behind another server, and where its measurements are.
