@@ -48,7 +48,7 @@ impl<D: Dir> Dirs<D> {
         if path.is_root() {
             return Ok(&self.root);
         }
-        if !self.current.as_ref().is_some_and(|(current, _)| current == path) {
+        if self.current.as_ref().is_none_or(|(current, _)| current != path) {
             if let Some((current, kept)) = self.current.take() {
                 self.open.insert(current, kept);
             }
