@@ -269,7 +269,11 @@ fn over_tls_the_same_holds() {
         let config = client_config(Some(&cert)).unwrap();
         let sender = join_tls(addresses[0], Arc::clone(&config), "r?role=send").await;
         let mut receiver = join_tls(addresses[0], config, "r?role=receive").await;
-        let (to_relay, mut from_relay) = StreamExt::split(sender);
+        let (to_relay, from_relay) = StreamExt::split(sender);
+        // A machine that takes long for so much is asked whether it is still there.
+        let mut from_relay = Box::pin(
+            from_relay.filter(|message| std::future::ready(!matches!(message, Ok(Message::Ping(_))))),
+        );
         let (said, heard) = zip(say_100_mib(to_relay, 3), hear_100_mib(&mut receiver)).await;
         assert_eq!(said, heard);
         receiver.send(Message::binary("got it")).await.unwrap();
