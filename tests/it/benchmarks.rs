@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use report::results::{Results, Row};
 use report::stats::{Spread, median, plain};
-use report::workloads::{Unit, WORKLOADS, Workload};
+use report::workloads::{Unit, WORKLOADS, Workload, minutes};
 use report::{plot, tables};
 
 #[path = "../../benches/transfers/report/mod.rs"]
@@ -102,15 +102,31 @@ fn a_table_compares_with_the_floor_and_leaves_out_what_nobody_knows() {
         [
             "today; 3.0 MB, medians of 3.",
             "",
-            "| tool | s | from, to | MB/s | of the floor | CPU s/GB sender | receiver | all | peak MiB sender / relay / receiver | gain |",
-            "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
-            "| floor | 1.0 | 0.90, 1.2 | 3.0 | 100 % | – | – | – | – | – |",
-            "| p2pc, ws | 1.5 | 1.4, 1.7 | 2.0 | 67 % | 300 | 100 | 400 | 20 / – / 30 | 600.00 |",
+            "| tool | s | from, to | first byte ms | MB/s | of the floor | CPU s/GB sender | receiver | all | peak MiB sender / relay / receiver | gain |",
+            "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+            "| floor | 1.0 | 0.90, 1.2 | – | 3.0 | 100 % | – | – | – | – | – |",
+            "| p2pc, ws | 1.5 | 1.4, 1.7 | 4.0 | 2.0 | 67 % | 300 | 100 | 400 | 20 / – / 30 | 600.00 |",
         ]
     );
     let table = tables::table(workload("random"), &Results { rows: vec![floor()] });
     assert_eq!(table.lines().nth(2), Some("| tool | s | from, to | MB/s | of the floor |"));
     assert_eq!(tables::table(workload("text"), &Results::default()), "Not measured yet.\n");
+}
+
+#[test]
+fn a_table_says_who_ran_less_often_than_the_others() {
+    let table =
+        tables::table(workload("random"), &Results { rows: vec![floor(), Row { runs: 2, ..ours() }] });
+    assert!(table.contains("| floor | ") && table.contains("| p2pc, ws (2 of 3 runs) | "), "{table}");
+}
+
+#[test]
+fn how_long_it_will_take_is_the_sum_of_all_turns() {
+    let [random, latency] = ["random", "latency"].map(workload);
+    assert_eq!(minutes(&[], 3), 0);
+    let seconds = (random.seconds + latency.seconds) as usize * 60;
+    assert_eq!(minutes(&[random, latency], 60), seconds / 60);
+    assert_eq!(minutes(&[latency], 1), 1, "nothing takes no time");
 }
 
 #[test]
@@ -253,6 +269,7 @@ fn floor() -> Row {
         runs: 3,
         bytes: 3_000_000,
         seconds: Spread { median: 1.0, min: 0.9, max: 1.2 },
+        first_byte: None,
         cpu: [None; 3],
         memory_kib: [None; 3],
         wire_bytes: None,
@@ -264,6 +281,7 @@ fn ours() -> Row {
         tool: "p2pc".to_owned(),
         variant: "ws".to_owned(),
         seconds: Spread { median: 1.5, min: 1.4, max: 1.7 },
+        first_byte: Some(0.004),
         cpu: [Some(0.9), None, Some(0.3)],
         memory_kib: [Some(20.0 * 1024.0), None, Some(30.0 * 1024.0)],
         wire_bytes: Some(5000),

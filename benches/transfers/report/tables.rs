@@ -31,7 +31,7 @@ pub fn table(workload: &Workload, results: &Results) -> String {
         return "Not measured yet.\n".to_owned();
     };
     let floor = rows.iter().find(|row| row.tool == FLOOR).map(|row| row.rate());
-    let basis = Basis { floor, first: first.seconds.median };
+    let basis = Basis { floor, first: first.seconds.median, runs: first.runs };
     let is_told = |column: &&Column| {
         column.units.contains(&workload.unit) && rows.iter().any(|row| (column.cell)(row, &basis).is_some())
     };
@@ -70,6 +70,8 @@ struct Basis {
     floor: Option<f64>,
     /// The seconds of the first row.
     first: f64,
+    /// How often that ran, which stands above the table.
+    runs: usize,
 }
 
 impl Column {
@@ -79,7 +81,11 @@ impl Column {
 }
 
 const COLUMNS: &[Column] = &[
-    Column { head: "tool", units: &[Rate, Share, Latency], cell: |row, _| Some(name(row)) },
+    Column {
+        head: "tool",
+        units: &[Rate, Share, Latency],
+        cell: |row, basis| Some(name(row) + &fewer_runs(row, basis)),
+    },
     Column { head: "s", units: &[Rate, Share], cell: |row, _| Some(plain(row.seconds.median)) },
     Column { head: "from, to", units: &[Rate, Share], cell: |row, _| Some(ends(row, 1.0)) },
     Column { head: "ms", units: &[Latency], cell: |row, _| Some(plain(row.seconds.median * 1e3)) },
@@ -89,6 +95,7 @@ const COLUMNS: &[Column] = &[
         units: &[Share],
         cell: |row, basis| Some(percent(row.seconds.median / basis.first)),
     },
+    Column { head: "first byte ms", units: &[Rate], cell: |row, _| Some(plain(row.first_byte? * 1e3)) },
     Column { head: "MB/s", units: &[Rate], cell: |row, _| Some(plain(row.rate())) },
     Column {
         head: "of the floor",
@@ -106,6 +113,11 @@ const COLUMNS: &[Column] = &[
 /// A tool with its options, as tables and plot name it.
 pub fn name(row: &Row) -> String {
     if row.variant.is_empty() { row.tool.clone() } else { format!("{}, {}", row.tool, row.variant) }
+}
+
+/// A tool that failed now and then ran less often than the others, and that must be seen.
+fn fewer_runs(row: &Row, basis: &Basis) -> String {
+    if row.runs == basis.runs { String::new() } else { format!(" ({} of {} runs)", row.runs, basis.runs) }
 }
 
 fn ends(row: &Row, factor: f64) -> String {
