@@ -9,8 +9,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crate::tools::Job;
-
 /// Somebody who looks.
 pub struct FirstByte {
     is_over: Arc<AtomicBool>,
@@ -19,26 +17,29 @@ pub struct FirstByte {
 
 impl FirstByte {
     /// Looks from now on; the time counts from `began`. Only where one large file is carried: what else is written there is small beside it.
-    pub fn of(job: &Job<'_>, began: Instant) -> Option<FirstByte> {
-        let metadata = fs::metadata(job.source).ok().filter(fs::Metadata::is_file)?;
+    pub fn of(source: &Path, out: &Path, began: Instant) -> Option<FirstByte> {
+        let metadata = fs::metadata(source).ok().filter(fs::Metadata::is_file)?;
         if metadata.len() < SOURCE_BYTES_MIN {
             return None;
         }
         let is_over = Arc::new(AtomicBool::new(false));
-        let (out, over) = (job.out.to_owned(), Arc::clone(&is_over));
+        let (out, over) = (out.to_owned(), Arc::clone(&is_over));
         let thread = thread::spawn(move || {
-            while !over.load(Ordering::Relaxed) {
+            loop {
+                let was_over = over.load(Ordering::Relaxed);
                 if holds_content(&out) {
                     return Some(began.elapsed().as_secs_f64());
                 }
+                if was_over {
+                    return None;
+                }
                 thread::sleep(PAUSE);
             }
-            None
         });
         Some(FirstByte { is_over, thread })
     }
 
-    /// When it was there, in seconds.
+    /// When it was there, in seconds. To be asked when the transfer is over.
     pub fn seen(self) -> Option<f64> {
         self.is_over.store(true, Ordering::Relaxed);
         self.thread.join().ok()?

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use crate::machine;
+use super::machine;
 
 /// The directories that there are.
 pub struct Rooms {

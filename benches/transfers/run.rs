@@ -99,7 +99,7 @@ fn meet(tool: &dyn Tool, job: &Job<'_>, relay: &mut Relay, shape: Shape) -> io::
     let sender_before = if shape == Shape::SenderStays { sender.cpu() } else { Some(0.0) };
     let began = Instant::now();
     let mut receiver = job.start("receiver", tool.receive(job, relay, &told))?;
-    let first_byte = FirstByte::of(job, began);
+    let first_byte = FirstByte::of(job.source, job.out, began);
     let ended = if shape == Shape::SenderStays {
         let ended = process::wait_for_all(&mut [&mut receiver], &mut relay.processes)?;
         sender.look();
@@ -124,7 +124,7 @@ fn push(tool: &dyn Tool, job: &Job<'_>, relay: &mut Relay) -> io::Result<Sample>
     let before = relay.processes.first().and_then(Process::cpu);
     let began = Instant::now();
     let mut command = job.start("sender", tool.receive(job, relay, ""))?;
-    let first_byte = FirstByte::of(job, began);
+    let first_byte = FirstByte::of(job.source, job.out, began);
     let ended = process::wait_for_all(&mut [&mut command], &mut relay.processes)?;
     // The children of both do the work: their times are known when they are gone, their memory is not.
     relay.processes.iter().for_each(Process::wait_for_children);

@@ -14,15 +14,31 @@ use report::{plot, tables};
 #[path = "../../benches/transfers/report/mod.rs"]
 mod report;
 
+#[path = "../../benches/transfers/first_byte.rs"]
+mod first_byte;
+
+#[path = "../../benches/transfers/ledger.rs"]
+mod ledger;
+
 #[allow(dead_code, reason = "links need root; their parts do not")]
 #[path = "../../benches/transfers/link.rs"]
 mod link;
+
+#[allow(dead_code, reason = "only what rooms need")]
+#[path = "../../benches/transfers/machine.rs"]
+mod machine;
 
 #[allow(dead_code, reason = "the program waits in more ways than these tests do")]
 #[path = "../../benches/transfers/process.rs"]
 mod process;
 
+#[path = "../../benches/transfers/rooms.rs"]
+mod rooms;
+
+use first_byte::FirstByte;
+use ledger::Ledger;
 use process::{Process, wait_for_all};
+use rooms::Rooms;
 
 #[test]
 fn the_page_and_the_plot_are_those_of_the_results() {
@@ -223,6 +239,66 @@ fn a_process_that_fails_says_why() {
     assert_eq!(error, "ended early: no room");
     let missing = Process::start(Command::new("/nonexistent/tool"), &log).err().unwrap().to_string();
     assert!(missing.starts_with("/nonexistent/tool: "), "{missing}");
+}
+
+#[test]
+fn what_was_measured_is_left_out_until_something_is_another() {
+    let directory = tempfile::tempdir().unwrap();
+    let program = directory.path().join("program");
+    fs::write(&program, "one").unwrap();
+    let open = |how| Ledger::open(directory.path(), &program, how).unwrap();
+    let mut ledger = open("3 runs");
+    assert!(!ledger.has("random", "fast"));
+    ledger.note("random", "fast").unwrap();
+    for ledger in [ledger, open("3 runs")] {
+        assert!(ledger.has("random", "fast"));
+        assert!(!ledger.has("random", "faster") && !ledger.has("text", "fast"));
+    }
+    assert!(!open("5 runs").has("random", "fast"));
+    fs::write(&program, "another").unwrap();
+    assert!(!open("3 runs").has("random", "fast"));
+}
+
+#[test]
+fn on_a_disk_what_was_received_stays_until_the_end() {
+    let directory = tempfile::tempdir().unwrap();
+    let use_one = |rooms: &mut Rooms| {
+        let room = rooms.fresh(1, 1).unwrap();
+        assert!(room.scratch.is_dir());
+        fs::write(room.out.join("file"), "content").unwrap();
+        let out = room.out.clone();
+        rooms.leave(room).unwrap();
+        out
+    };
+    let passed = use_one(&mut Rooms::passing(directory.path()));
+    assert!(!passed.exists());
+    let mut rooms = Rooms::lasting(directory.path());
+    let (first, second) = (use_one(&mut rooms), use_one(&mut rooms));
+    assert!(first != second && first.join("file").exists() && second.join("file").exists());
+    // What would not fit beside them takes their place.
+    let room = rooms.fresh(1, 1 << 60).unwrap();
+    assert!(!first.exists() && !second.exists());
+    rooms.leave(room).unwrap();
+    drop(rooms);
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn the_first_byte_is_content_and_no_note() {
+    let directory = tempfile::tempdir().unwrap();
+    let (source, out) = (directory.path().join("source"), directory.path().join("out"));
+    fs::create_dir(&out).unwrap();
+    fs::write(&source, vec![7; 2 << 20]).unwrap();
+    let began = std::time::Instant::now();
+    let look = || FirstByte::of(&source, &out, began).unwrap();
+    fs::write(out.join("journal"), [7; 4096]).unwrap();
+    fs::File::create(out.join("reserved")).unwrap().set_len(2 << 20).unwrap();
+    assert_eq!(look().seen(), None);
+    let looking = look();
+    fs::write(out.join("part"), vec![7; 256 << 10]).unwrap();
+    assert!(looking.seen().unwrap() <= began.elapsed().as_secs_f64());
+    fs::write(&source, "short").unwrap();
+    assert!(FirstByte::of(&source, &out, began).is_none());
 }
 
 #[test]

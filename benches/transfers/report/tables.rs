@@ -115,7 +115,7 @@ pub fn name(row: &Row) -> String {
     if row.variant.is_empty() { row.tool.clone() } else { format!("{}, {}", row.tool, row.variant) }
 }
 
-/// A tool that failed now and then ran less often than the others, and that must be seen.
+/// A tool that is slow, or failed now and then, ran less often than the others, and that must be seen.
 fn fewer_runs(row: &Row, basis: &Basis) -> String {
     if row.runs == basis.runs { String::new() } else { format!(" ({} of {} runs)", row.runs, basis.runs) }
 }

@@ -13,7 +13,7 @@ pub struct Workload {
     pub is_usual: bool,
     /// Whether it has a part in the plot.
     pub is_plotted: bool,
-    /// What one turn of all its cases takes, in seconds, with every tool, on two cores: only to say beforehand how long one will wait.
+    /// What one turn of all its cases takes on average of three, in seconds, with every tool, on two cores: only to say beforehand how long one will wait.
     pub seconds: u32,
 }
 
