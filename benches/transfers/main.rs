@@ -113,7 +113,10 @@ fn bench() -> io::Result<()> {
                 if wanted.results.is_none() {
                     publish(&results)?;
                 }
-                ledger.note(workload.name, &of(&results, workload))?;
+                // Where something failed there is something left to do.
+                if failed == 0 {
+                    ledger.note(workload.name, &of(&results, workload))?;
+                }
                 println!("\n{}", tables::table(workload, &results));
             }
             Err(error) => println!("  skipped: {error}"),

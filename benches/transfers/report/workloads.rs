@@ -30,30 +30,30 @@ pub enum Unit {
 
 /// All of them, in the order of the page.
 pub const WORKLOADS: &[Workload] = &[
-    usual("random", 40, "One large file of random bytes"),
-    usual("text", 30, "One large file of text"),
-    usual("binary", 10, "One large file of machine code"),
-    usual("mix", 10, "A directory of text, machine code and random bytes"),
-    usual("small", 30, "10,000 files of 4 KiB"),
-    usual("files", 30, "10,000 real files"),
-    on_wish("small-disk", 30, "10,000 files of 4 KiB, received on a disk"),
-    on_wish("files-disk", 30, "10,000 real files, received on a disk"),
-    Workload { unit: Unit::Latency, is_plotted: false, ..usual("latency", 10, "One file of 1 KiB") },
+    usual("random", 35, "One large file of random bytes"),
+    usual("text", 25, "One large file of text"),
+    usual("binary", 8, "One large file of machine code"),
+    usual("mix", 12, "A directory of text, machine code and random bytes"),
+    usual("small", 20, "10,000 files of 4 KiB"),
+    usual("files", 25, "10,000 real files"),
+    on_wish("small-disk", 20, "10,000 files of 4 KiB, received on a disk"),
+    on_wish("files-disk", 25, "10,000 real files, received on a disk"),
+    Workload { unit: Unit::Latency, is_plotted: false, ..usual("latency", 4, "One file of 1 KiB") },
     Workload {
         unit: Unit::Share,
         is_plotted: false,
         ..usual("resume", 5, "The rest of a file that was cut at 90 %")
     },
-    Workload { is_plotted: false, ..on_wish("lanes", 10, "Lanes, on loopback") },
-    Workload { is_plotted: false, ..on_wish("chunks", 10, "Sizes of chunks") },
-    on_wish("wan", 60, "64 MiB of random bytes over a wide-area network, 0.01 % loss"),
-    on_wish("wan-loss", 160, "64 MiB of random bytes over a wide-area network, 0.1 % loss"),
-    on_wish("wan-files", 20, "1,000 real files over a wide-area network"),
-    on_wish("wan-text", 20, "64 MiB of text over a wide-area network"),
+    Workload { is_plotted: false, ..on_wish("lanes", 9, "Lanes, on loopback") },
+    Workload { is_plotted: false, ..on_wish("chunks", 6, "Sizes of chunks") },
+    on_wish("wan", 35, "64 MiB of random bytes over a wide-area network, 0.01 % loss"),
+    on_wish("wan-loss", 75, "64 MiB of random bytes over a wide-area network, 0.1 % loss"),
+    on_wish("wan-files", 8, "1,000 real files over a wide-area network"),
+    on_wish("wan-text", 10, "64 MiB of text over a wide-area network"),
     Workload {
         unit: Unit::Latency,
         is_plotted: false,
-        ..on_wish("wan-latency", 10, "One file of 1 KiB over a wide-area network")
+        ..on_wish("wan-latency", 7, "One file of 1 KiB over a wide-area network")
     },
     Workload {
         unit: Unit::Share,
