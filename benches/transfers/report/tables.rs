@@ -31,12 +31,13 @@ pub fn table(workload: &Workload, results: &Results) -> String {
         return "Not measured yet.\n".to_owned();
     };
     let floor = rows.iter().find(|row| row.tool == FLOOR).map(|row| row.rate());
-    let basis = Basis { floor, first: first.seconds.median, runs: first.runs };
+    let runs = rows.iter().map(|row| row.runs).max().unwrap_or_default();
+    let basis = Basis { floor, first: first.seconds.median, runs };
     let is_told = |column: &&Column| {
         column.units.contains(&workload.unit) && rows.iter().any(|row| (column.cell)(row, &basis).is_some())
     };
     let columns: Vec<&Column> = COLUMNS.iter().filter(is_told).collect();
-    let mut text = format!("{}; {}, medians of {}.\n\n", first.measured, content(first.bytes), first.runs);
+    let mut text = format!("{}; {}, medians of {runs}.\n\n", first.measured, content(first.bytes));
     text += &line(columns.iter().map(|column| column.head.to_owned()));
     text += &line(columns.iter().map(|column| if column.is_number() { "---:" } else { "---" }.to_owned()));
     for row in &rows {
@@ -70,7 +71,7 @@ struct Basis {
     floor: Option<f64>,
     /// The seconds of the first row.
     first: f64,
-    /// How often that ran, which stands above the table.
+    /// How often most ran, which stands above the table.
     runs: usize,
 }
 
