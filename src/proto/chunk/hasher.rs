@@ -20,7 +20,7 @@ pub struct FileHasher {
 pub struct ChunkHasher {
     offset: u64,
     length: u64,
-    // Whole leaves, but for the last one if nothing has come after it: then that is here, and the hasher is empty.
+    // Whole leaves; and the last one of them apart, as long as nothing has come after it.
     leaves: Peaks,
     last: Option<[u8; 32]>,
     // The leaf at hand, and how much of it has come.
@@ -99,9 +99,7 @@ impl ChunkHasher {
         // Where nothing is gained by cutting it the chunk is one leaf.
         let leaf_bytes = if wide::is_here() { wide::HALF_BYTES } else { usize::MAX };
         let (leaves, last) = (Peaks::default(), None);
-        let mut hasher = Hasher::new();
-        hasher.set_input_offset(offset);
-        ChunkHasher { offset, length: 0, leaves, last, hasher, within: 0, leaf_bytes }
+        ChunkHasher { offset, length: 0, leaves, last, hasher: Hasher::new(), within: 0, leaf_bytes }
     }
 
     /// Takes the next bytes of the chunk, which must not go beyond its end.
@@ -113,8 +111,6 @@ impl ChunkHasher {
             }
             if let Some(last) = self.last.take() {
                 self.leaves.push(last);
-                self.hasher.reset();
-                self.hasher.set_input_offset(self.offset + self.length);
             }
             let pair = bytes.split_first_chunk().filter(|_| self.within == 0);
             if let Some((pair, later)) = pair
@@ -125,6 +121,11 @@ impl ChunkHasher {
                 self.length += pair.len() as u64;
                 bytes = later;
                 continue;
+            }
+            if self.within == 0 {
+                // Not reset: that keeps where it began.
+                self.hasher = Hasher::new();
+                self.hasher.set_input_offset(self.offset + self.length);
             }
             let (now, later) = bytes.split_at(bytes.len().min(self.leaf_bytes - self.within));
             self.hasher.update(now);
