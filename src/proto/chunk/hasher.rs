@@ -112,7 +112,8 @@ impl ChunkHasher {
             if let Some(last) = self.last.take() {
                 self.leaves.push(last);
             }
-            let pair = bytes.split_first_chunk().filter(|_| self.within == 0);
+            let is_wide = self.within == 0 && self.leaf_bytes == wide::HALF_BYTES;
+            let pair = bytes.split_first_chunk().filter(|_| is_wide);
             if let Some((pair, later)) = pair
                 && let Some([left, right]) = wide::halves(pair, self.offset + self.length)
             {
