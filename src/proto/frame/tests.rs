@@ -3,8 +3,9 @@
 use bytes::Bytes;
 
 use super::*;
-use crate::proto::compress::{Packed, Unpacker};
-use crate::proto::manifest::Meta;
+use crate::proto::compress::{Packed, Packer, Unpacker};
+use crate::proto::limits::{HEADER_BYTES_MAX, LANES_MAX, LIST_MAX, TEXT_BYTES_MAX};
+use crate::proto::manifest::{Item, Meta};
 use proptest::prelude::*;
 
 const META: Meta = Meta { mode: Some(0o644), mtime_s: 1_700_000_000, mtime_ns: 5 };
@@ -14,7 +15,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// Every frame with its bytes: one line each, name and hexadecimal. `docs/protocol.md` shows the same, held equal by a test.
-const VECTORS: &str = include_str!("../../tests/vectors/frames.txt");
+const VECTORS: &str = include_str!("../../../tests/vectors/frames.txt");
 
 /// The golden bytes of one frame, in hexadecimal.
 fn golden(name: &str) -> &'static str {
