@@ -32,6 +32,8 @@ pub enum Defect {
     CreditLostAtReconnection,
     /// The sender takes the end of the connection for success.
     LostFinalAcknowledgement,
+    /// What a lane that was let go of did not deliver is not said again.
+    LaneNotSaidAgain,
     /// A seat at the relay is never given up, however silent its owner.
     SeatNeverGivenUp,
 }
@@ -53,6 +55,7 @@ pub const ALL: &[Defect] = &[
     Defect::CountedBeforeHandedOver,
     Defect::CreditLostAtReconnection,
     Defect::LostFinalAcknowledgement,
+    Defect::LaneNotSaidAgain,
     Defect::SeatNeverGivenUp,
 ];
 
