@@ -241,6 +241,9 @@ impl<'p> World<'p> {
                     net.flip(id, way);
                 }
             }
+            Strike::CutFirst(role) => net.cut_lanes(role, true),
+            Strike::CutBeside(role) => net.cut_lanes(role, false),
+            Strike::RefuseLanes(lanes) => net.refused_lanes |= lanes & !1,
             Strike::NetworkDown { role, for_ms } => net.network_down(role, for_ms),
             Strike::RelayRestarts { is_silent, down_ms } => {
                 net.relay_dies(is_silent);
