@@ -292,3 +292,6 @@ fn loads<'a, L: Lane>(
 /// Data that all lanes together hold for the case that it must be said again. The other side's window keeps it far below; see
 /// [`Outbox`](super::outbox::Outbox) for who has a wider one and counts nothing.
 const HELD_BYTES_MAX: u64 = 2 * WINDOW_BYTES;
+
+#[cfg(test)]
+mod tests;

@@ -120,6 +120,8 @@ pub struct Net {
     pub trace: Trace,
     /// How many times something has moved: faults are set to such numbers.
     pub moves: u64,
+    /// How often a lane beside the first came up, and how often one was lost that was wanted or did not come.
+    pub lanes: [u64; 2],
     /// Sessions that have ended since somebody looked; of those that went through, what was not delivered.
     pub done: Vec<(Role, Option<Vec<EntryEnd>>)>,
     next: u64,
@@ -141,6 +143,7 @@ impl Net {
             dice,
             trace,
             moves: 0,
+            lanes: [0; 2],
             done: Vec::new(),
             next: 0,
             arrivals: Vec::new(),
@@ -320,6 +323,15 @@ impl Net {
     /// Some lanes of a side break: the first, or those beside it.
     pub fn cut_lanes(&mut self, owner: Role, is_first: bool) {
         for id in self.open_of(owner, |lane| (lane == 0) == is_first) {
+            self.cut(id);
+        }
+    }
+
+    /// These lanes beside the first are lost for good, one bit each.
+    pub fn refuse_lanes(&mut self, lanes: u16) {
+        self.refused_lanes |= lanes & !1;
+        let refused_lanes = self.refused_lanes;
+        for id in self.open_of(Role::Send, |lane| refused_lanes >> lane & 1 != 0) {
             self.cut(id);
         }
     }

@@ -55,7 +55,7 @@ pub enum Strike {
     CutFirst(Role),
     /// The other way round.
     CutBeside(Role),
-    /// The relay gives no seat any more to these lanes beside the first, one bit each.
+    /// These lanes beside the first, one bit each, are lost for good: they break, and the relay gives them no seat any more.
     RefuseLanes(u16),
     /// A connection falls silent at some byte.
     Mute {
@@ -133,6 +133,8 @@ pub enum Strike {
     Stranger(Role),
     /// A file changes.
     Change(usize),
+    /// The largest file changes: the one that is most likely being read.
+    ChangeLargest,
     /// A file goes away.
     Remove(usize),
 }
@@ -148,6 +150,7 @@ impl Strike {
             | Strike::Mute { .. }
             | Strike::HalfClose(_)
             | Strike::Change(_)
+            | Strike::ChangeLargest
             | Strike::Remove(_) => true,
             Strike::Stall { for_ms, .. } | Strike::NetworkDown { for_ms, .. } => *for_ms <= PASSING_MS,
             Strike::RelayRestarts { down_ms, .. } | Strike::RelayShutsDown { down_ms } => {
@@ -307,10 +310,11 @@ fn strike(dice: &mut Dice, is_hostile: bool, bytes: u64) -> Strike {
     if is_hostile && dice.one_in(2) {
         return Strike::Hostile(dice.pick(hostile::ACTS));
     }
-    match dice.roll(36) {
+    match dice.roll(39) {
         32 => Strike::CutFirst(role),
         33..=34 => Strike::CutBeside(role),
-        35 => Strike::RefuseLanes(dice.pick(&[u16::MAX, 0b10, 0b110])),
+        35..=36 => Strike::RefuseLanes(dice.pick(&[u16::MAX, 0b10, 0b110])),
+        37..=38 => Strike::ChangeLargest,
         0..=5 => Strike::Cut(role),
         6..=8 => {
             let (up, down) = dice.pick(&[(true, true), (true, false), (false, true)]);

@@ -230,7 +230,7 @@ impl Reader {
         if let Some(index) = reading.same.pop_front() {
             let length = chunk_length(reading.size, reading.chunk, index);
             let from = index * u64::from(reading.chunk.bytes());
-            let value = value_of(&file.contents, reading.chunk, index);
+            let value = value_of(&file.contents, reading.size, reading.chunk, index);
             if length > 0 && !self.block.same(reading.entry, from, length, value) {
                 self.flush();
                 reading.same.push_front(index);
@@ -293,9 +293,8 @@ impl Reader {
     }
 }
 
-/// BLAKE3 of one chunk.
-fn value_of(contents: &[u8], chunk: ChunkSize, index: u64) -> [u8; 32] {
-    let size = contents.len() as u64;
+/// The value of one chunk of a file that had this size when it was opened, of what is left of it.
+fn value_of(contents: &[u8], size: u64, chunk: ChunkSize, index: u64) -> [u8; 32] {
     let from = index * u64::from(chunk.bytes());
     let mut hasher = ChunkHasher::new(from);
     let begin = usize::try_from(from).unwrap_or(usize::MAX).min(contents.len());

@@ -114,6 +114,11 @@ impl End {
     /// Something happened to a lane beside the first.
     fn lane(&mut self, news: News, net: &mut Net) {
         net.trace.say(|| format!("{:?}: {news:?}", self.role));
+        match news {
+            News::Up(_) => net.lanes[0] += 1,
+            News::Lost { .. } => net.lanes[1] += 1,
+            News::Failed(_) => {}
+        }
         let Stage::Session(session) = &mut self.stage else { return };
         session.party.lane(news, &mut session.lanes, net.now_ms());
     }
