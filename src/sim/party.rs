@@ -53,7 +53,7 @@ pub enum Party {
         /// What a block has at most.
         block_bytes: usize,
         /// How many lanes it wants.
-        wide: Wide,
+        wide: Box<Wide>,
     },
     /// The receiver's.
     Receiving {
@@ -93,7 +93,7 @@ impl Party {
             reader: Box::new(Reader::new(chunk)),
             packers: codecs.map(Packer::new).collect(),
             block_bytes: command.block_bytes,
-            wide: Wide::new(command.breadth, both_can.has(Capabilities::LANES)),
+            wide: Box::new(Wide::new(command.breadth, both_can.has(Capabilities::LANES))),
         }
     }
 

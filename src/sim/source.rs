@@ -212,7 +212,7 @@ impl Reader {
         let file = &tree.files[reading.file];
         if let Some((from, end)) = reading.send.pop_front() {
             let chunk_bytes = u64::from(reading.chunk.bytes());
-            if from % chunk_bytes == 0 {
+            if from.is_multiple_of(chunk_bytes) {
                 self.run.is_in_chunk = false;
                 // A chunk that goes on in the next block begins a run of its own, so that no run grows from chunk to chunk.
                 if self.run.goes_on && chunk_bytes.min(end - from) > self.room() as u64 {
@@ -220,7 +220,7 @@ impl Reader {
                 }
             }
             let done = self.piece(reading.entry, &file.contents, &file.holes, from, end);
-            self.run.is_in_chunk = done < end && done % chunk_bytes != 0;
+            self.run.is_in_chunk = done < end && !done.is_multiple_of(chunk_bytes);
             if done < end {
                 reading.send.push_front((done, end));
             }
