@@ -19,7 +19,8 @@ CHECKED_TARGETS := x86_64-pc-windows-gnu x86_64-apple-darwin aarch64-apple-darwi
 # A position-dependent executable: static-pie, the default, keeps a dynamic section for its own relocations, and "static" shall
 # be something one can see at a glance. Given to the last crate only, so that the dependencies are not built twice.
 RELEASE_FLAGS := --release --locked --target $(TARGET) --bin p2pc
-LINK_FLAGS := -C relocation-model=static
+# Stripped here as well: for a package that has an opt-level of its own in the profile, cargo 1.95 forgets the profile's `strip`.
+LINK_FLAGS := -C relocation-model=static -C strip=symbols
 
 # cargo-nextest runs the tests faster and each in a process of its own; where it is not installed `cargo test` runs the same ones.
 # It is not installed from source here: that takes longer than all the tests.
