@@ -230,6 +230,10 @@ impl Reader {
         if let Some(index) = reading.same.pop_front() {
             let length = chunk_length(reading.size, reading.chunk, index);
             let from = index * u64::from(reading.chunk.bytes());
+            if (file.contents.len() as u64) < from + u64::from(length) {
+                let failure = Failure::new(Reason::Changed, "it became shorter");
+                return self.tell(SourceEvent::Dropped { entry: reading.entry, failure });
+            }
             let value = value_of(&file.contents, reading.size, reading.chunk, index);
             if length > 0 && !self.block.same(reading.entry, from, length, value) {
                 self.flush();
@@ -293,12 +297,12 @@ impl Reader {
     }
 }
 
-/// The value of one chunk of a file that had this size when it was opened, of what is left of it.
+/// The value of one chunk of a file of this size, all of which is there.
 fn value_of(contents: &[u8], size: u64, chunk: ChunkSize, index: u64) -> [u8; 32] {
     let from = index * u64::from(chunk.bytes());
     let mut hasher = ChunkHasher::new(from);
-    let begin = usize::try_from(from).unwrap_or(usize::MAX).min(contents.len());
+    let begin = usize::try_from(from).unwrap_or(usize::MAX);
     let length = chunk_length(size, chunk, index) as usize;
-    hasher.update(&contents[begin..(begin + length).min(contents.len())]);
+    hasher.update(&contents[begin..begin + length]);
     hasher.finish(chunk_count(size, chunk) == 1).0
 }
