@@ -18,6 +18,7 @@ use std::collections::{HashMap, VecDeque};
 use bytes::BytesMut;
 
 use super::sink::{Job, SinkEvent};
+use crate::defects::{self, Defect};
 use crate::error::{Error, Kind, Result};
 use crate::events::tally::Tally;
 use crate::events::{Conflict, Decision, Event, Offer, Progress, Question, Report, Resolution};
@@ -233,12 +234,16 @@ impl Receiver {
         if self.stage == Stage::Done {
             return;
         }
+        let charged = self.charged;
         // Before a lane is there nothing comes on it.
         let result = match Frame::decode(&bytes) {
             Ok(Frame::Control { .. }) => Err(broken("something was said on the wrong lane")),
             Ok(_) => self.read(bytes, now_ms),
             Err(error) => Err(broken(error)),
         };
+        if defects::has(Defect::LaneCreditLost) {
+            self.taken = self.taken.saturating_sub(self.charged - charged);
+        }
         if let Err(error) = result {
             self.fail(error);
         }
