@@ -102,6 +102,69 @@ fn bytes_come_through_whole_and_late_and_no_faster_than_the_line() {
     assert!(began.elapsed() >= Duration::from_millis(80 + 200), "{:?}", began.elapsed());
 }
 
+/// Bytes a second out of a line, once its flow has filled it.
+fn measured_rate(manners: Manners, bytes: usize) -> f64 {
+    let source = TcpListener::bind(ANY_PORT).unwrap();
+    let line = Line::open(ANY_PORT, source.local_addr().unwrap(), manners, |_| {}).unwrap();
+    std::thread::spawn(move || source.accept().unwrap().0.write_all(&vec![7; bytes]).unwrap());
+    let mut stream = TcpStream::connect(line.address).unwrap();
+    let (mut buffer, mut came, mut full_from) = (vec![0; 64 << 10], 0, None);
+    loop {
+        match stream.read(&mut buffer).unwrap() {
+            0 => break,
+            read => came += read,
+        }
+        if came > bytes / 4 {
+            full_from.get_or_insert((Instant::now(), came));
+        }
+    }
+    assert_eq!(came, bytes);
+    let (began, before) = full_from.unwrap();
+    (came - before) as f64 / began.elapsed().as_secs_f64()
+}
+
+/// The shortest of some round trips over a line whose connection stands.
+fn measured_round_trip(manners: Manners) -> Duration {
+    let echo = TcpListener::bind(ANY_PORT).unwrap();
+    let line = Line::open(ANY_PORT, echo.local_addr().unwrap(), manners, |_| {}).unwrap();
+    std::thread::spawn(move || {
+        let (stream, _) = echo.accept().unwrap();
+        stream.set_nodelay(true).unwrap();
+        std::io::copy(&mut &stream, &mut &stream).unwrap();
+    });
+    let mut stream = TcpStream::connect(line.address).unwrap();
+    stream.set_nodelay(true).unwrap();
+    let round_trips = (0..8).map(|_| {
+        let began = Instant::now();
+        stream.write_all(b"?").unwrap();
+        stream.read_exact(&mut [0]).unwrap();
+        began.elapsed()
+    });
+    round_trips.min().unwrap()
+}
+
+#[test]
+fn the_proxy_is_as_fast_and_as_far_as_it_is_told_to_be() {
+    let delay = Duration::from_millis(20);
+    let round_trip = measured_round_trip(Manners { rate: Some(25_000_000), delay, ..manners(0) });
+    assert!(round_trip >= delay * 2, "{round_trip:?}");
+    assert!(round_trip < delay * 2 + Duration::from_millis(5), "{round_trip:?}");
+    for rate in [5_000_000, 25_000_000] {
+        let line = Manners { rate: Some(rate), ..manners(5) };
+        // Never faster; and of a machine that is busy the best of some tries counts.
+        let shares = (0..5).map(|_| measured_rate(line, rate as usize / 2) / rate as f64);
+        let mut tried = Vec::new();
+        for share in shares {
+            assert!(share < 1.1, "{share} of {rate}");
+            tried.push(share);
+            if share > 0.95 {
+                break;
+            }
+        }
+        assert!(tried.last().is_some_and(|share| *share > 0.95), "{tried:?} of {rate}");
+    }
+}
+
 /// Says yes to nothing, because nothing is asked.
 struct Silent(smol::channel::Sender<()>);
 
