@@ -10,6 +10,9 @@
 //!                  └ … ┘             until sixteen are left, of which the crate makes two
 //! ```
 
+#![allow(clippy::inline_always, reason = "vectors pass in registers only where everything is one function")]
+#![allow(clippy::many_single_char_names, reason = "sixteen vectors of no other name than their place")]
+
 use blake3::hazmat::{Mode, merge_subtrees_non_root};
 use fearless_simd::prelude::*;
 use fearless_simd::{u8x64, u32x16};
@@ -31,13 +34,13 @@ type Words<S> = u32x16<S>;
 /// Sixteen chunks of BLAKE3, in blocks.
 type Group = [[[u8; BLOCK_BYTES]; BLOCKS]; LANES];
 
-/// Whether this processor can.
+/// Whether this is worth it: where this processor can, unless this is not optimised, which the crate is in any case.
 #[cfg(target_arch = "x86_64")]
 pub(super) fn is_here() -> bool {
-    fearless_simd::Level::new().as_avx512().is_some()
+    !cfg!(debug_assertions) && fearless_simd::Level::new().as_avx512().is_some()
 }
 
-/// Whether this processor can.
+/// Whether this is worth it.
 #[cfg(not(target_arch = "x86_64"))]
 pub(super) fn is_here() -> bool {
     false
@@ -206,7 +209,7 @@ fn compress<S: Simd>(
 ) -> [Words<S>; 8] {
     let ([a, b, c, d, e, f, g, h], [low, high], m) = (values, number, message);
     let [i, j, k, l, ..] = start(simd);
-    let length = Words::splat(simd, BLOCK_BYTES as u32);
+    let length = Words::splat(simd, BLOCK_LENGTH);
     let mut v = [a, b, c, d, e, f, g, h, i, j, k, l, low, high, length, Words::splat(simd, flags)];
     for at in &SCHEDULE {
         mix(&mut v, [0, 4, 8, 12], m[at[0]], m[at[1]]);
@@ -272,6 +275,7 @@ const LANES: usize = 16;
 
 // Section 2 of the paper.
 const BLOCK_BYTES: usize = 64;
+const BLOCK_LENGTH: u32 = 64;
 const BLOCKS: usize = 16;
 const CHUNK_BYTES: u64 = (BLOCK_BYTES * BLOCKS) as u64;
 const CHUNK_START: u32 = 1;
@@ -294,7 +298,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(16))]
+        #![proptest_config(ProptestConfig::with_cases(8))]
         /// With whatever vectors there are: the ones that ship go only where they are worth it.
         #[test]
         fn the_values_are_those_of_the_crate(seed: u64, number in prop_oneof![0u64..9, 0u64..(1 << 45)]) {
@@ -306,7 +310,8 @@ mod tests {
             let expected = [expected(left, offset), expected(right, offset + HALF_BYTES as u64)];
             prop_assert_eq!(dispatch!(Level::new(), simd => halves_with(simd, pair, offset)), expected);
             prop_assert_eq!(dispatch!(Level::baseline(), simd => halves_with(simd, pair, offset)), expected);
-            prop_assert_eq!(halves(pair, offset), is_here().then_some(expected));
+            prop_assert!(halves(pair, offset).is_none_or(|values| values == expected));
+            prop_assert!(!is_here() || halves(pair, offset).is_some());
         }
     }
 }
