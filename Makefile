@@ -61,6 +61,14 @@ endif
 	@echo "Not run here, because they need root, packages of Debian or a minute (make test-system runs them):"
 	@cargo test --quiet --locked --target $(TARGET) --lib --tests -- --list $(patsubst %,%::,$(subst |, ,$(SYSTEM))) | sed -n 's/^\(.*\): test$$/  \1/p'
 
+.PHONY: test-portable
+test-portable: toolchain ## the same tests, programs included, over the cryptography for processors that cannot run the fast one
+ifeq ($(NEXTEST),yes)
+	cargo nextest run --no-fail-fast --locked --target $(TARGET) --features portable -E 'not test(/(^|::)($(SYSTEM))::/)'
+else
+	cargo test --no-fail-fast --locked --target $(TARGET) --features portable --lib --bins --tests -- $(patsubst %,--skip %::,$(subst |, ,$(SYSTEM)))
+endif
+
 .PHONY: test-system
 test-system: toolchain ## the tests that need root, a minute, or packages of Debian (installs those as root)
 	scripts/system-packages.sh
@@ -92,11 +100,11 @@ teeth: toolchain ## shows that the simulator finds deliberate defects, one after
 	cargo bench --locked --target $(TARGET) --profile sim --features bugs --bench teeth
 
 # What `make bench` measures; nothing says the usual workloads, `all` says all. Empty ones are as if they were not there.
-export BENCH TOOLS DATA DISK WAN WAN_RELAY PEERS
+export BENCH TOOLS DATA DISK WAN WAN_RELAY PEERS RESULTS RESUME
 BENCH_CARGO := P2PC_BINARY=$(abspath $(BINARY)) MB=$(BENCH_MB) cargo bench --locked --target $(TARGET) --profile sim --bench transfers
 
 .PHONY: bench
-bench: build ## measure against the floor and the other tools there are (BENCH="random small…|all" RUNS=5 WAN=scripts/wan.sh; docs/benchmarks.md)
+bench: build ## measure against the floor and the other tools there are (BENCH="random small…|all" RUNS=5 RESUME=1 WAN=scripts/wan.sh; docs/benchmarks.md)
 	RUNS=$(or $(RUNS),5) $(BENCH_CARGO)
 
 .PHONY: bench-data

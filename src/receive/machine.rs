@@ -368,9 +368,10 @@ impl Receiver {
             }
             Control::Ended(ends) => ends.into_iter().try_for_each(|end| self.ended(end)),
             Control::Dropped { entry, failure } => self.dropped(entry, Failure::from(&failure)),
-            // Nothing is dialled before the person has agreed.
-            Control::Lane { lane, up } if self.accepting == Accepting::Accepted => {
-                if self.lanes.wanted(lane, up)? && self.stage == Stage::Running {
+            Control::Lane { lane, up } => {
+                // Nothing is dialled before the person has agreed.
+                let may = !up || self.accepting == Accepting::Accepted;
+                if self.lanes.wanted(lane, up)? && may && self.stage == Stage::Running {
                     self.effects.push_back(Effect::Lane { lane, up });
                 }
                 Ok(())
@@ -430,6 +431,7 @@ impl Receiver {
         self.granted = self.window_bytes;
         self.say(Control::Accept { window: self.window_bytes });
         self.tell(Event::Accepted);
+        self.effects.extend(self.lanes.up().map(|lane| Effect::Lane { lane, up: true }));
         let held = std::mem::take(&mut self.held);
         self.effects.extend(held.into_iter().map(|entry| Effect::Job(Job::Prepare(entry))));
     }

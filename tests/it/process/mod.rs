@@ -22,6 +22,7 @@ mod output;
 mod pipes;
 mod privacy;
 mod program;
+mod proxied;
 mod relays;
 mod scene;
 mod silence;
