@@ -140,11 +140,12 @@ impl Dialer {
         relay: &RelayUrl,
         request: &RoomRequest,
     ) -> Result<Connection, DialError> {
+        let asked = Instant::now();
         let answer = async { Ok(upgrade(&mut stream, relay, request, self.token.as_ref()).await) };
         within(UPGRADE_TIMEOUT, answer).await.map_err(|late: std::io::Error| {
             Error::new(Kind::Relay, format!("the relay {relay} did not answer the request")).caused_by(late)
         })??;
-        Ok(Connection::over(stream).await)
+        Ok(Connection { answered: asked.elapsed(), ..Connection::over(stream).await })
     }
 
     async fn connect(&self, relay: &RelayUrl) -> Result<BoxedIo> {

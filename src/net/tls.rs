@@ -22,6 +22,7 @@ use super::buffered::Buffered;
 use super::portable;
 use super::tcp::{BoxedIo, within};
 use super::url::Host;
+use crate::proto::seal::is_fast;
 use crate::{Error, Kind, Result};
 pub use pem::PemPair;
 use pem::read_certificates;
@@ -30,11 +31,7 @@ use pem::read_certificates;
 /// a portable one. Nothing from outside chooses between the two.
 #[must_use]
 pub fn provider() -> Arc<CryptoProvider> {
-    if graviola::util::is_cpu_supported() {
-        Arc::new(rustls_graviola::default_provider())
-    } else {
-        portable::provider()
-    }
+    if is_fast() { Arc::new(rustls_graviola::default_provider()) } else { portable::provider() }
 }
 
 /// What a client trusts: the system's roots, the bundled ones, and those of `ca` (a PEM file), where it is given.
@@ -119,7 +116,7 @@ fn serving(
 
 /// What seals the tickets of sessions, if this machine can; with keys of its own, changed every few hours.
 fn ticketer() -> Option<Arc<dyn ProducesTickets>> {
-    if graviola::util::is_cpu_supported() { rustls_graviola::Ticketer::new().ok() } else { None }
+    if is_fast() { rustls_graviola::Ticketer::new().ok() } else { None }
 }
 
 /// What a client trusts, read when it is first needed: a system has hundreds of roots, and a `ws://` relay needs none.

@@ -1,6 +1,5 @@
 //! Requests over pipes of a few bytes.
 
-
 use super::*;
 use crate::relay::stage::{Stage, binary, expect_binary};
 

@@ -31,6 +31,7 @@ mod output;
 mod pipes;
 mod privacy;
 mod program;
+mod proxied;
 mod records;
 mod relays;
 mod scene;
