@@ -127,7 +127,8 @@ fn relay(args: &RelayArgs) -> Result<u8> {
             manager.stopping(patience.saturating_add(SEEING_OFF));
             future::pending().await
         };
-        or(relay.run_draining(drain.clone(), cancel.clone()), or(told, reloading)).await
+        // What is told goes first: a relay that nobody uses ends the moment it is asked to.
+        or(or(told, reloading), relay.run_draining(drain.clone(), cancel.clone())).await
     })?;
     Ok(watch.exit_status().unwrap_or(0))
 }
