@@ -174,7 +174,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
                 break;
             }
             match Pin::new(&mut self.stream).poll_write(cx, bytes) {
-                Poll::Pending => break,
+                // Not flushed now: TLS may find room for what it has kept, and give up its place among those that wait for room, while
+                // nobody comes back with what it did not take.
+                Poll::Pending => return moved,
                 Poll::Ready(Ok(written)) if written > 0 => {
                     self.unflushed = true;
                     if is_ours {
@@ -342,5 +344,78 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
         let more = self.heard_bytes.saturating_sub(self.counted_bytes);
         self.counted_bytes = self.heard_bytes;
         exchange.records.heard(self.role, more);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::net::Ipv4Addr;
+    use std::task::Waker;
+
+    use futures_lite::future::poll_fn;
+
+    use super::*;
+    use crate::relay::limits::Limits;
+    use crate::relay::porter::Porter;
+    use crate::relay::room::RoomName;
+    use crate::relay::visitor::{Standing, Visitor};
+
+    /// As TLS does it: it keeps one write back while there is no room below, and finds room whenever it is flushed.
+    #[derive(Default)]
+    struct Keeping {
+        kept: bool,
+        waits: Option<Waker>,
+    }
+
+    impl AsyncRead for Keeping {
+        fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut [u8]) -> Poll<io::Result<usize>> {
+            Poll::Pending
+        }
+    }
+
+    impl AsyncWrite for Keeping {
+        fn poll_write(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            if std::mem::replace(&mut self.kept, true) {
+                self.waits = Some(cx.waker().clone());
+                return Poll::Pending;
+            }
+            Poll::Ready(Ok(bytes.len().min(10)))
+        }
+
+        fn poll_flush(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            self.kept = false;
+            self.waits = None;
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[test]
+    fn who_was_told_to_wait_for_room_stays_in_the_queue() {
+        let limits = Limits::default();
+        let exchange = Exchange::new(&limits, Box::new(|| 1));
+        let address = Ipv4Addr::LOCALHOST.into();
+        let porter = Arc::new(Porter::new(&limits, 1, Vec::new(), Box::new(|| 1)));
+        let arrival = porter.receive(address).unwrap();
+        let visitor = Visitor { address, standing: Standing::Open };
+        let room = RoomName::parse("r").unwrap();
+        let place = exchange.join(visitor, room, Role::Send, false).unwrap();
+        let caller = Caller { address, token_name: None };
+        let answer = b"HTTP/1.1 101 and much more than ten bytes".to_vec();
+        let mut conn = Conn::new(Keeping::default(), arrival, place, caller, answer, &[], &exchange);
+        smol::block_on(poll_fn(|cx| {
+            assert!(conn.poll_tell(cx, &mut Store::default()).is_ready());
+            Poll::Ready(())
+        }));
+        assert!(!conn.outbox.unfinished().is_empty(), "not all was taken");
+        assert!(conn.stream.waits.is_some(), "nobody would come back with the rest");
     }
 }
