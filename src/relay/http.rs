@@ -170,13 +170,12 @@ impl Answer {
     #[must_use]
     pub fn refused(self) -> Option<Refused> {
         self.refused.or_else(|| match self.status.get(..3)? {
-            "200" => None,
             "401" => Some(Refused::UnknownToken),
             "404" => Some(Refused::NotFound),
             "408" => Some(Refused::TooSlow),
             "431" => Some(Refused::TooLarge),
-            // Who asks whether it is well was not refused.
-            "503" => None,
+            // Of these, 503 is for who asks whether the relay is well.
+            "200" | "503" => None,
             _ => Some(Refused::BadRequest),
         })
     }
@@ -270,7 +269,7 @@ pub const INDEX: Answer =
 pub const HEALTHY: Answer = ok("ok");
 /// `GET /healthz` of a relay that is about to end.
 pub const UNHEALTHY: Answer =
-    Answer { headers: "Retry-After: 2\r\n", ..answer("503 Service Unavailable", "the relay is going away") };
+    Answer { again_s: Some(2), ..answer("503 Service Unavailable", "the relay is going away") };
 /// A room that the embedded relay does not serve.
 pub const OTHER_ROOM: Answer =
     answer("404 Not Found", "this relay serves one session only, and not this one: check the code");

@@ -162,15 +162,11 @@ impl Relay {
 
         let drained = async {
             drain.cancelled().await;
-            let joined = house.exchange.census().joined;
-            tracing::info!(
-                event = "drain",
-                sessions = joined,
-                seconds = patience.as_secs(),
-                "the relay drains"
-            );
+            // What the log says is so already.
             house.draining.cancel();
             house.exchange.drain();
+            let sessions = house.exchange.census().joined;
+            tracing::info!(event = "drain", sessions, seconds = patience.as_secs(), "the relay drains");
             or(house.exchange.deserted(), async {
                 Timer::after(patience).await;
             })
