@@ -1,24 +1,40 @@
 #!/usr/bin/env bash
-# The servers that the system tests talk to: a real HTTP proxy and a real SOCKS5 proxy.
+# What the system tests talk to that is not ours: proxies, servers that stand in front of relays, and a WebSocket library in an environment of
+# its own.
 set -euo pipefail
+cd "$(dirname "$0")/.."
 
 missing=()
 command -v tinyproxy >/dev/null || missing+=(tinyproxy)
 command -v microsocks >/dev/null || missing+=(microsocks)
-((${#missing[@]})) || exit 0
+command -v nginx >/dev/null || [[ -x /usr/sbin/nginx ]] || missing+=(nginx)
+command -v haproxy >/dev/null || [[ -x /usr/sbin/haproxy ]] || missing+=(haproxy)
+python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
 
-if ((EUID != 0)) || ! command -v apt-get >/dev/null; then
-    echo "The system tests need ${missing[*]}: install them, or run this as root on Debian." >&2
-    exit 1
+if ((${#missing[@]})); then
+    if ((EUID != 0)) || ! command -v apt-get >/dev/null; then
+        echo "The system tests need ${missing[*]}: install them, or run this as root on Debian." >&2
+        exit 1
+    fi
+
+    # Debian starts what it installs; the tests start servers of their own.
+    policy=/usr/sbin/policy-rc.d
+    if [[ ! -e $policy ]]; then
+        printf '#!/bin/sh\nexit 101\n' >"$policy"
+        chmod 755 "$policy"
+        trap 'rm -f "$policy"' EXIT
+    fi
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -qq
+    apt-get install -y -qq --no-install-recommends "${missing[@]}" </dev/null
 fi
 
-# Debian starts what it installs; the tests start servers of their own.
-policy=/usr/sbin/policy-rc.d
-if [[ ! -e $policy ]]; then
-    printf '#!/bin/sh\nexit 101\n' >"$policy"
-    chmod 755 "$policy"
-    trap 'rm -f "$policy"' EXIT
+# One version, so that what it makes of the cases does not change by itself.
+websockets=websockets==17.4
+environment=${CARGO_TARGET_DIR:-target}/websockets
+if [[ $(cat "$environment/installed" 2>/dev/null) != "$websockets" ]]; then
+    rm -rf "$environment"
+    python3 -m venv "$environment"
+    "$environment/bin/pip" install --quiet --disable-pip-version-check "$websockets"
+    echo "$websockets" >"$environment/installed"
 fi
-export DEBIAN_FRONTEND=noninteractive
-apt-get update -qq
-apt-get install -y -qq --no-install-recommends "${missing[@]}" </dev/null

@@ -88,6 +88,8 @@ pub struct Paired<'p> {
     /// How long this side has waited for the last word of the pairing; zero where it said that. Then the other side's first word in the session
     /// is the answer, see [`Lane::met_ms`].
     pub answered: Duration,
+    /// How long the relay took to answer this side.
+    pub relay_answered: Duration,
     /// How both sides find each other again.
     pub reunion: Reunion<'p>,
     /// Who listens.
@@ -169,10 +171,13 @@ impl<'a> Pairing<'a> {
                     }
                     before(until, pause.rest()).await??;
                 }
-                Err(error) => match error.again() {
-                    Some(again) => self.stay_away(error, again, until).await?,
-                    None => return Err(error.into()),
-                },
+                Err(error) => {
+                    let absent = || error.absent().filter(|_| began.elapsed() < ABSENT);
+                    match error.again().or_else(absent) {
+                        Some(again) => self.stay_away(error, again, until).await?,
+                        None => return Err(error.into()),
+                    }
+                }
             }
         }
     }
@@ -250,6 +255,7 @@ impl<'a> Pairing<'a> {
         let Established { mode, encryption_kept, verify_string, .. } = established;
         self.handler.event(Event::Paired { cipher: *mode, encryption_kept: *encryption_kept });
         let (sealer, opener) = established.first_lane();
+        let relay_answered = connection.answered;
         let (lane, io) = lane(connection, sealer, opener);
         Paired {
             lane,
@@ -258,6 +264,7 @@ impl<'a> Pairing<'a> {
             must_confirm: self.options.verify,
             both_can: established.both_can,
             answered,
+            relay_answered,
             reunion: Reunion::new(self, established.secret.clone(), *mode),
             handler: self.handler,
             cancel: self.cancel,
@@ -343,6 +350,9 @@ const ROOMS_MAX: u32 = 20;
 /// How long a side that was given the code waits for its own ghost to lose its seat. Mostly that takes the relay 15 s; but what a ghost said
 /// last may still be on its way through the relay, on a slow line of the other side for longer than it takes to find out that one is dead.
 const GHOST: Duration = Duration::from_secs(60);
+
+/// How long a server in front of relays may find none of them before it is taken for one that never does: a restart takes less.
+const ABSENT: Duration = Duration::from_secs(60);
 
 /// How long a relay that has worked before may be out of reach while this side waits: a restart or a network that comes back.
 const RELAY_LOST_MAX: Duration = Duration::from_secs(600);

@@ -19,9 +19,12 @@ mod corpora;
 mod cutting;
 mod docs;
 mod examples;
+mod foreign;
 mod guesses;
 mod hostile_relay;
 mod house;
+#[cfg(target_os = "linux")]
+mod load;
 mod net;
 mod operation;
 #[cfg(unix)]

@@ -4,9 +4,8 @@
 //! was skipped, and all of them are named in [`SKIPPED_WITHOUT_SYSTEM`].
 
 use std::io::Write;
-use std::net::{Ipv4Addr, SocketAddr};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::net::SocketAddr;
+use std::process::Command;
 
 use futures_lite::future;
 use p2pc::net::dial::{DialError, DialOptions, Dialer, Role, RoomRequest};
@@ -14,6 +13,7 @@ use p2pc::net::proxy::ProxyEnv;
 use p2pc::net::{ListenAddr, listen};
 use p2pc::{Error, Kind};
 
+use crate::foreign::{self, Server, free_port};
 use crate::relay_stub::echo_once;
 
 /// Every test of this file: what a run without the packages does not show.
@@ -76,83 +76,34 @@ fn microsocks_asks_for_a_password() {
 
 fn skipped(test: &str) -> bool {
     assert!(SKIPPED_WITHOUT_SYSTEM.contains(&test), "{test} is missing on the list");
-    let skip = std::env::var_os("P2PC_SYSTEM_TESTS").is_none_or(|value| value != "1");
-    if skip {
-        println!("skipped: {test} needs tinyproxy and microsocks (P2PC_SYSTEM_TESTS=1)");
-    }
-    skip
+    foreign::skipped(test, "tinyproxy and microsocks")
 }
 
 /// A running proxy; it ends with the value.
-struct Proxy {
-    child: Child,
-    port: u16,
-    _config: Option<tempfile::NamedTempFile>,
-}
+struct Proxy(Server<Option<tempfile::NamedTempFile>>);
 
 impl Proxy {
     fn tinyproxy(more: &str) -> Proxy {
-        Proxy::start(|port| {
+        Proxy(Server::start(|port| {
             let mut config = tempfile::NamedTempFile::new().unwrap();
             write!(config, "Port {port}\nListen 127.0.0.1\nTimeout 30\n{more}").unwrap();
             let mut command = Command::new("tinyproxy");
             command.arg("-d").arg("-c").arg(config.path());
             (command, Some(config))
-        })
+        }))
     }
 
     fn microsocks(more: &[&str]) -> Proxy {
-        Proxy::start(|port| {
+        Proxy(Server::start(|port| {
             let mut command = Command::new("microsocks");
             command.args(["-i", "127.0.0.1", "-p", &port.to_string()]).args(more);
             (command, None)
-        })
-    }
-
-    /// Starts it on a free port, and on another where somebody else was quicker to take that.
-    fn start(command_for: impl Fn(u16) -> (Command, Option<tempfile::NamedTempFile>)) -> Proxy {
-        let mut proxies = (0..PORTS_MAX).filter_map(|_| {
-            let port = free_port();
-            let (mut command, config) = command_for(port);
-            let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-            let mut proxy = Proxy { child, port, _config: config };
-            proxy.comes_up().then_some(proxy)
-        });
-        proxies.next().expect("the proxy ends on every port")
-    }
-
-    /// Waits until it accepts a connection: neither says when it is ready. False when it ends instead.
-    fn comes_up(&mut self) -> bool {
-        let started = Instant::now();
-        loop {
-            // Who answers on the port of one that has ended is somebody else, so its end is looked for after the connection.
-            let accepts = std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_ok();
-            if self.child.try_wait().unwrap().is_some() {
-                return false;
-            }
-            if accepts {
-                return true;
-            }
-            assert!(started.elapsed() < START_TIMEOUT, "the proxy does not listen");
-            std::thread::yield_now();
-        }
+        }))
     }
 
     fn url(&self, front: &str) -> String {
-        format!("{front}127.0.0.1:{}", self.port)
+        format!("{front}127.0.0.1:{}", self.0.port)
     }
-}
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// A port that was free a moment ago: neither proxy can choose one and say which.
-fn free_port() -> u16 {
-    std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
 }
 
 /// Exchanges a message with a relay on this machine through the proxy.
@@ -196,9 +147,3 @@ fn refused(outcome: Result<(), DialError>) -> String {
     assert_eq!(error.kind(), Kind::Relay);
     error.to_string()
 }
-
-/// A port is lost to somebody else once in a while; this often in a row, the proxy itself does not work.
-const PORTS_MAX: usize = 10;
-
-/// Far more than either needs, even on a busy machine.
-const START_TIMEOUT: Duration = Duration::from_secs(20);

@@ -2,11 +2,16 @@
 //!
 //! Processes are watched by the lines they write; nothing here sleeps, and no port is chosen before the system gives it.
 
+#[cfg(target_os = "linux")]
+mod abuse;
 mod again;
+#[cfg(target_os = "linux")]
+mod balancers;
 mod broken_disk;
 mod busy;
 mod cancelled;
 mod codes;
+mod conformance;
 #[cfg(target_os = "linux")]
 mod contained;
 mod crash;
@@ -26,6 +31,7 @@ mod output;
 mod pipes;
 mod privacy;
 mod program;
+mod proxied;
 mod records;
 mod relays;
 mod scene;
@@ -33,6 +39,7 @@ mod scene;
 mod service;
 mod silence;
 mod tls;
+mod tokens;
 mod trees;
 mod wire;
 

@@ -1,0 +1,153 @@
+//! Several relays behind a real nginx and a real HAProxy of Debian, with the configurations that ship in `dist/`.
+//!
+//! They run where `P2PC_SYSTEM_TESTS=1` says that both are installed (`make test-system` does).
+
+mod front;
+mod load;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use super::program::{Program, p2pc};
+use super::tls::vector;
+use super::{CODE, LOST, Relay, small_file};
+use crate::foreign::skipped;
+use front::Front;
+use load::{Load, wait_moving};
+
+#[test]
+fn fifty_transfers_through_nginx_while_a_relay_drains_and_one_is_killed() {
+    if skipped("fifty_transfers_through_nginx_while_a_relay_drains_and_one_is_killed", "nginx") {
+        return;
+    }
+    let mut relays = Behind::three();
+    let front = Front::nginx(&addresses(&relays));
+    let load = Load { transfers: 50, at_once: 6, large: 4 };
+    load.carry(&front.url(), |transfers| {
+        transfers.wait_done(5);
+        wait_moving(relays[0].metrics);
+        relays[0].relay.program.signal(Signal::TERM);
+        // What it carries it may finish; whoever comes goes elsewhere.
+        relays[0].relay.program.says("the relay drains");
+        transfers.wait_done(15);
+        // Who comes back to it and who has just gone elsewhere would not meet for a minute: nobody looks for anybody now.
+        transfers.while_nobody_pairs(|| {
+            let drained = relays.remove(0).relay;
+            let address = drained.address().to_string();
+            drained.program.exits(143);
+            relays.insert(0, Behind::at(&address));
+        });
+        transfers.wait_done(25);
+        wait_moving(relays[1].metrics);
+        // A first pairing does not survive the loss of its relay; everything after it does.
+        transfers.while_nobody_pairs(|| {
+            let killed = relays.remove(1).relay.program;
+            killed.signal(Signal::KILL);
+            killed.was_killed();
+        });
+    });
+}
+
+#[test]
+fn transfers_through_haproxy_while_a_relay_is_killed() {
+    if skipped("transfers_through_haproxy_while_a_relay_is_killed", "haproxy") {
+        return;
+    }
+    let mut relays = Behind::three();
+    let front = Front::haproxy(&addresses(&relays));
+    let load = Load { transfers: 16, at_once: 4, large: 4 };
+    load.carry(&front.url(), |transfers| {
+        transfers.wait_done(3);
+        wait_moving(relays[0].metrics);
+        relays[0].relay.program.signal(Signal::TERM);
+        relays[0].relay.program.says("the relay drains");
+        transfers.wait_done(7);
+        wait_moving(relays[2].metrics);
+        transfers.while_nobody_pairs(|| {
+            let killed = relays.remove(2).relay.program;
+            killed.signal(Signal::KILL);
+            killed.was_killed();
+        });
+    });
+}
+
+#[test]
+fn who_finds_no_relay_behind_nginx_waits_until_one_is_there() {
+    if skipped("who_finds_no_relay_behind_nginx_waits_until_one_is_there", "nginx") {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let Behind { relay, .. } = Behind::at(ANYWHERE);
+    let (address, front) = (relay.address().to_string(), Front::nginx(&[relay.address()]));
+    relay.program.signal(Signal::KILL);
+    relay.program.was_killed();
+    let mut sender = Program::start(through(&front, "send").arg(small_file(dir.path())));
+    let said = sender.says("trying again in");
+    assert!(said.contains("502"), "{said}");
+    let _back = Behind::at(&address);
+    let out = dir.path().join("out");
+    Program::start(through(&front, "receive").arg("--yes").arg("--out").arg(&out)).exits(0);
+    sender.exits(0);
+    assert_eq!(std::fs::read(out.join("small")).unwrap(), b"hello");
+}
+
+/// nginx takes a connection for dead on which nothing has passed for 60 s; the relay's pings keep it alive. `P2PC_PATIENCE` is how long the
+/// sender waits for the other side, in seconds.
+#[test]
+fn a_long_wait_behind_nginx_with_its_usual_timeouts() {
+    if skipped("a_long_wait_behind_nginx_with_its_usual_timeouts", "nginx and a minute") {
+        return;
+    }
+    let patience = std::env::var("P2PC_PATIENCE").map_or(75, |seconds| seconds.parse().unwrap());
+    let dir = tempfile::tempdir().unwrap();
+    let Behind { relay, .. } = Behind::at(ANYWHERE);
+    let front = Front::nginx(&[relay.address()]);
+    let mut sender = Program::start(through(&front, "send").arg(small_file(dir.path())));
+    sender.says("Waiting for the other side");
+    std::thread::sleep(Duration::from_secs(patience));
+    let out = dir.path().join("out");
+    Program::start(through(&front, "receive").arg("--yes").arg("--out").arg(&out)).exits(0);
+    let said = sender.exits(0).stderr;
+    assert!(!said.contains(LOST), "{said}");
+    assert_eq!(std::fs::read(out.join("small")).unwrap(), b"hello");
+    relay.program.signal(Signal::INT);
+    // Who waits gives its seat up once in a while, by itself; nobody took it away.
+    let log = relay.program.exits(130).stderr;
+    assert!(!log.contains("reason=lost"), "{log}");
+}
+
+fn through(front: &Front, subcommand: &str) -> std::process::Command {
+    let mut command = p2pc(subcommand);
+    command.args(["--relay", &front.url(), "--ca", &vector("ca.pem"), "--code", CODE]);
+    command
+}
+
+/// A relay as it stands behind another server, and where its measurements are.
+struct Behind {
+    relay: Relay,
+    metrics: SocketAddr,
+}
+
+impl Behind {
+    /// To its limits everybody here is one address, so it has none for addresses.
+    fn at(address: &str) -> Behind {
+        let unlimited = ["--address-connections", "0", "--address-joins", "0", "--address-rooms", "0"];
+        let options = ["--listen", address, "--trust-proxy", "127.0.0.1", "--metrics", ANYWHERE];
+        let mut relay = Relay::with(&[&options[..], &unlimited].concat());
+        let said = relay.program.says("measurements are at");
+        let metrics = said.split_once("addresses=").unwrap().1.split_whitespace().next().unwrap();
+        Behind { metrics: metrics.parse().unwrap(), relay }
+    }
+
+    fn three() -> Vec<Behind> {
+        (0..3).map(|_| Behind::at(ANYWHERE)).collect()
+    }
+}
+
+fn addresses(relays: &[Behind]) -> Vec<SocketAddr> {
+    relays.iter().map(|behind| behind.relay.address()).collect()
+}
+
+const ANYWHERE: &str = "127.0.0.1:0";
