@@ -19,7 +19,8 @@ CHECKED_TARGETS := x86_64-pc-windows-gnu x86_64-apple-darwin aarch64-apple-darwi
 # A position-dependent executable: static-pie, the default, keeps a dynamic section for its own relocations, and "static" shall
 # be something one can see at a glance. Given to the last crate only, so that the dependencies are not built twice.
 RELEASE_FLAGS := --release --locked --target $(TARGET) --bin p2pc
-LINK_FLAGS := -C relocation-model=static
+# Stripped here as well: for a package that has an opt-level of its own in the profile, cargo 1.95 forgets the profile's `strip`.
+LINK_FLAGS := -C relocation-model=static -C strip=symbols
 
 # cargo-nextest runs the tests faster and each in a process of its own; where it is not installed `cargo test` runs the same ones.
 # It is not installed from source here: that takes longer than all the tests.
@@ -60,6 +61,14 @@ endif
 	@echo "Not run here, because they need root, packages of Debian or a minute (make test-system runs them):"
 	@cargo test --quiet --locked --target $(TARGET) --lib --tests -- --list $(patsubst %,%::,$(subst |, ,$(SYSTEM))) | sed -n 's/^\(.*\): test$$/  \1/p'
 
+.PHONY: test-portable
+test-portable: toolchain ## the same tests, programs included, over the cryptography for processors that cannot run the fast one
+ifeq ($(NEXTEST),yes)
+	cargo nextest run --no-fail-fast --locked --target $(TARGET) --features portable -E 'not test(/(^|::)($(SYSTEM))::/)'
+else
+	cargo test --no-fail-fast --locked --target $(TARGET) --features portable --lib --bins --tests -- $(patsubst %,--skip %::,$(subst |, ,$(SYSTEM)))
+endif
+
 .PHONY: test-system
 test-system: toolchain ## the tests that need root, a minute, or packages of Debian (installs those as root)
 	scripts/system-packages.sh
@@ -96,11 +105,11 @@ teeth: toolchain ## shows that the simulator finds deliberate defects, one after
 	cargo bench --locked --target $(TARGET) --profile sim --features bugs --bench teeth
 
 # What `make bench` measures; nothing says the usual workloads, `all` says all. Empty ones are as if they were not there.
-export BENCH TOOLS DATA DISK WAN WAN_RELAY PEERS
+export BENCH TOOLS DATA DISK WAN WAN_RELAY PEERS RESULTS RESUME
 BENCH_CARGO := P2PC_BINARY=$(abspath $(BINARY)) MB=$(BENCH_MB) cargo bench --locked --target $(TARGET) --profile sim --bench transfers
 
 .PHONY: bench
-bench: build ## measure against the floor and the other tools there are (BENCH="random small…|all" RUNS=5 WAN=scripts/wan.sh; docs/benchmarks.md)
+bench: build ## measure against the floor and the other tools there are (BENCH="random small…|all" RUNS=5 RESUME=1 WAN=scripts/wan.sh; docs/benchmarks.md)
 	RUNS=$(or $(RUNS),5) $(BENCH_CARGO)
 
 .PHONY: bench-data

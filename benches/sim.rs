@@ -23,6 +23,7 @@ fn main() -> ExitCode {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let next = AtomicU64::new(first);
     let (at_once, deaths, virtual_ms) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
+    let lanes = [AtomicU64::new(0), AtomicU64::new(0)];
     let failures: Mutex<Vec<Failure>> = Mutex::default();
     let began = Instant::now();
     std::thread::scope(|scope| {
@@ -39,6 +40,9 @@ fn main() -> ExitCode {
                             at_once.fetch_add(u64::from(outcome.at_once), Ordering::Relaxed);
                             deaths.fetch_add(outcome.deaths, Ordering::Relaxed);
                             virtual_ms.fetch_add(outcome.took_ms, Ordering::Relaxed);
+                            for (all, of_one) in lanes.iter().zip(outcome.lanes) {
+                                all.fetch_add(of_one, Ordering::Relaxed);
+                            }
                         }
                         Err(failure) => failures.lock().expect("nobody panics with it").push(failure),
                     }
@@ -49,8 +53,10 @@ fn main() -> ExitCode {
     let took = began.elapsed().as_secs_f64();
     let done = next.into_inner().min(first + runs) - first;
     let failures = failures.into_inner().expect("nobody panics with it");
+    let [came, lost] = lanes.map(AtomicU64::into_inner);
     println!(
-        "{done} runs in {took:.1} s: {:.0} a second; {} went through at once, {} processes were killed, {} virtual days",
+        "{done} runs in {took:.1} s: {:.0} a second; {} went through at once, {} processes were killed, {} virtual days; \
+         lanes beside the first came {came} times on a side and {lost} were lost",
         done as f64 / took,
         at_once.into_inner(),
         deaths.into_inner(),

@@ -198,7 +198,7 @@ impl Meeting {
 
     /// Runs a relay of this session's own beside it.
     async fn hold_here(
-        self,
+        mut self,
         code: Code,
         made: bool,
         handler: &dyn Handler,
@@ -211,6 +211,8 @@ impl Meeting {
                 "Type the code with what follows its @, or give the relay with --relay or P2PC_RELAY.",
             ));
         }
+        // A relay of one's own asks for none.
+        self.dial.token = None;
         let derived = derive(&code).await?;
         let listen = self.listen.unwrap_or_else(|| ListenAddr::everywhere(0));
         let rooms = Rooms::default();

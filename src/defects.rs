@@ -32,6 +32,20 @@ pub enum Defect {
     CreditLostAtReconnection,
     /// The sender takes the end of the connection for success.
     LostFinalAcknowledgement,
+    /// What a lane that was let go of did not deliver is not said again.
+    LaneNotSaidAgain,
+    /// A lane that comes up again is counted on from nothing.
+    LaneCountedAnew,
+    /// The frames of a chunk go over any lanes.
+    RunTorn,
+    /// What is read of a chunk later goes to the lane that was let go of, though what was before it has moved.
+    RunLeftBehind,
+    /// The end of a file is believed before everything of it has come.
+    EndBeforeData,
+    /// What comes of a file after the sender has dropped it breaks the protocol.
+    LateDataRefused,
+    /// No credit is given for what came on a lane beside the first.
+    LaneCreditLost,
     /// A seat at the relay is never given up, however silent its owner.
     SeatNeverGivenUp,
 }
@@ -53,6 +67,13 @@ pub const ALL: &[Defect] = &[
     Defect::CountedBeforeHandedOver,
     Defect::CreditLostAtReconnection,
     Defect::LostFinalAcknowledgement,
+    Defect::LaneNotSaidAgain,
+    Defect::LaneCountedAnew,
+    Defect::RunTorn,
+    Defect::RunLeftBehind,
+    Defect::EndBeforeData,
+    Defect::LateDataRefused,
+    Defect::LaneCreditLost,
     Defect::SeatNeverGivenUp,
 ];
 

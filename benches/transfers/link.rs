@@ -48,10 +48,10 @@ pub fn run(arguments: &[String]) -> io::Result<()> {
 pub struct Settings {
     pub delay: Duration,
     /// Bits a microsecond; 0 is as fast as they come.
-    rate_mbit: f64,
+    pub rate_mbit: f64,
     /// From 0 to 1.
     pub loss: f64,
-    queue: Duration,
+    pub queue: Duration,
     seed: u64,
 }
 

@@ -19,6 +19,14 @@ pub fn today(program: &str) -> io::Result<String> {
     Ok(format!("{day}, {program}, {cores} cores of {model}, Linux {release}"))
 }
 
+/// Whether so many files and MiB can still be made there.
+pub fn holds(directory: &Path, files: u64, mib: u64) -> io::Result<bool> {
+    let system = rustix::fs::statvfs(directory)?;
+    // Some file systems make inodes as they need them, and say that they have none.
+    let has_inodes = system.f_files == 0 || system.f_favail >= files;
+    Ok(has_inodes && system.f_bavail * system.f_frsize / (1024 * 1024) >= mib)
+}
+
 /// Whether what is made, and once more what is received, has room there. The first existing directory above counts.
 pub fn has_room(directory: &Path, mib: u64) -> io::Result<()> {
     let existing = directory.ancestors().find(|path| path.is_dir());

@@ -1,13 +1,19 @@
 //! Where the three programs run: on loopback, or on the hosts of an emulated wide-area network. Such a network is a script
 //! (`WAN=scripts/wan.sh`, or another one) that knows `up KEY=VALUE...`, `on snd|rly|rcv COMMAND...` and `down`, and joins three hosts, in which the
-//! sender and the receiver reach the relay at one address.
+//! sender and the receiver reach the relay at one address. Where nobody gives a script, the shaping proxy of `benches/shaper` stands between both and
+//! the relay, which needs no root and is an approximation.
 
 use std::env;
 use std::ffi::OsStr;
 use std::io::{self, Error};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+
+use crate::link::Settings;
+use crate::proxy::Line;
+use crate::tcp::Manners;
+use crate::tools::Relay;
 
 /// One of the three.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +32,8 @@ pub enum Place {
     Loopback,
     /// An emulated network.
     Wan(Wan),
+    /// This machine, with a proxy before the relay that is as slow and far away as a network.
+    Shaped(Manners),
 }
 
 /// An emulated network that is up.
@@ -68,10 +76,47 @@ impl Drop for Wan {
 }
 
 impl Place {
+    /// A proxy with the settings of a link.
+    pub fn shaped(settings: &[&str]) -> io::Result<Place> {
+        let words: Vec<String> = settings.iter().map(|&word| word.to_owned()).collect();
+        let link = Settings::parse(&words)?;
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a positive whole number of bytes"
+        )]
+        let rate = (link.rate_mbit > 0.0).then_some((link.rate_mbit * BYTES_PER_MBIT) as u64);
+        Ok(Place::Shaped(Manners { delay: link.delay, rate, queue: link.queue, lost: link.loss, seed: 1 }))
+    }
+
+    /// Whether the ends are away from each other, and see nothing but the relay.
+    pub fn is_far(&self) -> bool {
+        !matches!(self, Place::Loopback)
+    }
+
+    /// What results from here have to be marked with.
+    pub fn remark(&self) -> &'static str {
+        match self {
+            Place::Loopback | Place::Wan(_) => "",
+            Place::Shaped(_) => ", approximate (a shaping proxy)",
+        }
+    }
+
+    /// Puts what lies between the ends and a relay between them, where that is a proxy. Each address has a line of its own: of the tools with two,
+    /// the content goes over one.
+    pub fn lead(&self, relay: &mut Relay) -> io::Result<()> {
+        if let Place::Shaped(manners) = self {
+            let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+            relay.addresses =
+                relay.led(&mut |target| Ok(Line::open(any, target, *manners, |_| {})?.address))?;
+        }
+        Ok(())
+    }
+
     /// The command that runs a program on that host. It must become the program, so that what is watched is the program.
     pub fn command(&self, host: Host, program: impl AsRef<OsStr>) -> Command {
         match self {
-            Place::Loopback => Command::new(program),
+            Place::Loopback | Place::Shaped(_) => Command::new(program),
             Place::Wan(wan) => {
                 let name = match host {
                     Host::Sender => "snd",
@@ -88,8 +133,11 @@ impl Place {
     /// Where relays listen.
     pub fn relay(&self) -> IpAddr {
         match self {
-            Place::Loopback => Ipv4Addr::LOCALHOST.into(),
+            Place::Loopback | Place::Shaped(_) => Ipv4Addr::LOCALHOST.into(),
             Place::Wan(wan) => wan.relay,
         }
     }
 }
+
+/// A million bits.
+const BYTES_PER_MBIT: f64 = 1e6 / 8.0;

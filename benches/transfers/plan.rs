@@ -83,6 +83,7 @@ impl Plan {
             "wan-loss" => Plan { wan: Some(LOSS), ..Plan::of_all(Set::Random64, ours.few_and_many_lanes())? },
             "wan-files" => Plan { wan: Some(SLIGHT_LOSS), ..Plan::of_all(Set::Files1000, ours.plain())? },
             "wan-text" => Plan { wan: Some(SLIGHT_LOSS), ..Plan::of_some(Set::Text64, ours.compressions()) },
+            "wan-latency" => Plan { wan: Some(SLIGHT_LOSS), ..Plan::of_all(Set::Tiny, ours.transports())? },
             "wan-resume" => Plan { wan: Some(SLIGHT_LOSS), ..Plan::ours(Set::Random, ours.resumed()) },
             _ => return Ok(None),
         };

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io::{self, Error};
-use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::thread;
@@ -10,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use crate::counting::Counter;
 use crate::data;
+use crate::first_byte::FirstByte;
+use crate::place::Place;
 use crate::process::{self, Process};
 use crate::tools::{Job, Relay, Shape, Tool};
 
@@ -18,6 +19,8 @@ use crate::tools::{Job, Relay, Shape, Tool};
 pub struct Sample {
     /// From the start of the receiving command to the end of both.
     pub seconds: f64,
+    /// From the same start until the receiver has written some content, if somebody looked.
+    pub first_byte: Option<f64>,
     /// CPU seconds of sender, relay and receiver.
     pub cpu: [Option<f64>; 3],
     /// Peak memory of the same.
@@ -26,19 +29,21 @@ pub struct Sample {
 
 /// Carries the content from one end to the other.
 pub fn whole(tool: &dyn Tool, job: &Job<'_>) -> io::Result<Sample> {
-    let mut relay = tool.relay(job)?;
+    let mut relay = reachable(tool, job)?;
     let sample = carry(tool, job, &mut relay)?;
     check(job)?;
     Ok(sample)
 }
 
-/// Carries nine tenths, kills both ends, and times what two new commands take for the rest.
+/// Carries nine tenths, kills both ends, and times what two new commands take for the rest. The nine tenths go over loopback: what is on the disk then is the
+/// same whatever it came over.
 pub fn rest(tool: &dyn Tool, job: &Job<'_>) -> io::Result<Sample> {
-    let mut relay = tool.relay(job)?;
     let wanted = data::measure(job.source)?.1 / 10 * 9;
     {
-        let (_sender, told) = tool.send(job, &relay)?;
-        let mut receiver = job.start("receiver", tool.receive(job, &relay, &told))?;
+        let near = Job { place: &Place::Loopback, ..*job };
+        let relay = tool.relay(&near)?;
+        let (_sender, told) = tool.send(&near, &relay)?;
+        let mut receiver = near.start("receiver", tool.receive(&near, &relay, &told))?;
         let began = Instant::now();
         while part_bytes(job.out)? < wanted {
             if receiver.has_ended() || began.elapsed() > CUT_PATIENCE {
@@ -46,8 +51,9 @@ pub fn rest(tool: &dyn Tool, job: &Job<'_>) -> io::Result<Sample> {
             }
             thread::sleep(CUT_PAUSE);
         }
-        // Both are killed here.
+        // All three are killed here.
     }
+    let mut relay = reachable(tool, job)?;
     let sample = carry(tool, job, &mut relay)?;
     check(job)?;
     Ok(sample)
@@ -56,16 +62,26 @@ pub fn rest(tool: &dyn Tool, job: &Job<'_>) -> io::Result<Sample> {
 /// Carries the content once more, not timed, and counts what both ends give to the network. Nothing if the tool cannot be led through a
 /// proxy.
 pub fn counted(tool: &dyn Tool, job: &Job<'_>) -> io::Result<Option<u64>> {
-    let relay = tool.relay(job)?;
-    let Some(target) = socket_address(relay.address()) else {
+    if !tool.can_be_led() {
         return Ok(None);
-    };
-    let counter = Counter::before(target)?;
-    let Some(mut through) = tool.through(&relay, counter.address) else {
-        return Ok(None);
-    };
-    carry(tool, job, &mut through)?;
-    Ok(Some(counter.bytes()))
+    }
+    let mut relay = tool.relay(job)?;
+    let mut counters = Vec::new();
+    relay.addresses = relay.led(&mut |target| {
+        let counter = Counter::before(target)?;
+        let address = counter.address;
+        counters.push(counter);
+        Ok(address)
+    })?;
+    carry(tool, job, &mut relay)?;
+    Ok(Some(counters.iter().map(Counter::bytes).sum()))
+}
+
+/// The tool's relay, with the addresses that both ends know it by in that place.
+fn reachable(tool: &dyn Tool, job: &Job<'_>) -> io::Result<Relay> {
+    let mut relay = tool.relay(job)?;
+    job.place.lead(&mut relay)?;
+    Ok(relay)
 }
 
 fn carry(tool: &dyn Tool, job: &Job<'_>, relay: &mut Relay) -> io::Result<Sample> {
@@ -83,6 +99,7 @@ fn meet(tool: &dyn Tool, job: &Job<'_>, relay: &mut Relay, shape: Shape) -> io::
     let sender_before = if shape == Shape::SenderStays { sender.cpu() } else { Some(0.0) };
     let began = Instant::now();
     let mut receiver = job.start("receiver", tool.receive(job, relay, &told))?;
+    let first_byte = FirstByte::of(job.source, job.out, began);
     let ended = if shape == Shape::SenderStays {
         let ended = process::wait_for_all(&mut [&mut receiver], &mut relay.processes)?;
         sender.look();
@@ -93,6 +110,7 @@ fn meet(tool: &dyn Tool, job: &Job<'_>, relay: &mut Relay, shape: Shape) -> io::
     let relay = relay.processes.first();
     Ok(Sample {
         seconds: (ended - began).as_secs_f64(),
+        first_byte: first_byte.and_then(FirstByte::seen),
         cpu: [
             since(sender.cpu(), sender_before),
             since(relay.and_then(Process::cpu), relay_before),
@@ -106,12 +124,14 @@ fn push(tool: &dyn Tool, job: &Job<'_>, relay: &mut Relay) -> io::Result<Sample>
     let before = relay.processes.first().and_then(Process::cpu);
     let began = Instant::now();
     let mut command = job.start("sender", tool.receive(job, relay, ""))?;
+    let first_byte = FirstByte::of(job.source, job.out, began);
     let ended = process::wait_for_all(&mut [&mut command], &mut relay.processes)?;
     // The children of both do the work: their times are known when they are gone, their memory is not.
     relay.processes.iter().for_each(Process::wait_for_children);
     let after = relay.processes.first().and_then(Process::cpu);
     let cpu = [command.cpu(), None, since(after, before)];
-    Ok(Sample { seconds: (ended - began).as_secs_f64(), cpu, memory_kib: [None; 3] })
+    let first_byte = first_byte.and_then(FirstByte::seen);
+    Ok(Sample { seconds: (ended - began).as_secs_f64(), first_byte, cpu, memory_kib: [None; 3] })
 }
 
 fn since(after: Option<f64>, before: Option<f64>) -> Option<f64> {
@@ -142,10 +162,6 @@ fn part_bytes(out: &Path) -> io::Result<u64> {
         }
     }
     Ok(bytes)
-}
-
-fn socket_address(url: &str) -> Option<SocketAddr> {
-    url.rsplit("://").next()?.split('/').next()?.parse().ok()
 }
 
 /// What `stat` counts in.

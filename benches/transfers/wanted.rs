@@ -21,10 +21,14 @@ pub struct Wanted {
     pub data: PathBuf,
     /// `DISK`: a directory on the disk that the workloads on a disk are received on.
     pub disk: PathBuf,
-    /// `WAN`: the script of an emulated wide-area network.
+    /// `RESUME`: goes on where an earlier call stopped, instead of measuring everything anew.
+    pub resumes: bool,
+    /// `WAN`: the script of an emulated wide-area network; without one, or with the word `shaper`, a proxy stands in.
     pub wan: Option<PathBuf>,
     /// `WAN_RELAY`: the address that both its ends know the relay by.
     pub wan_relay: IpAddr,
+    /// `RESULTS`: another file for the results; then the page stays as it is.
+    pub results: Option<PathBuf>,
     /// `P2PC_BINARY`: what is measured.
     pub program: PathBuf,
 }
@@ -54,11 +58,18 @@ impl Wanted {
             mib: number("MB", 1024)?,
             data: text("DATA").map_or_else(|| kept.join("p2pc-bench"), PathBuf::from),
             disk: text("DISK").map_or_else(env::temp_dir, PathBuf::from),
-            wan: text("WAN").map(PathBuf::from),
+            resumes: text("RESUME").is_some_and(|word| word != "0"),
+            wan: text("WAN").filter(|word| word != SHAPER).map(PathBuf::from),
             wan_relay: number("WAN_RELAY", IpAddr::from([10, 77, 9, 9]))?,
+            results: text("RESULTS").map(PathBuf::from),
             program: text("P2PC_BINARY")
                 .map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_p2pc")), PathBuf::from),
         })
+    }
+
+    /// What results depend on besides the workload, the machine and the program.
+    pub fn circumstances(&self) -> String {
+        format!("{} runs, {} MiB, tools {:?}, network {:?}", self.runs, self.mib, self.tools, self.wan)
     }
 
     /// Whether that tool is wanted: all are, if none is named.
@@ -83,6 +94,9 @@ fn number<T: std::str::FromStr>(name: &str, otherwise: T) -> io::Result<T> {
 fn names() -> String {
     WORKLOADS.iter().map(|workload| workload.name).collect::<Vec<_>>().join(", ")
 }
+
+/// What `WAN` says where the proxy is wanted.
+const SHAPER: &str = "shaper";
 
 /// A file system in memory: what is measured there is not the disk.
 const SHARED_MEMORY: &str = "/dev/shm";

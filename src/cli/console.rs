@@ -54,6 +54,19 @@ pub struct Setting {
     pub invite_options: Vec<&'static str>,
     /// Whether the relay's certificate is from an authority that the other side must be told of, too.
     pub private_ca: bool,
+    /// What the relay is shown.
+    pub showing: Showing,
+}
+
+/// What becomes of this side's token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Showing {
+    /// There is none, or no relay that is shown one.
+    None,
+    /// The relay is shown it.
+    Shown,
+    /// There is one in the environment, and it is not meant for this relay.
+    Withheld(RelayUrl),
 }
 
 /// Prints events on standard error, the code on standard output, and asks on the controlling terminal.
@@ -139,6 +152,13 @@ impl Console {
         trouble
     }
 
+    /// Tells, before anything is dialled, that the relay is not shown the token.
+    pub fn tell_of_token(&self) {
+        if let Showing::Withheld(relay) = &self.setting.showing {
+            self.notice(messages::token_withheld(relay));
+        }
+    }
+
     /// Takes the status line away and tells why there is no report.
     pub fn fail(&self, error: &Error) {
         self.queue.clear();
@@ -156,7 +176,7 @@ impl Console {
         }
         let again = state.again.take().unwrap_or_else(|| self.line.typed());
         drop(state);
-        self.notice(messages::going_on(self.setting.resumes, &again));
+        self.notice(messages::going_on(self.setting.resumes, &again, self.line.lacks_token()));
     }
 
     /// Takes the status line away.
@@ -186,6 +206,7 @@ impl Console {
             options: invite_options,
             private_ca,
             again: None,
+            lacks_token: false,
         };
         match side {
             Side::Send => self.notice(invite.waiting(self.style)),
@@ -204,6 +225,7 @@ impl Console {
             options: invite_options,
             private_ca,
             again: again.as_deref().map(String::as_str),
+            lacks_token: self.line.lacks_token(),
         };
         // A code that goes elsewhere leaves nothing for the heading to stand above.
         if self.stdout_is_data() || io::stdout().is_terminal() {
@@ -229,12 +251,14 @@ impl Console {
     /// The command that goes on where this process ends.
     fn command_with(&self, code: &str, relays: &[RelayUrl], embedded: bool) -> Zeroizing<String> {
         let relay = relays.first();
+        // A token in the environment is for a relay that is named outside of the code.
+        let named = self.setting.showing == Showing::Shown;
         match relay {
             Some(relay) if !embedded => {
                 let code = Zeroizing::new(messages::addressed(code, relay));
-                self.line.with(&Found { code: &code, listening: None })
+                self.line.with(&Found { code: &code, listening: None, named })
             }
-            listening => self.line.with(&Found { code, listening }),
+            listening => self.line.with(&Found { code, listening, named }),
         }
     }
 
@@ -351,7 +375,11 @@ impl Handler for Console {
                 self.queue.passing_line(messages::RELAY_BACK);
             }
             Event::Renamed { path, name } => self.queue.line(messages::renamed(&path, &name)),
-            Event::PlainRelay(relay) => self.notice(messages::plain_relay(&relay)),
+            Event::PlainRelay(relay) => {
+                let text = messages::plain_relay(&relay, self.setting.showing == Showing::Shown);
+                // Who reads a token uses the relay in this person's name.
+                if self.setting.showing == Showing::Shown { self.queue.line(text) } else { self.notice(text) }
+            }
             // Somebody may be trying to get in: that is no matter of taste, so quiet does not hide it.
             Event::WrongGuess { left } => self.queue.line(messages::wrong_guess(left)),
             Event::Paired { cipher, encryption_kept } => {

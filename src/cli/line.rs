@@ -19,6 +19,8 @@ pub struct Line {
     command: &'static str,
     options: Vec<(String, Option<Word>)>,
     positionals: Vec<Word>,
+    /// There was a token, which is never written down.
+    lacks_token: bool,
 }
 
 /// What this side found out when it made the code, or became the relay.
@@ -28,17 +30,23 @@ pub struct Found<'a> {
     pub code: &'a str,
     /// Where this machine can be reached, if it is the relay.
     pub listening: Option<&'a RelayUrl>,
+    /// Whether the relay is to be named outside of the code as well, if it was.
+    pub named: bool,
 }
 
 impl Line {
     /// Nothing but the subcommand, as in `p2pc send`.
     #[must_use]
     pub fn new(command: &'static str) -> Line {
-        Line { command, options: Vec::new(), positionals: Vec::new() }
+        Line { command, options: Vec::new(), positionals: Vec::new(), lacks_token: false }
     }
 
-    /// Adds an option, with its value if it has one.
+    /// Adds an option, with its value if it has one. A token is left out: other than a code, nobody is to see it.
     pub fn push_option(&mut self, long: &str, value: Option<&OsStr>) {
+        if long == TOKEN {
+            self.lacks_token = true;
+            return;
+        }
         self.options.push((long.to_owned(), value.map(|value| Word::from(value.to_owned()))));
     }
 
@@ -54,6 +62,12 @@ impl Line {
             && self.value("--out").is_none_or(|out| out.os() != "-")
     }
 
+    /// Whether a token has to be given again, since it is in none of the commands.
+    #[must_use]
+    pub fn lacks_token(&self) -> bool {
+        self.lacks_token
+    }
+
     /// The command as it was typed.
     #[must_use]
     pub fn typed(&self) -> Zeroizing<String> {
@@ -65,7 +79,7 @@ impl Line {
     pub fn with(&self, found: &Found<'_>) -> Zeroizing<String> {
         let mut options = vec![("--code".to_owned(), Some(word(found.code)))];
         // The code says the relay now; without `--new-code` a receiver's arguments were the code.
-        let replaced = ["--code", "--new-code", "--relay"];
+        let replaced = ["--code", "--new-code", if found.named { "--code" } else { "--relay" }];
         options.extend(self.options.iter().filter(|(long, _)| !replaced.contains(&long.as_str())).cloned());
         if let Some(relay) = found.listening {
             let listen = self.listen(relay.port());
@@ -130,6 +144,7 @@ fn word(text: &str) -> Word {
 }
 
 const SEND: &str = "p2pc send";
+const TOKEN: &str = "--token";
 
 /// Some lines of a terminal. A command with more paths than that is in the shell's history, and hides the code here.
 const COLUMNS_MAX: usize = 320;
@@ -139,7 +154,8 @@ mod tests {
     use super::*;
     use crate::cli::words::{self, Typed};
 
-    const MADE: Found<'_> = Found { code: "48213-acid-crane-otter@relay.example", listening: None };
+    const MADE: Found<'_> =
+        Found { code: "48213-acid-crane-otter@relay.example", listening: None, named: false };
 
     fn line(words: &[&str]) -> Line {
         let words: Vec<_> = words.iter().map(|word| (*word).into()).collect();
@@ -162,7 +178,7 @@ mod tests {
     #[test]
     fn a_relay_of_ones_own_listens_where_it_did() {
         let relay: RelayUrl = "ws://192.168.1.7:41234".parse().unwrap();
-        let found = Found { code: "48213-acid-crane-otter", listening: Some(&relay) };
+        let found = Found { code: "48213-acid-crane-otter", listening: Some(&relay), named: false };
         for (typed, goes_on) in [
             (&["send", "a"][..], "send --code 48213-acid-crane-otter --listen :41234 a"),
             (&["send", "--listen", ":0", "a"], "send --code 48213-acid-crane-otter --listen :41234 a"),
@@ -187,6 +203,18 @@ mod tests {
             *line(&["receive", "--new-code", "--relay", "relay.example"]).with(&MADE),
             "p2pc receive --code 48213-acid-crane-otter@relay.example"
         );
+    }
+
+    #[test]
+    fn a_token_is_in_no_command_and_the_relay_it_is_for_stays() {
+        let line = line(&["send", "--token=0123456789abcdef", "--relay=relay.example", "a"]);
+        assert!(line.lacks_token());
+        assert_eq!(*line.typed(), "p2pc send --relay relay.example a");
+        assert_eq!(
+            *line.with(&Found { named: true, ..MADE }),
+            "p2pc send --code 48213-acid-crane-otter@relay.example --relay relay.example a"
+        );
+        assert!(!format!("{line:?}").contains("0123"));
     }
 
     #[test]

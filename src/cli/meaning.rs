@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
-use crate::net::dial::DialOptions;
+use crate::net::dial::{DialOptions, Token};
 use crate::net::pair::RETRY;
 use crate::net::proxy::ProxyEnv;
 use crate::net::{ListenAddr, RelayUrl};
@@ -21,7 +21,7 @@ use crate::send::args::SendArgs;
 use crate::term::word::Word;
 use crate::{Error, Kind, Result};
 
-use super::console::{Setting, Volume};
+use super::console::{Setting, Showing, Volume};
 use super::messages::Side;
 use super::values;
 
@@ -36,6 +36,8 @@ pub struct Environment {
     pub relay: Option<OsString>,
     /// `P2PC_CODE`
     pub code: Option<OsString>,
+    /// `P2PC_TOKEN`
+    pub token: Option<OsString>,
     /// `HTTPS_PROXY` and its kin.
     pub proxies: ProxyEnv,
     /// Whether there is a controlling terminal.
@@ -49,6 +51,7 @@ impl Environment {
         Environment {
             relay: variable("P2PC_RELAY"),
             code: variable("P2PC_CODE"),
+            token: variable("P2PC_TOKEN"),
             proxies: ProxyEnv::from_env(),
             terminal,
         }
@@ -93,10 +96,11 @@ pub fn send(args: &SendArgs, environment: &Environment) -> Result<Job<SendOption
     };
     let relay = choose_relay(in_code, args.relay.as_ref(), environment)?;
     let listen = listen(args.listen.as_ref(), relay.as_ref())?;
+    let (token, showing) = token(args.token.as_ref(), relay.as_ref(), args.relay.as_ref(), environment)?;
     let options = SendOptions {
         paths,
         code,
-        dial: dial(args.ca.as_ref(), relay, environment),
+        dial: dial(args.ca.as_ref(), relay, token, environment),
         listen,
         no_encrypt: args.no_encrypt,
         verify: args.verify,
@@ -112,7 +116,8 @@ pub fn send(args: &SendArgs, environment: &Environment) -> Result<Job<SendOption
     let private_ca = args.ca.is_some();
     let verify = args.verify;
     let side = Side::Send;
-    let setting = Setting { side, volume, verify, out: None, resumes: true, invite_options, private_ca };
+    let setting =
+        Setting { side, volume, verify, out: None, resumes: true, invite_options, private_ca, showing };
     Ok(Job { options, setting })
 }
 
@@ -182,6 +187,7 @@ pub fn receive(
              P2PC_RELAY.",
         ));
     }
+    let (token, showing) = token(args.token.as_ref(), relay.as_ref(), args.relay.as_ref(), environment)?;
     let out = args.out.as_ref().map_or_else(|| PathBuf::from("."), Word::path);
     if out.as_os_str().is_empty() {
         return Err(Error::new(Kind::Usage, "--out is empty").hint("The current directory is `.`."));
@@ -190,7 +196,7 @@ pub fn receive(
         code,
         out: out.clone(),
         listen,
-        dial: dial(args.ca.as_ref(), relay, environment),
+        dial: dial(args.ca.as_ref(), relay, token, environment),
         yes: args.yes,
         no_encrypt: args.no_encrypt,
         verify: args.verify,
@@ -205,7 +211,7 @@ pub fn receive(
     let private_ca = args.ca.is_some();
     let verify = args.verify;
     let (side, out, resumes) = (Side::Receive, Some(out), !args.no_resume);
-    let setting = Setting { side, volume, verify, out, resumes, invite_options, private_ca };
+    let setting = Setting { side, volume, verify, out, resumes, invite_options, private_ca, showing };
     Ok(Job { options, setting })
 }
 
@@ -285,8 +291,39 @@ fn listen(word: Option<&Word>, relay: Option<&RelayUrl>) -> Result<Option<Listen
     }
 }
 
-fn dial(ca: Option<&Word>, relay: Option<RelayUrl>, environment: &Environment) -> DialOptions {
-    DialOptions { ca: ca.map(Word::path), relay, proxies: environment.proxies.clone() }
+fn dial(
+    ca: Option<&Word>,
+    relay: Option<RelayUrl>,
+    token: Option<Token>,
+    environment: &Environment,
+) -> DialOptions {
+    DialOptions { ca: ca.map(Word::path), relay, proxies: environment.proxies.clone(), token }
+}
+
+/// The token for `relay`. What stands in the environment is meant for the relay that stands there too, or else for the one behind `--relay`:
+/// whoever made a code could otherwise collect tokens by naming a relay of their own in it.
+fn token(
+    option: Option<&Word>,
+    relay: Option<&RelayUrl>,
+    named: Option<&Word>,
+    environment: &Environment,
+) -> Result<(Option<Token>, Showing)> {
+    if let Some(token) = value(option, "--token", Token::parse)? {
+        return match relay {
+            Some(_) => Ok((Some(token), Showing::Shown)),
+            None => Err(Error::new(Kind::Usage, "--token is for a relay elsewhere, and none is named").hint(
+                "Name it with --relay or P2PC_RELAY. Without one this machine is the relay, and asks for no token.",
+            )),
+        };
+    }
+    let (Some(held), Some(relay)) = (&environment.token, relay) else { return Ok((None, Showing::None)) };
+    let meant = environment.relay.clone().map(Word::from);
+    let meant = meant.as_ref().or(named).and_then(Word::text).and_then(|text| text.parse::<RelayUrl>().ok());
+    if meant.as_ref() != Some(relay) {
+        return Ok((None, Showing::Withheld(relay.clone())));
+    }
+    let held = Word::from(held.clone());
+    Ok((value(Some(&held), "P2PC_TOKEN", Token::parse)?, Showing::Shown))
 }
 
 fn volume(quiet: bool, verbose: bool) -> Result<Volume> {

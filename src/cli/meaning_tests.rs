@@ -218,3 +218,61 @@ fn a_relay_listens_somewhere() {
 fn words_that_are_no_text_are_named_in_the_error_and_never_shown_raw() {
     assert!(!refused(sent(&["a", "--wait", "\x1b[2J"], &at_terminal())).contains('\x1b'));
 }
+
+const TOKEN: &str = "0123456789abcdef-x";
+
+/// Which token is shown.
+fn shown<T>(result: Result<Job<T>>, token: impl Fn(T) -> Option<Token>) -> (Option<String>, Showing) {
+    let job = result.unwrap();
+    (token(job.options).map(|token| token.reveal().to_owned()), job.setting.showing)
+}
+
+#[test]
+fn the_option_comes_before_the_environment_and_is_shown_to_any_relay() {
+    let environment = Environment { token: Some("environment-token-1".into()), ..at_terminal() };
+    let send = |line: &[&str]| shown(sent(line, &environment), |options| options.dial.token);
+    assert_eq!(send(&["--relay=r.example", "--token", TOKEN, "a"]), (Some(TOKEN.into()), Showing::Shown));
+    let coded = format!("--code={CODE}@r.example");
+    assert_eq!(send(&[&coded, "--token", TOKEN, "a"]), (Some(TOKEN.into()), Showing::Shown));
+    assert_eq!(send(&["--relay=r.example", "a"]), (Some("environment-token-1".into()), Showing::Shown));
+    let code = format!("{CODE}@r.example");
+    let job = received(&["--token", TOKEN, &code], &environment).unwrap().unwrap();
+    assert_eq!(job.options.dial.token.unwrap().reveal(), TOKEN);
+}
+
+#[test]
+fn a_token_in_the_environment_is_not_for_a_relay_that_only_a_code_names() {
+    let held = Environment { token: Some(TOKEN.into()), ..at_terminal() };
+    let at =
+        |relay: &str| Environment { relay: Some(relay.into()), token: Some(TOKEN.into()), ..at_terminal() };
+    let code = format!("{CODE}@evil.example");
+    let receive = |line: &[&str], environment: &Environment| {
+        shown(received(line, environment).map(Option::unwrap), |options| options.dial.token)
+    };
+    let withheld = (None, Showing::Withheld("evil.example".parse().unwrap()));
+    assert_eq!(receive(&[&code], &held), withheld);
+    assert_eq!(receive(&[&code], &at("r.example")), withheld);
+    // What stands in the environment belongs together.
+    assert_eq!(receive(&["--relay=evil.example", CODE], &at("r.example")), withheld);
+    let good = (Some(TOKEN.to_owned()), Showing::Shown);
+    assert_eq!(receive(&[&code], &at("wss://evil.example:443")), good);
+    assert_eq!(receive(&["--relay=evil.example", CODE], &held), good);
+    assert_eq!(receive(&["--relay=evil.example", &code], &held), good);
+    assert_eq!(receive(&[CODE], &at("evil.example")), good);
+    assert_eq!(receive(&[&format!("{CODE}@ws://evil.example")], &at("evil.example")).0, None);
+}
+
+#[test]
+fn a_token_needs_a_relay_and_a_form() {
+    assert!(refused(sent(&["--token", TOKEN, "a"], &at_terminal())).contains("--token"));
+    // One in the environment waits for a relay that asks for it.
+    let held = Environment { token: Some(TOKEN.into()), ..at_terminal() };
+    assert_eq!(shown(sent(&["a"], &held), |options| options.dial.token), (None, Showing::None));
+    for bad in ["short-secret", "0123456789 abcdef", "0123456789abcdef\r\nX: y"] {
+        let said = refused(sent(&["--relay=r.example", "--token", bad, "a"], &at_terminal()));
+        assert!(said.starts_with("--token: the token") && !said.contains(bad), "{said}");
+        let held = Environment { token: Some(bad.into()), ..at_terminal() };
+        let said = refused(sent(&["--relay=r.example", "a"], &held));
+        assert!(said.starts_with("P2PC_TOKEN: the token") && !said.contains(bad), "{said}");
+    }
+}

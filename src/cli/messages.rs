@@ -21,7 +21,7 @@ mod conflict;
 mod invite;
 
 pub use conflict::{CONFLICT_QUESTION, conflict};
-pub use invite::{GIVE_CODE, Invite, addressed};
+pub use invite::{GIVE_CODE, GIVE_TOKEN, Invite, addressed};
 
 /// Which end this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,9 +75,21 @@ pub fn renamed(path: &Path, name: &Name) -> String {
 }
 
 /// The hop to the relay is readable on the way.
-pub fn plain_relay(relay: &RelayUrl) -> String {
+pub fn plain_relay(relay: &RelayUrl, shows_token: bool) -> String {
+    let relay = clean(relay.to_string().as_bytes());
+    let note = format!("note: the hop to {relay} is not encrypted; the content is, end to end.");
+    if shows_token {
+        format!("{note}\nwarning: your token is not: whoever is on the way to the relay can read it.")
+    } else {
+        note
+    }
+}
+
+/// The environment has a token, and it is not for this relay.
+pub fn token_withheld(relay: &RelayUrl) -> String {
     format!(
-        "note: the hop to {} is not encrypted; the content is, end to end.",
+        "note: P2PC_TOKEN is not shown to {}: it is for the relay in P2PC_RELAY, or else behind --relay. \
+         Behind --token it is for any.",
         clean(relay.to_string().as_bytes())
     )
 }
@@ -285,13 +297,18 @@ pub fn summary(side: Side, report: &Report, out: Option<&Path>) -> String {
 }
 
 /// How to go on after an end that was none.
-pub fn going_on(resumes: bool, command: &str) -> String {
+pub fn going_on(resumes: bool, command: &str, lacks_token: bool) -> String {
     let kept = if resumes {
         "What has arrived is kept."
     } else {
         "Whole files are kept; the others start afresh (--no-resume)."
     };
-    format!("{kept} With the same code it goes on, once both sides run:\n\n    {command}\n")
+    let mut text = format!("{kept} With the same code it goes on, once both sides run:\n\n    {command}\n");
+    if lacks_token {
+        text.push('\n');
+        text.push_str(GIVE_TOKEN);
+    }
+    text
 }
 
 /// Everything that was not delivered, as far as the report names it.

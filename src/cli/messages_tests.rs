@@ -38,6 +38,7 @@ fn the_senders_invitation_works_as_printed() {
         options: &["--no-encrypt"],
         private_ca: true,
         again: Some("p2pc send --code 48213-acid-crane-otter@relay.example:8443 a"),
+        lacks_token: false,
     };
     assert_eq!(invite.code_line(), "48213-acid-crane-otter@relay.example:8443");
     assert_eq!(
@@ -61,6 +62,7 @@ fn the_receivers_invitation_names_every_address() {
         options: &[],
         private_ca: false,
         again: None,
+        lacks_token: false,
     };
     let text = invite.after(Style::PLAIN);
     assert!(
@@ -211,10 +213,10 @@ fn a_lost_connection_is_told() {
 #[test]
 fn what_goes_on_is_a_command_to_copy() {
     assert_eq!(
-        going_on(true, "p2pc receive x"),
+        going_on(true, "p2pc receive x", false),
         "What has arrived is kept. With the same code it goes on, once both sides run:\n\n    p2pc receive x\n"
     );
-    assert!(going_on(false, "p2pc receive x").contains("(--no-resume)"));
+    assert!(going_on(false, "p2pc receive x", false).contains("(--no-resume)"));
 }
 
 #[test]
@@ -227,4 +229,28 @@ fn wrong_guesses_count_down() {
 fn a_name_cannot_act_in_a_line_of_its_own() {
     let entry = EntryEnd { path: at("a\x1b[A"), kind: KindTag::Link, bytes: 0, failure: None };
     assert_eq!(delivered(&entry), "a\\x1b[A  (link)");
+}
+
+#[test]
+fn a_token_that_is_not_shown_is_asked_for_again() {
+    assert!(going_on(true, "p2pc receive x", true).ends_with(GIVE_TOKEN));
+    let relays = relays(&["relay.example"]);
+    let invite = Invite {
+        from: Side::Send,
+        code: "48213-acid-crane-otter",
+        relays: &relays,
+        embedded: false,
+        options: &[],
+        private_ca: false,
+        again: Some("p2pc send a"),
+        lacks_token: true,
+    };
+    assert!(invite.after(Style::PLAIN).contains(&format!("p2pc send a\n\n{GIVE_TOKEN}\n")));
+}
+
+#[test]
+fn a_token_that_anybody_on_the_way_can_read_is_warned_of() {
+    let relay = "ws://203.0.113.7".parse().unwrap();
+    assert!(!plain_relay(&relay, false).contains("token"));
+    assert!(plain_relay(&relay, true).contains("warning: your token"));
 }

@@ -35,7 +35,7 @@ use code::Obtained;
 use console::Console;
 use line::Line;
 use meaning::{CodeSource, Environment};
-use signals::Watch;
+use signals::{RelaySignals, Watch};
 use words::Typed;
 
 /// From the arguments, the program's name first, to the exit status.
@@ -66,6 +66,7 @@ fn send(args: &SendArgs, line: Line) -> Result<u8> {
     let watch = Watch::start(&cancel)?;
     let console = Console::new(job.setting, line, writer.queue(), tty, cancel.clone());
     job.options.code.iter().for_each(|code| console.doubt(code));
+    console.tell_of_token();
     let transfer = api::send(job.options, &console, cancel);
     let ended = smol::block_on(or(transfer, console.keep_painting()));
     Ok(conclude(&console, &watch, ended))
@@ -88,6 +89,7 @@ fn receive(args: &ReceiveArgs, line: Line) -> Result<u8> {
     let console = Console::new(job.setting, line, writer.queue(), tty, cancel.clone());
     // The prompt has asked about them.
     job.options.code.iter().filter(|_| !prompts).for_each(|code| console.doubt(code));
+    console.tell_of_token();
     let transfer = api::receive(job.options, &console, cancel);
     let ended = smol::block_on(or(transfer, console.keep_painting()));
     Ok(conclude(&console, &watch, ended))
@@ -99,12 +101,22 @@ fn relay(args: &RelayArgs) -> Result<u8> {
     log::start(if quiet { tracing::Level::ERROR } else { tracing::Level::INFO }, log);
     let cancel = Cancel::new();
     let drain = Cancel::new();
-    let watch = Watch::start_draining(&cancel, Some(&drain))?;
+    let (ask, asked) = smol::channel::bounded(1);
+    let watch = Watch::start_relay(&cancel, RelaySignals { drain: drain.clone(), hang_up: ask })?;
     let tls = options.tls.is_some();
     let manager = service::Manager::of_process();
     smol::block_on(async {
         let patience = options.drain;
         let relay = Relay::bind_with(options, sockets).await?;
+        let reload = relay.reloader();
+        let reloading = async {
+            while asked.recv().await.is_ok() {
+                manager.reloading();
+                reload.now().await;
+                manager.ready();
+            }
+            future::pending().await
+        };
         for address in relay.addresses() {
             // A relay goes on serving whether or not somebody reads where it listens.
             let _ = write_stdout(&messages::listening(*address, tls));
@@ -115,7 +127,7 @@ fn relay(args: &RelayArgs) -> Result<u8> {
             manager.stopping(patience.saturating_add(SEEING_OFF));
             future::pending().await
         };
-        or(relay.run_draining(drain.clone(), cancel.clone()), told).await
+        or(relay.run_draining(drain.clone(), cancel.clone()), or(told, reloading)).await
     })?;
     Ok(watch.exit_status().unwrap_or(0))
 }

@@ -1,9 +1,10 @@
-//! Signals: the first one ends the work in order, the second one at once.
+//! Signals: the first one ends the work in order, the second one at once. SIGHUP has a relay read its files again.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use async_signal::{Signal, Signals};
+use smol::channel::Sender;
 use smol::stream::StreamExt as _;
 
 use crate::events::Cancel;
@@ -16,6 +17,15 @@ pub struct Watch {
     status: Arc<AtomicU8>,
 }
 
+/// What two signals mean to a relay, other than to a transfer.
+#[derive(Clone, Debug)]
+pub struct RelaySignals {
+    /// Cancelled by SIGTERM, if that is the first signal: whoever sends that one has time.
+    pub drain: Cancel,
+    /// SIGHUP says here that something is to be read again, whatever becomes of the terminal.
+    pub hang_up: Sender<()>,
+}
+
 impl Watch {
     /// Cancels `cancel` at the first signal.
     ///
@@ -23,29 +33,38 @@ impl Watch {
     ///
     /// [`Kind::Internal`] if the system gives no signals or no thread.
     pub fn start(cancel: &Cancel) -> Result<Watch> {
-        Watch::start_draining(cancel, None)
+        Watch::listen(cancel, None)
     }
 
-    /// The same; but where the first signal is SIGTERM, it cancels `drain` instead: whoever sends that one has time.
+    /// The same for a relay, which SIGTERM lets drain, and SIGHUP never ends.
     ///
     /// # Errors
     ///
     /// As [`Watch::start`].
-    pub fn start_draining(cancel: &Cancel, drain: Option<&Cancel>) -> Result<Watch> {
+    pub fn start_relay(cancel: &Cancel, relay: RelaySignals) -> Result<Watch> {
+        Watch::listen(cancel, Some(relay))
+    }
+
+    fn listen(cancel: &Cancel, relay: Option<RelaySignals>) -> Result<Watch> {
         let cannot = |error| Error::new(Kind::Internal, "cannot listen to signals").caused_by(error);
-        let mut signals = Signals::new(heeded()).map_err(cannot)?;
+        let mut signals = Signals::new(heeded(relay.is_some())).map_err(cannot)?;
         let status = Arc::new(AtomicU8::new(0));
         let watch = Watch { status: Arc::clone(&status) };
-        let (cancel, drain) = (cancel.clone(), drain.cloned());
+        let cancel = cancel.clone();
         let listen = async move {
             while let Some(Ok(signal)) = signals.next().await {
+                if let (Signal::Hup, Some(relay)) = (signal, &relay) {
+                    // Full: somebody has asked already, and was not heard yet.
+                    let _ = relay.hang_up.try_send(());
+                    continue;
+                }
                 if status.swap(exit_status(signal), Ordering::SeqCst) != 0 {
                     // Somebody asked twice: the orderly end takes too long for them. Part files stay as they are,
                     // and nothing that is already under its final name is incomplete.
                     std::process::exit(exit_status(signal).into());
                 }
-                match (signal, &drain) {
-                    (Signal::Term, Some(drain)) => drain.cancel(),
+                match (signal, &relay) {
+                    (Signal::Term, Some(relay)) => relay.drain.cancel(),
                     _ => cancel.cancel(),
                 }
             }
@@ -83,9 +102,9 @@ fn exit_status(signal: Signal) -> u8 {
     }
 }
 
-/// What ends us. A signal that was being ignored when we started stays so: `nohup` and a shell's `&` ask for that.
-fn heeded() -> Vec<Signal> {
-    let ignored = ignored_mask();
+/// What we listen to. A signal that was being ignored when we started and would end us stays so: `nohup` and a shell's `&` ask for that.
+fn heeded(hang_up_ends_nothing: bool) -> Vec<Signal> {
+    let ignored = if hang_up_ends_nothing { ignored_mask() & !HANG_UP_BIT } else { ignored_mask() };
     let all: &[(Signal, u32)] = if cfg!(unix) {
         &[(Signal::Hup, 1), (Signal::Int, 2), (Signal::Term, 15)]
     } else {
@@ -105,6 +124,9 @@ fn parse_ignored(status: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("SigIgn:"))?;
     u64::from_str_radix(line.trim(), 16).ok()
 }
+
+/// SIGHUP in the mask of ignored signals.
+const HANG_UP_BIT: u64 = 1;
 
 const HUNG_UP: u8 = 128 + 1;
 const INTERRUPTED: u8 = 128 + 2;

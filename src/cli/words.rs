@@ -30,7 +30,7 @@ pub enum Typed {
     /// `p2pc receive …`
     Receive(ReceiveArgs, Line),
     /// `p2pc relay …`
-    Relay(RelayArgs),
+    Relay(Box<RelayArgs>),
 }
 
 /// What help can be about.
@@ -87,7 +87,7 @@ pub fn read(words: &[OsString]) -> Result<Typed> {
     match topic {
         Topic::Send => command(topic, rest, Typed::Send),
         Topic::Receive => command(topic, rest, Typed::Receive),
-        Topic::Relay => command(topic, rest, |args, _| Typed::Relay(args)),
+        Topic::Relay => command(topic, rest, |args, _| Typed::Relay(Box::new(args))),
         Topic::Program => Ok(Typed::Help(topic)),
     }
 }

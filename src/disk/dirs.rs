@@ -14,7 +14,10 @@ pub struct Dirs<D> {
     /// Never opened again. The sync that commits goes through it, and an error of the file system is told once to each opening: one that
     /// was opened later would not be told what happened before.
     root: D,
+    /// The one asked for last, which is mostly the one asked for next. Not among the others.
+    current: Option<(RelPath, Kept<D>)>,
     open: HashMap<RelPath, Kept<D>>,
+    handles_max: usize,
     clock: u64,
 }
 
@@ -28,7 +31,13 @@ impl<D: Dir> Dirs<D> {
     /// Everything below `root`.
     #[must_use]
     pub fn new(root: D) -> Dirs<D> {
-        Dirs { root, open: HashMap::new(), clock: 0 }
+        Dirs { root, current: None, open: HashMap::new(), handles_max: HANDLES_MAX, clock: 0 }
+    }
+
+    /// As [`Dirs::new`], for who goes to and fro between many directories.
+    #[must_use]
+    pub fn many(root: D) -> Dirs<D> {
+        Dirs { handles_max: HANDLES_MANY, ..Dirs::new(root) }
     }
 
     /// The handle to a directory; the empty path is the root.
@@ -39,12 +48,18 @@ impl<D: Dir> Dirs<D> {
         if path.is_root() {
             return Ok(&self.root);
         }
-        if !self.open.contains_key(path) {
-            self.open_from_nearest(path)?;
+        if self.current.as_ref().is_none_or(|(current, _)| current != path) {
+            if let Some((current, kept)) = self.current.take() {
+                self.open.insert(current, kept);
+            }
+            if !self.open.contains_key(path) {
+                self.open_from_nearest(path)?;
+            }
+            self.current = self.open.remove_entry(path);
         }
         self.clock += 1;
-        match self.open.get_mut(path) {
-            Some(kept) => {
+        match &mut self.current {
+            Some((_, kept)) => {
                 kept.used = self.clock;
                 Ok(&kept.dir)
             }
@@ -54,6 +69,7 @@ impl<D: Dir> Dirs<D> {
 
     /// Closes the handle to a directory, if it is open.
     pub fn forget(&mut self, path: &RelPath) {
+        self.current.take_if(|(current, _)| current == path);
         self.open.remove(path);
     }
 
@@ -71,9 +87,9 @@ impl<D: Dir> Dirs<D> {
             kept.used = self.clock;
         }
         while let Some((path, name)) = missing.pop() {
+            self.make_room();
             let parent = self.open.get(&at).map_or(&self.root, |kept| &kept.dir);
             let dir = parent.open_dir(&name)?;
-            self.make_room();
             self.clock += 1;
             self.open.insert(path.clone(), Kept { dir, used: self.clock });
             at = path;
@@ -81,20 +97,24 @@ impl<D: Dir> Dirs<D> {
         Ok(())
     }
 
+    /// Closes the half of the handles that was not used for longest, all at once: to find the one each time takes as long as all of them.
     fn make_room(&mut self) {
-        if self.open.len() < HANDLES_MAX {
+        if self.open.len() < self.handles_max {
             return;
         }
-        let oldest = self.open.iter().min_by_key(|(_, kept)| kept.used).map(|(path, _)| path.clone());
-        if let Some(path) = oldest {
-            self.open.remove(&path);
-        }
+        let mut used: Vec<u64> = self.open.values().map(|kept| kept.used).collect();
+        let (_, middle, _) = used.select_nth_unstable(self.open.len() / 2);
+        let middle = *middle;
+        self.open.retain(|_, kept| kept.used >= middle);
     }
 }
 
 /// Handles kept open at once: deeper than nearly every tree, and together with the files far below the 256 descriptors that the
 /// stingiest system allows.
 pub const HANDLES_MAX: usize = 64;
+
+/// As many where somebody comes back to each of the directories of a thousand small files, and the system allows 1024 descriptors at least.
+pub const HANDLES_MANY: usize = if cfg!(target_os = "linux") { 384 } else { HANDLES_MAX };
 
 #[cfg(test)]
 mod tests {
@@ -117,7 +137,7 @@ mod tests {
         // Up again, as directories end: each one is found again.
         for path in paths.iter().rev() {
             dirs.get(path).unwrap();
-            assert!(dirs.open.len() <= HANDLES_MAX);
+            assert!(dirs.open.len() < HANDLES_MAX);
         }
         assert!(disk.opens() < 200_000, "{}", disk.opens());
     }

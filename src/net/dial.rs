@@ -15,6 +15,7 @@ use super::upgrade::upgrade;
 use super::url::RelayUrl;
 use super::ws::Connection;
 pub use crate::proto::role::Role;
+pub use crate::proto::token::Token;
 use crate::{Error, Kind, Result};
 
 /// How to reach the relay. The default: no relay chosen, public certificate authorities, no proxy.
@@ -26,6 +27,9 @@ pub struct DialOptions {
     pub relay: Option<RelayUrl>,
     /// The proxies; [`ProxyEnv::from_env`] for what the environment says.
     pub proxies: ProxyEnv,
+    /// What is shown to the relay, where it is not open to everybody, and to nobody else: not to a proxy, not to the other side. Over `ws://` whoever
+    /// is on the way can read it. An embedded relay asks for none, and is shown none.
+    pub token: Option<Token>,
 }
 
 /// A seat in a room.
@@ -69,6 +73,7 @@ pub struct Reached {
 pub struct Dialer {
     trust: Trust,
     proxies: Proxies,
+    token: Option<Token>,
 }
 
 impl Dialer {
@@ -77,7 +82,8 @@ impl Dialer {
     /// # Errors
     /// `ca` cannot be used, or a proxy's address is malformed: kind [`Kind::Usage`].
     pub fn new(options: &DialOptions) -> Result<Dialer> {
-        Ok(Dialer { trust: Trust::new(options.ca.as_deref())?, proxies: Proxies::parse(&options.proxies)? })
+        let (trust, proxies) = (Trust::new(options.ca.as_deref())?, Proxies::parse(&options.proxies)?);
+        Ok(Dialer { trust, proxies, token: options.token.clone() })
     }
 
     /// Takes a seat in a room of `relay`. Cancel safe: a connection that was begun is dropped.
@@ -134,11 +140,12 @@ impl Dialer {
         relay: &RelayUrl,
         request: &RoomRequest,
     ) -> Result<Connection, DialError> {
-        let answer = async { Ok(upgrade(&mut stream, relay, request).await) };
+        let asked = Instant::now();
+        let answer = async { Ok(upgrade(&mut stream, relay, request, self.token.as_ref()).await) };
         within(UPGRADE_TIMEOUT, answer).await.map_err(|late: std::io::Error| {
             Error::new(Kind::Relay, format!("the relay {relay} did not answer the request")).caused_by(late)
         })??;
-        Ok(Connection::over(stream).await)
+        Ok(Connection { answered: asked.elapsed(), ..Connection::over(stream).await })
     }
 
     async fn connect(&self, relay: &RelayUrl) -> Result<BoxedIo> {

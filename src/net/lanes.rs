@@ -1,10 +1,12 @@
 //! The lanes of a session: the first, which carries what is said, and those beside it, which help to carry data.
 //!
 //! [`Lanes`] is what a session holds. A lane beside the first is opened and let go of as the sender wants; while it is sought the others go on, and that
-//! it is lost ends nothing but itself. `Crew` does the seeking and moves the bytes, beside the session.
+//! it is lost ends nothing but itself. How far each is and what goes where, [`proto::lanes`](crate::proto::lanes) decides; `Crew` does the seeking and moves
+//! the bytes, beside the session.
 
 mod crew;
 
+use std::collections::{BTreeMap, VecDeque};
 use std::future::poll_fn;
 
 use bytes::BytesMut;
@@ -17,45 +19,19 @@ use crew::{Met, Task};
 use super::lane::Lane;
 use crate::error::{Kind, Result};
 use crate::proto::frame::PackedBlock;
-use crate::proto::limits::{LANES_MAX, WINDOW_BYTES};
+use crate::proto::lanes;
 use crate::proto::outbox::Load;
-use crate::proto::spread::Spread;
 
 /// All lanes of a session.
 #[derive(Debug)]
 pub struct Lanes {
-    first: Lane,
-    /// Whether the first has a connection.
-    is_connected: bool,
-    /// Those beside it, from number 1 on, as far as they were ever wanted.
-    beside: Vec<Beside>,
-    spread: Spread,
+    all: lanes::Lanes<Lane>,
+    /// The searches that go on. Each ends with its channel.
+    stops: BTreeMap<u64, (lanes::Search, Sender<()>)>,
     /// Which lane is looked at first: each has its turn.
     turn: usize,
     tasks: Sender<Task>,
     met: Receiver<Met>,
-    searches: u64,
-}
-
-#[derive(Debug)]
-struct Beside {
-    lane: Lane,
-    stage: Stage,
-}
-
-/// How far a lane beside the first is.
-#[derive(Debug)]
-enum Stage {
-    /// It is not wanted.
-    Down,
-    /// The other side is sought in its room. The search ends with the channel.
-    Seeking { search: u64, _stop: Sender<()> },
-    /// It has a connection.
-    Up,
-    /// It has one, and gets nothing new.
-    Retiring,
-    /// It has none any more; what the other side took of it is not settled.
-    Lost,
 }
 
 /// What happened on the lanes.
@@ -83,130 +59,90 @@ impl Lanes {
     pub(super) fn new(first: Lane) -> (Lanes, Crew) {
         let (tasks, tasks_out) = unbounded();
         let (met_in, met) = unbounded();
-        let lanes = Lanes {
-            first,
-            is_connected: true,
-            beside: Vec::new(),
-            spread: Spread::default(),
-            turn: 0,
-            tasks,
-            met,
-            searches: 0,
-        };
-        (lanes, Crew::new(tasks_out, met_in))
+        let all = lanes::Lanes::new(first);
+        (Lanes { all, stops: BTreeMap::new(), turn: 0, tasks, met }, Crew::new(tasks_out, met_in))
     }
 
     /// The first.
     #[must_use]
     pub fn first(&self) -> &Lane {
-        &self.first
+        self.all.first()
     }
 
     /// The first, to give it another connection; `is_connected`: there is one now.
     pub(super) fn first_mut(&mut self, is_connected: bool) -> &mut Lane {
-        self.is_connected = is_connected;
-        &mut self.first
+        self.all.first_mut(is_connected)
     }
 
-    /// Queues a frame: what is said on the first lane, data on the one that [`Spread`] chooses.
+    /// As [`lanes::Lanes::send`].
     ///
     /// # Errors
     /// As [`Lane::send`].
     pub fn send(&mut self, frame: PackedBlock) -> Result<()> {
-        if !frame.is_data() {
-            return self.first.send(frame);
-        }
-        let loads = loads(&self.first, self.is_connected, &self.beside);
-        let lane = self.spread.lane(frame.run, loads);
-        self.lane(lane.unwrap_or(0)).send(frame)
+        self.all.send(frame)
     }
 
-    /// Whether more data should be queued: some lane has room, and all together do not hold more than one alone might.
+    /// As [`lanes::Lanes::has_room`].
     #[must_use]
     pub fn has_room(&self) -> bool {
-        if self.beside.is_empty() {
-            return self.first.has_room();
-        }
-        let all = std::iter::once(&self.first).chain(self.beside.iter().map(|beside| &beside.lane));
-        let held: usize = all.map(Lane::load).map(|load| load.queued + load.under_way).sum();
-        // A run stays on its lane, so a lane gets the next one when it has nothing else: what waits on a slow one, nobody else can take.
-        (held as u64) < HELD_BYTES_MAX
-            && loads(&self.first, self.is_connected, &self.beside).any(|(_, load)| load.queued == 0)
+        self.all.has_room()
     }
 
     /// Seeks the other side in the room of this lane, from 1. One that is sought or there already stays as it is.
     pub fn open(&mut self, lane: u8) {
-        while self.beside.len() < usize::from(lane.min(LANES_MAX - 1)) {
-            self.beside.push(Beside { lane: self.first.beside(), stage: Stage::Down });
-        }
-        let Some(beside) = self.beside.get_mut(usize::from(lane).wrapping_sub(1)) else { return };
-        if matches!(beside.stage, Stage::Seeking { .. } | Stage::Up | Stage::Retiring) {
-            return;
-        }
-        // It has no connection, so this cannot fail.
-        let frames = beside.lane.detach().unwrap_or_default();
-        self.searches += 1;
+        let Some(search) = self.all.open(lane) else { return };
         let (stop, stopped) = bounded(1);
-        beside.stage = Stage::Seeking { search: self.searches, _stop: stop };
+        self.stops.insert(search.number, (search, stop));
         // Whoever works for a session is there as long as it is.
-        let _ = self.tasks.try_send(Task::Seek { lane, search: self.searches, frames, stopped });
+        let _ = self.tasks.try_send(Task::Seek { search, stopped });
     }
 
-    /// Puts no new run on a lane beside the first.
+    /// As [`lanes::Lanes::retire`].
     pub fn retire(&mut self, lane: u8) {
-        let beside = self.beside.get_mut(usize::from(lane).wrapping_sub(1));
-        if let Some(beside) = beside.filter(|beside| matches!(beside.stage, Stage::Up)) {
-            beside.stage = Stage::Retiring;
-        }
+        self.all.retire(lane);
     }
 
-    /// Those lanes that get nothing new, and on which everything was counted.
+    /// As [`lanes::Lanes::retired`].
     #[must_use]
     pub fn retired(&self) -> Vec<u8> {
-        let is_retired =
-            |beside: &Beside| matches!(beside.stage, Stage::Retiring) && beside.lane.is_counted();
-        (1..).zip(&self.beside).filter(|(_, beside)| is_retired(beside)).map(|(lane, _)| lane).collect()
+        self.all.retired()
     }
 
-    /// Whether the first lane has a connection.
+    /// As [`lanes::Lanes::is_connected`].
     #[must_use]
     pub fn is_connected(&self) -> bool {
-        self.is_connected
+        self.all.is_connected()
     }
 
-    /// Lets go of the connection of a lane beside the first for good, or of the search for one. Returns how many frames of it were taken.
+    /// As [`lanes::Lanes::let_go`].
     ///
     /// # Errors
     /// As [`Lane::detach`].
     pub fn let_go(&mut self, lane: u8) -> Result<u64> {
-        let Some(beside) = self.beside.get_mut(usize::from(lane).wrapping_sub(1)) else { return Ok(0) };
-        beside.stage = Stage::Lost;
-        beside.lane.detach()
+        let frames = self.all.let_go(lane);
+        self.stop_searches();
+        frames
     }
 
-    /// The other side has let go of a lane beside the first, and has taken `frames` of it: the rest goes out on others.
+    /// As [`lanes::Lanes::taken`].
     ///
     /// # Errors
     /// Kind `Protocol`, when that cannot be.
     pub fn taken(&mut self, lane: u8, frames: u64) -> Result<()> {
-        let Some(beside) = self.beside.get_mut(usize::from(lane).wrapping_sub(1)) else { return Ok(()) };
-        beside.stage = Stage::Down;
-        let left = beside.lane.evacuate(frames)?;
-        let mut moving = self.spread.moving(lane);
-        for frame in left {
-            let loads = loads(&self.first, self.is_connected, &self.beside);
-            let to = moving.lane(frame.run, loads).unwrap_or(0);
-            let to = usize::from(to).checked_sub(1).and_then(|at| self.beside.get(at));
-            to.map_or(&self.first, |beside| &beside.lane).send(frame)?;
-        }
-        Ok(())
+        let moved = self.all.taken(lane, frames);
+        self.stop_searches();
+        moved
     }
 
-    /// How many lanes have a connection, the first included whether it has or not.
+    /// Those for a lane that nobody wants any more end.
+    fn stop_searches(&mut self) {
+        self.stops.retain(|_, (search, _)| self.all.is_sought(search));
+    }
+
+    /// As [`lanes::Lanes::up`].
     #[must_use]
     pub fn up(&self) -> u8 {
-        let beside = self.beside.iter().filter(|beside| matches!(beside.stage, Stage::Up)).count();
-        u8::try_from(beside + 1).unwrap_or(LANES_MAX)
+        self.all.up()
     }
 
     /// The next thing that happens. Cancel safe.
@@ -237,45 +173,43 @@ impl Lanes {
     }
 
     /// A search has ended. `None` when nobody wants to know.
-    fn met(&mut self, met: Met) -> Option<News> {
-        let Met { lane, search, found } = met;
-        let beside = self.beside.get_mut(usize::from(lane).wrapping_sub(1))?;
-        if !matches!(beside.stage, Stage::Seeking { search: now, .. } if now == search) {
-            return None;
-        }
-        let (connection, proven) = match found {
-            Ok(found) => *found,
+    fn met(&mut self, Met { search, found }: Met) -> Option<News> {
+        self.stops.remove(&search.number);
+        let lane = search.lane;
+        match found {
+            Ok(found) => {
+                let (connection, proven) = *found;
+                match self.all.came(&search)?.attach(connection, proven) {
+                    Ok(io) => {
+                        let _ = self.tasks.try_send(Task::Move(Box::new(io)));
+                        Some(News::Up(lane))
+                    }
+                    Err(error) => Some(News::Beside(Err(error))),
+                }
+            }
             Err(unmet) => {
-                beside.stage = Stage::Lost;
-                return Some(News::Lost { lane, is_refused: unmet.is_refused });
+                self.all.missed(&search).then_some(News::Lost { lane, is_refused: unmet.is_refused })
             }
-        };
-        match beside.lane.attach(connection, proven) {
-            Ok(io) => {
-                beside.stage = Stage::Up;
-                let _ = self.tasks.try_send(Task::Move(Box::new(io)));
-                Some(News::Up(lane))
-            }
-            Err(error) => Some(News::Beside(Err(error))),
         }
     }
 
     /// A frame that is there already, each lane in its turn.
     fn at_hand(&self) -> Option<Raw> {
-        let lanes = self.beside.len() + 1;
+        let lanes = self.all.count();
         (0..lanes).find_map(|at| {
             let lane = u8::try_from((self.turn + at) % lanes).unwrap_or(0);
-            self.lane(lane).try_next().map(|frame| Raw::Frame(lane, frame))
+            self.all.lane(lane).try_next().map(|frame| Raw::Frame(lane, frame))
         })
     }
 
     async fn wait(&self) -> Raw {
         let frame = async {
-            if self.beside.is_empty() {
-                return Raw::Frame(0, self.first.next().await);
+            if self.all.count() == 1 {
+                return Raw::Frame(0, self.first().next().await);
             }
-            let lanes = (0..=self.beside.len()).map(|lane| u8::try_from(lane).unwrap_or(0));
-            let mut waiting: Vec<_> = lanes.map(|lane| (lane, Box::pin(self.lane(lane).next()))).collect();
+            let lanes = (0..self.all.count()).map(|lane| u8::try_from(lane).unwrap_or(0));
+            let mut waiting: Vec<_> =
+                lanes.map(|lane| (lane, Box::pin(self.all.lane(lane).next()))).collect();
             poll_fn(move |cx| {
                 let ready = waiting.iter_mut().find_map(|(lane, next)| match next.as_mut().poll(cx) {
                     std::task::Poll::Ready(frame) => Some(Raw::Frame(*lane, frame)),
@@ -292,38 +226,46 @@ impl Lanes {
             }
         };
         let drained = async {
-            self.first.drained().await;
+            self.first().drained().await;
             Raw::Drained
         };
         future::or(frame, future::or(met, drained)).await
     }
 
-    fn lane(&self, number: u8) -> &Lane {
-        let beside = usize::from(number).checked_sub(1).and_then(|at| self.beside.get(at));
-        beside.map_or(&self.first, |beside| &beside.lane)
-    }
-
     /// The session is over: what it said last goes out, and every connection closes.
     pub fn finish(self) {
-        for Beside { lane, stage } in self.beside {
-            if matches!(stage, Stage::Up | Stage::Retiring) {
-                lane.finish();
-            }
-        }
-        self.first.finish();
+        self.all.into_connected().for_each(Lane::finish);
     }
 }
 
-/// The lanes that a new run may be put on, with what each has before it. The first is always one, unless it has no connection and another has.
-fn loads<'a>(
-    first: &'a Lane,
-    is_connected: bool,
-    beside: &'a [Beside],
-) -> impl Iterator<Item = (u8, Load)> + 'a {
-    let up = (1..).zip(beside).filter(|(_, beside)| matches!(beside.stage, Stage::Up));
-    let has_others = beside.iter().any(|beside| matches!(beside.stage, Stage::Up));
-    let first = (is_connected || !has_others).then(|| (0, first.load()));
-    first.into_iter().chain(up.map(|(number, beside)| (number, beside.lane.load())))
+impl lanes::Lane for Lane {
+    fn beside(&self) -> Lane {
+        Lane::beside(self)
+    }
+
+    fn send(&mut self, frame: PackedBlock) -> Result<()> {
+        Lane::send(self, frame)
+    }
+
+    fn has_room(&self) -> bool {
+        Lane::has_room(self)
+    }
+
+    fn load(&self) -> Load {
+        Lane::load(self)
+    }
+
+    fn is_counted(&self) -> bool {
+        Lane::is_counted(self)
+    }
+
+    fn detach(&mut self) -> Result<u64> {
+        Lane::detach(self)
+    }
+
+    fn evacuate(&mut self, frames: u64) -> Result<VecDeque<PackedBlock>> {
+        Lane::evacuate(self, frames)
+    }
 }
 
 /// What happened before it is looked at.
@@ -332,7 +274,3 @@ enum Raw {
     Met(Met),
     Drained,
 }
-
-/// Data that all lanes together hold for the case that it must be said again. The other side's window keeps it far below; see
-/// [`Outbox`](crate::proto::outbox::Outbox) for who has a wider one and counts nothing.
-const HELD_BYTES_MAX: u64 = 2 * WINDOW_BYTES;

@@ -88,6 +88,8 @@ pub struct Paired<'p> {
     /// How long this side has waited for the last word of the pairing; zero where it said that. Then the other side's first word in the session
     /// is the answer, see [`Lane::met_ms`].
     pub answered: Duration,
+    /// How long the relay took to answer this side.
+    pub relay_answered: Duration,
     /// How both sides find each other again.
     pub reunion: Reunion<'p>,
     /// Who listens.
@@ -253,6 +255,7 @@ impl<'a> Pairing<'a> {
         let Established { mode, encryption_kept, verify_string, .. } = established;
         self.handler.event(Event::Paired { cipher: *mode, encryption_kept: *encryption_kept });
         let (sealer, opener) = established.first_lane();
+        let relay_answered = connection.answered;
         let (lane, io) = lane(connection, sealer, opener);
         Paired {
             lane,
@@ -261,6 +264,7 @@ impl<'a> Pairing<'a> {
             must_confirm: self.options.verify,
             both_can: established.both_can,
             answered,
+            relay_answered,
             reunion: Reunion::new(self, established.secret.clone(), *mode),
             handler: self.handler,
             cancel: self.cancel,

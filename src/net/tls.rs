@@ -3,6 +3,8 @@
 //! The content has its own end-to-end encryption; this layer keeps the hop from being watched or diverted. Everything
 //! that leaves this module towards a person is a sentence with a hint.
 
+mod pem;
+
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -11,28 +13,25 @@ use std::time::Duration;
 use futures_rustls::TlsConnector;
 use rustls::client::{ClientConfig, Resumption};
 use rustls::crypto::CryptoProvider;
-use rustls::server::{ProducesTickets, ServerConfig, ServerSessionMemoryCache};
-use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::server::{ProducesTickets, ResolvesServerCert, ServerConfig, ServerSessionMemoryCache};
+use rustls::sign::SingleCertAndKey;
 use rustls::{AlertDescription, CertificateError, RootCertStore};
-use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use zeroize::Zeroizing;
+use rustls_pki_types::ServerName;
 
 use super::buffered::Buffered;
 use super::portable;
 use super::tcp::{BoxedIo, within};
 use super::url::Host;
+use crate::proto::seal::is_fast;
 use crate::{Error, Kind, Result};
+pub use pem::PemPair;
+use pem::read_certificates;
 
 /// The cryptography of this machine: graviola where the processor can run it (it would panic elsewhere), else
 /// a portable one. Nothing from outside chooses between the two.
 #[must_use]
 pub fn provider() -> Arc<CryptoProvider> {
-    if graviola::util::is_cpu_supported() {
-        Arc::new(rustls_graviola::default_provider())
-    } else {
-        portable::provider()
-    }
+    if is_fast() { Arc::new(rustls_graviola::default_provider()) } else { portable::provider() }
 }
 
 /// What a client trusts: the system's roots, the bundled ones, and those of `ca` (a PEM file), where it is given.
@@ -84,40 +83,27 @@ pub(super) fn server_config_with(
     cert: &Path,
     key: Option<&Path>,
 ) -> Result<Arc<ServerConfig>> {
-    let key_path = key.unwrap_or(cert);
-    let chain = read_certificates(cert)?;
-    let signing_key = provider.key_provider.load_private_key(read_key(key_path)?).map_err(|error| {
-        Error::new(Kind::Usage, format!("cannot sign with the private key in {}", key_path.display()))
-            .hint("An ECDSA P-256 key works on every machine; RSA keys need a processor with AVX2 and AES.")
-            .caused_by(error)
-    })?;
-    let certified = CertifiedKey::new(chain, signing_key);
-    match certified.keys_match() {
-        Ok(()) | Err(rustls::Error::InconsistentKeys(rustls::InconsistentKeys::Unknown)) => {}
-        Err(rustls::Error::InconsistentKeys(_)) => {
-            return Err(Error::new(
-                Kind::Usage,
-                format!(
-                    "the private key in {} does not belong to the first certificate in {}",
-                    key_path.display(),
-                    cert.display()
-                ),
-            )
-            .hint("Put the relay's own certificate first, those of its issuers after it."));
-        }
-        Err(error) => {
-            return Err(Error::new(
-                Kind::Usage,
-                format!("the first certificate in {} is damaged", cert.display()),
-            )
-            .caused_by(error));
-        }
-    }
+    let certified = PemPair::read(cert, key)?.certified(&provider)?;
+    serving(provider, Arc::new(SingleCertAndKey::from(certified)))
+}
+
+/// What a relay shows that may get another certificate while it runs: `resolver` says which it is at the moment.
+///
+/// # Errors
+/// Kind `Internal`, if the cryptography of this machine had no suite.
+pub fn server_config_resolved_by(resolver: Arc<dyn ResolvesServerCert>) -> Result<Arc<ServerConfig>> {
+    serving(provider(), resolver)
+}
+
+fn serving(
+    provider: Arc<CryptoProvider>,
+    resolver: Arc<dyn ResolvesServerCert>,
+) -> Result<Arc<ServerConfig>> {
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(internal)?
         .with_no_client_auth()
-        .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
+        .with_cert_resolver(resolver);
     config.alpn_protocols = vec![ALPN.to_vec()];
     // A client that comes back, or adds a lane, needs no certificate and no signature. What it shows for that, it keeps itself; where the
     // cryptography for that is not at hand, the relay remembers some.
@@ -130,7 +116,7 @@ pub(super) fn server_config_with(
 
 /// What seals the tickets of sessions, if this machine can; with keys of its own, changed every few hours.
 fn ticketer() -> Option<Arc<dyn ProducesTickets>> {
-    if graviola::util::is_cpu_supported() { rustls_graviola::Ticketer::new().ok() } else { None }
+    if is_fast() { rustls_graviola::Ticketer::new().ok() } else { None }
 }
 
 /// What a client trusts, read when it is first needed: a system has hundreds of roots, and a `ws://` relay needs none.
@@ -267,44 +253,6 @@ fn no_tls(what: String) -> Error {
     Error::new(Kind::Relay, what).hint("If it is a plain relay, write its address as ws://HOST:PORT.")
 }
 
-fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>> {
-    let pem = read_pem(path)?;
-    let certificates: Vec<CertificateDer<'static>> =
-        CertificateDer::pem_slice_iter(&pem).collect::<Result<_, _>>().map_err(|error| {
-            Error::new(Kind::Usage, format!("{} is not a proper PEM file", path.display())).caused_by(error)
-        })?;
-    if certificates.is_empty() {
-        return Err(Error::new(Kind::Usage, format!("{} holds no certificate", path.display()))
-            .hint("A PEM certificate begins with -----BEGIN CERTIFICATE-----."));
-    }
-    Ok(certificates)
-}
-
-fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>> {
-    PrivateKeyDer::from_pem_slice(&read_pem(path)?).map_err(|error| match error {
-        rustls_pki_types::pem::Error::NoItemsFound => {
-            Error::new(Kind::Usage, format!("{} holds no private key", path.display())).hint(
-                "Name its file with --key, or put both into one. Keys with a passphrase cannot be used.",
-            )
-        }
-        other => {
-            Error::new(Kind::Usage, format!("{} is not a proper PEM file", path.display())).caused_by(other)
-        }
-    })
-}
-
-/// Zeroizing, because the file may hold a private key.
-fn read_pem(path: &Path) -> Result<Zeroizing<Vec<u8>>> {
-    let cannot = |error: io::Error| {
-        Error::new(Kind::Usage, format!("cannot read {}", path.display())).caused_by(error)
-    };
-    let length = std::fs::metadata(path).map_err(cannot)?.len();
-    if length > PEM_BYTES_MAX {
-        return Err(Error::new(Kind::Usage, format!("{} is too large to be a PEM file", path.display())));
-    }
-    std::fs::read(path).map(Zeroizing::new).map_err(cannot)
-}
-
 /// Only a provider without any usable suite could cause it, and ours have some.
 fn internal(error: rustls::Error) -> Error {
     Error::new(Kind::Internal, "cannot set up TLS").caused_by(error)
@@ -320,8 +268,6 @@ const SERVER_SESSIONS_MAX: usize = 4096;
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(15);
 /// For what is read line by line before the WebSocket begins; larger reads go past it.
 const HEAD_BUFFER_BYTES: usize = 4 << 10;
-/// Bundles of all public authorities have some 250 KiB.
-const PEM_BYTES_MAX: u64 = 4 << 20;
 /// Enough to see what the certificate is for; some list hundreds.
 const NAMES_SHOWN: usize = 4;
 /// Names in certificates have no bound of their own.

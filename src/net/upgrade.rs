@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! GET {prefix}/v1/room/ROOM?role=send|receive[&new=1] HTTP/1.1      subprotocol p2pc.v1
+//! [Authorization: Bearer TOKEN]
 //! 101 Switching Protocols                                           from here on WebSocket frames
 //! 409, 4xx, 5xx with one line that says what to do                  a refusal
 //! ```
@@ -16,7 +17,9 @@ use futures_lite::io::AsyncWriteExt;
 use async_tungstenite::tungstenite::handshake::client::generate_key;
 use async_tungstenite::tungstenite::handshake::derive_accept_key;
 
-use super::dial::{DialError, Role, RoomRequest};
+use zeroize::Zeroizing;
+
+use super::dial::{DialError, Role, RoomRequest, Token};
 use super::http::{self, Head, HeadError};
 use super::tcp::BoxedIo;
 use super::url::RelayUrl;
@@ -27,12 +30,13 @@ pub(super) async fn upgrade(
     stream: &mut BoxedIo,
     relay: &RelayUrl,
     request: &RoomRequest,
+    token: Option<&Token>,
 ) -> Result<(), DialError> {
     let key = generate_key();
     let failed = |error: std::io::Error| {
         Error::new(Kind::Relay, format!("the relay {relay} did not answer the request")).caused_by(error)
     };
-    stream.write_all(request_text(relay, request, &key)?.as_bytes()).await.map_err(failed)?;
+    stream.write_all(request_text(relay, request, &key, token)?.as_bytes()).await.map_err(failed)?;
     stream.flush().await.map_err(failed)?;
     let head = http::read_head(stream).await.map_err(|error| match error {
         HeadError::Io(error) => failed(error),
@@ -54,7 +58,12 @@ pub(super) async fn upgrade(
     }
 }
 
-fn request_text(relay: &RelayUrl, request: &RoomRequest, key: &str) -> Result<String, Error> {
+fn request_text(
+    relay: &RelayUrl,
+    request: &RoomRequest,
+    key: &str,
+    token: Option<&Token>,
+) -> Result<Zeroizing<String>, Error> {
     let room = &request.room;
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
     if !(1..=ROOM_BYTES_MAX).contains(&room.len()) || !room.bytes().all(allowed) {
@@ -65,20 +74,30 @@ fn request_text(relay: &RelayUrl, request: &RoomRequest, key: &str) -> Result<St
         Role::Receive => "receive",
     };
     let fresh = if request.fresh { "&new=1" } else { "" };
-    Ok(format!(
-        "GET {}/v1/room/{room}?role={role}{fresh} HTTP/1.1\r\n\
-         Host: {}\r\n\
+    let (prefix, host) = (relay.prefix(), relay.host_header());
+    let secret = token.map_or("", Token::reveal);
+    // One buffer from the beginning: one that grows leaves copies of the token behind.
+    let mut text =
+        Zeroizing::new(String::with_capacity(REQUEST_ROOM + prefix.len() + host.len() + secret.len()));
+    let head = format!(
+        "GET {prefix}/v1/room/{room}?role={role}{fresh} HTTP/1.1\r\n\
+         Host: {host}\r\n\
          User-Agent: p2pc/{}\r\n\
          Connection: Upgrade\r\n\
          Upgrade: websocket\r\n\
          Sec-WebSocket-Version: 13\r\n\
          Sec-WebSocket-Protocol: {SUBPROTOCOL}\r\n\
-         Sec-WebSocket-Key: {key}\r\n\
-         \r\n",
-        relay.prefix(),
-        relay.host_header(),
+         Sec-WebSocket-Key: {key}\r\n",
         env!("CARGO_PKG_VERSION"),
-    ))
+    );
+    text.push_str(&head);
+    if token.is_some() {
+        for part in ["Authorization: Bearer ", secret, "\r\n"] {
+            text.push_str(part);
+        }
+    }
+    text.push_str("\r\n");
+    Ok(text)
 }
 
 /// RFC 6455, section 4.1: what makes a 101 an answer to this very request.
@@ -113,7 +132,30 @@ fn not_http_hint(relay: &RelayUrl) -> String {
 
 /// What both ends and the relay speak on the socket.
 pub(super) const SUBPROTOCOL: &str = "p2pc.v1";
+/// A request without the relay's own address and the token.
+const REQUEST_ROOM: usize = 512;
 /// What the relay accepts.
 const ROOM_BYTES_MAX: usize = 128;
 const SWITCHING_PROTOCOLS: u16 = 101;
 const CONFLICT: u16 = 409;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(token: Option<&Token>) -> String {
+        let relay = "wss://relay.example/prefix".parse().unwrap();
+        let request = RoomRequest { room: "48213".into(), role: Role::Send, fresh: true };
+        request_text(&relay, &request, "KEY", token).unwrap().to_string()
+    }
+
+    #[test]
+    fn a_token_is_one_header_and_nothing_else_changes() {
+        let token = Token::parse("0123456789abcdef").unwrap();
+        let (with, without) = (text(Some(&token)), text(None));
+        assert_eq!(with.matches("0123456789abcdef").count(), 1);
+        assert_eq!(with.replace("Authorization: Bearer 0123456789abcdef\r\n", ""), without);
+        assert!(!without.contains("Authorization") && without.ends_with("\r\n\r\n"));
+        assert!(with.len() < REQUEST_ROOM);
+    }
+}

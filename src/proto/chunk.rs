@@ -5,10 +5,14 @@
 //! had without the rest of the file. The values of all chunks merge into the root, which is exactly what `b3sum` prints. A
 //! file of one chunk has no subtree: it is its own root.
 
+mod hasher;
+mod wide;
+
 use std::collections::BTreeMap;
 
-use blake3::Hasher;
-use blake3::hazmat::{HasherExt, Mode, merge_subtrees_non_root, merge_subtrees_root};
+use blake3::hazmat::{Mode, merge_subtrees_non_root, merge_subtrees_root};
+
+pub use hasher::{ChunkHasher, FileHasher};
 
 /// The unit of hashing, in bytes: a power of two from 512 KiB to 4 MiB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,19 +25,6 @@ pub struct ChunkValue(pub [u8; 32]);
 /// The BLAKE3 hash of a whole file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Root(pub [u8; 32]);
-
-/// Hashes one file in order, giving the value of each chunk as it is left behind and the root at the end. Holds a few KiB
-/// whatever the size of the file.
-#[derive(Debug)]
-pub struct FileHasher {
-    chunk_bytes: u64,
-    current: Hasher,
-    in_chunk: u64,
-    length: u64,
-    // Subtrees not yet merged, biggest first: as many as the number of finished chunks has bits set, at most 64.
-    stack: Vec<[u8; 32]>,
-    finished: u64,
-}
 
 impl ChunkSize {
     /// The smallest, 512 KiB.
@@ -60,141 +51,6 @@ impl Default for ChunkSize {
     /// 1 MiB.
     fn default() -> Self {
         ChunkSize(1 << 20)
-    }
-}
-
-impl FileHasher {
-    /// Starts at the beginning of a file.
-    #[must_use]
-    pub fn new(chunk: ChunkSize) -> FileHasher {
-        FileHasher {
-            chunk_bytes: u64::from(chunk.bytes()),
-            current: Hasher::new(),
-            in_chunk: 0,
-            length: 0,
-            stack: Vec::new(),
-            finished: 0,
-        }
-    }
-
-    /// Takes the next bytes of the file and calls `value` for each chunk that ended before the last of them. The last
-    /// chunk gets no value before [`FileHasher::finish`], because only the end tells whether it is the root.
-    pub fn update(&mut self, mut bytes: &[u8], mut value: impl FnMut(u64, ChunkValue)) {
-        while !bytes.is_empty() {
-            if self.in_chunk == self.chunk_bytes {
-                let ended = self.current.finalize_non_root();
-                value(self.finished, ChunkValue(ended));
-                self.push(ended);
-                self.current = Hasher::new();
-                self.current.set_input_offset(self.length);
-                self.in_chunk = 0;
-            }
-            let room = usize::try_from(self.chunk_bytes - self.in_chunk).unwrap_or(usize::MAX);
-            let (now, later) = bytes.split_at(bytes.len().min(room));
-            self.current.update(now);
-            self.in_chunk += now.len() as u64;
-            self.length += now.len() as u64;
-            bytes = later;
-        }
-    }
-
-    /// Takes `count` zeros, as if they had been given to [`FileHasher::update`].
-    pub fn update_zeros(&mut self, mut count: u64, mut value: impl FnMut(u64, ChunkValue)) {
-        while count > 0 {
-            let now = count.min(ZEROS.len() as u64);
-            self.update(&ZEROS[..usize::try_from(now).unwrap_or(ZEROS.len())], &mut value);
-            count -= now;
-        }
-    }
-
-    /// How many bytes were taken.
-    #[must_use]
-    pub fn length(&self) -> u64 {
-        self.length
-    }
-
-    /// The root: what `b3sum` prints for the file.
-    #[must_use]
-    pub fn finish(self) -> Root {
-        self.root()
-    }
-
-    /// The root of what was taken so far.
-    #[must_use]
-    pub fn root(&self) -> Root {
-        let Some((left, bigger)) = self.stack.split_last() else {
-            return Root(*self.current.finalize().as_bytes());
-        };
-        // From the smallest subtree to the biggest; only the very last merge is the root.
-        let (mut left, mut right) = (*left, self.current.finalize_non_root());
-        for bigger in bigger.iter().rev() {
-            right = merge_subtrees_non_root(&left, &right, Mode::Hash);
-            left = *bigger;
-        }
-        Root(*merge_subtrees_root(&left, &right, Mode::Hash).as_bytes())
-    }
-
-    /// Puts a finished chunk on the stack. Two subtrees of one size are merged only when a further chunk follows them, so that the
-    /// root is never merged as if it were an inner node.
-    fn push(&mut self, value: [u8; 32]) {
-        let mut right = value;
-        self.finished += 1;
-        let mut count = self.finished;
-        while count.is_multiple_of(2) {
-            if let Some(left) = self.stack.pop() {
-                right = merge_subtrees_non_root(&left, &right, Mode::Hash);
-            }
-            count /= 2;
-        }
-        self.stack.push(right);
-    }
-}
-
-/// The hash of one chunk, wherever in its file and in whatever order it comes.
-#[derive(Debug)]
-pub struct ChunkHasher {
-    hasher: Hasher,
-    length: u64,
-}
-
-impl ChunkHasher {
-    /// Begins the chunk that starts at `offset` of its file, a multiple of the chunk size.
-    #[must_use]
-    pub fn new(offset: u64) -> ChunkHasher {
-        let mut hasher = Hasher::new();
-        hasher.set_input_offset(offset);
-        ChunkHasher { hasher, length: 0 }
-    }
-
-    /// Takes the next bytes of the chunk, which must not go beyond its end.
-    pub fn update(&mut self, bytes: &[u8]) {
-        self.hasher.update(bytes);
-        self.length += bytes.len() as u64;
-    }
-
-    /// Takes `count` zeros.
-    pub fn update_zeros(&mut self, mut count: u64) {
-        while count > 0 {
-            let now = count.min(ZEROS.len() as u64);
-            self.update(&ZEROS[..usize::try_from(now).unwrap_or(ZEROS.len())]);
-            count -= now;
-        }
-    }
-
-    /// How many bytes were taken.
-    #[must_use]
-    pub fn length(&self) -> u64 {
-        self.length
-    }
-
-    /// The chunk's value: that of its subtree, or, where it `is_whole`, i.e. its file has no other chunk, the file's root.
-    #[must_use]
-    pub fn finish(self, is_whole: bool) -> ChunkValue {
-        if is_whole {
-            ChunkValue(*self.hasher.finalize().as_bytes())
-        } else {
-            ChunkValue(self.hasher.finalize_non_root())
-        }
     }
 }
 
@@ -279,11 +135,10 @@ impl Subtrees {
     }
 }
 
-static ZEROS: [u8; 64 * 1024] = [0; 64 * 1024];
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use blake3::Hasher;
     use proptest::prelude::*;
 
     const MIB: u64 = 1 << 20;

@@ -2,7 +2,7 @@
 //!
 //! From the code to a session: [`code`] → [`handshake`] → [`seal`], and back to it after a lost connection: [`rejoin`]. Inside the
 //! session: [`frame`] and [`manifest`] are what is said, [`conversation`], [`window`] and [`liveness`] the rules of saying it, [`outbox`] and
-//! [`inbox`] how none of it is lost with a connection, [`compress`] how it becomes less, [`spread`] which lane it goes to, [`pace`] how fast, [`path`], [`chunk`] and [`runs`] what is said
+//! [`inbox`] how none of it is lost with a connection, [`compress`] how it becomes less, [`lanes`] and [`spread`] which lane it goes to, [`pace`] how fast, [`path`], [`chunk`] and [`runs`] what is said
 //! about, [`token`] what a relay may ask for, [`limits`] how
 //! much of it.
 
@@ -14,6 +14,7 @@ pub mod frame;
 pub mod handshake;
 pub mod inbox;
 mod kdf;
+pub mod lanes;
 pub mod limits;
 pub mod liveness;
 pub mod manifest;

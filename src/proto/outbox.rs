@@ -209,6 +209,9 @@ impl Outbox {
     pub fn evacuate(&mut self, frames: u64) -> Result<VecDeque<PackedBlock>> {
         self.rewind(frames)?;
         (self.again, self.data_queued, self.data_bytes, self.control_bytes) = (0, 0, 0, 0);
+        if defects::has(Defect::LaneCountedAnew) {
+            self.counted = 0;
+        }
         Ok(std::mem::take(&mut self.queued))
     }
 

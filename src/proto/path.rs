@@ -6,6 +6,7 @@
 //! besides is found by [`Name::unfit`].
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::limits::{NAME_BYTES_MAX, PATH_BYTES_MAX};
 
@@ -13,9 +14,10 @@ use super::limits::{NAME_BYTES_MAX, PATH_BYTES_MAX};
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Name(Box<[u8]>);
 
-/// A path below the output directory: names joined by `/`, at most 4095 bytes. The empty path is the output directory itself.
+/// A path below the output directory: names joined by `/`, at most 4095 bytes. The empty path is the output directory itself. Cheap to clone:
+/// what is under way with a file is found by its path in several places.
 #[derive(Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct RelPath(Box<[u8]>);
+pub struct RelPath(Arc<[u8]>);
 
 /// Why a name or path is refused whatever the system. A sender that follows the protocol never sends one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -178,6 +180,22 @@ impl RelPath {
             None => (&self.0[..0], &self.0[..]),
         };
         Some((RelPath(parent.into()), Name(name.into())))
+    }
+
+    /// Its last name; `None` for the output directory.
+    #[must_use]
+    pub fn name(&self) -> Option<Name> {
+        self.last().map(|name| Name(name.into()))
+    }
+
+    /// Whether that is its last name.
+    #[must_use]
+    pub fn is_called(&self, name: &Name) -> bool {
+        self.last() == Some(name.as_bytes())
+    }
+
+    fn last(&self) -> Option<&[u8]> {
+        if self.is_root() { None } else { self.0.rsplit(|&b| b == b'/').next() }
     }
 
     /// Its first name and the path from there on; `None` for the output directory.

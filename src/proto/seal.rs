@@ -20,6 +20,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use cipher::is_fast;
 pub use record::{OpenError, Opener, SealError, Sealer};
 pub use schedule::{LaneContext, SessionSecret};
 

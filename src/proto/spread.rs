@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::outbox::Load;
+use crate::defects::{self, Defect};
 
 /// The lanes of the last run. Runs come one after the other, so there is nothing to remember of those before.
 #[derive(Debug, Default)]
@@ -19,7 +20,7 @@ impl Spread {
     /// when it is a new run and there are none.
     pub fn lane(&mut self, run: u64, lanes: impl Iterator<Item = (u8, Load)>) -> Option<u8> {
         let lane = match self.last {
-            Some((last, lane)) if last == run => lane,
+            Some((last, lane)) if last == run && !defects::has(Defect::RunTorn) => lane,
             _ => least(lanes)?,
         };
         self.last = Some((run, lane));
@@ -53,6 +54,7 @@ impl Moving<'_> {
         // What is read of it later follows. Where it has moved on already, it did so with everything before.
         if let Some((last, on)) = &mut self.spread.last
             && (*last, *on) == (run, self.from)
+            && !defects::has(Defect::RunLeftBehind)
         {
             *on = lane;
         }
@@ -63,7 +65,9 @@ impl Moving<'_> {
 impl Drop for Moving<'_> {
     /// A run of which nothing had to move has been delivered so far, and goes on anywhere.
     fn drop(&mut self) {
-        self.spread.last.take_if(|(_, lane)| *lane == self.from);
+        if !defects::has(Defect::RunLeftBehind) {
+            self.spread.last.take_if(|(_, lane)| *lane == self.from);
+        }
     }
 }
 

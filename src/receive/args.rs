@@ -26,6 +26,9 @@ pub struct ReceiveArgs {
     /// the relay: `HOST[:PORT]`, `wss://…` or `ws://…`
     #[argh(option, arg_name = "RELAY")]
     pub relay: Option<Word>,
+    /// what the relay asks for; better in `P2PC_TOKEN`
+    #[argh(option, arg_name = "TOKEN")]
+    pub token: Option<Word>,
     /// make the code here and give it to the sender
     #[argh(switch)]
     pub new_code: bool,

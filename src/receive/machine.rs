@@ -18,6 +18,7 @@ use std::collections::{HashMap, VecDeque};
 use bytes::BytesMut;
 
 use super::sink::{Job, SinkEvent};
+use crate::defects::{self, Defect};
 use crate::error::{Error, Kind, Result};
 use crate::events::tally::Tally;
 use crate::events::{Conflict, Decision, Event, Offer, Progress, Question, Report, Resolution};
@@ -233,12 +234,16 @@ impl Receiver {
         if self.stage == Stage::Done {
             return;
         }
+        let charged = self.charged;
         // Before a lane is there nothing comes on it.
         let result = match Frame::decode(&bytes) {
             Ok(Frame::Control { .. }) => Err(broken("something was said on the wrong lane")),
             Ok(_) => self.read(bytes, now_ms),
             Err(error) => Err(broken(error)),
         };
+        if defects::has(Defect::LaneCreditLost) {
+            self.taken = self.taken.saturating_sub(self.charged - charged);
+        }
         if let Err(error) = result {
             self.fail(error);
         }
@@ -363,9 +368,10 @@ impl Receiver {
             }
             Control::Ended(ends) => ends.into_iter().try_for_each(|end| self.ended(end)),
             Control::Dropped { entry, failure } => self.dropped(entry, Failure::from(&failure)),
-            // Nothing is dialled before the person has agreed.
-            Control::Lane { lane, up } if self.accepting == Accepting::Accepted => {
-                if self.lanes.wanted(lane, up)? && self.stage == Stage::Running {
+            Control::Lane { lane, up } => {
+                // Nothing is dialled before the person has agreed.
+                let may = !up || self.accepting == Accepting::Accepted;
+                if self.lanes.wanted(lane, up)? && may && self.stage == Stage::Running {
                     self.effects.push_back(Effect::Lane { lane, up });
                 }
                 Ok(())
@@ -425,6 +431,7 @@ impl Receiver {
         self.granted = self.window_bytes;
         self.say(Control::Accept { window: self.window_bytes });
         self.tell(Event::Accepted);
+        self.effects.extend(self.lanes.up().map(|lane| Effect::Lane { lane, up: true }));
         let held = std::mem::take(&mut self.held);
         self.effects.extend(held.into_iter().map(|entry| Effect::Job(Job::Prepare(entry))));
     }

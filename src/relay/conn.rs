@@ -242,6 +242,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
         }
     }
 
+    /// What was heard of it so far, in bytes.
+    #[must_use]
+    pub fn heard(&self) -> u64 {
+        self.heard_bytes
+    }
+
     /// What was heard of it in all. All of it has been counted then.
     pub fn heard_bytes(&mut self, exchange: &Exchange<S>) -> u64 {
         self.count(exchange);

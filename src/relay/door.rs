@@ -13,6 +13,7 @@ use super::address::{Network, client_address};
 use super::caller::Caller;
 use super::conn::Conn;
 use super::exchange::Exchange;
+use super::front::{self, Front, Handout};
 use super::http::{self, Answer, Asked, Heard, RoomRequest};
 use super::limits::{FAREWELL_MS, HEAD_BYTES_MAX, Limits};
 use super::porter::{Arrival, Porter};
@@ -21,6 +22,7 @@ use super::session::attend;
 use super::tokens::{Pass, Tokens};
 use super::visitor::Visitor;
 use crate::events::Cancel;
+use crate::proto::role::Role;
 
 /// What every connection to one relay meets.
 #[derive(Debug)]
@@ -37,6 +39,8 @@ pub struct House<S> {
     pub tokens: Option<Arc<Tokens>>,
     /// The servers in front of it that are believed when they say whom they speak for.
     pub trusted_proxies: Vec<Network>,
+    /// What it hands out besides rooms.
+    pub front: Option<Arc<Front>>,
     /// The relay is about to end, and says so to whoever asks.
     pub draining: Cancel,
     /// The relay ends: whoever has no seat yet is let go at once.
@@ -69,6 +73,17 @@ where
     // A stream that breaks off here has nobody left to answer to.
     let head = or(read_head(&mut stream), late).await.ok()?;
     let mut caller = Caller { address: arrival.peer, token_name: None };
+    let head_only = matches!(&head, Ok((heard, _)) if heard.reader.head_only);
+    let head = match head.and_then(|(heard, said)| Ok((hand_out(house, &mut arrival, &heard)?, heard, said)))
+    {
+        Ok((Some(handout), ..)) => {
+            // Whether it was fetched to its end is not ours to know.
+            let _ = front::deliver(&mut stream, handout, head_only).await;
+            return None;
+        }
+        Ok((None, heard, said)) => Ok((heard, said)),
+        Err(answer) => Err(answer),
+    };
     let answer = match head.and_then(|(heard, said)| admit(house, &mut arrival, &mut caller, heard, said)) {
         Ok((request, place, said)) => {
             let paired = place.paired;
@@ -85,8 +100,21 @@ where
         Ok(())
     };
     // Whether it was read is not ours to know.
-    let _ = or(say(&mut stream, answer), late).await;
+    let _ = or(say(&mut stream, answer, head_only), late).await;
     None
+}
+
+/// What is no seat and more than a line, from a relay that has it. It counts as a seat that is asked for, as it costs no less.
+fn hand_out<S>(house: &House<S>, arrival: &mut Arrival, heard: &Heard) -> Result<Option<Handout>, Answer> {
+    let Some(front) = &house.front else { return Ok(None) };
+    if matches!(heard.asked, Asked::Health | Asked::Room(_)) {
+        return Ok(None);
+    }
+    let trusted = house.trusted_proxies.iter().any(|network| network.contains(arrival.peer));
+    let address = client_address(arrival.peer, &heard.forwarded_for, &house.trusted_proxies);
+    let counted = house.porter.place(arrival, address).and_then(|()| house.porter.ask(address, false));
+    counted.map_err(|refusal| Answer::refusing(refusal, Role::Receive))?;
+    front.hand_out(&heard.asked, &heard.reader, trusted)
 }
 
 type Head = (Heard, Vec<u8>);
@@ -103,6 +131,8 @@ fn admit<S>(
     caller.address = client_address(caller.address, &heard.forwarded_for, &house.trusted_proxies);
     let request = match heard.asked {
         Asked::Index => return Err(http::INDEX),
+        // Those who have them have handed them out by now.
+        Asked::Script | Asked::Binary(_) => return Err(http::NOT_FOUND),
         Asked::Health if house.draining.is_cancelled() => return Err(http::UNHEALTHY),
         Asked::Health => return Err(http::HEALTHY),
         Asked::Room(request) => request,
@@ -110,18 +140,21 @@ fn admit<S>(
     if house.only_rooms.as_ref().is_some_and(|only| !only.has(&request.room)) {
         return Err(http::OTHER_ROOM);
     }
+    let refused = |refusal| Answer::refusing(refusal, request.role);
+    let asked = house.porter.place(arrival, caller.address).and_then(|()| {
+        let opens = request.fresh || !house.exchange.has(&request.room);
+        house.porter.ask(caller.address, opens)
+    });
+    asked.map_err(refused)?;
+    // Behind the porter, so that nobody tries tokens faster than seats.
     let pass = match &house.tokens {
         Some(tokens) => tokens.judge(&heard.credentials).map_err(|_| http::UNKNOWN_TOKEN)?,
         None => Pass::OPEN,
     };
     caller.token_name = pass.token_name;
     let visitor = Visitor { address: caller.address, standing: pass.standing };
-    let seated = house.porter.place(arrival, visitor.address).and_then(|()| {
-        let opens = request.fresh || !house.exchange.has(&request.room);
-        house.porter.ask(visitor.address, opens)?;
-        house.exchange.join(visitor, request.room.clone(), request.role, request.fresh)
-    });
-    let place = seated.map_err(|refusal| Answer::refusing(refusal, request.role))?;
+    let seated = house.exchange.join(visitor, request.room.clone(), request.role, request.fresh);
+    let place = seated.map_err(refused)?;
     Ok((request, place, said))
 }
 
@@ -153,8 +186,11 @@ async fn read_head<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<Result<He
 
 /// Writes the answer and hears the client out: a socket that is closed while the client still talks takes the answer
 /// with it.
-async fn say<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, answer: Answer) -> io::Result<()> {
-    stream.write_all(&answer.to_bytes()).await?;
+async fn say<S>(stream: &mut S, answer: Answer, head_only: bool) -> io::Result<()>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    stream.write_all(&answer.to_bytes(head_only)).await?;
     stream.flush().await?;
     stream.close().await?;
     let mut scratch = [0; 1024];

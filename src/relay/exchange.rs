@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::allowance::Tariff;
 use super::desk::{Desk, Order};
 use super::limits::Limits;
 use super::records::Records;
@@ -17,6 +18,8 @@ use crate::proto::role::Role;
 pub struct Exchange<S> {
     /// What is told of everybody's life.
     pub records: Arc<Records>,
+    /// What pairs may say.
+    pub tariff: Tariff,
     state: Mutex<State<S>>,
     clock: Clock,
     /// The relay drains, and nobody is left.
@@ -60,7 +63,13 @@ impl<S> Exchange<S> {
     pub fn new(limits: &Limits, clock: Clock) -> Exchange<S> {
         let switchboard = Switchboard::new(limits);
         let state = State { switchboard, desks: BTreeMap::new(), seats_given: 0, drains: false };
-        Exchange { records: Arc::default(), state: Mutex::new(state), clock, deserted: Cancel::new() }
+        Exchange {
+            records: Arc::default(),
+            tariff: Tariff::new(limits),
+            state: Mutex::new(state),
+            clock,
+            deserted: Cancel::new(),
+        }
     }
 
     /// Tells `records` what happens.

@@ -30,8 +30,23 @@ pub struct Heard {
     pub credentials: Credentials,
     /// For whom it asks, if one is to believe it: all values of `X-Forwarded-For`, with commas between.
     pub forwarded_for: Vec<u8>,
+    /// How it wants to be answered.
+    pub reader: Reader,
     /// How many bytes the request took.
     pub taken: usize,
+}
+
+/// Who reads an ordinary answer.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Reader {
+    /// It asked with `HEAD`: for everything but the content.
+    pub head_only: bool,
+    /// A browser.
+    pub wants_html: bool,
+    /// Whom it asks, by its own word. Not looked at yet.
+    pub host: Option<String>,
+    /// Who passed the request on says that it came over TLS.
+    pub https_in_front: bool,
 }
 
 /// What a client shows in `Authorization`.
@@ -50,6 +65,10 @@ pub enum Credentials {
 pub enum Asked {
     /// What is this?
     Index,
+    /// The script that installs the client.
+    Script,
+    /// The client, for this target.
+    Binary(String),
     /// Is it well?
     Health,
     /// A seat, over WebSocket.
@@ -97,7 +116,8 @@ pub fn parse(bytes: &[u8]) -> Result<Option<Heard>, Answer> {
         Err(httparse::Error::TooManyHeaders) => return Err(TOO_LARGE),
         Err(_) => return Err(NOT_HTTP),
     };
-    if request.method != Some("GET") {
+    let head_only = request.method == Some("HEAD");
+    if request.method != Some("GET") && !head_only {
         return Err(NOT_GET);
     }
     let target = request.path.unwrap_or_default();
@@ -105,13 +125,23 @@ pub fn parse(bytes: &[u8]) -> Result<Option<Heard>, Answer> {
     let asked = match path {
         "/" => Asked::Index,
         "/healthz" => Asked::Health,
-        _ => {
-            let room = path.strip_prefix("/v1/room/").ok_or(NOT_FOUND)?;
-            Asked::Room(room_request(room, query, &request)?)
-        }
+        "/install.sh" => Asked::Script,
+        _ => match (path.strip_prefix("/dl/"), path.strip_prefix("/v1/room/")) {
+            (Some(target), _) => Asked::Binary(target.to_owned()),
+            (None, Some(_)) if head_only => return Err(NOT_GET),
+            (None, Some(room)) => Asked::Room(room_request(room, query, &request)?),
+            (None, None) => return Err(NOT_FOUND),
+        },
     };
     let (credentials, forwarded_for) = (credentials(&request), forwarded_for(&request));
-    Ok(Some(Heard { asked, credentials, forwarded_for, taken }))
+    let reader = Reader {
+        head_only,
+        wants_html: names(&request, "Accept").any(|kind| kind.split(';').next() == Some("text/html")),
+        host: header(&request, "Host").map(str::to_owned),
+        https_in_front: header(&request, "X-Forwarded-Proto")
+            .is_some_and(|proto| proto.eq_ignore_ascii_case("https")),
+    };
+    Ok(Some(Heard { asked, credentials, forwarded_for, reader, taken }))
 }
 
 /// Nothing is refused for its credentials here: a relay that knows no tokens does not look at them.
@@ -170,25 +200,25 @@ impl Answer {
     #[must_use]
     pub fn refused(self) -> Option<Refused> {
         self.refused.or_else(|| match self.status.get(..3)? {
-            "200" => None,
             "401" => Some(Refused::UnknownToken),
             "404" => Some(Refused::NotFound),
             "408" => Some(Refused::TooSlow),
             "431" => Some(Refused::TooLarge),
-            // Who asks whether it is well was not refused.
-            "503" => None,
+            // Of these, 503 is for who asks whether the relay is well.
+            "200" | "503" => None,
             _ => Some(Refused::BadRequest),
         })
     }
 
     /// As it goes over the wire.
     #[must_use]
-    pub fn to_bytes(self) -> Vec<u8> {
+    pub fn to_bytes(self, head_only: bool) -> Vec<u8> {
         let Answer { status, headers, again_s, body, .. } = self;
         let again = again_s.map(|seconds| format!("Retry-After: {seconds}\r\n")).unwrap_or_default();
+        let shown = if head_only { String::new() } else { format!("{body}\n") };
         format!(
             "HTTP/1.1 {status}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\n\
-             Cache-Control: no-store\r\nConnection: close\r\n{headers}{again}\r\n{body}\n",
+             Cache-Control: no-store\r\nConnection: close\r\n{headers}{again}\r\n{shown}",
             body.len() + 1
         )
         .into_bytes()
@@ -266,11 +296,24 @@ pub const SUBPROTOCOL: &str = "p2pc.v1";
 /// `GET /`.
 pub const INDEX: Answer =
     ok("p2pc relay: send files with `p2pc send --relay` and the address of this server");
+/// A target that nothing is here for.
+pub const NO_BINARY: Answer = answer(
+    "404 Not Found",
+    "there is no p2pc for this target here: /install.sh lists what there is, and it can be built from source",
+);
+/// Nothing says under which address this relay is reached.
+pub const BAD_HOST: Answer =
+    answer("400 Bad Request", "the Host header is no host: whoever runs this relay can set --public-url");
+/// As many fetch a binary as may.
+pub const BUSY: Answer = Answer {
+    headers: "Retry-After: 10\r\n",
+    ..answer("503 Service Unavailable", "too many fetch p2pc at the moment: try again in 10 seconds")
+};
 /// `GET /healthz`.
 pub const HEALTHY: Answer = ok("ok");
 /// `GET /healthz` of a relay that is about to end.
 pub const UNHEALTHY: Answer =
-    Answer { headers: "Retry-After: 2\r\n", ..answer("503 Service Unavailable", "the relay is going away") };
+    Answer { again_s: Some(2), ..answer("503 Service Unavailable", "the relay is going away") };
 /// A room that the embedded relay does not serve.
 pub const OTHER_ROOM: Answer =
     answer("404 Not Found", "this relay serves one session only, and not this one: check the code");
@@ -290,9 +333,12 @@ pub const TOO_SLOW: Answer = answer("408 Request Timeout", "the request took too
 
 const NOT_HTTP: Answer =
     answer("400 Bad Request", "this is no HTTP request: use `p2pc`, or a WebSocket client");
-const NOT_GET: Answer =
-    Answer { headers: "Allow: GET\r\n", ..answer("405 Method Not Allowed", "only GET is understood here") };
-const NOT_FOUND: Answer = answer("404 Not Found", "no such path: rooms are at /v1/room/ROOM");
+const NOT_GET: Answer = Answer {
+    headers: "Allow: GET, HEAD\r\n",
+    ..answer("405 Method Not Allowed", "only GET is understood here")
+};
+/// A path that is not there.
+pub const NOT_FOUND: Answer = answer("404 Not Found", "no such path: rooms are at /v1/room/ROOM");
 const BAD_ROOM: Answer =
     answer("400 Bad Request", "bad room: use 1 to 128 characters of A-Z, a-z, 0-9, _ and -");
 const BAD_ROLE: Answer = answer("400 Bad Request", "bad role: say role=send or role=receive, once");

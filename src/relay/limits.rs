@@ -165,6 +165,10 @@ pub const SHUTDOWN_MS: u64 = FAREWELL_MS + GOODBYE_MS;
 /// some are closed.
 pub const ACCEPT_PAUSE_MS: u64 = 100;
 
+/// The longest time that a pair over its rate is not read. Below half of [`YIELD_MS`]: nothing is heard of its two sides meanwhile, not even that
+/// they live. Where more share a rate than can have a buffer each in this time, it is exceeded.
+pub const REST_MAX_MS: u64 = 5_000;
+
 /// How many buffers one task moves before it lets others run. Where more pairs move all they can than there are processors, everybody else waits
 /// for so much of each: a small message beside 200 such pairs took 440 ms with 32, and 80 ms with 4. It costs something, as buffers that are still in
 /// the cache are cheaper: of 2.0 GB a processor second with 32, four fifths are left with 4 and hardly less with 2.
@@ -179,3 +183,5 @@ const _: () = assert!(2 * KEEPALIVE_MS < HELD_YIELD_MS && HELD_YIELD_MS < DEAD_M
 pub fn in_ms(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
+// Nobody is taken for dead because it was not read.
+const _: () = assert!(2 * REST_MAX_MS < YIELD_MS);

@@ -12,8 +12,10 @@
 //! that owns both sockets.
 
 pub mod address;
+mod allowance;
 pub mod args;
 mod caller;
+mod certificate;
 mod conn;
 mod crew;
 mod descriptors;
@@ -22,6 +24,7 @@ mod door;
 mod exchange;
 mod files;
 pub mod forward;
+mod front;
 pub mod gate;
 mod http;
 pub mod limits;
@@ -34,6 +37,7 @@ mod quota;
 mod reasons;
 mod records;
 pub mod refusal;
+mod reload;
 pub mod room;
 mod server;
 mod session;
@@ -46,5 +50,6 @@ pub mod visitor;
 
 pub use limits::Limits;
 pub use options::{Front, LogAddresses, RelayOptions, TlsFiles};
+pub use reload::Reload;
 pub use room::Rooms;
 pub use server::Relay;

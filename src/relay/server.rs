@@ -13,16 +13,19 @@ use smol::channel::{Sender, bounded};
 use smol::net::{TcpListener, TcpStream};
 
 use super::caller::Caller;
+use super::certificate::Certificate;
 use super::crew::Crew;
 use super::descriptors;
 use super::door::{House, serve};
 use super::exchange::Exchange;
+use super::front::Front;
 use super::limits::{ACCEPT_PAUSE_MS, LOOK_MS, SHUTDOWN_MS, TLS_BUFFER_MAX};
 use super::metrics;
-use super::options::{RelayOptions, TlsFiles};
+use super::options::RelayOptions;
 use super::porter::Porter;
 use super::reasons::Refused;
 use super::records::Records;
+use super::reload::{Keeper, Reload};
 use super::socket::Socket;
 use super::tokens::Tokens;
 use crate::events::Cancel;
@@ -35,6 +38,8 @@ pub struct Relay {
     addresses: Vec<SocketAddr>,
     acceptor: Option<TlsAcceptor>,
     house: Arc<House<Socket>>,
+    keeper: Keeper,
+    reload: Reload,
     metrics: Vec<TcpListener>,
     patience: Duration,
 }
@@ -59,7 +64,8 @@ impl Relay {
     }
 
     fn open(options: &RelayOptions, opened: Vec<std::net::TcpListener>) -> Result<Relay> {
-        let acceptor = options.tls.as_ref().map(acceptor).transpose()?;
+        let certificate = options.tls.as_ref().map(Certificate::read).transpose()?;
+        let acceptor = certificate.as_ref().map(acceptor).transpose()?;
         let tokens = options.tokens.as_deref().map(Tokens::read).transpose()?.map(Arc::new);
         if options.listen.is_empty() && opened.is_empty() {
             let error = Error::new(Kind::Usage, "the relay has no address to listen on");
@@ -79,6 +85,8 @@ impl Relay {
         let addresses = addresses.map_err(|error| {
             Error::new(Kind::Internal, "cannot learn the address of a listening socket").caused_by(error)
         })?;
+        let front = options.front.as_ref().map(|front| Front::open(front, options.tls.is_some()));
+        let front = front.transpose()?.map(Arc::new);
         let started = Instant::now();
         let clock = move || u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         // The relay within one side of a session has one session, and knows nobody by their address.
@@ -95,18 +103,27 @@ impl Relay {
             only_rooms: options.only_rooms.clone(),
             porter: Arc::new(Porter::new(&limits, connections_max, trusted, Box::new(clock))),
             limits,
-            tokens,
+            tokens: tokens.clone(),
             trusted_proxies: options.trusted_proxies.clone(),
+            front: front.clone(),
             draining: Cancel::new(),
             closing: Cancel::new(),
         });
-        Ok(Relay { listeners, addresses, acceptor, house, metrics, patience: options.drain })
+        let (keeper, reload) = Keeper::new(certificate, tokens, front);
+        let patience = options.drain;
+        Ok(Relay { listeners, addresses, acceptor, house, keeper, reload, metrics, patience })
     }
 
     /// Where it really listens: with the ports that the system chose for port 0.
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// How to have it read certificate, key and tokens again while it runs. Certificate and key it also looks at itself, every ten seconds.
+    #[must_use]
+    pub fn reloader(&self) -> Reload {
+        self.reload.clone()
     }
 
     /// Where it gives out measurements, if it does.
@@ -133,7 +150,7 @@ impl Relay {
     /// # Errors
     /// No thread could be started.
     pub async fn run_draining(self, drain: Cancel, cancel: Cancel) -> Result<()> {
-        let Relay { listeners, addresses, acceptor, house, metrics, patience } = self;
+        let Relay { listeners, addresses, acceptor, house, metrics, patience, keeper, .. } = self;
         // One session fits on one thread; a relay of its own takes the machine.
         let threads = match house.only_rooms {
             Some(_) => 1,
@@ -143,6 +160,7 @@ impl Relay {
         // Every connection holds a sender: when the last is dropped, everybody has left.
         let (present, everybody_left) = bounded(1);
         let clock = crew.spawn(keep_time(Arc::clone(&house)));
+        let keeping = crew.spawn(keeper.keep());
         let accepting: Vec<_> = listeners
             .into_iter()
             .map(|listener| {
@@ -162,15 +180,11 @@ impl Relay {
 
         let drained = async {
             drain.cancelled().await;
-            let joined = house.exchange.census().joined;
-            tracing::info!(
-                event = "drain",
-                sessions = joined,
-                seconds = patience.as_secs(),
-                "the relay drains"
-            );
+            // What the log says is so already.
             house.draining.cancel();
             house.exchange.drain();
+            let sessions = house.exchange.census().joined;
+            tracing::info!(event = "drain", sessions, seconds = patience.as_secs(), "the relay drains");
             or(house.exchange.deserted(), async {
                 Timer::after(patience).await;
             })
@@ -190,7 +204,7 @@ impl Relay {
         };
         or(left, pause(SHUTDOWN_MS)).await;
         house.exchange.records.conclude();
-        drop((clock, measuring));
+        drop((clock, measuring, keeping));
         crew.stop().await;
         Ok(())
     }
@@ -313,6 +327,6 @@ async fn pause(ms: u64) {
     Timer::after(Duration::from_millis(ms)).await;
 }
 
-fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor> {
-    Ok(TlsAcceptor::from(net::tls::server_config(&files.cert, files.key.as_deref())?))
+fn acceptor(certificate: &Certificate) -> Result<TlsAcceptor> {
+    Ok(TlsAcceptor::from(net::tls::server_config_resolved_by(certificate.in_force())?))
 }

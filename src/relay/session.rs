@@ -11,6 +11,7 @@ use futures_lite::future::{or, poll_fn, zip};
 use futures_lite::{AsyncRead, AsyncWrite};
 use smol::Timer;
 
+use super::allowance::Allowance;
 use super::conn::Conn;
 use super::desk::{Desk, Order};
 use super::exchange::Exchange;
@@ -18,6 +19,7 @@ use super::forward::store::{Size, Store};
 use super::limits::{FAREWELL_MS, FRAGMENT_ROOM, GOODBYE_MS, MOVES_MAX, QUIET_MS};
 use super::reasons::Ended;
 use super::records::{Session, Side};
+use super::switchboard::Reason;
 use crate::proto::role::Role;
 
 /// Sees a connection through to its end, or to its partner's task. `paired` says that the partner was there before.
@@ -96,7 +98,8 @@ where
 {
     let joined_ms = exchange.now_ms();
     exchange.records.joined();
-    poll_fn(|cx| poll_pair(&mut one, &mut two, exchange, Until::OneIsOver, cx)).await;
+    let mut allowance = exchange.tariff.allowance();
+    poll_fn(|cx| poll_pair(&mut one, &mut two, exchange, (&mut allowance, Until::OneIsOver), cx)).await;
     if one.is_sent_home() != two.is_sent_home() {
         // The end of the relay is told to one after the other, and we were woken in between.
         exchange.catch_up();
@@ -108,7 +111,7 @@ where
         .await;
     }
     if one.is_sent_home() && two.is_sent_home() {
-        or(hear_out(&mut one, &mut two, exchange), pause(FAREWELL_MS)).await;
+        or(hear_out(&mut one, &mut two, exchange, &mut allowance), pause(FAREWELL_MS)).await;
     }
     exchange.leave(one.seat);
     exchange.leave(two.seat);
@@ -131,15 +134,15 @@ where
 }
 
 /// Forwards until both have been quiet for a while: what they said before the end may still be on its way through their sockets.
-async fn hear_out<S>(one: &mut Conn<S>, two: &mut Conn<S>, exchange: &Exchange<S>)
+async fn hear_out<S>(one: &mut Conn<S>, two: &mut Conn<S>, exchange: &Exchange<S>, allowance: &mut Allowance)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     loop {
-        poll_fn(|cx| poll_pair(one, two, exchange, Until::AllIsSaid, cx)).await;
+        poll_fn(|cx| poll_pair(one, two, exchange, (allowance, Until::AllIsSaid), cx)).await;
         let still_here = one.is_sent_home() && two.is_sent_home();
         let more = async {
-            poll_fn(|cx| poll_pair(one, two, exchange, Until::SomethingMoves, cx)).await;
+            poll_fn(|cx| poll_pair(one, two, exchange, (allowance, Until::SomethingMoves), cx)).await;
             true
         };
         let quiet = async {
@@ -164,12 +167,12 @@ enum Until {
     SomethingMoves,
 }
 
-/// Forwards both ways.
+/// Forwards both ways, as far as it is allowed.
 fn poll_pair<S>(
     one: &mut Conn<S>,
     two: &mut Conn<S>,
     exchange: &Exchange<S>,
-    until: Until,
+    (allowance, until): (&mut Allowance, Until),
     cx: &mut Context<'_>,
 ) -> Poll<()>
 where
@@ -178,8 +181,8 @@ where
     obey(one, exchange, cx);
     obey(two, exchange, cx);
     for _ in 0..MOVES_MAX {
-        let there = poll_forward(one, two, exchange, cx);
-        let back = poll_forward(two, one, exchange, cx);
+        let there = poll_forward(one, two, exchange, allowance, cx);
+        let back = poll_forward(two, one, exchange, allowance, cx);
         let is_quiet = there.is_pending() && back.is_pending();
         let is_done = match until {
             Until::OneIsOver => one.is_over() || two.is_over(),
@@ -217,21 +220,27 @@ fn poll_forward<S>(
     from: &mut Conn<S>,
     to: &mut Conn<S>,
     exchange: &Exchange<S>,
+    allowance: &mut Allowance,
     cx: &mut Context<'_>,
 ) -> Poll<()>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let told = to.poll_tell(cx, &mut from.store);
-    if !from.store.ready().is_empty() {
+    if !from.store.ready().is_empty() || allowance.poll_may_read(cx).is_pending() {
         return told;
     }
+    let before = from.heard();
     // TLS gives 16 KiB at a time: several are told at once.
     let mut moved = told;
     while from.store.ready().len() < FRAGMENT_ROOM / 2
         && from.poll_hear(cx, Size::Forwarding, exchange).is_ready()
     {
         moved = Poll::Ready(());
+    }
+    if allowance.spend(from.heard().saturating_sub(before)).is_err() {
+        from.dismiss(Reason::Spent);
+        to.dismiss(Reason::Spent);
     }
     moved
 }

@@ -64,6 +64,7 @@ impl Stage {
             porter: Arc::new(porter),
             tokens: None,
             trusted_proxies: Vec::new(),
+            front: None,
             draining: Cancel::new(),
             closing: Cancel::new(),
         };

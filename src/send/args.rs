@@ -14,6 +14,9 @@ pub struct SendArgs {
     /// the relay: `HOST[:PORT]`, `wss://…` or `ws://…`
     #[argh(option, arg_name = "RELAY")]
     pub relay: Option<Word>,
+    /// what the relay asks for; better in `P2PC_TOKEN`
+    #[argh(option, arg_name = "TOKEN")]
+    pub token: Option<Word>,
     /// let the relay read the content, if the other side asks for it too
     #[argh(switch)]
     pub no_encrypt: bool,

@@ -1,5 +1,7 @@
 //! Drives the sending machine: a thread that walks, a thread that reads, one lane.
 
+use std::time::Duration;
+
 use futures_lite::future;
 
 use super::LaneCount;
@@ -38,13 +40,16 @@ pub async fn run(paired: Paired<'_>, walk: Walk, cut: Cut) -> Result<Ended<'_>> 
     let beginning = Beginning { chunk, verify: paired.verify.clone(), must_confirm: paired.must_confirm };
     let packing = packing(compress, Codec::best(paired.both_can))?;
     let threads = Threads::start(walk, chunk, packing)?;
-    let answered_ms = u64::try_from(paired.answered.as_millis()).unwrap_or(u64::MAX);
+    let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    let answered_ms = millis(paired.answered);
+    let known_ms = answered_ms.max(millis(paired.relay_answered));
     let (link, upkeep) = Link::new(paired);
     let limit = limit.map(Limit::new);
     if let Some(limit) = &limit {
         link.lanes.first().hold_to(limit.throttle.clone());
     }
-    let driver = Driver { machine: Sender::new(beginning), link, threads, width, answered_ms, limit };
+    let driver =
+        Driver { machine: Sender::new(beginning), link, threads, width, answered_ms, known_ms, limit };
     // On the heap: it is far larger than what it is part of.
     Box::pin(upkeep.beside(Box::pin(driver.run()))).await
 }
@@ -69,6 +74,8 @@ struct Driver<'h> {
     width: Width,
     /// What the pairing has waited for the other side's machine.
     answered_ms: u64,
+    /// What is known of the way to it before it has said anything: it is at least as far away as that.
+    known_ms: u64,
     limit: Option<Limit>,
 }
 
@@ -103,6 +110,23 @@ impl<'h> Driver<'h> {
         for lane in self.link.lanes.retired() {
             self.let_go(lane);
         }
+    }
+
+    /// What there is to send, and that it is wanted, decides how many lanes there are at first.
+    fn widen_after(&mut self, event: &Event) {
+        let now_ms = self.link.now_ms();
+        // What is known by now, if not all: more only makes it longer.
+        let bytes = self.machine.progress().bytes_total;
+        match event {
+            Event::Offer(_) => self.width.offered(now_ms, self.known_ms, bytes),
+            Event::Accepted => {
+                // Until now a person may have thought; one of these two is a way there and back, and the other next to nothing.
+                let met_ms = self.link.lanes.first().met_ms().unwrap_or(0);
+                self.width.accepted(now_ms, self.answered_ms.saturating_add(met_ms), Some(bytes));
+            }
+            _ => return,
+        }
+        self.widen();
     }
 
     fn let_go(&mut self, lane: u8) {
@@ -182,15 +206,7 @@ impl<'h> Drive<'h> for Driver<'h> {
                     }
                 }
                 Effect::Event(event) => {
-                    if matches!(event, Event::Accepted) {
-                        let now_ms = self.link.now_ms();
-                        // What is known by now, if not all: more only makes it longer.
-                        let left = self.machine.progress().bytes_total;
-                        // Until now a person may have thought; one of these two is a way there and back, and the other next to nothing.
-                        let met_ms = self.link.lanes.first().met_ms().unwrap_or(0);
-                        self.width.accepted(now_ms, self.answered_ms.saturating_add(met_ms), Some(left));
-                        self.widen();
-                    }
+                    self.widen_after(&event);
                     self.link.tell(event);
                 }
                 Effect::Ask(question) => self.link.ask(question),

@@ -299,11 +299,11 @@ impl Sender {
         self.done(Ok(report));
     }
 
-    /// Asks for a lane beside the first, or tells that it is wanted no more; either way [`Effect::LaneTaken`] comes when it is over. Only after the
-    /// receiver has accepted, and only where it can have more lanes. A lane that is there already is not asked for again.
+    /// Asks for a lane beside the first, or tells that it is wanted no more; either way [`Effect::LaneTaken`] comes when it is over. Only where the
+    /// receiver can have more lanes; it comes when it has accepted. A lane that is there already is not asked for again.
     pub fn lane(&mut self, lane: u8, up: bool) {
         let bit = bit(lane);
-        if self.stage != Stage::Running || !self.accepted || up == (self.lanes & bit != 0) {
+        if self.stage != Stage::Running || up == (self.lanes & bit != 0) {
             return;
         }
         self.lanes |= bit;

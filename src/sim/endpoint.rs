@@ -1,24 +1,27 @@
 //! One side: a process that pairs, runs its session over whatever connections there are, looks for the other side when there is none,
 //! and ends; or is killed, and maybe started again by its person.
 
+mod pairing;
+mod session;
+
 use std::collections::BTreeMap;
 
-use bytes::BytesMut;
-
+use super::breadth::Breadth;
 use super::dice::Dice;
-use super::lane::Lane;
-use super::net::{ConnId, Ended, Net, Notice, Refused};
-use super::party::{Party, Places, Wish};
-use super::seeker::{Found, Proof, Seeker, SharedCode};
+use super::net::{ConnId, Ended, Net, Notice};
+use super::party::Places;
+use super::seeker::{Proof, SharedCode};
 use super::world::Happening;
 use crate::error::{Error, Kind, Result};
-use crate::events::{Decision, Event, Report, Resolution};
+use crate::events::{Decision, Report, Resolution};
 use crate::proto::chunk::ChunkSize;
-use crate::proto::handshake::{Established, Fault, Guesses, GuessesLeft};
+use crate::proto::handshake::{Capabilities, Guesses};
+use crate::proto::pace::Rate;
 use crate::proto::path::{Name, RelPath};
 use crate::proto::role::Role;
-use crate::proto::seal::{Mode, SessionSecret};
 use crate::receive::Rules;
+use pairing::Pairing;
+use session::Session;
 
 /// What the person typed.
 #[derive(Clone, Debug)]
@@ -43,6 +46,14 @@ pub struct Command {
     pub haste: u64,
     /// How what stands there is treated.
     pub rules: Rules,
+    /// What this side's program can do.
+    pub can: Capabilities,
+    /// How many lanes the sender wants.
+    pub breadth: Breadth,
+    /// How many bytes of files the sender puts into one frame at most.
+    pub block_bytes: usize,
+    /// No more than this is to come to the receiver in a second.
+    pub limit: Option<Rate>,
 }
 
 /// One side.
@@ -70,35 +81,6 @@ enum Stage {
     Off,
     Pairing(Box<Pairing>),
     Session(Box<Session>),
-}
-
-/// Before there is a session.
-#[derive(Debug)]
-struct Pairing {
-    seeker: Seeker,
-    since_ms: u64,
-    // Since when no seat could be had; and whether one was ever had.
-    unseated_since_ms: Option<u64>,
-    has_sat: bool,
-}
-
-#[derive(Debug)]
-struct Session {
-    party: Party,
-    lane: Lane,
-    secret: SessionSecret,
-    mode: Mode,
-    search: Option<Search>,
-    // Once the session is over: what it came to, and until when its last words may take.
-    closing: Option<(Result<Report>, u64)>,
-}
-
-/// Looking for the other side of a session whose connection is lost.
-#[derive(Debug)]
-struct Search {
-    lane: Seeker,
-    code: Option<Seeker>,
-    until_ms: u64,
 }
 
 impl End {
@@ -132,13 +114,7 @@ impl End {
         self.outcome = None;
         net.trace.say(|| format!("{:?} starts (process {})", self.role, self.life));
         self.guesses = Guesses::new();
-        let seeker = Seeker::new(self.role, self.proof(false), PAIRING_PAUSE_MAX_MS, None);
-        self.stage = Stage::Pairing(Box::new(Pairing {
-            seeker,
-            since_ms: net.now_ms(),
-            unseated_since_ms: None,
-            has_sat: false,
-        }));
+        self.stage = Stage::Pairing(Box::new(Pairing::new(self.role, self.proof(false), net.now_ms())));
         self.goes_at_ms = u64::MAX;
         net.clock.after(0, Happening::Tick(self.role, self.life));
         self.go(net, places);
@@ -182,20 +158,7 @@ impl End {
                     self.pairing_found(found, net);
                 }
             }
-            Stage::Session(session) if session.lane.is_on(id) => match notice {
-                Notice::Message(record) => self.record(record, net),
-                Notice::Ended(ended) => self.connection_ended(ended, net),
-                Notice::Seated | Notice::NotSeated(_) | Notice::Clear => {}
-            },
-            Stage::Session(session) => {
-                let Some(search) = &mut session.search else { return };
-                let seekers = [Some(&mut search.lane), search.code.as_mut()];
-                let on = seekers.into_iter().flatten().find(|seeker| seeker.is_on(id));
-                let found = on.map(|seeker| seeker.notice(notice, net, &mut self.dice));
-                if let Some(found) = found {
-                    self.search_found(found, net);
-                }
-            }
+            Stage::Session(_) => self.session_notice(id, notice, net),
         }
         self.settle(net, places);
     }
@@ -212,13 +175,13 @@ impl End {
                 }
             }
             Stage::Session(session) => {
-                session.party.tick(now_ms);
+                session.party.tick(&mut session.lanes, now_ms, &mut self.dice);
                 let wakes = session.closing.is_none() && session.party.wake();
                 if wakes {
                     net.clock.after(0, Happening::Turn(self.role, self.life));
                 }
-                if session.lane.is_dead(net) {
-                    self.connection_ended(Ended::Lost, net);
+                for lane in session.lanes.dead(net) {
+                    self.connection_ended(lane, Ended::Lost, net);
                 }
             }
         }
@@ -241,23 +204,7 @@ impl End {
                 let found = pairing.seeker.poll(net, &mut self.dice);
                 self.pairing_found(found, net);
             }
-            Stage::Session(session) => {
-                if let Some(search) = &mut session.search {
-                    if now_ms >= search.until_ms {
-                        self.search_ends(net);
-                    } else {
-                        let found = search.lane.poll(net, &mut self.dice);
-                        self.search_found(found, net);
-                        if let Stage::Session(session) = &mut self.stage
-                            && let Some(code) =
-                                session.search.as_mut().and_then(|search| search.code.as_mut())
-                        {
-                            let found = code.poll(net, &mut self.dice);
-                            self.search_found(found, net);
-                        }
-                    }
-                }
-            }
+            Stage::Session(_) => self.look(net),
         }
         self.settle(net, places);
     }
@@ -313,117 +260,12 @@ impl End {
         self.settle(net, places);
     }
 
-    fn record(&mut self, record: BytesMut, net: &mut Net) {
-        let now_ms = net.now_ms();
-        let Stage::Session(session) = &mut self.stage else { return };
-        if session.closing.is_some() {
-            return;
-        }
-        net.moves += 1;
-        match session.lane.open(record, now_ms) {
-            Ok(Some(frame)) => session.party.frame(frame, now_ms),
-            Ok(None) => {}
-            Err(error) => session.party.fail(error),
-        }
-    }
-
-    /// Does everything that can be done now, and puts down when there is more.
-    fn settle(&mut self, net: &mut Net, places: &Places) {
-        if self.role == Role::Receive && places.is_stopped() {
-            return;
-        }
-        let mut wishes = Vec::new();
-        let mut left = self.dice.between(1, 8);
-        while let Stage::Session(session) = &mut self.stage {
-            session.party.carry_out(&mut session.lane, places, &mut wishes);
-            for wish in wishes.drain(..) {
-                match wish {
-                    Wish::Turn => {
-                        let delay_ms = self.dice.roll(self.command.turn_ms + 1);
-                        net.clock.after(delay_ms, Happening::Turn(self.role, self.life));
-                    }
-                    Wish::Answer => {
-                        let delay_ms = self.dice.wide(60_000);
-                        net.clock.after(delay_ms, Happening::Answered(self.role, self.life));
-                    }
-                    Wish::Decide => {
-                        let delay_ms = self.dice.wide(20_000);
-                        net.clock.after(delay_ms, Happening::Decided(self.role, self.life));
-                    }
-                    Wish::Told(event) => {
-                        if !matches!(event, Event::Offer(_)) {
-                            net.trace.say(|| format!("{:?}: {event:?}", self.role));
-                        }
-                        if let Event::KeptBoth { path, name } = event {
-                            self.kept_both.insert(path, name);
-                        }
-                    }
-                    Wish::Done(result) => {
-                        net.trace.say(|| format!("{:?} is done: {result:?}", self.role));
-                        session.lane.finish();
-                        session.party.end();
-                        if let Some(mut search) = session.search.take() {
-                            search.give_up(net);
-                        }
-                        net.done
-                            .push((self.role, result.as_ref().ok().map(|report| report.failures.clone())));
-                        session.closing = Some((result, net.now_ms() + CLOSING_MS));
-                    }
-                }
-            }
-            if self.role == Role::Receive && places.is_stopped() {
-                return;
-            }
-            let is_out = match session.lane.pump(net) {
-                Ok(is_out) => is_out,
-                Err(error) => {
-                    session.party.fail(error);
-                    session.lane.drop(net);
-                    continue;
-                }
-            };
-            if let Some((_, until_ms)) = &session.closing {
-                if is_out || net.now_ms() >= *until_ms {
-                    if is_out {
-                        session.lane.close(net);
-                    } else {
-                        session.lane.drop(net);
-                    }
-                    if let Some((result, _)) = session.closing.take() {
-                        self.over(result, net);
-                    }
-                }
-                break;
-            }
-            if left == 0 {
-                let delay_ms = self.dice.roll(3);
-                self.goes_after(delay_ms, net);
-                break;
-            }
-            left -= 1;
-            if session.party.feed(&session.lane, places, &mut self.dice) {
-                self.has_moved = true;
-                continue;
-            }
-            session.party.idle();
-            session.party.carry_out(&mut session.lane, places, &mut wishes);
-            if wishes.is_empty() {
-                if let Err(error) = session.lane.pump(net) {
-                    session.party.fail(error);
-                    continue;
-                }
-                break;
-            }
-        }
-        self.schedule(net);
-    }
-
     /// Puts down when a seeker has something to do.
     fn schedule(&mut self, net: &mut Net) {
         let due_ms = match &self.stage {
             Stage::Off => None,
             Stage::Pairing(pairing) => pairing.seeker.due_ms(),
-            Stage::Session(session) => session.search.as_ref().map(Search::due_ms),
+            Stage::Session(session) => session.due_ms(),
         };
         if let Some(due_ms) = due_ms {
             self.goes_after(due_ms.saturating_sub(net.now_ms()), net);
@@ -443,137 +285,6 @@ impl End {
         net.clock.after(delay_ms, Happening::Turn(self.role, self.life));
     }
 
-    fn pairing_found(&mut self, found: Found, net: &mut Net) {
-        let now_ms = net.now_ms();
-        let Stage::Pairing(pairing) = &mut self.stage else { return };
-        if !matches!(found, Found::Nothing) {
-            net.trace.say(|| format!("{:?} pairing: {found:?}", self.role));
-        }
-        let result = match found {
-            Found::Nothing | Found::Failed | Found::Proven(..) => {
-                if pairing.seeker.is_seated() || !matches!(found, Found::Nothing) {
-                    pairing.has_sat = true;
-                    pairing.unseated_since_ms = None;
-                }
-                return;
-            }
-            Found::Paired(established, conn) => {
-                return self.establish(&established, conn, net, self.command.yes);
-            }
-            Found::NoSeat(refused) => {
-                let since_ms = *pairing.unseated_since_ms.get_or_insert(now_ms);
-                let patience_ms = match refused {
-                    Refused::Taken => GHOST_MS,
-                    _ if pairing.has_sat => RELAY_LOST_MS,
-                    Refused::Unreachable | Refused::Full => 0,
-                };
-                if now_ms < since_ms + patience_ms {
-                    return;
-                }
-                Err(Error::new(Kind::Relay, format!("no seat: {refused:?}")))
-            }
-            Found::GuessedWrong => match self.guesses.count_wrong() {
-                GuessesLeft::Left(_) => return,
-                GuessesLeft::Burnt => Err(Error::new(Kind::Authentication, "the code is burnt")),
-            },
-            Found::Unanswered => Err(Error::new(Kind::Authentication, "the code is wrong")),
-            Found::Fault(fault) => {
-                let is_pure_taker = !self.command.made && self.role == Role::Receive;
-                if !is_pure_taker || matches!(fault, Fault::WrongCode | Fault::Malformed(_)) {
-                    return;
-                }
-                Err(fault.into())
-            }
-        };
-        self.over(result, net);
-    }
-
-    /// Both sides know each other: a session begins.
-    fn establish(&mut self, established: &Established, conn: ConnId, net: &mut Net, yes: bool) {
-        let (sealer, opener) = established.first_lane();
-        let lane = Lane::new(conn, sealer, opener, net);
-        let party = match self.role {
-            Role::Send => Party::sending(self.command.chunk),
-            Role::Receive => Party::receiving(yes, self.command.rules),
-        };
-        self.stage = Stage::Session(Box::new(Session {
-            party,
-            lane,
-            secret: established.secret.clone(),
-            mode: established.mode,
-            search: None,
-            closing: None,
-        }));
-    }
-
-    fn connection_ended(&mut self, ended: Ended, net: &mut Net) {
-        let now_ms = net.now_ms();
-        net.trace.say(|| format!("{:?} has lost its connection: {ended:?}", self.role));
-        let proof = self.proof(true);
-        let Stage::Session(session) = &mut self.stage else { return };
-        if session.closing.is_some() {
-            session.lane.drop(net);
-            return;
-        }
-        if ended == Ended::Broken {
-            session.lane.drop(net);
-            session.party.fail(Error::new(Kind::Protocol, "the relay broke the WebSocket protocol"));
-            return;
-        }
-        match session.lane.detach(net) {
-            Ok(frames) if self.command.retry_ms > 0 => {
-                let (secret, mode) = (session.secret.clone(), session.mode);
-                let lane = Proof::Session { secret, mode, frames };
-                let lane = Seeker::new(self.role, lane, SEARCH_PAUSE_MAX_MS, Some((now_ms, &mut self.dice)));
-                let code = (!self.guesses.is_burnt()).then(|| {
-                    Seeker::new(self.role, proof, SEARCH_PAUSE_MAX_MS, Some((now_ms, &mut self.dice)))
-                });
-                session.search = Some(Search { lane, code, until_ms: now_ms + self.command.retry_ms });
-                self.goes_after(0, net);
-            }
-            Ok(_) => session.party.connection_lost(lost()),
-            Err(error) => session.party.fail(error),
-        }
-    }
-
-    fn search_found(&mut self, found: Found, net: &mut Net) {
-        let Stage::Session(session) = &mut self.stage else { return };
-        let Some(search) = &mut session.search else { return };
-        if !matches!(found, Found::Nothing) {
-            net.trace.say(|| format!("{:?} search: {found:?}", self.role));
-        }
-        match found {
-            Found::Nothing | Found::Failed | Found::NoSeat(_) | Found::Fault(_) => {}
-            Found::GuessedWrong | Found::Unanswered => {
-                if self.guesses.count_wrong() == GuessesLeft::Burnt
-                    && let Some(mut code) = search.code.take()
-                {
-                    code.give_up(net);
-                }
-            }
-            Found::Proven(proven, conn) => {
-                search.give_up_but(conn, net);
-                session.search = None;
-                if let Err(error) = session.lane.attach(conn, *proven, net) {
-                    session.party.fail(error);
-                }
-            }
-            Found::Paired(established, conn) => {
-                search.give_up_but(conn, net);
-                session.party.end();
-                self.establish(&established, conn, net, true);
-            }
-        }
-    }
-
-    fn search_ends(&mut self, net: &mut Net) {
-        let Stage::Session(session) = &mut self.stage else { return };
-        if let Some(mut search) = session.search.take() {
-            search.give_up(net);
-            session.party.connection_lost(lost());
-        }
-    }
-
     fn over(&mut self, result: Result<Report>, net: &mut Net) {
         net.trace.say(|| format!("{:?} ends: {result:?}", self.role));
         self.stage = Stage::Off;
@@ -587,48 +298,12 @@ impl End {
             made: self.command.made,
             in_session,
             no_encrypt: self.command.no_encrypt,
+            can: self.command.can,
         }
     }
-}
-
-impl Search {
-    fn due_ms(&self) -> u64 {
-        let seekers = [Some(&self.lane), self.code.as_ref()];
-        let due = seekers.into_iter().flatten().filter_map(Seeker::due_ms).min();
-        due.unwrap_or(self.until_ms).min(self.until_ms)
-    }
-
-    fn give_up(&mut self, net: &mut Net) {
-        self.lane.give_up(net);
-        if let Some(code) = &mut self.code {
-            code.give_up(net);
-        }
-    }
-
-    fn give_up_but(&mut self, conn: ConnId, net: &mut Net) {
-        let seekers = [Some(&mut self.lane), self.code.as_mut()];
-        for seeker in seekers.into_iter().flatten().filter(|seeker| !seeker.is_on(conn)) {
-            seeker.give_up(net);
-        }
-    }
-}
-
-fn lost() -> Error {
-    Error::new(Kind::ConnectionLost, "the connection was lost and did not come back")
 }
 
 const TICK_MS: u64 = 100;
 
 /// How often one looks up to whom nothing happens: it changes nothing but the time a run takes.
 const SLOW_TICK_MS: u64 = 1000;
-
-/// As in `net::link`.
-const CLOSING_MS: u64 = 20_000;
-
-/// As in `net::pair`.
-const PAIRING_PAUSE_MAX_MS: u64 = 2000;
-const GHOST_MS: u64 = 60_000;
-const RELAY_LOST_MS: u64 = 600_000;
-
-/// As in the reunion of `net`.
-const SEARCH_PAUSE_MAX_MS: u64 = 5000;

@@ -1,15 +1,18 @@
 //! One lane as the shipping one drives its connection: what comes is opened and counted, what goes is sealed and kept.
 
+use std::collections::VecDeque;
+
 use bytes::BytesMut;
 
 use super::net::{ConnId, Net};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::proto::conversation::broken;
 use crate::proto::frame::{Frame, PackedBlock, encode_keep_alive, encode_received};
 use crate::proto::inbox::{Due, Inbox};
+use crate::proto::lanes;
 use crate::proto::limits::KEEPALIVE_MS;
 use crate::proto::liveness::{Belief, Liveness};
-use crate::proto::outbox::Outbox;
+use crate::proto::outbox::{Load, Outbox};
 use crate::proto::rejoin::Proven;
 use crate::proto::seal::{Opener, Sealer};
 
@@ -20,6 +23,9 @@ pub struct Lane {
     inbox: Inbox,
     live: Option<Live>,
     is_over: bool,
+    is_beside: bool,
+    // Connections that were let go of, and of which the network does not know that yet.
+    left: Vec<ConnId>,
 }
 
 /// The connection there is.
@@ -36,10 +42,15 @@ struct Live {
 impl Lane {
     /// A lane on its first connection, from the pairing.
     pub fn new(conn: ConnId, sealer: Sealer, opener: Opener, net: &Net) -> Lane {
-        let outbox = Outbox::new(sealer);
-        let mut lane = Lane { outbox, inbox: Inbox::default(), live: None, is_over: false };
+        let mut lane = Lane { outbox: Outbox::new(sealer), is_beside: false, ..Lane::unconnected() };
         lane.connect(conn, opener, false, net);
         lane
+    }
+
+    /// A lane beside the first, without a connection.
+    fn unconnected() -> Lane {
+        let (outbox, inbox) = (Outbox::unconnected(), Inbox::default());
+        Lane { outbox, inbox, live: None, is_over: false, is_beside: true, left: Vec::new() }
     }
 
     /// A new connection, whose other side has proven itself.
@@ -61,34 +72,22 @@ impl Lane {
         });
     }
 
-    /// Lets go of the connection there is. Returns how many frames have come.
-    pub fn detach(&mut self, net: &mut Net) -> Result<u64> {
-        if let Some(live) = self.live.take() {
-            net.drop(live.conn);
-        }
-        self.outbox.disconnect()?;
-        Ok(self.inbox.tell())
-    }
-
     /// Whether this is the connection there is.
     pub fn is_on(&self, conn: ConnId) -> bool {
         self.live.as_ref().is_some_and(|live| live.conn == conn)
     }
 
-    /// Queues a frame.
-    pub fn send(&mut self, frame: PackedBlock) -> Result<()> {
-        self.outbox.say(frame)
-    }
-
-    /// Whether another data frame should be queued.
-    pub fn has_room(&self) -> bool {
-        self.outbox.has_room()
-    }
-
-    /// A record came on the connection there is. The frame in it, if it is the session's.
+    /// A record came on the connection there is. The frame in it, if it is the session's. One that does not open is a lost connection on a lane beside
+    /// the first, whose loss ends nothing but itself.
     pub fn open(&mut self, mut record: BytesMut, now_ms: u64) -> Result<Option<BytesMut>> {
         let Some(live) = &mut self.live else { return Ok(None) };
-        let length = live.opener.open_in_place(&mut record)?.len();
+        let length = match live.opener.open_in_place(&mut record) {
+            Ok(frame) => frame.len(),
+            Err(error) if self.is_beside => {
+                return Err(Error::new(Kind::ConnectionLost, "garbled").caused_by(error));
+            }
+            Err(error) => return Err(error.into()),
+        };
         record.truncate(length);
         match Frame::decode(&record) {
             Ok(Frame::Received { frames }) => {
@@ -107,6 +106,7 @@ impl Lane {
 
     /// Says what there is to say, as far as the connection takes it. Once the session is over, true when all of it is out.
     pub fn pump(&mut self, net: &mut Net) -> Result<bool> {
+        self.leave(net);
         let now_ms = net.now_ms();
         let Some(live) = &mut self.live else { return Ok(true) };
         while net.is_clear(live.conn) {
@@ -143,6 +143,11 @@ impl Lane {
         self.is_over = true;
     }
 
+    /// Tells the network which connections were let go of.
+    pub fn leave(&mut self, net: &mut Net) {
+        self.left.drain(..).for_each(|conn| net.drop(conn));
+    }
+
     /// Says goodbye on the connection there is.
     pub fn close(&mut self, net: &mut Net) {
         if let Some(live) = self.live.take() {
@@ -158,8 +163,41 @@ impl Lane {
     }
 }
 
+impl lanes::Lane for Lane {
+    fn beside(&self) -> Lane {
+        Lane::unconnected()
+    }
+
+    fn send(&mut self, frame: PackedBlock) -> Result<()> {
+        self.outbox.say(frame)
+    }
+
+    fn has_room(&self) -> bool {
+        self.outbox.has_room()
+    }
+
+    fn load(&self) -> Load {
+        self.outbox.load()
+    }
+
+    fn is_counted(&self) -> bool {
+        self.outbox.is_empty()
+    }
+
+    fn detach(&mut self) -> Result<u64> {
+        self.left.extend(self.live.take().map(|live| live.conn));
+        self.outbox.disconnect()?;
+        Ok(self.inbox.tell())
+    }
+
+    fn evacuate(&mut self, frames: u64) -> Result<VecDeque<PackedBlock>> {
+        self.detach()?;
+        self.outbox.evacuate(frames)
+    }
+}
+
 fn encoding(error: crate::proto::frame::FrameError) -> Error {
-    Error::new(crate::error::Kind::Internal, "a frame could not be written").caused_by(error)
+    Error::new(Kind::Internal, "a frame could not be written").caused_by(error)
 }
 
 /// RFC 6455, section 7.4.1: the purpose of the connection is fulfilled.

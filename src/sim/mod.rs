@@ -2,21 +2,23 @@
 //!
 //! ```text
 //!                    ┌──────────── Net: pipes, WebSocket, faults ───────────┐
-//!  End ── Party ── Lane ── Seeker          Relay (switchboard, forward)     End ── Party ── Lane ── Seeker
-//!          │ Sender, Walker, Reader                                                 │ Receiver, Writer
+//!  End ── Party ── Lanes ── Seeker         Relay (switchboard, forward)     End ── Party ── Lanes ── Seeker
+//!          │ Sender, Walker, Reader, Breadth                                        │ Receiver, Writer
 //!          ▼                                                                        ▼
 //!         Tree                            Oracle looks at both                     MemoryDisk
 //! ```
 //!
-//! What ships runs here as it ships: the session machines, the sink, the handshake, the proofs of a session, the lane's outbox and inbox, the records, the
-//! switchboard and the relay's framing. Modelled are only the drivers around them, which wait, and move bytes. A run follows from its
+//! What ships runs here as it ships: the session machines, the sink, the handshake, the proofs of a session, the lanes with
+//! their outboxes and inboxes and what decides about them, the records, the switchboard and the relay's framing. Modelled are only the drivers around them, which wait, and move bytes. A run follows from its
 //! seed alone, so that whatever fails once fails again, with as many words as one likes.
 
+mod breadth;
 mod clock;
 mod dice;
 mod endpoint;
 mod hostile;
 mod lane;
+mod lanes;
 mod link;
 mod net;
 mod oracle;

@@ -77,8 +77,8 @@ pub struct Conn {
     pub room: RoomName,
     /// As what.
     pub role: Role,
-    /// Only where nobody is.
-    pub fresh: bool,
+    /// For which lane: the relay cannot know, whoever looks on can.
+    pub lane: u8,
     /// To the relay.
     pub up: Pipe,
     /// From the relay.
@@ -108,6 +108,8 @@ pub struct Net {
     pub hostile: Hostile,
     /// How connections behave, per side.
     pub manners: [Manner; 2],
+    /// Lanes that the relay gives no seat to any more, one bit each.
+    pub refused_lanes: u16,
     /// Until when each side has no network.
     pub down_until_ms: [u64; 2],
     /// What is due, and when.
@@ -118,6 +120,8 @@ pub struct Net {
     pub trace: Trace,
     /// How many times something has moved: faults are set to such numbers.
     pub moves: u64,
+    /// How often a lane beside the first came up, and how often one was lost that was wanted or did not come.
+    pub lanes: [u64; 2],
     /// Sessions that have ended since somebody looked; of those that went through, what was not delivered.
     pub done: Vec<(Role, Option<Vec<EntryEnd>>)>,
     next: u64,
@@ -133,11 +137,13 @@ impl Net {
             notices: VecDeque::new(),
             hostile,
             manners,
+            refused_lanes: 0,
             down_until_ms: [0; 2],
             clock: Clock::new(),
             dice,
             trace,
             moves: 0,
+            lanes: [0; 2],
             done: Vec::new(),
             next: 0,
             arrivals: Vec::new(),
@@ -150,11 +156,11 @@ impl Net {
     }
 
     /// A client asks for a seat. It is told [`Notice::Seated`] or [`Notice::NotSeated`].
-    pub fn dial(&mut self, owner: Option<Role>, room: &str, role: Role, fresh: bool) -> Option<ConnId> {
-        Some(self.dial_room(owner, RoomName::parse(room)?, role, fresh))
+    pub fn dial(&mut self, owner: Role, room: &str, lane: u8) -> Option<ConnId> {
+        Some(self.dial_room(Some(owner), RoomName::parse(room)?, owner, lane))
     }
 
-    fn dial_room(&mut self, owner: Option<Role>, room: RoomName, role: Role, fresh: bool) -> ConnId {
+    fn dial_room(&mut self, owner: Option<Role>, room: RoomName, role: Role, lane: u8) -> ConnId {
         let id = ConnId(self.next);
         self.next += 1;
         let manner = self.manners[owner.unwrap_or(role) as usize];
@@ -162,7 +168,7 @@ impl Net {
             owner,
             room,
             role,
-            fresh,
+            lane,
             up: Pipe::new(manner),
             down: Pipe::new(manner),
             seat: None,
@@ -310,10 +316,29 @@ impl Net {
 
     /// One of the connections that a side has open.
     pub fn one_of(&self, owner: Role, dice: &mut Dice) -> Option<ConnId> {
-        let is_open = |conn: &Conn| conn.owner == Some(owner) && !conn.is_closing;
-        let open: Vec<ConnId> =
-            self.conns.iter().filter(|(_, conn)| is_open(conn)).map(|(id, _)| *id).collect();
+        let open = self.open_of(owner, |_| true);
         (!open.is_empty()).then(|| dice.pick(&open))
+    }
+
+    /// Some lanes of a side break: the first, or those beside it.
+    pub fn cut_lanes(&mut self, owner: Role, is_first: bool) {
+        for id in self.open_of(owner, |lane| (lane == 0) == is_first) {
+            self.cut(id);
+        }
+    }
+
+    /// These lanes beside the first are lost for good, one bit each.
+    pub fn refuse_lanes(&mut self, lanes: u16) {
+        self.refused_lanes |= lanes & !1;
+        let refused_lanes = self.refused_lanes;
+        for id in self.open_of(Role::Send, |lane| refused_lanes >> lane & 1 != 0) {
+            self.cut(id);
+        }
+    }
+
+    fn open_of(&self, owner: Role, is_meant: impl Fn(u8) -> bool) -> Vec<ConnId> {
+        let is_open = |conn: &Conn| conn.owner == Some(owner) && !conn.is_closing && is_meant(conn.lane);
+        self.conns.iter().filter(|(_, conn)| is_open(conn)).map(|(id, _)| *id).collect()
     }
 
     /// A side has no network for a while, and nobody says so.
@@ -338,7 +363,7 @@ impl Net {
         let rooms: Vec<RoomName> = self.conns.values().map(|conn| conn.room.clone()).collect();
         if !rooms.is_empty() {
             let room = rooms[dice.index(rooms.len())].clone();
-            self.dial_room(None, room, role, false);
+            self.dial_room(None, room, role, 0);
         }
     }
 

@@ -239,7 +239,9 @@ pub fn has_excuse(
     blows: &[Blow],
     strategy: OnConflict,
 ) -> Result<(), String> {
-    let changes = blows.iter().any(|blow| matches!(blow.strike, Strike::Change(_) | Strike::Remove(_)));
+    let changes = blows
+        .iter()
+        .any(|blow| matches!(blow.strike, Strike::Change(_) | Strike::ChangeLargest | Strike::Remove(_)));
     for end in undelivered {
         let Some(failure) = &end.failure else { return Err(format!("{end:?} failed without a failure")) };
         let is_excused = match failure.reason {

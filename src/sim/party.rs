@@ -2,16 +2,18 @@
 
 use bytes::BytesMut;
 
+use super::breadth::Wide;
 use super::dice::Dice;
-use super::lane::Lane;
+use super::endpoint::Command;
+use super::lanes::{Lanes, News};
 use super::source::{Reader, Walker};
 use super::tree::Tree;
 use super::writer::{After, Writer};
 use crate::disk::memory::MemoryDisk;
 use crate::error::{Error, Kind, Result};
 use crate::events::{Decision, Event, Report};
-use crate::proto::chunk::ChunkSize;
 use crate::proto::compress::{Codec, Packer};
+use crate::proto::handshake::Capabilities;
 use crate::receive::Rules;
 use crate::receive::machine::{self as receiving, Receiver};
 use crate::send::machine::{self as sending, Sender};
@@ -46,8 +48,12 @@ pub enum Party {
         walker: Option<Walker>,
         /// Reads them.
         reader: Box<Reader>,
-        /// Packs some of what is read, in one way or the other.
-        packers: [Packer; 2],
+        /// Pack some of what is read, in one way or the other.
+        packers: Vec<Packer>,
+        /// What a block has at most.
+        block_bytes: usize,
+        /// How many lanes it wants.
+        wide: Box<Wide>,
     },
     /// The receiver's.
     Receiving {
@@ -77,38 +83,56 @@ pub enum Wish {
 
 impl Party {
     /// A sender at the beginning.
-    pub fn sending(chunk: ChunkSize) -> Party {
+    pub fn sending(command: &Command, both_can: Capabilities) -> Party {
+        let chunk = command.chunk;
         let beginning = sending::Beginning { chunk, ..sending::Beginning::default() };
+        let codecs = [Codec::Zstd, Codec::Deflate].into_iter().filter(|codec| codec.is_among(both_can));
         Party::Sending {
             machine: Box::new(Sender::new(beginning)),
             walker: Some(Walker::default()),
             reader: Box::new(Reader::new(chunk)),
-            packers: [Packer::new(Codec::Zstd), Packer::new(Codec::Deflate)],
+            packers: codecs.map(Packer::new).collect(),
+            block_bytes: command.block_bytes,
+            wide: Box::new(Wide::new(command.breadth, both_can.has(Capabilities::LANES))),
         }
     }
 
-    /// A receiver at the beginning.
-    pub fn receiving(yes: bool, rules: Rules) -> Party {
-        let beginning = receiving::Beginning { yes, ..receiving::Beginning::default() };
+    /// A receiver at the beginning; `yes`: its person has accepted already, or accepts whatever comes.
+    pub fn receiving(command: &Command, yes: bool, both_can: Capabilities) -> Party {
+        let Command { limit, rules, .. } = *command;
+        let beginning = receiving::Beginning { yes, both_can, limit, ..receiving::Beginning::default() };
         Party::Receiving { machine: Box::new(Receiver::new(beginning)), rules, writer: None }
     }
 
     /// Carries out what the machine asks for.
-    pub fn carry_out(&mut self, lane: &mut Lane, places: &Places, wishes: &mut Vec<Wish>) {
+    pub fn carry_out(&mut self, lanes: &mut Lanes, places: &Places, now_ms: u64, wishes: &mut Vec<Wish>) {
         match self {
-            Party::Sending { machine, reader, .. } => {
+            Party::Sending { machine, reader, block_bytes, wide, .. } => {
                 while let Some(effect) = machine.poll() {
                     match effect {
                         sending::Effect::Frame(frame) => {
-                            if let Err(error) = lane.send(frame) {
+                            if let Err(error) = lanes.send(frame) {
                                 machine.fail(error);
                             }
                         }
-                        sending::Effect::Fetch(fetch) => reader.fetch(fetch),
+                        sending::Effect::Fetch(fetch) => {
+                            reader.in_blocks_of(machine.block_bytes().min(*block_bytes));
+                            reader.fetch(fetch);
+                        }
                         sending::Effect::Abandon(entry) => reader.abandon(entry),
-                        sending::Effect::Event(event) => wishes.push(Wish::Told(event)),
+                        sending::Effect::Event(event) => {
+                            if matches!(event, Event::Accepted) {
+                                wide.accepted(machine, lanes, now_ms);
+                            }
+                            wishes.push(Wish::Told(event));
+                        }
                         sending::Effect::Ask(_) => wishes.push(Wish::Answer),
-                        sending::Effect::LaneTaken { .. } => {}
+                        sending::Effect::LaneTaken { lane, frames } => {
+                            wide.gone(lane, now_ms);
+                            if let Err(error) = lanes.taken(lane, frames) {
+                                machine.fail(error);
+                            }
+                        }
                         sending::Effect::Done(result) => return wishes.push(Wish::Done(result)),
                     }
                 }
@@ -117,7 +141,7 @@ impl Party {
                 while let Some(effect) = machine.poll() {
                     match effect {
                         receiving::Effect::Frame(frame) => {
-                            if let Err(error) = lane.send(frame) {
+                            if let Err(error) = lanes.send(frame) {
                                 machine.fail(error);
                             }
                         }
@@ -132,7 +156,8 @@ impl Party {
                         receiving::Effect::Event(event) => wishes.push(Wish::Told(event)),
                         receiving::Effect::Ask(_) => wishes.push(Wish::Answer),
                         receiving::Effect::Decide(_) => wishes.push(Wish::Decide),
-                        receiving::Effect::Lane { lane, .. } => machine.lane_taken(lane, 0),
+                        receiving::Effect::Lane { lane, up: true } => lanes.open(lane, now_ms),
+                        receiving::Effect::Lane { lane, up: false } => let_go(machine, lanes, lane),
                         receiving::Effect::Done(result) => return wishes.push(Wish::Done(result)),
                     }
                 }
@@ -141,9 +166,10 @@ impl Party {
     }
 
     /// Does one thing that is at hand without the other side: another entry, another block. Returns whether there was one.
-    pub fn feed(&mut self, lane: &Lane, places: &Places, dice: &mut Dice) -> bool {
-        let Party::Sending { machine, walker, reader, packers } = self else { return false };
-        let reads = machine.wants_data() && lane.has_room() && reader.has_more();
+    pub fn feed(&mut self, lanes: &mut Lanes, places: &Places, now_ms: u64, dice: &mut Dice) -> bool {
+        let Party::Sending { machine, walker, reader, packers, wide, .. } = self else { return false };
+        wide.whim(machine, lanes, now_ms, dice);
+        let reads = machine.wants_data() && lanes.has_room() && reader.has_more();
         let walks = machine.wants_entries() && walker.is_some();
         if reads && (!walks || dice.one_in(2)) {
             if let Some(mut event) = reader.next(&places.tree, dice) {
@@ -167,11 +193,26 @@ impl Party {
         reads || walks
     }
 
-    /// A frame came.
-    pub fn frame(&mut self, frame: BytesMut, now_ms: u64) {
-        match self {
-            Party::Sending { machine, .. } => machine.frame(&frame),
-            Party::Receiving { machine, .. } => machine.frame(frame, now_ms),
+    /// A frame came on this lane.
+    pub fn frame(&mut self, lane: u8, frame: BytesMut, now_ms: u64) {
+        match (self, lane) {
+            (Party::Sending { machine, .. }, 0) => machine.frame(&frame),
+            (Party::Sending { machine, .. }, _) => machine.frame_beside(),
+            (Party::Receiving { machine, .. }, 0) => machine.frame(frame, now_ms),
+            (Party::Receiving { machine, .. }, _) => machine.frame_beside(frame, now_ms),
+        }
+    }
+
+    /// Something happened to a lane beside the first.
+    pub fn lane(&mut self, news: News, lanes: &mut Lanes, now_ms: u64) {
+        match (self, news) {
+            (party, News::Failed(error)) => party.fail(error),
+            (Party::Sending { wide, .. }, News::Up(lane)) => wide.came(lane, now_ms),
+            (Party::Sending { machine, wide, .. }, News::Lost { lane, is_refused }) => {
+                wide.lost(machine, lane, is_refused, now_ms);
+            }
+            (Party::Receiving { .. }, News::Up(_)) => {}
+            (Party::Receiving { machine, .. }, News::Lost { lane, .. }) => let_go(machine, lanes, lane),
         }
     }
 
@@ -184,9 +225,14 @@ impl Party {
     }
 
     /// A tenth of a second has passed.
-    pub fn tick(&mut self, now_ms: u64) {
+    pub fn tick(&mut self, lanes: &mut Lanes, now_ms: u64, dice: &mut Dice) {
         match self {
-            Party::Sending { machine, .. } => machine.tick(now_ms),
+            Party::Sending { machine, wide, .. } => {
+                machine.tick(now_ms);
+                if lanes.is_connected() {
+                    wide.tick(machine, lanes, now_ms, dice);
+                }
+            }
             Party::Receiving { machine, .. } => machine.tick(now_ms),
         }
     }
@@ -255,5 +301,13 @@ impl Party {
         {
             writer.end();
         }
+    }
+}
+
+/// Nothing more is taken from this lane.
+fn let_go(machine: &mut Receiver, lanes: &mut Lanes, lane: u8) {
+    match lanes.let_go(lane) {
+        Ok(frames) => machine.lane_taken(lane, frames),
+        Err(error) => machine.fail(error),
     }
 }

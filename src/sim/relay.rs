@@ -50,16 +50,18 @@ impl Net {
     pub fn knocked(&mut self, id: ConnId) {
         let latency_ms = self.conns.get(&id).map_or(0, |conn| conn.up.latency_ms());
         let Some(conn) = self.conns.get(&id) else { return };
-        let (room, role, fresh) = (conn.room.clone(), conn.role, conn.fresh);
+        let (room, role) = (conn.room.clone(), conn.role);
         let answer = if self.relay.is_none() {
             Err(Refused::Unreachable)
+        } else if self.refused_lanes >> conn.lane & 1 != 0 {
+            Err(Refused::Full)
         } else {
             self.tell_switchboard(Input::Join {
                 seat: SeatId(id.0),
                 room,
                 role,
                 standing: Standing::Open,
-                fresh,
+                fresh: false,
             })
         };
         if answer.is_ok()

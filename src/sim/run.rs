@@ -29,6 +29,8 @@ pub struct Outcome {
     pub deaths: u64,
     /// Virtual milliseconds.
     pub took_ms: u64,
+    /// How often a lane beside the first came up on a side, and how often one was lost or did not come.
+    pub lanes: [u64; 2],
 }
 
 /// A promise that was not kept.
@@ -75,12 +77,21 @@ pub(super) struct Story {
     existing: Existing,
     took_ms: u64,
     deaths: u64,
+    lanes: [u64; 2],
 }
 
 impl Story {
     pub(super) fn new(seed: u64, is_traced: bool) -> Story {
         let dice = Dice::new(seed);
-        Story { dice, is_traced, trace: Vec::new(), existing: Existing::default(), took_ms: 0, deaths: 0 }
+        Story {
+            dice,
+            is_traced,
+            trace: Vec::new(),
+            existing: Existing::default(),
+            took_ms: 0,
+            deaths: 0,
+            lanes: [0; 2],
+        }
     }
 
     /// What was told.
@@ -112,7 +123,7 @@ impl Story {
             }
         }
         at_once &= first.blows.is_empty() || self.deaths == 0;
-        Ok(Outcome { at_once, deaths: self.deaths, took_ms: self.took_ms })
+        Ok(Outcome { at_once, deaths: self.deaths, took_ms: self.took_ms, lanes: self.lanes })
     }
 
     /// The next day: there is room again, the disk works, and somebody may have worked on the files.
@@ -143,6 +154,7 @@ impl Story {
         self.trace.append(&mut world.net.trace.take());
         self.took_ms += world.net.now_ms();
         self.deaths += world.deaths;
+        self.lanes = std::array::from_fn(|which| self.lanes[which] + world.net.lanes[which]);
         let ended = ended?;
         oracle::is_sound(&places.tree, &self.existing, &places.disk)?;
         oracle::has_reason(&ended, scenario)?;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::breadth::Breadth;
 use super::dice::Dice;
 use super::endpoint::Command;
 use super::hostile::{self, Act};
@@ -11,7 +12,10 @@ use super::net::Way;
 use super::seeker::SharedCode;
 use super::tree::{self, Thing, Tree};
 use crate::proto::chunk::ChunkSize;
+use crate::proto::handshake::Capabilities;
+use crate::proto::limits::PAYLOAD_BYTES_MAX;
 use crate::proto::manifest::Meta;
+use crate::proto::pace::Rate;
 use crate::proto::path::RelPath;
 use crate::proto::role::Role;
 use crate::receive::{OnConflict, Rules};
@@ -47,6 +51,12 @@ pub struct Blow {
 pub enum Strike {
     /// A connection breaks at some byte.
     Cut(Role),
+    /// Whatever a side has open for its first lane breaks, the others do not.
+    CutFirst(Role),
+    /// The other way round.
+    CutBeside(Role),
+    /// These lanes beside the first, one bit each, are lost for good: they break, and the relay gives them no seat any more.
+    RefuseLanes(u16),
     /// A connection falls silent at some byte.
     Mute {
         /// Whose.
@@ -123,6 +133,8 @@ pub enum Strike {
     Stranger(Role),
     /// A file changes.
     Change(usize),
+    /// The largest file changes: the one that is most likely being read.
+    ChangeLargest,
     /// A file goes away.
     Remove(usize),
 }
@@ -132,9 +144,13 @@ impl Strike {
     pub fn passes(&self) -> bool {
         match self {
             Strike::Cut(_)
+            | Strike::CutFirst(_)
+            | Strike::CutBeside(_)
+            | Strike::RefuseLanes(_)
             | Strike::Mute { .. }
             | Strike::HalfClose(_)
             | Strike::Change(_)
+            | Strike::ChangeLargest
             | Strike::Remove(_) => true,
             Strike::Stall { for_ms, .. } | Strike::NetworkDown { for_ms, .. } => *for_ms <= PASSING_MS,
             Strike::RelayRestarts { down_ms, .. } | Strike::RelayShutsDown { down_ms } => {
@@ -218,8 +234,12 @@ impl Scenario {
             turn_ms: dice.pick(&[0, 3, 3, 50, 2000]),
             haste: dice.pick(&[1, 30, 1000, 100_000]),
             rules: Rules { on_conflict, resume: dice.roll(8) > 0 },
+            can: can(dice),
+            breadth: Breadth::draw(dice),
+            block_bytes: dice.pick(&[PAYLOAD_BYTES_MAX, PAYLOAD_BYTES_MAX, 64 << 10, 16 << 10]),
+            limit: if dice.one_in(8) { Rate::new(dice.between(100_000, 2_000_000)) } else { None },
         };
-        let receive = Command { made: made[1], ..command.clone() };
+        let receive = Command { made: made[1], can: can(dice), ..command.clone() };
         let manners = [manner(dice, is_narrow), manner(dice, is_narrow)];
         let moves = 60 + bytes / if is_narrow { 64 } else { 8192 };
         let count = if dice.one_in(10) { 0 } else { dice.wide(7) };
@@ -229,6 +249,15 @@ impl Scenario {
             .collect();
         Scenario { tree, existing, commands: [command, receive], manners, blows, bytes }
     }
+}
+
+/// Mostly everything, as this program can; what another one cannot is left out.
+fn can(dice: &mut Dice) -> Capabilities {
+    let each = [Capabilities::LANES, Capabilities::ZSTD, Capabilities::DEFLATE];
+    if dice.roll(4) > 0 {
+        return Capabilities::ALL;
+    }
+    each.into_iter().filter(|_| dice.one_in(2)).fold(Capabilities::NONE, |all, one| all | one)
 }
 
 /// What stands on the disk already: some of it the same, some of it not.
@@ -281,7 +310,11 @@ fn strike(dice: &mut Dice, is_hostile: bool, bytes: u64) -> Strike {
     if is_hostile && dice.one_in(2) {
         return Strike::Hostile(dice.pick(hostile::ACTS));
     }
-    match dice.roll(32) {
+    match dice.roll(39) {
+        32 => Strike::CutFirst(role),
+        33..=34 => Strike::CutBeside(role),
+        35..=36 => Strike::RefuseLanes(dice.pick(&[u16::MAX, 0b10, 0b110])),
+        37..=38 => Strike::ChangeLargest,
         0..=5 => Strike::Cut(role),
         6..=8 => {
             let (up, down) = dice.pick(&[(true, true), (true, false), (false, true)]);

@@ -37,6 +37,8 @@ pub enum Proof {
         in_session: bool,
         /// Asks for no encryption.
         no_encrypt: bool,
+        /// What this side can do.
+        can: Capabilities,
     },
     /// By the secret of the session.
     Session {
@@ -44,6 +46,8 @@ pub enum Proof {
         secret: SessionSecret,
         /// What seals.
         mode: Mode,
+        /// In the room of which lane.
+        lane: u8,
         /// How many frames have come on the lane.
         frames: u64,
     },
@@ -102,7 +106,7 @@ impl Seeker {
     pub fn new(role: Role, proof: Proof, pause_max_ms: u64, first: Option<(u64, &mut Dice)>) -> Seeker {
         let room = match &proof {
             Proof::Code { code, .. } => code.room.clone(),
-            Proof::Session { secret, .. } => secret.lane_room(0),
+            Proof::Session { secret, lane, .. } => secret.lane_room(*lane),
         };
         let attempt = Attempt::Rests { until_ms: 0 };
         let mut seeker = Seeker { role, room, proof, pause_ms: PAUSE_MIN_MS, pause_max_ms, attempt };
@@ -127,7 +131,7 @@ impl Seeker {
         let now_ms = net.now_ms();
         match &self.attempt {
             Attempt::Rests { until_ms } if *until_ms <= now_ms => {
-                self.attempt = match net.dial(Some(self.role), &self.room, self.role, false) {
+                self.attempt = match net.dial(self.role, &self.room, self.lane()) {
                     Some(conn) => Attempt::Dials { conn },
                     None => Attempt::Over,
                 };
@@ -139,6 +143,11 @@ impl Seeker {
             }
             _ => Found::Nothing,
         }
+    }
+
+    /// The lane whose room it is; the code's counts as the first.
+    fn lane(&self) -> u8 {
+        if let Proof::Session { lane, .. } = self.proof { lane } else { 0 }
     }
 
     /// When there is something to do next, if not before.
@@ -225,7 +234,7 @@ impl Seeker {
     /// Our first message.
     fn talk(&self, dice: &mut Dice) -> (Talk, Vec<u8>) {
         match &self.proof {
-            Proof::Code { code, made, in_session, no_encrypt } => {
+            Proof::Code { code, made, in_session, no_encrypt, can } => {
                 let (handshake, first) = Handshake::new(&Params {
                     room: &code.room,
                     password: &code.password,
@@ -233,7 +242,7 @@ impl Seeker {
                     made: *made,
                     options: Options { no_encrypt: *no_encrypt, verify: false },
                     in_session: *in_session,
-                    capabilities: Capabilities::ALL,
+                    capabilities: *can,
                     ciphers: Ciphers::CHACHA20_POLY1305,
                     app: "sim",
                     nonce: dice.bytes(),
@@ -241,8 +250,8 @@ impl Seeker {
                 });
                 (Talk::Handshake { handshake: Box::new(handshake), confirmed: false }, first)
             }
-            Proof::Session { secret, mode, .. } => {
-                let (rejoin, first) = Rejoin::new(secret.clone(), *mode, 0, self.role, dice.bytes());
+            Proof::Session { secret, mode, lane, .. } => {
+                let (rejoin, first) = Rejoin::new(secret.clone(), *mode, *lane, self.role, dice.bytes());
                 (Talk::Rejoin(rejoin), first)
             }
         }

@@ -55,8 +55,19 @@ pub struct Reader {
     fetches: VecDeque<Fetch>,
     current: Option<Reading>,
     block: Block,
+    block_bytes: usize,
     told: Vec<SourceEvent>,
     out: VecDeque<SourceEvent>,
+    run: Run,
+}
+
+/// Blocks that hold parts of one chunk are a run, see [`Block::run`].
+#[derive(Debug, Default)]
+struct Run {
+    number: u64,
+    // Whether a chunk that is sent has begun and not ended, and whether the block at hand is not the first of its run.
+    is_in_chunk: bool,
+    goes_on: bool,
 }
 
 /// A file that is being read.
@@ -81,9 +92,21 @@ impl Reader {
             fetches: VecDeque::new(),
             current: None,
             block: Block::new(PAYLOAD_BYTES_MAX),
+            block_bytes: PAYLOAD_BYTES_MAX,
             told: Vec::new(),
             out: VecDeque::new(),
+            run: Run::default(),
         }
+    }
+
+    /// Blocks have this payload at most from now on.
+    pub fn in_blocks_of(&mut self, bytes: usize) {
+        self.block_bytes = bytes;
+    }
+
+    /// How many bytes still fit in the block.
+    fn room(&self) -> usize {
+        self.block.room().min(self.block_bytes.saturating_sub(self.block.payload_bytes()))
     }
 
     /// This is wanted too.
@@ -94,7 +117,9 @@ impl Reader {
     /// This is not wanted any more.
     pub fn abandon(&mut self, entry: u64) {
         self.fetches.retain(|fetch| fetch.entry != entry);
-        self.current.take_if(|reading| reading.entry == entry);
+        if self.current.take_if(|reading| reading.entry == entry).is_some() {
+            self.run.is_in_chunk = false;
+        }
     }
 
     /// Whether it has something to say.
@@ -124,7 +149,10 @@ impl Reader {
 
     fn flush(&mut self) {
         if !self.block.is_empty() {
-            let block = std::mem::replace(&mut self.block, Block::new(PAYLOAD_BYTES_MAX));
+            let mut block = std::mem::replace(&mut self.block, Block::new(PAYLOAD_BYTES_MAX));
+            block.run = self.run.number;
+            self.run.goes_on = self.run.is_in_chunk;
+            self.run.number += u64::from(!self.run.is_in_chunk);
             self.out.push_back(SourceEvent::Block(block));
         }
         self.out.extend(self.told.drain(..));
@@ -132,7 +160,7 @@ impl Reader {
 
     fn tell(&mut self, event: SourceEvent) {
         self.told.push(event);
-        if self.block.is_empty() || self.block.room() == 0 || self.told.len() >= PIECES_MAX {
+        if self.block.is_empty() || self.room() == 0 || self.told.len() >= PIECES_MAX {
             self.flush();
         }
     }
@@ -171,7 +199,7 @@ impl Reader {
                 send.union(compare) == Some(Runs::all(chunk_count(size, *chunk)))
             }
         };
-        if size > self.block.room() as u64 {
+        if size > self.room() as u64 {
             self.flush();
         }
         let version = file.version;
@@ -183,7 +211,16 @@ impl Reader {
     fn read(&mut self, mut reading: Reading, tree: &Tree) {
         let file = &tree.files[reading.file];
         if let Some((from, end)) = reading.send.pop_front() {
+            let chunk_bytes = u64::from(reading.chunk.bytes());
+            if from.is_multiple_of(chunk_bytes) {
+                self.run.is_in_chunk = false;
+                // A chunk that goes on in the next block begins a run of its own, so that no run grows from chunk to chunk.
+                if self.run.goes_on && chunk_bytes.min(end - from) > self.room() as u64 {
+                    self.flush();
+                }
+            }
             let done = self.piece(reading.entry, &file.contents, &file.holes, from, end);
+            self.run.is_in_chunk = done < end && !done.is_multiple_of(chunk_bytes);
             if done < end {
                 reading.send.push_front((done, end));
             }
@@ -193,7 +230,11 @@ impl Reader {
         if let Some(index) = reading.same.pop_front() {
             let length = chunk_length(reading.size, reading.chunk, index);
             let from = index * u64::from(reading.chunk.bytes());
-            let value = value_of(&file.contents, reading.chunk, index);
+            if (file.contents.len() as u64) < from + u64::from(length) {
+                let failure = Failure::new(Reason::Changed, "it became shorter");
+                return self.tell(SourceEvent::Dropped { entry: reading.entry, failure });
+            }
+            let value = value_of(&file.contents, reading.size, reading.chunk, index);
             if length > 0 && !self.block.same(reading.entry, from, length, value) {
                 self.flush();
                 reading.same.push_front(index);
@@ -202,6 +243,7 @@ impl Reader {
             return;
         }
         let Reading { entry, version, size, is_all, .. } = reading;
+        self.run.is_in_chunk = false;
         if file.is_gone {
             let failure = Failure::new(Reason::Vanished, "while it was read");
             return self.tell(SourceEvent::Dropped { entry, failure });
@@ -236,16 +278,16 @@ impl Reader {
             self.flush();
             return from;
         }
-        if self.block.room() == 0 {
+        if self.room() == 0 {
             self.flush();
         }
-        let payload = PAYLOAD_BYTES_MAX as u64;
+        let payload = self.block_bytes as u64;
         let stop = (from - from % payload + payload).min(end).min(hole.0);
         // What is read from a file that changes meanwhile is a mixture, or nothing where it became shorter.
         let begin = usize::try_from(from).unwrap_or(usize::MAX).min(contents.len());
         let stop_at = usize::try_from(stop).unwrap_or(usize::MAX).min(contents.len());
         let bytes = &contents[begin..stop_at.max(begin)];
-        let added = self.block.piece(entry, from, bytes.len(), |room| {
+        let added = self.block.piece(entry, from, bytes.len().min(self.room()), |room| {
             room.copy_from_slice(&bytes[..room.len()]);
             Ok::<_, std::convert::Infallible>(room.len())
         });
@@ -255,13 +297,12 @@ impl Reader {
     }
 }
 
-/// BLAKE3 of one chunk.
-fn value_of(contents: &[u8], chunk: ChunkSize, index: u64) -> [u8; 32] {
-    let size = contents.len() as u64;
+/// The value of one chunk of a file of this size, all of which is there.
+fn value_of(contents: &[u8], size: u64, chunk: ChunkSize, index: u64) -> [u8; 32] {
     let from = index * u64::from(chunk.bytes());
     let mut hasher = ChunkHasher::new(from);
-    let begin = usize::try_from(from).unwrap_or(usize::MAX).min(contents.len());
+    let begin = usize::try_from(from).unwrap_or(usize::MAX);
     let length = chunk_length(size, chunk, index) as usize;
-    hasher.update(&contents[begin..(begin + length).min(contents.len())]);
+    hasher.update(&contents[begin..begin + length]);
     hasher.finish(chunk_count(size, chunk) == 1).0
 }

@@ -241,6 +241,9 @@ impl<'p> World<'p> {
                     net.flip(id, way);
                 }
             }
+            Strike::CutFirst(role) => net.cut_lanes(role, true),
+            Strike::CutBeside(role) => net.cut_lanes(role, false),
+            Strike::RefuseLanes(lanes) => net.refuse_lanes(lanes),
             Strike::NetworkDown { role, for_ms } => net.network_down(role, for_ms),
             Strike::RelayRestarts { is_silent, down_ms } => {
                 net.relay_dies(is_silent);
@@ -265,6 +268,7 @@ impl<'p> World<'p> {
             Strike::Hostile(act) => net.hostile.plan(act),
             Strike::Stranger(role) => net.stranger(role, dice),
             Strike::Change(file) => places.tree.change(file, dice),
+            Strike::ChangeLargest => places.tree.change(places.tree.largest(), dice),
             Strike::Remove(file) => places.tree.remove(file),
             Strike::DiskFull { left, freed_ms } => {
                 places.disk.set_capacity(Some(left));

@@ -2,6 +2,8 @@
 
 use bytes::BytesMut;
 
+use crate::proto::seal::RECORD_MAX;
+
 /// What a client has read.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Said {
@@ -76,7 +78,8 @@ impl Collector {
                 self.message.extend_from_slice(payload);
                 self.heard += payload.len() as u64;
             }
-            if self.message.len() > MESSAGE_BYTES_MAX {
+            // How long a frame will be is known before it comes: nobody waits for one that is too long.
+            if self.message.len().saturating_add(left - now) > MESSAGE_BYTES_MAX {
                 return (taken, Some(Said::Nonsense));
             }
             if now < left {
@@ -141,5 +144,5 @@ pub const PONG: u8 = 10;
 /// RFC 6455, section 7.1.5: no code was given.
 const CODE_NONE: u16 = 1005;
 
-/// No client of ours takes a longer message.
-const MESSAGE_BYTES_MAX: usize = 1 << 20;
+/// As of `net::ws`: no client of ours takes a longer message.
+const MESSAGE_BYTES_MAX: usize = RECORD_MAX;

@@ -8,21 +8,37 @@ use std::time::Duration;
 
 use report::results::{Results, Row};
 use report::stats::{Spread, median, plain};
-use report::workloads::{Unit, WORKLOADS, Workload};
+use report::workloads::{Unit, WORKLOADS, Workload, minutes};
 use report::{plot, tables};
 
 #[path = "../../benches/transfers/report/mod.rs"]
 mod report;
 
+#[path = "../../benches/transfers/first_byte.rs"]
+mod first_byte;
+
+#[path = "../../benches/transfers/ledger.rs"]
+mod ledger;
+
 #[allow(dead_code, reason = "links need root; their parts do not")]
 #[path = "../../benches/transfers/link.rs"]
 mod link;
+
+#[allow(dead_code, reason = "only what rooms need")]
+#[path = "../../benches/transfers/machine.rs"]
+mod machine;
 
 #[allow(dead_code, reason = "the program waits in more ways than these tests do")]
 #[path = "../../benches/transfers/process.rs"]
 mod process;
 
+#[path = "../../benches/transfers/rooms.rs"]
+mod rooms;
+
+use first_byte::FirstByte;
+use ledger::Ledger;
 use process::{Process, wait_for_all};
+use rooms::Rooms;
 
 #[test]
 fn the_page_and_the_plot_are_those_of_the_results() {
@@ -102,15 +118,34 @@ fn a_table_compares_with_the_floor_and_leaves_out_what_nobody_knows() {
         [
             "today; 3.0 MB, medians of 3.",
             "",
-            "| tool | s | from, to | MB/s | of the floor | CPU s/GB sender | receiver | all | peak MiB sender / relay / receiver | gain |",
-            "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
-            "| floor | 1.0 | 0.90, 1.2 | 3.0 | 100 % | – | – | – | – | – |",
-            "| p2pc, ws | 1.5 | 1.4, 1.7 | 2.0 | 67 % | 300 | 100 | 400 | 20 / – / 30 | 600.00 |",
+            "| tool | s | from, to | first byte ms | MB/s | of the floor | CPU s/GB sender | receiver | all | peak MiB sender / relay / receiver | gain |",
+            "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+            "| floor | 1.0 | 0.90, 1.2 | – | 3.0 | 100 % | – | – | – | – | – |",
+            "| p2pc, ws | 1.5 | 1.4, 1.7 | 4.0 | 2.0 | 67 % | 300 | 100 | 400 | 20 / – / 30 | 600.00 |",
         ]
     );
     let table = tables::table(workload("random"), &Results { rows: vec![floor()] });
     assert_eq!(table.lines().nth(2), Some("| tool | s | from, to | MB/s | of the floor |"));
     assert_eq!(tables::table(workload("text"), &Results::default()), "Not measured yet.\n");
+}
+
+#[test]
+fn a_table_says_who_ran_less_often_than_the_others() {
+    let less = Row { runs: 2, ..ours() };
+    for rows in [vec![floor(), less.clone()], vec![less, floor()]] {
+        let table = tables::table(workload("random"), &Results { rows });
+        assert!(table.contains("medians of 3") && table.contains("| floor | "), "{table}");
+        assert!(table.contains("| p2pc, ws (2 of 3 runs) | "), "{table}");
+    }
+}
+
+#[test]
+fn how_long_it_will_take_is_the_sum_of_all_turns() {
+    let [random, latency] = ["random", "latency"].map(workload);
+    assert_eq!(minutes(&[], 3), 0);
+    let seconds = (random.seconds + latency.seconds) as usize * 60;
+    assert_eq!(minutes(&[random, latency], 60), seconds / 60);
+    assert_eq!(minutes(&[latency], 1), 1, "nothing takes no time");
 }
 
 #[test]
@@ -210,6 +245,66 @@ fn a_process_that_fails_says_why() {
 }
 
 #[test]
+fn what_was_measured_is_left_out_until_something_is_another() {
+    let directory = tempfile::tempdir().unwrap();
+    let program = directory.path().join("program");
+    fs::write(&program, "one").unwrap();
+    let open = |how| Ledger::open(directory.path(), &program, how).unwrap();
+    let mut ledger = open("3 runs");
+    assert!(!ledger.has("random", "fast"));
+    ledger.note("random", "fast").unwrap();
+    for ledger in [ledger, open("3 runs")] {
+        assert!(ledger.has("random", "fast"));
+        assert!(!ledger.has("random", "faster") && !ledger.has("text", "fast"));
+    }
+    assert!(!open("5 runs").has("random", "fast"));
+    fs::write(&program, "another").unwrap();
+    assert!(!open("3 runs").has("random", "fast"));
+}
+
+#[test]
+fn on_a_disk_what_was_received_stays_until_the_end() {
+    let directory = tempfile::tempdir().unwrap();
+    let use_one = |rooms: &mut Rooms| {
+        let room = rooms.fresh(1, 1).unwrap();
+        assert!(room.scratch.is_dir());
+        fs::write(room.out.join("file"), "content").unwrap();
+        let out = room.out.clone();
+        rooms.leave(room).unwrap();
+        out
+    };
+    let passed = use_one(&mut Rooms::passing(directory.path()));
+    assert!(!passed.exists());
+    let mut rooms = Rooms::lasting(directory.path());
+    let (first, second) = (use_one(&mut rooms), use_one(&mut rooms));
+    assert!(first != second && first.join("file").exists() && second.join("file").exists());
+    // What would not fit beside them takes their place.
+    let room = rooms.fresh(1, 1 << 60).unwrap();
+    assert!(!first.exists() && !second.exists());
+    rooms.leave(room).unwrap();
+    drop(rooms);
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn the_first_byte_is_content_and_no_note() {
+    let directory = tempfile::tempdir().unwrap();
+    let (source, out) = (directory.path().join("source"), directory.path().join("out"));
+    fs::create_dir(&out).unwrap();
+    fs::write(&source, vec![7; 2 << 20]).unwrap();
+    let began = std::time::Instant::now();
+    let look = || FirstByte::of(&source, &out, began).unwrap();
+    fs::write(out.join("journal"), [7; 4096]).unwrap();
+    fs::File::create(out.join("reserved")).unwrap().set_len(2 << 20).unwrap();
+    assert_eq!(look().seen(), None);
+    let looking = look();
+    fs::write(out.join("part"), vec![7; 256 << 10]).unwrap();
+    assert!(looking.seen().unwrap() <= began.elapsed().as_secs_f64());
+    fs::write(&source, "short").unwrap();
+    assert!(FirstByte::of(&source, &out, began).is_none());
+}
+
+#[test]
 fn a_link_is_as_slow_as_it_is_told_to_be() {
     let words = ["delay_ms=25", "rate_mbit=200", "loss=0.1"].map(str::to_owned);
     let settings = link::Settings::parse(&words).unwrap();
@@ -253,6 +348,7 @@ fn floor() -> Row {
         runs: 3,
         bytes: 3_000_000,
         seconds: Spread { median: 1.0, min: 0.9, max: 1.2 },
+        first_byte: None,
         cpu: [None; 3],
         memory_kib: [None; 3],
         wire_bytes: None,
@@ -264,6 +360,7 @@ fn ours() -> Row {
         tool: "p2pc".to_owned(),
         variant: "ws".to_owned(),
         seconds: Spread { median: 1.5, min: 1.4, max: 1.7 },
+        first_byte: Some(0.004),
         cpu: [Some(0.9), None, Some(0.3)],
         memory_kib: [Some(20.0 * 1024.0), None, Some(30.0 * 1024.0)],
         wire_bytes: Some(5000),

@@ -214,6 +214,8 @@ pub struct Victim {
     pub receiver: Receiver,
     seq: u64,
     pub jobs: Vec<Job>,
+    /// The lanes that it goes to, or lets go of.
+    lanes: Vec<(u8, bool)>,
     pub result: Option<p2pc::Result<p2pc::events::Report>>,
 }
 
@@ -224,7 +226,7 @@ impl Victim {
             both_can: Capabilities::NONE,
             ..receiving::Beginning::default()
         });
-        let mut victim = Victim { receiver, seq: 0, jobs: Vec::new(), result: None };
+        let mut victim = Victim { receiver, seq: 0, jobs: Vec::new(), lanes: Vec::new(), result: None };
         victim.hears(Control::Begin { chunk_bytes: 1 << 20 });
         victim
     }
@@ -234,6 +236,7 @@ impl Victim {
         while let Some(effect) = self.receiver.poll() {
             match effect {
                 receiving::Effect::Job(job) => self.jobs.push(job),
+                receiving::Effect::Lane { lane, up } => self.lanes.push((lane, up)),
                 receiving::Effect::Done(result) => self.result = Some(result),
                 _ => {}
             }
@@ -320,11 +323,8 @@ fn lies_about_lanes_are_found_out() {
     let end = |size| Control::Ended(vec![FileEnd { entry: 0, size, root: [0; 32] }]);
     let lane = |up| Control::Lane { lane: 1, up };
     let gone = || WireFailure { reason: Reason::Vanished, text: "" };
-    let lies: [Lie<'_>; 11] = [
+    let lies: [Lie<'_>; 10] = [
         ("where there can be none", Victim::expecting(), &|v| {
-            v.hears(lane(true));
-        }),
-        ("before the person agreed", Victim::asking(), &|v| {
             v.hears(lane(true));
         }),
         ("twice", Victim::with_lane(Some(10)), &|v| {
@@ -381,6 +381,20 @@ fn an_end_waits_for_what_comes_on_other_lanes() {
     assert!(victim.jobs.iter().any(|job| matches!(job, Job::Drop { .. })));
     assert!(victim.beside(&data(0, 5, b"67890")).result.is_none());
     assert_eq!(victim.receiver.progress().bytes_done, 0);
+}
+
+#[test]
+fn nobody_comes_to_a_lane_before_the_person_has_agreed() {
+    let mut victim = Victim::asking();
+    for (lane, up) in [(1, true), (2, true), (3, true), (2, false)] {
+        victim.hears(Control::Lane { lane, up });
+    }
+    assert_eq!(victim.lanes, [(2, false)]);
+    victim.receiver.lane_taken(2, 0);
+    victim.receiver.accepted(true, 0);
+    victim.bytes(&encode_keep_alive().unwrap());
+    assert_eq!(victim.lanes, [(2, false), (1, true), (3, true)]);
+    assert!(victim.result.is_none());
 }
 
 #[test]

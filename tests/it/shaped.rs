@@ -7,14 +7,17 @@ mod tcp;
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_lite::future;
 use p2pc::events::{Answer, Event, Handler, Question};
 use p2pc::net::dial::DialOptions;
+use p2pc::relay::TlsFiles;
 use p2pc::{Cancel, Code, ReceiveOptions, Relay, RelayOptions, SendOptions};
 
+use crate::cutting::Chance;
 use proxy::Line;
 use tcp::{Flow, Manners, Wire};
 
@@ -102,52 +105,162 @@ fn bytes_come_through_whole_and_late_and_no_faster_than_the_line() {
     assert!(began.elapsed() >= Duration::from_millis(80 + 200), "{:?}", began.elapsed());
 }
 
-/// Says yes to nothing, because nothing is asked.
-struct Silent(smol::channel::Sender<()>);
+/// Bytes a second out of a line, once its flow has filled it.
+fn measured_rate(manners: Manners, bytes: usize) -> f64 {
+    let source = TcpListener::bind(ANY_PORT).unwrap();
+    let line = Line::open(ANY_PORT, source.local_addr().unwrap(), manners, |_| {}).unwrap();
+    std::thread::spawn(move || source.accept().unwrap().0.write_all(&vec![7; bytes]).unwrap());
+    let mut stream = TcpStream::connect(line.address).unwrap();
+    let (mut buffer, mut came, mut full_from) = (vec![0; 64 << 10], 0, None);
+    loop {
+        match stream.read(&mut buffer).unwrap() {
+            0 => break,
+            read => came += read,
+        }
+        if came > bytes / 4 {
+            full_from.get_or_insert((Instant::now(), came));
+        }
+    }
+    assert_eq!(came, bytes);
+    let (began, before) = full_from.unwrap();
+    (came - before) as f64 / began.elapsed().as_secs_f64()
+}
 
-impl Handler for Silent {
+/// The shortest of some round trips over a line whose connection stands.
+fn measured_round_trip(manners: Manners) -> Duration {
+    let echo = TcpListener::bind(ANY_PORT).unwrap();
+    let line = Line::open(ANY_PORT, echo.local_addr().unwrap(), manners, |_| {}).unwrap();
+    std::thread::spawn(move || {
+        let (stream, _) = echo.accept().unwrap();
+        stream.set_nodelay(true).unwrap();
+        std::io::copy(&mut &stream, &mut &stream).unwrap();
+    });
+    let mut stream = TcpStream::connect(line.address).unwrap();
+    stream.set_nodelay(true).unwrap();
+    let round_trips = (0..8).map(|_| {
+        let began = Instant::now();
+        stream.write_all(b"?").unwrap();
+        stream.read_exact(&mut [0]).unwrap();
+        began.elapsed()
+    });
+    round_trips.min().unwrap()
+}
+
+#[test]
+fn the_proxy_is_as_fast_and_as_far_as_it_is_told_to_be() {
+    let delay = Duration::from_millis(20);
+    let round_trip = measured_round_trip(Manners { rate: Some(25_000_000), delay, ..manners(0) });
+    assert!(round_trip >= delay * 2, "{round_trip:?}");
+    assert!(round_trip < delay * 2 + Duration::from_millis(5), "{round_trip:?}");
+    for rate in [5_000_000, 25_000_000] {
+        let line = Manners { rate: Some(rate), ..manners(5) };
+        // Never faster; and of a machine that is busy the best of some tries counts.
+        let shares = (0..5).map(|_| measured_rate(line, rate as usize / 2) / rate as f64);
+        let mut tried = Vec::new();
+        for share in shares {
+            assert!(share < 1.1, "{share} of {rate}");
+            tried.push(share);
+            if share > 0.95 {
+                break;
+            }
+        }
+        assert!(tried.last().is_some_and(|share| *share > 0.95), "{tried:?} of {rate}");
+    }
+}
+
+/// Somebody at one of the ends.
+struct Person {
+    waits: smol::channel::Sender<()>,
+    thinks: Duration,
+    /// The most lanes that there were.
+    lanes: AtomicU8,
+}
+
+impl Person {
+    fn new(waits: smol::channel::Sender<()>) -> Person {
+        Person { waits, thinks: Duration::ZERO, lanes: AtomicU8::new(1) }
+    }
+}
+
+impl Handler for Person {
     fn event(&self, event: Event) {
-        if let Event::CodeReady { .. } | Event::Waiting { .. } = event {
-            let _ = self.0.try_send(());
+        match event {
+            Event::CodeReady { .. } | Event::Waiting { .. } => drop(self.waits.try_send(())),
+            Event::Lanes(lanes) => drop(self.lanes.fetch_max(lanes, Ordering::Relaxed)),
+            _ => {}
         }
     }
 
     fn ask(&self, _: Question) -> Answer<'_> {
-        Box::pin(future::ready(false))
+        Box::pin(async {
+            smol::Timer::after(self.thinks).await;
+            true
+        })
     }
 }
 
-/// From the second side's start until file contents are there, in times that something takes from one machine to the next.
-fn hops_before_data(directory: &Path) -> f64 {
-    let delay = Duration::from_millis(HOP_MS);
-    let source = directory.join("data");
-    std::fs::write(&source, crate::cutting::Chance::new(5).bytes(DATA_BYTES)).unwrap();
-    let (first_in, first) = smol::channel::bounded(1);
-    smol::block_on(async {
-        let relay = Relay::bind(RelayOptions { listen: vec![ANY_PORT.into()], ..RelayOptions::default() });
-        let relay = relay.await.unwrap();
+/// Two sides, each behind its own line to a relay.
+struct Ends {
+    legs: [Line; 2],
+    is_tls: bool,
+}
+
+impl Ends {
+    /// `came`: what is told of what comes to the receiver.
+    async fn new(
+        is_tls: bool,
+        manners: Manners,
+        came: impl Fn(usize) + Send + Sync + 'static,
+    ) -> (Ends, Relay) {
+        let tls = is_tls.then(|| TlsFiles { cert: vector("p256.pem"), key: None });
+        let relay = RelayOptions { listen: vec![ANY_PORT.into()], tls, ..RelayOptions::default() };
+        let relay = Relay::bind(relay).await.unwrap();
         let goal = relay.addresses()[0];
-        let stop = Cancel::new();
-        let running = relay.run(stop.clone());
+        let legs = [
+            Line::open(ANY_PORT, goal, manners, |_| {}).unwrap(),
+            Line::open(ANY_PORT, goal, manners, came).unwrap(),
+        ];
+        (Ends { legs, is_tls }, relay)
+    }
+
+    fn dial(&self, leg: usize) -> DialOptions {
+        let scheme = if self.is_tls { "wss" } else { "ws" };
+        let url = format!("{scheme}://{}", self.legs[leg].address);
+        let ca = self.is_tls.then(|| vector("ca.pem"));
+        DialOptions { relay: Some(url.parse().unwrap()), ca, ..DialOptions::default() }
+    }
+
+    fn sends(&self, source: PathBuf) -> SendOptions {
+        SendOptions { dial: self.dial(0), code: Some(code()), ..SendOptions::new([source]) }
+    }
+
+    fn receives(&self, out: PathBuf) -> ReceiveOptions {
+        ReceiveOptions { dial: self.dial(1), ..ReceiveOptions::new(Some(code()), out) }
+    }
+}
+
+fn code() -> Code {
+    Code::parse("48213-acid-crane-otter", false).unwrap().0
+}
+
+fn vector(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/tls").join(name)
+}
+
+/// From the second side's start until file contents are there, in times that something takes from one machine to the next.
+fn hops_before_data(is_tls: bool) -> f64 {
+    let directory = tempfile::tempdir().unwrap();
+    let source = directory.path().join("data");
+    std::fs::write(&source, Chance::new(5).bytes(DATA_BYTES)).unwrap();
+    smol::block_on(async {
         // When how much came to the receiver.
         let (came_in, came) = std::sync::mpsc::channel();
         let came_in = move |bytes| came_in.send((Instant::now(), bytes)).unwrap_or_default();
-        let legs = [
-            Line::open(ANY_PORT, goal, manners(HOP_MS), |_| {}).unwrap(),
-            Line::open(ANY_PORT, goal, manners(HOP_MS), came_in).unwrap(),
-        ];
-        let dial = |leg: &Line| DialOptions {
-            relay: Some(format!("ws://{}", leg.address).parse().unwrap()),
-            ..DialOptions::default()
-        };
-        let (sender, receiver) = (Silent(first_in.clone()), Silent(first_in));
-        let code = Code::parse("48213-acid-crane-otter", false).unwrap().0;
-        let sending =
-            SendOptions { dial: dial(&legs[0]), code: Some(code.clone()), ..SendOptions::new([source]) };
-        let out = directory.join("out");
-        let receiving =
-            ReceiveOptions { dial: dial(&legs[1]), yes: true, ..ReceiveOptions::new(Some(code), out) };
-        let sending = p2pc::send(sending, &sender, Cancel::new());
+        let (ends, relay) = Ends::new(is_tls, manners(HOP_MS), came_in).await;
+        let (first_in, first) = smol::channel::bounded(1);
+        let (sender, receiver) = (Person::new(first_in.clone()), Person::new(first_in));
+        let sending = p2pc::send(ends.sends(source), &sender, Cancel::new());
+        let receiving = ReceiveOptions { yes: true, ..ends.receives(directory.path().join("out")) };
         let receiving = async {
             first.recv().await.unwrap();
             let began = Instant::now();
@@ -157,8 +270,10 @@ fn hops_before_data(directory: &Path) -> f64 {
                 total += bytes;
                 total >= DATA_BYTES / 2
             });
-            data.unwrap().0.duration_since(began).as_secs_f64() / delay.as_secs_f64()
+            data.unwrap().0.duration_since(began).as_secs_f64() / Duration::from_millis(HOP_MS).as_secs_f64()
         };
+        let stop = Cancel::new();
+        let running = relay.run(stop.clone());
         let both = async {
             let (sent, hops) = future::zip(sending, receiving).await;
             sent.unwrap();
@@ -169,20 +284,65 @@ fn hops_before_data(directory: &Path) -> f64 {
     })
 }
 
-#[test]
-fn the_first_data_waits_for_two_round_trips_to_the_relay_and_two_between_the_peers() {
+/// That there are `least` hops before the first data, and no more.
+fn has_hops(is_tls: bool, least: f64) {
     // Of a machine that is busy the best of some tries counts.
-    let hops = (0..5).map(|_| hops_before_data(tempfile::tempdir().unwrap().path()));
     let mut tried = Vec::new();
-    for hops in hops {
-        // To connect and to upgrade: four hops. What the peers say to each other goes over both legs: eight.
-        assert!(hops >= 12.0, "{hops}: the line is not as long as it should be");
-        if hops < 13.0 {
+    for hops in (0..5).map(|_| hops_before_data(is_tls)) {
+        assert!(hops >= least, "{hops}: the line is not as long as it should be");
+        if hops < least + 1.0 {
             return;
         }
         tried.push(hops);
     }
-    panic!("{tried:?} hops instead of 12");
+    panic!("{tried:?} hops instead of {least}");
+}
+
+#[test]
+fn the_first_data_waits_for_two_round_trips_to_the_relay_and_two_between_the_peers() {
+    // To connect and to upgrade: four hops. What the peers say to each other goes over both legs: eight.
+    has_hops(false, 12.0);
+}
+
+#[test]
+fn tls_adds_one_round_trip_to_the_relay() {
+    has_hops(true, 14.0);
+}
+
+/// The most lanes that a transfer has whose receiver's person is asked.
+fn lanes_after_a_thought(manners: Manners) -> u8 {
+    let directory = tempfile::tempdir().unwrap();
+    let (source, out) = (directory.path().join("data"), directory.path().join("out"));
+    let bytes = Chance::new(5).bytes(MANY_BYTES);
+    std::fs::write(&source, &bytes).unwrap();
+    let lanes = smol::block_on(async {
+        let (ends, relay) = Ends::new(false, manners, |_| {}).await;
+        let (first_in, first) = smol::channel::bounded(1);
+        let sender = Person::new(first_in.clone());
+        let receiver = Person { thinks: THINKS, ..Person::new(first_in) };
+        let sending = p2pc::send(ends.sends(source), &sender, Cancel::new());
+        let receiving = async {
+            first.recv().await.unwrap();
+            p2pc::receive(ends.receives(out.clone()), &receiver, Cancel::new()).await.unwrap();
+        };
+        let stop = Cancel::new();
+        let running = relay.run(stop.clone());
+        let both = async {
+            future::zip(sending, receiving).await.0.unwrap();
+            stop.cancel();
+        };
+        Box::pin(future::zip(running, both)).await.0.unwrap();
+        sender.lanes.load(Ordering::Relaxed)
+    });
+    assert!(std::fs::read(out.join("data")).unwrap() == bytes);
+    lanes
+}
+
+#[test]
+fn how_long_a_person_thinks_says_nothing_of_how_far_away_they_are() {
+    let line = |delay_ms| Manners { rate: Some(MANY_BYTES as u64), ..manners(delay_ms) };
+    assert_eq!(lanes_after_a_thought(line(0)), 1);
+    assert_eq!(lanes_after_a_thought(line(15)), 4);
 }
 
 /// How long something takes from one machine to the next. Long enough that what the machines do themselves is little beside it.
@@ -190,3 +350,9 @@ const HOP_MS: u64 = 80;
 
 /// Fewer than what TCP sends at first.
 const DATA_BYTES: usize = 10_000;
+
+/// So many that, to somebody far away, there are several lanes from the beginning. They take a second, in which nobody yet knows what lanes bring.
+const MANY_BYTES: usize = 5 << 20;
+
+/// Far longer than any way there and back, and than anything is done ahead of an answer.
+const THINKS: Duration = Duration::from_millis(1500);

@@ -192,16 +192,12 @@ impl World {
                 self.to_receiver.wants(lane, false);
                 self.sender.lane(lane, false);
             }
-            2 | 3 if self.receiver_accepted() && !self.sender.has_lane(lane) => {
+            2 | 3 if !self.sender.has_lane(lane) => {
                 self.to_receiver.wants(lane, true);
                 self.sender.lane(lane, true);
             }
             _ => {}
         }
-    }
-
-    fn receiver_accepted(&self) -> bool {
-        self.sender_events.iter().any(|event| matches!(event, Event::Accepted))
     }
 
     fn step(&mut self, what: u64, dice: &mut Dice) -> bool {

@@ -2,9 +2,9 @@
 //! of lines. What was measured today takes the place of what was measured before, and everything else stays.
 //!
 //! ```text
-//! # p2pc benchmarks 1                                          what it is, and the version of its columns
-//! workload  tool  variant  date  runs  bytes  median  min  max  cpu×3  memory×3  wire
-//! random    p2pc  ws       …     …     …      seconds …    …    s      KiB       bytes, `-` where not known
+//! # p2pc benchmarks 2                                                     what it is, and the version of its columns
+//! workload  tool  variant  date  runs  bytes  median  min  max  first    cpu×3  memory×3  wire
+//! random    p2pc  ws       …     …     …      seconds …    …    seconds  s      KiB       bytes, `-` where not known
 //! ```
 
 use super::stats::Spread;
@@ -26,6 +26,8 @@ pub struct Row {
     pub bytes: u64,
     /// From the start of the receiving command to the end of both.
     pub seconds: Spread,
+    /// From the same start until the receiver had written the first content.
+    pub first_byte: Option<f64>,
     /// CPU seconds of sender, relay and receiver.
     pub cpu: [Option<f64>; 3],
     /// Peak memory of sender, relay and receiver in KiB.
@@ -52,6 +54,7 @@ impl Row {
         ];
         let Spread { median, min, max } = self.seconds;
         columns.extend([median, min, max].map(|seconds| format!("{seconds:.4}")));
+        columns.push(self.first_byte.map_or("-".to_owned(), |seconds| format!("{seconds:.4}")));
         columns.extend(self.cpu.iter().map(known));
         columns.extend(self.memory_kib.iter().map(known));
         columns.push(self.wire_bytes.map_or("-".to_owned(), |bytes| bytes.to_string()));
@@ -69,12 +72,24 @@ impl Row {
             let text = next()?;
             if text == "-" { Some(None) } else { text.parse().ok().map(Some) }
         };
+        let first_byte = known()?;
         let cpu = [known()?, known()?, known()?];
         let memory_kib = [known()?, known()?, known()?];
         let wire = next()?;
         let wire_bytes = if wire == "-" { None } else { Some(wire.parse().ok()?) };
-        let row =
-            Row { workload, tool, variant, measured, runs, bytes, seconds, cpu, memory_kib, wire_bytes };
+        let row = Row {
+            workload,
+            tool,
+            variant,
+            measured,
+            runs,
+            bytes,
+            seconds,
+            first_byte,
+            cpu,
+            memory_kib,
+            wire_bytes,
+        };
         columns.next().is_none().then_some(row)
     }
 }
@@ -125,7 +140,7 @@ impl Results {
 }
 
 /// The first line.
-const HEAD: &str = "# p2pc benchmarks 1";
+const HEAD: &str = "# p2pc benchmarks 2";
 
 /// The second, for whoever reads it.
-const COLUMNS: &str = "workload tool variant measured runs bytes median_s min_s max_s cpu_s:sender,relay,receiver memory_kib:sender,relay,receiver wire_bytes";
+const COLUMNS: &str = "workload tool variant measured runs bytes median_s min_s max_s first_byte_s cpu_s:sender,relay,receiver memory_kib:sender,relay,receiver wire_bytes";

@@ -31,12 +31,13 @@ pub fn table(workload: &Workload, results: &Results) -> String {
         return "Not measured yet.\n".to_owned();
     };
     let floor = rows.iter().find(|row| row.tool == FLOOR).map(|row| row.rate());
-    let basis = Basis { floor, first: first.seconds.median };
+    let runs = rows.iter().map(|row| row.runs).max().unwrap_or_default();
+    let basis = Basis { floor, first: first.seconds.median, runs };
     let is_told = |column: &&Column| {
         column.units.contains(&workload.unit) && rows.iter().any(|row| (column.cell)(row, &basis).is_some())
     };
     let columns: Vec<&Column> = COLUMNS.iter().filter(is_told).collect();
-    let mut text = format!("{}; {}, medians of {}.\n\n", first.measured, content(first.bytes), first.runs);
+    let mut text = format!("{}; {}, medians of {runs}.\n\n", first.measured, content(first.bytes));
     text += &line(columns.iter().map(|column| column.head.to_owned()));
     text += &line(columns.iter().map(|column| if column.is_number() { "---:" } else { "---" }.to_owned()));
     for row in &rows {
@@ -70,6 +71,8 @@ struct Basis {
     floor: Option<f64>,
     /// The seconds of the first row.
     first: f64,
+    /// How often most ran, which stands above the table.
+    runs: usize,
 }
 
 impl Column {
@@ -79,7 +82,11 @@ impl Column {
 }
 
 const COLUMNS: &[Column] = &[
-    Column { head: "tool", units: &[Rate, Share, Latency], cell: |row, _| Some(name(row)) },
+    Column {
+        head: "tool",
+        units: &[Rate, Share, Latency],
+        cell: |row, basis| Some(name(row) + &fewer_runs(row, basis)),
+    },
     Column { head: "s", units: &[Rate, Share], cell: |row, _| Some(plain(row.seconds.median)) },
     Column { head: "from, to", units: &[Rate, Share], cell: |row, _| Some(ends(row, 1.0)) },
     Column { head: "ms", units: &[Latency], cell: |row, _| Some(plain(row.seconds.median * 1e3)) },
@@ -89,6 +96,7 @@ const COLUMNS: &[Column] = &[
         units: &[Share],
         cell: |row, basis| Some(percent(row.seconds.median / basis.first)),
     },
+    Column { head: "first byte ms", units: &[Rate], cell: |row, _| Some(plain(row.first_byte? * 1e3)) },
     Column { head: "MB/s", units: &[Rate], cell: |row, _| Some(plain(row.rate())) },
     Column {
         head: "of the floor",
@@ -106,6 +114,11 @@ const COLUMNS: &[Column] = &[
 /// A tool with its options, as tables and plot name it.
 pub fn name(row: &Row) -> String {
     if row.variant.is_empty() { row.tool.clone() } else { format!("{}, {}", row.tool, row.variant) }
+}
+
+/// A tool that is slow, or failed now and then, ran less often than the others, and that must be seen.
+fn fewer_runs(row: &Row, basis: &Basis) -> String {
+    if row.runs == basis.runs { String::new() } else { format!(" ({} of {} runs)", row.runs, basis.runs) }
 }
 
 fn ends(row: &Row, factor: f64) -> String {

@@ -13,6 +13,8 @@ pub struct Workload {
     pub is_usual: bool,
     /// Whether it has a part in the plot.
     pub is_plotted: bool,
+    /// What one turn of all its cases takes on average of three, in seconds, with every tool, on two cores: only to say beforehand how long one will wait.
+    pub seconds: u32,
 }
 
 /// What a table shows first.
@@ -28,38 +30,49 @@ pub enum Unit {
 
 /// All of them, in the order of the page.
 pub const WORKLOADS: &[Workload] = &[
-    usual("random", "One large file of random bytes"),
-    usual("text", "One large file of text"),
-    usual("binary", "One large file of machine code"),
-    usual("mix", "A directory of text, machine code and random bytes"),
-    usual("small", "10,000 files of 4 KiB"),
-    usual("files", "10,000 real files"),
-    on_wish("small-disk", "10,000 files of 4 KiB, received on a disk"),
-    on_wish("files-disk", "10,000 real files, received on a disk"),
-    Workload { unit: Unit::Latency, is_plotted: false, ..usual("latency", "One file of 1 KiB") },
+    usual("random", 35, "One large file of random bytes"),
+    usual("text", 25, "One large file of text"),
+    usual("binary", 8, "One large file of machine code"),
+    usual("mix", 12, "A directory of text, machine code and random bytes"),
+    usual("small", 20, "10,000 files of 4 KiB"),
+    usual("files", 25, "10,000 real files"),
+    on_wish("small-disk", 20, "10,000 files of 4 KiB, received on a disk"),
+    on_wish("files-disk", 25, "10,000 real files, received on a disk"),
+    Workload { unit: Unit::Latency, is_plotted: false, ..usual("latency", 4, "One file of 1 KiB") },
     Workload {
         unit: Unit::Share,
         is_plotted: false,
-        ..usual("resume", "The rest of a file that was cut at 90 %")
+        ..usual("resume", 5, "The rest of a file that was cut at 90 %")
     },
-    Workload { is_plotted: false, ..on_wish("lanes", "Lanes, on loopback") },
-    Workload { is_plotted: false, ..on_wish("chunks", "Sizes of chunks") },
-    on_wish("wan", "64 MiB of random bytes over a wide-area network, 0.01 % loss"),
-    on_wish("wan-loss", "64 MiB of random bytes over a wide-area network, 0.1 % loss"),
-    on_wish("wan-files", "1,000 real files over a wide-area network"),
-    on_wish("wan-text", "64 MiB of text over a wide-area network"),
+    Workload { is_plotted: false, ..on_wish("lanes", 9, "Lanes, on loopback") },
+    Workload { is_plotted: false, ..on_wish("chunks", 6, "Sizes of chunks") },
+    on_wish("wan", 35, "64 MiB of random bytes over a wide-area network, 0.01 % loss"),
+    on_wish("wan-loss", 75, "64 MiB of random bytes over a wide-area network, 0.1 % loss"),
+    on_wish("wan-files", 8, "1,000 real files over a wide-area network"),
+    on_wish("wan-text", 10, "64 MiB of text over a wide-area network"),
+    Workload {
+        unit: Unit::Latency,
+        is_plotted: false,
+        ..on_wish("wan-latency", 7, "One file of 1 KiB over a wide-area network")
+    },
     Workload {
         unit: Unit::Share,
         is_plotted: false,
-        ..on_wish("wan-resume", "The rest of a file that was cut at 90 %, over a wide-area network")
+        ..on_wish("wan-resume", 60, "The rest of a file that was cut at 90 %, over a wide-area network")
     },
 ];
 
-const fn usual(name: &'static str, title: &'static str) -> Workload {
-    Workload { name, title, unit: Unit::Rate, is_usual: true, is_plotted: true }
+const fn usual(name: &'static str, seconds: u32, title: &'static str) -> Workload {
+    Workload { name, title, unit: Unit::Rate, is_usual: true, is_plotted: true, seconds }
 }
 
 /// What takes long, or needs what not every machine has.
-const fn on_wish(name: &'static str, title: &'static str) -> Workload {
-    Workload { name, title, unit: Unit::Rate, is_usual: false, is_plotted: true }
+const fn on_wish(name: &'static str, seconds: u32, title: &'static str) -> Workload {
+    Workload { is_usual: false, ..usual(name, seconds, title) }
+}
+
+/// How many minutes so many turns of these take, about.
+pub fn minutes(workloads: &[&Workload], runs: usize) -> usize {
+    let seconds: usize = workloads.iter().map(|workload| workload.seconds as usize * runs).sum();
+    seconds.div_ceil(60)
 }

@@ -36,7 +36,7 @@ impl Tool for Floor {
         if source.is_dir() {
             return Some("carries one file");
         }
-        matches!(place, Place::Wan(_)).then_some("listens on loopback only")
+        place.is_far().then_some("listens on loopback only")
     }
 
     fn relay(&self, job: &Job<'_>) -> io::Result<Relay> {

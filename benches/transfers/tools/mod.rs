@@ -57,6 +57,17 @@ impl Relay {
     pub fn address(&self) -> &str {
         self.addresses.first().map_or("", String::as_str)
     }
+
+    /// What those are told who shall reach it over something else: `via` opens a way to each address, and says where that begins.
+    pub fn led(&self, via: &mut dyn FnMut(SocketAddr) -> io::Result<SocketAddr>) -> io::Result<Vec<String>> {
+        let led = |address: &String| {
+            let host =
+                address.rsplit("://").next().and_then(|rest| rest.split('/').next()).unwrap_or_default();
+            let target = host.parse().map_err(|_| io::Error::other(format!("{address} names no port")))?;
+            Ok(address.replace(host, &via(target)?.to_string()))
+        };
+        self.addresses.iter().map(led).collect()
+    }
 }
 
 /// Which processes carry the content.
@@ -99,9 +110,9 @@ pub trait Tool {
     /// What the person at the other end types.
     fn receive(&self, job: &Job<'_>, relay: &Relay, told: &str) -> Command;
 
-    /// The same tool, with its sender talking to the relay over this port of loopback, if it can be told so. What passes there is counted.
-    fn through(&self, _relay: &Relay, _proxy: SocketAddr) -> Option<Relay> {
-        None
+    /// Whether both its ends meet wherever they are told to, which may be a proxy before the relay.
+    fn can_be_led(&self) -> bool {
+        false
     }
 }
 

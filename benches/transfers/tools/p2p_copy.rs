@@ -1,7 +1,6 @@
 //! p2p-copy (Python): one WebSocket relay, AES-GCM when asked for, zstd for files whose beginning can be compressed.
 
 use std::io;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
 
@@ -54,8 +53,8 @@ impl Tool for P2pCopy {
         command
     }
 
-    fn through(&self, _relay: &Relay, proxy: SocketAddr) -> Option<Relay> {
-        Some(Relay { processes: Vec::new(), addresses: vec![format!("ws://{proxy}")] })
+    fn can_be_led(&self) -> bool {
+        true
     }
 }
 

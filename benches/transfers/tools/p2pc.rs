@@ -133,8 +133,7 @@ impl Tool for P2pc {
         command
     }
 
-    fn through(&self, _relay: &Relay, proxy: SocketAddr) -> Option<Relay> {
-        let addresses = vec![format!("ws://{proxy}")];
-        (!self.is_tls).then(|| Relay { processes: Vec::new(), addresses })
+    fn can_be_led(&self) -> bool {
+        true
     }
 }

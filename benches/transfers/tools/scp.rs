@@ -47,7 +47,7 @@ impl Tool for Scp {
     }
 
     fn cannot(&self, place: &Place, _source: &Path) -> Option<&'static str> {
-        matches!(place, Place::Wan(_)).then_some("there is no way from one end to the other")
+        place.is_far().then_some("there is no way from one end to the other")
     }
 
     fn relay(&self, job: &Job<'_>) -> io::Result<Relay> {

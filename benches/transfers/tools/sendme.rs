@@ -33,7 +33,7 @@ impl Tool for Sendme {
     }
 
     fn cannot(&self, place: &Place, _source: &Path) -> Option<&'static str> {
-        matches!(place, Place::Wan(_)).then_some("there is no way from one end to the other")
+        place.is_far().then_some("there is no way from one end to the other")
     }
 
     fn relay(&self, _job: &Job<'_>) -> io::Result<Relay> {

@@ -46,6 +46,10 @@ impl Tool for MagicWormhole {
         servers(&self.servers, job)
     }
 
+    fn can_be_led(&self) -> bool {
+        true
+    }
+
     fn send(&self, job: &Job<'_>, relay: &Relay) -> io::Result<(Process, String)> {
         sends(job, self.command(job, Host::Sender, relay, &["send", "--no-qr"]))
     }
@@ -84,6 +88,10 @@ impl Tool for WormholeRs {
 
     fn relay(&self, job: &Job<'_>) -> io::Result<Relay> {
         servers(&self.servers, job)
+    }
+
+    fn can_be_led(&self) -> bool {
+        true
     }
 
     fn send(&self, job: &Job<'_>, relay: &Relay) -> io::Result<(Process, String)> {

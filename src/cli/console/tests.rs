@@ -21,6 +21,7 @@ fn console(volume: Volume, queue: Arc<Queue>, tty: Option<Tty>) -> Console {
         resumes: true,
         invite_options: Vec::new(),
         private_ca: false,
+        showing: Showing::None,
     };
     Console::new(setting, Line::new("p2pc receive"), queue, tty, Cancel::new())
 }

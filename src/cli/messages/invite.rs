@@ -12,6 +12,9 @@ use super::{Side, WAITING};
 /// What stands above the code.
 pub const GIVE_CODE: &str = "Give this code to the other side:";
 
+/// What stands behind a command that was typed with a token.
+pub const GIVE_TOKEN: &str = "The token is not shown here: give it again, with --token or in P2PC_TOKEN.";
+
 /// What the maker of a code tells the other side.
 #[derive(Clone, Debug)]
 pub struct Invite<'a> {
@@ -29,6 +32,8 @@ pub struct Invite<'a> {
     pub private_ca: bool,
     /// The command that goes on with this side's part after a crash, if there is one.
     pub again: Option<&'a str>,
+    /// Whether a token is to be added to that command.
+    pub lacks_token: bool,
 }
 
 impl Invite<'_> {
@@ -58,6 +63,10 @@ impl Invite<'_> {
         }
         if let Some(again) = self.again {
             text.push_str(&format!("Should this side be interrupted, it goes on with\n\n    {again}\n\n"));
+            if self.lacks_token {
+                text.push_str(GIVE_TOKEN);
+                text.push('\n');
+            }
         }
         text.push_str(WAITING);
         text

@@ -94,7 +94,7 @@ impl LaneIo {
     /// Moves records both ways until the connection is lost or let go of, or everything is said after the end of the session and the
     /// other side has closed. Not to be run again after it was dropped halfway.
     pub async fn run(self) {
-        let LaneIo { connection: Connection { mut reader, writer, alive }, mut incoming, mut outgoing } =
+        let LaneIo { connection: Connection { mut reader, writer, alive, .. }, mut incoming, mut outgoing } =
             self;
         let frames = incoming.frames.clone();
         let part = outgoing.part.clone();

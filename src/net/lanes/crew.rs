@@ -13,19 +13,14 @@ use super::super::lane::LaneIo;
 use super::super::pause::Pause;
 use super::super::reunion::{Reunion, Unmet};
 use super::super::ws::Connection;
+use crate::proto::lanes::Search;
 use crate::proto::rejoin::Proven;
 
 /// What is to be done.
 #[derive(Debug)]
 pub(super) enum Task {
     /// Look for the other side in this lane's room, until the channel closes.
-    Seek {
-        lane: u8,
-        search: u64,
-        /// How many frames have come on the lane.
-        frames: u64,
-        stopped: Receiver<()>,
-    },
+    Seek { search: Search, stopped: Receiver<()> },
     /// Move the bytes of this connection until it ends or the lane lets go of it.
     Move(Box<LaneIo>),
 }
@@ -33,8 +28,7 @@ pub(super) enum Task {
 /// What a search came to.
 #[derive(Debug)]
 pub(super) struct Met {
-    pub(super) lane: u8,
-    pub(super) search: u64,
+    pub(super) search: Search,
     pub(super) found: Result<Box<(Connection, Proven)>, Unmet>,
 }
 
@@ -64,9 +58,9 @@ impl Crew {
             };
             match future::or(async { Some(self.tasks.recv().await) }, done).await {
                 None => {}
-                Some(Ok(Task::Seek { lane, search, frames, stopped })) => {
-                    let rest = haste.rest(lane, Instant::now());
-                    at_work.push(Box::pin(self.seek(reunion, (lane, search), frames, stopped, rest)));
+                Some(Ok(Task::Seek { search, stopped })) => {
+                    let rest = haste.rest(search.lane, Instant::now());
+                    at_work.push(Box::pin(self.seek(reunion, search, stopped, rest)));
                 }
                 Some(Ok(Task::Move(io))) => at_work.push(Box::pin(io.run())),
                 // The session is over, and its last words are on their way.
@@ -76,19 +70,12 @@ impl Crew {
         while at_work.next().await.is_some() {}
     }
 
-    async fn seek(
-        &self,
-        reunion: &Reunion<'_>,
-        (lane, search): (u8, u64),
-        frames: u64,
-        stopped: Receiver<()>,
-        rest: Duration,
-    ) {
+    async fn seek(&self, reunion: &Reunion<'_>, search: Search, stopped: Receiver<()>, rest: Duration) {
         let seeking = async {
             if !rest.is_zero() {
                 Timer::after(rest).await;
             }
-            Some(reunion.beside(lane, frames).await)
+            Some(reunion.beside(search.lane, search.frames).await)
         };
         let over = async {
             // Nothing is ever said: it closes.
@@ -96,7 +83,7 @@ impl Crew {
             None
         };
         if let Some(found) = future::or(over, seeking).await {
-            let _ = self.met.try_send(Met { lane, search, found: found.map(Box::new) });
+            let _ = self.met.try_send(Met { search, found: found.map(Box::new) });
         }
     }
 }

@@ -15,7 +15,18 @@ use super::{kx, provider, suites, verify};
 
 /// The fast provider, or where the processor cannot run it the portable one once more.
 fn other() -> Arc<CryptoProvider> {
-    super::super::tls::provider()
+    if graviola::util::is_cpu_supported() {
+        Arc::new(rustls_graviola::default_provider())
+    } else {
+        provider()
+    }
+}
+
+#[test]
+fn the_processor_chooses_and_the_feature_overrules_it() {
+    let chosen = super::super::tls::provider();
+    let is_portable = format!("{:?}", chosen.secure_random) == "SystemRandom";
+    assert_eq!(is_portable, cfg!(feature = "portable") || !graviola::util::is_cpu_supported());
 }
 
 fn vector(name: &str) -> PathBuf {

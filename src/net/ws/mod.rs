@@ -13,6 +13,7 @@ use std::fmt;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_tungstenite::WebSocketStream;
 use async_tungstenite::tungstenite::Error as WsError;
@@ -39,6 +40,8 @@ pub struct Connection {
     pub writer: Writer,
     /// Whether the other side still says anything.
     pub alive: Alive,
+    /// How long the relay took to answer the request for this seat: a way there and back, whatever people do. Zero where that was not measured.
+    pub answered: Duration,
 }
 
 /// A counter of the bytes that came from the other side, readable from any task.
@@ -120,7 +123,8 @@ impl Connection {
         let tap = Tap::new(Box::new(stream), alive.clone());
         let socket = WebSocketStream::from_raw_socket(tap, Role::Client, Some(config())).await;
         let shared = Shared(Arc::new(Mutex::new(socket)));
-        Connection { reader: Reader::new(shared.clone()), writer: Writer::new(shared), alive }
+        let (reader, writer) = (Reader::new(shared.clone()), Writer::new(shared));
+        Connection { reader, writer, alive, answered: Duration::ZERO }
     }
 }
 

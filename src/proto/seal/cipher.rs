@@ -35,9 +35,16 @@ pub(super) struct Forged;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct TooLong;
 
+/// Whether this processor can run the fast implementations, of records and of TLS. With the feature `portable` nobody can: so every test
+/// there is can be run over the others, on a machine that needs none of them.
+#[must_use]
+pub(crate) fn is_fast() -> bool {
+    !cfg!(feature = "portable") && graviola::util::is_cpu_supported()
+}
+
 impl Cipher {
     pub(super) fn new(mode: Mode, key: &Key) -> Cipher {
-        if graviola::util::is_cpu_supported() { Cipher::fast(mode, key) } else { Cipher::portable(mode, key) }
+        if is_fast() { Cipher::fast(mode, key) } else { Cipher::portable(mode, key) }
     }
 
     fn fast(mode: Mode, key: &Key) -> Cipher {
@@ -185,6 +192,17 @@ mod tests {
                 same_everywhere(mode, [0x5a; 32], 77, &vec![0xc3; length]);
             }
         }
+    }
+
+    #[test]
+    fn the_processor_chooses_and_the_feature_overrules_it() {
+        let is_fast = |mode| {
+            let cipher = Cipher::new(mode, &Zeroizing::new([1; 32]));
+            matches!(cipher, Cipher::FastAes(_) | Cipher::FastChaCha(_))
+        };
+        let expected = graviola::util::is_cpu_supported() && !cfg!(feature = "portable");
+        assert_eq!(is_fast(Mode::Aes256Gcm), expected);
+        assert_eq!(is_fast(Mode::ChaCha20Poly1305), expected);
     }
 
     #[test]

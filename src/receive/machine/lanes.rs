@@ -3,6 +3,7 @@
 use super::receiving::Order;
 use crate::error::Result;
 use crate::proto::conversation::broken;
+use crate::proto::limits::LANES_MAX;
 
 /// Which there are.
 #[derive(Debug)]
@@ -34,6 +35,12 @@ impl Lanes {
             self.were_any = true;
         }
         Ok(up || was_up)
+    }
+
+    /// Those that are wanted.
+    pub(super) fn up(&self) -> impl Iterator<Item = u8> + use<> {
+        let up = self.up;
+        (1..LANES_MAX).filter(move |lane| up & bit(*lane) != 0)
     }
 
     /// A lane has no connection any more. Returns whether the sender is to be told.

@@ -35,7 +35,8 @@ pub struct Checkpointed {
 /// What is known to be on disk of one part file, and what is not yet.
 #[derive(Debug)]
 pub(super) struct Journaling<F> {
-    name: Name,
+    // Where there may be one.
+    name: Option<Name>,
     file: Option<Arc<F>>,
     state: State,
     /// Complete chunks that the journal does not speak of.
@@ -82,19 +83,19 @@ impl fmt::Debug for Checkpoint {
 impl<F> Journaling<F> {
     /// A journal that is made when there is something to say.
     pub(super) fn new(name: Name) -> Journaling<F> {
+        Journaling { name: Some(name), state: State::Unmade, ..Journaling::none() }
+    }
+
+    /// No journal.
+    pub(super) fn none() -> Journaling<F> {
         Journaling {
-            name,
+            name: None,
             file: None,
-            state: State::Unmade,
+            state: State::None,
             unsaid: Vec::new(),
             unsaid_bytes: 0,
             since_ms: None,
         }
-    }
-
-    /// No journal.
-    pub(super) fn none(name: Name) -> Journaling<F> {
-        Journaling { state: State::None, ..Journaling::new(name) }
     }
 
     /// The journal of an earlier session, which claims something.
@@ -102,8 +103,8 @@ impl<F> Journaling<F> {
         Journaling { state: State::Certain, file: Some(Arc::new(file)), ..Journaling::new(name) }
     }
 
-    pub(super) fn name(&self) -> &Name {
-        &self.name
+    pub(super) fn name(&self) -> Option<&Name> {
+        self.name.as_ref()
     }
 
     /// Whether there is one, or would be in time.
@@ -213,7 +214,7 @@ impl<D: Dir + 'static> Sink<D> {
             return Err(error.into_error(format!("cannot make {path:?} durable")));
         }
         let Some(file) = file else { return Ok(()) };
-        let dir = file.dir();
+        let dir = file.dir.clone();
         let Some(part) = file.part.as_mut().filter(|part| part.journal.state == State::Made) else {
             return Ok(());
         };
@@ -292,18 +293,19 @@ impl<D: Dir + 'static> Sink<D> {
         journaling: &mut Journaling<D::File>,
     ) -> DiskResult<()> {
         let dir = self.dirs.get(dir)?;
+        let name = journaling.name().ok_or_else(|| DiskError::of(Fault::Other, "it has no journal"))?;
         let file = if journaling.is_made() {
-            let file = dir.open_file(&journaling.name, Access::ReadWrite)?;
+            let file = dir.open_file(name, Access::ReadWrite)?;
             let stat = file.stat()?;
             if stat.kind != Kind::File || !stat.is_ours || stat.links.is_some_and(|links| links != 1) {
                 return Err(DiskError::of(Fault::Other, "its journal was replaced by another program"));
             }
             file
         } else {
-            let file = dir.create_file(&journaling.name)?;
+            let file = dir.create_file(name)?;
             if let Err(error) = journal::begin(&file, chunk) {
                 // Without its beginning it is none, and nothing must be added to it.
-                let _ = dir.remove_file(&journaling.name);
+                let _ = dir.remove_file(name);
                 return Err(error);
             }
             journaling.state = State::Made;

@@ -1,6 +1,6 @@
 //! Commits in bounded groups: data durable, renamed, directories finished and durable, told. In this order, always.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use std::sync::Arc;
 
@@ -36,6 +36,8 @@ pub(super) struct Group<F> {
 pub(super) struct Finished<F> {
     pub(super) entry: u64,
     pub(super) path: RelPath,
+    /// The directory it is in.
+    pub(super) dir: RelPath,
     pub(super) parent: Parent,
     /// What it is called in the end.
     pub(super) name: Name,
@@ -80,6 +82,8 @@ struct Made {
 struct Outcome {
     entry: u64,
     inside: RelPath,
+    /// Whether syncing the output directory's file system covers that.
+    is_covered: bool,
     failure: Option<Failure>,
 }
 
@@ -179,29 +183,32 @@ impl<D: Dir + 'static> Sink<D> {
                     return Err(error);
                 }
             };
-            self.release(&file.path, &file.name);
+            self.release(&file.path, &file.dir, &file.name);
             self.tree.done(file.parent, &mut self.group.ready);
-            let (inside, own) = file.path.split().unwrap_or_else(|| (RelPath::root(), file.name.clone()));
+            let inside = file.dir.clone();
             match &file.part {
                 Some(part) if failure.is_some() => self.remove_part(&inside, part),
                 Some(part) if part.journal.is_made() => {
-                    journaled.push((inside.clone(), part.journal.name().clone()));
+                    journaled.extend(part.journal.name().map(|journal| (inside.clone(), journal.clone())));
                 }
                 // What an interrupted transfer left of a file that somebody else has put there since.
                 None => self.remove_left(&file.path, &inside, &file.name, file.size),
                 Some(_) => {}
             }
-            if failure.is_none() && own != file.name {
+            if failure.is_none()
+                && !file.path.is_called(&file.name)
+                && let Some(own) = file.path.name()
+            {
                 // What an interrupted transfer left under the name it would have had.
                 self.remove_left(&file.path, &inside, &own, file.size);
                 renamed.push(SinkEvent::KeptBoth { path: file.path, name: file.name });
             }
-            outcomes.push(Outcome { entry: file.entry, inside, failure });
+            outcomes.push(Outcome { entry: file.entry, inside, is_covered: file.is_covered, failure });
         }
         self.remove_journals(journaled)?;
         for Made { entry, parent, inside } in std::mem::take(&mut self.group.made) {
             self.tree.done(parent, &mut self.group.ready);
-            outcomes.push(Outcome { entry, inside, failure: None });
+            outcomes.push(Outcome { entry, inside, is_covered: false, failure: None });
         }
         let ready = std::mem::take(&mut self.group.ready);
         self.finish_directories(ready, &mut outcomes)?;
@@ -235,9 +242,9 @@ impl<D: Dir + 'static> Sink<D> {
 
     /// Gives a file its final name, if the part file is still the one that was written, and what it replaces what was decided about.
     fn put_in_place(&mut self, file: &Finished<D::File>) -> Attempt<()> {
-        let (Some(part), Some((parent, _))) = (&file.part, file.path.split()) else { return Ok(()) };
-        let name = &file.name;
-        let renamed = self.dirs.get(&parent).and_then(|dir| {
+        let Some(part) = &file.part else { return Ok(()) };
+        let (parent, name) = (&file.dir, &file.name);
+        let renamed = self.dirs.get(parent).and_then(|dir| {
             if part.id.is_some() && dir.stat(&part.name)?.id != part.id {
                 return Ok(Err(Failure::new(
                     Reason::Unwritable,
@@ -256,7 +263,7 @@ impl<D: Dir + 'static> Sink<D> {
             Ok(Ok(())) => Ok(()),
             Ok(Err(failure)) => Err(Refusal::Entry(failure)),
             Err(error) if error.fault() == Fault::Exists => {
-                Err(Refusal::Entry(self.in_the_way(&parent, name)))
+                Err(Refusal::Entry(self.in_the_way(parent, name)))
             }
             Err(error) => Err(self.refuse(error, &file.path)),
         }
@@ -291,14 +298,28 @@ impl<D: Dir + 'static> Sink<D> {
     /// changed: the names in the directories of `outcomes`, and the finished directories. Few are synced for themselves, many with
     /// their file system.
     fn finish_directories(&mut self, ready: Vec<Ready>, outcomes: &mut Vec<Outcome>) -> Result<()> {
-        let delivered = outcomes.iter().filter(|outcome| outcome.failure.is_none());
         // In order, so that each one is opened from a neighbour and not from the top.
-        let touched: BTreeSet<RelPath> = delivered.map(|outcome| outcome.inside.clone()).collect();
+        let mut touched: BTreeMap<RelPath, bool> = BTreeMap::new();
+        let mut last: Option<(&RelPath, bool)> = None;
+        for Outcome { inside, is_covered, .. } in outcomes.iter().filter(|outcome| outcome.failure.is_none())
+        {
+            if last != Some((inside, *is_covered)) {
+                *touched.entry(inside.clone()).or_insert(true) &= is_covered;
+                last = Some((inside, *is_covered));
+            }
+        }
         let root = self.dirs.get(&RelPath::root()).map(Dir::file_system).ok();
         let is_many = touched.len() + ready.len() > SYNC_EACH_MAX;
+        if defects::has(Defect::AckBeforeNames) {
+            touched.clear();
+        }
         let is_covered =
             |dir: &D| is_many && Some(dir.file_system()) == root && dir.file_system().syncs_whole;
-        let mut sync_all = false;
+        // What was named through a handle on that file system a moment ago need not be opened again to be synced with it.
+        let mut sync_all = is_many && touched.values().any(|is_covered| *is_covered);
+        if is_many {
+            touched.retain(|_, is_covered| !*is_covered);
+        }
         let mut sync = |dir: &D| {
             if !is_covered(dir) {
                 return dir.sync();
@@ -306,8 +327,7 @@ impl<D: Dir + 'static> Sink<D> {
             sync_all = true;
             Ok(())
         };
-        let touched = if defects::has(Defect::AckBeforeNames) { BTreeSet::new() } else { touched };
-        for path in touched {
+        for path in touched.into_keys() {
             self.stop.check()?;
             let synced = self.dirs.get(&path).and_then(&mut sync).map_err(|error| self.refuse(error, &path));
             // It was moved away or swapped for a link since: what was put into it cannot be vouched for.
@@ -328,7 +348,7 @@ impl<D: Dir + 'static> Sink<D> {
             // Its mode may keep even us out from now on, and nobody needs it any more.
             self.dirs.forget(&path);
             let failure = fatal(set.map_err(|error| self.refuse(error, &path)))?.err();
-            outcomes.push(Outcome { entry, inside: path, failure });
+            outcomes.push(Outcome { entry, inside: path, is_covered: false, failure });
         }
         if sync_all {
             let synced = self.dirs.get(&RelPath::root()).and_then(Dir::sync_file_system);

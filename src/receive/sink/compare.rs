@@ -132,7 +132,7 @@ impl<D: Dir + 'static> Sink<D> {
     /// Sees to it that the basis is open, and the one that was found. One that cannot be read has nothing in common with anything.
     fn open_basis(&mut self, entry: u64) -> Attempt<bool> {
         let Some(file) = self.files.get_mut(&entry) else { return Ok(false) };
-        let dir = file.dir();
+        let dir = file.dir.clone();
         let Some(basis) = &mut file.basis else { return Ok(false) };
         if basis.file.is_none() {
             let opened = self.dirs.get(&dir).and_then(|dir| {
@@ -179,9 +179,9 @@ impl<D: Dir + 'static> Sink<D> {
     /// What stands there is what was sent: it is left alone, made durable, and told as delivered.
     pub(super) fn keep(&mut self, entry: u64) -> Attempt<()> {
         let Some(file) = self.files.get(&entry) else { return Ok(()) };
-        let (path, dir) = (file.path.clone(), file.dir());
+        let (path, dir) = (file.path.clone(), file.dir.clone());
         let is_open = self.open_basis(entry)?;
-        let is_covered = self.is_covered(&path).map_err(|error| self.refuse(error, &path))?;
+        let is_covered = self.is_covered(&dir).map_err(|error| self.refuse(error, &path))?;
         let Some(file) = self.files.get_mut(&entry) else { return Ok(()) };
         let Some(basis) = file.basis.take().filter(|_| is_open) else {
             return Err(Refusal::Entry(changed()));
@@ -201,6 +201,7 @@ impl<D: Dir + 'static> Sink<D> {
             self.group.add_file(Finished {
                 entry,
                 path: file.path,
+                dir: file.dir,
                 parent: file.parent,
                 name,
                 part: None,
@@ -277,7 +278,7 @@ impl<D: Dir + 'static> Sink<D> {
     /// Goes on with the part file that an interrupted transfer left, if it was cut like this. Returns what it claims to hold.
     fn adopt_part(&mut self, entry: u64, chunk: ChunkSize) -> Attempt<Runs> {
         let Some(file) = self.files.get(&entry) else { return Ok(Runs::new()) };
-        let (path, dir, name) = (file.path.clone(), file.dir(), file.name.clone());
+        let (path, dir, name) = (file.path.clone(), file.dir.clone(), file.name.clone());
         let Some(size) = file.size.filter(|size| self.rules.resume && *size > u64::from(chunk.bytes()))
         else {
             return Ok(Runs::new());

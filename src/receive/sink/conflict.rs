@@ -98,7 +98,7 @@ impl<D: Dir + 'static> Sink<D> {
                 self.start(id)
             }
             Resolution::Rename => {
-                let (path, dir, name) = (file.path.clone(), file.dir(), file.name.clone());
+                let (path, dir, name) = (file.path.clone(), file.dir.clone(), file.name.clone());
                 let (free, last) = self.number(&path, &dir, &name)?;
                 let Some(file) = self.files.get_mut(&id) else { return Ok(None) };
                 file.name = free;
@@ -122,7 +122,7 @@ impl<D: Dir + 'static> Sink<D> {
             return self.build(id).map(Some);
         }
         let chunk = self.chunk;
-        let (path, dir, name) = (file.path.clone(), file.dir(), file.name.clone());
+        let (path, dir, name) = (file.path.clone(), file.dir.clone(), file.name.clone());
         let size = file.size.filter(|size| *size > u64::from(chunk.bytes()));
         if let Some(size) = size.filter(|_| self.rules.resume)
             && let Some(left) = self.find_part(&path, &dir, &name, size)?
@@ -185,10 +185,10 @@ impl<D: Dir + 'static> Sink<D> {
     }
 
     /// The name is free for another entry.
-    pub(super) fn release(&mut self, path: &RelPath, name: &Name) {
+    pub(super) fn release(&mut self, path: &RelPath, dir: &RelPath, name: &Name) {
         self.taken.remove(path);
-        if let Some((dir, _)) = path.split() {
-            self.release_name(&dir, name);
+        if !path.is_called(name) {
+            self.release_name(dir, name);
         }
     }
 

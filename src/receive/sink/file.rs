@@ -3,9 +3,9 @@
 use bytes::Bytes;
 
 use crate::defects::{self, Defect};
-use crate::disk::{Dir, DiskError, Fault, File, Stat};
+use crate::disk::{Dir, DiskError, File, Stat};
 use crate::error::Result;
-use crate::proto::chunk::ChunkSize;
+use crate::proto::chunk::{ChunkHasher, ChunkSize, Root};
 use crate::proto::frame::{Failure, FileEnd, Get, Piece, Reason};
 use crate::proto::limits::{GETS_MAX, LIST_MAX};
 use crate::proto::manifest::Meta;
@@ -26,6 +26,8 @@ use super::{Attempt, Content, Portion, Refusal, Sink, SinkEvent, breach, fatal, 
 pub(super) struct Incoming<F> {
     /// Where it belongs.
     pub(super) path: RelPath,
+    /// The directory it belongs in.
+    pub(super) dir: RelPath,
     pub(super) parent: Parent,
     /// What it will be called there: its own name, or that with a number behind it.
     pub(super) name: Name,
@@ -38,6 +40,8 @@ pub(super) struct Incoming<F> {
     pub(super) replaces: Option<Box<Stat>>,
     /// A file on the disk that may have something in common with it.
     pub(super) basis: Option<Box<Basis<F>>>,
+    /// What came, where that was the whole of a small file in one piece.
+    pub(super) whole: Option<Root>,
     /// Made with the first piece: a manifest announces thousands of files ahead, and a hasher takes 2 KiB.
     pub(super) coverage: Option<Box<Coverage>>,
     /// Of a stream: what came too early.
@@ -68,7 +72,7 @@ pub(super) enum Phase {
 
 impl<F> Incoming<F> {
     pub(super) fn new(
-        path: RelPath,
+        (path, dir): (RelPath, RelPath),
         parent: Parent,
         name: Name,
         size: Option<u64>,
@@ -76,6 +80,7 @@ impl<F> Incoming<F> {
     ) -> Incoming<F> {
         Incoming {
             path,
+            dir,
             parent,
             name,
             size,
@@ -84,6 +89,7 @@ impl<F> Incoming<F> {
             there: None,
             replaces: None,
             basis: None,
+            whole: None,
             coverage: None,
             early: None,
             part: None,
@@ -91,11 +97,6 @@ impl<F> Incoming<F> {
             holes: 0,
             owed: 0,
         }
-    }
-
-    /// The directory it belongs in.
-    pub(super) fn dir(&self) -> RelPath {
-        self.path.split().map(|(dir, _)| dir).unwrap_or_default()
     }
 
     /// How it is cut; `session` is how the others are.
@@ -126,8 +127,8 @@ impl<F: File> Incoming<F> {
         let (Phase::Fresh, Some(size), Some(part)) = (self.phase, self.size, &mut self.part) else {
             return false;
         };
-        let is_whole =
-            matches!(self.coverage.as_deref(), Some(Coverage::Chunks(chunks)) if chunks.root().is_some());
+        let is_whole = self.whole.is_some()
+            || matches!(self.coverage.as_deref(), Some(Coverage::Chunks(chunks)) if chunks.root().is_some());
         is_whole && part.file.is_some() && !part.journal.is_wanted() && part.seal(size, &self.meta)
     }
 
@@ -280,10 +281,10 @@ impl<D: Dir + 'static> Sink<D> {
             // The file is there still, and most of it may be the same next time.
             let may_come_back = matches!(failure.reason, Reason::Changed | Reason::Unreadable);
             if !(may_come_back && self.preserve(&file.path, chunk, &mut part)) {
-                self.remove_part(&file.dir(), &part);
+                self.remove_part(&file.dir, &part);
             }
         }
-        self.release(&file.path, &file.name);
+        self.release(&file.path, &file.dir, &file.name);
         self.tree.done(file.parent, &mut self.group.ready);
         events.push(SinkEvent::Resolved { entry, failure: Some(failure) });
         Ok(())
@@ -313,12 +314,39 @@ impl<D: Dir + 'static> Sink<D> {
         Ok(())
     }
 
+    /// Takes a small file that is one piece, as most are. False if it is none.
+    fn take_whole(&mut self, entry: u64, offset: u64, bytes: &[u8]) -> Attempt<bool> {
+        let Some(file) = self.files.get_mut(&entry) else { return Ok(false) };
+        let length = bytes.len() as u64;
+        let is_one = offset == 0 && file.size == Some(length) && length <= u64::from(self.chunk.bytes());
+        if !is_one || file.phase != Phase::Fresh || file.coverage.is_some() || file.part.is_some() {
+            return Ok(false);
+        }
+        self.open_part(entry)?;
+        let Some(file) = self.files.get_mut(&entry) else { return Ok(true) };
+        let Some(part) = &mut file.part else { return Ok(true) };
+        if let Err(error) = part.write(bytes, offset) {
+            let path = file.path.clone();
+            return Err(self.refuse(error, &path));
+        }
+        let mut hasher = ChunkHasher::new(0);
+        hasher.update(bytes);
+        file.whole = Some(Root(hasher.finish(true).0));
+        let written = file.owed.min(length);
+        file.owed -= written;
+        self.space.written(written);
+        Ok(true)
+    }
+
     /// Checks that a piece belongs there.
     fn expect(&mut self, entry: u64, offset: u64, length: u64) -> Attempt<()> {
         let session = self.chunk;
         let Some(file) = self.files.get_mut(&entry) else { return Ok(()) };
         if matches!(file.phase, Phase::Comparing | Phase::Asking) {
             return Err(Refusal::Fatal(breach("contents of a file nobody asked for")));
+        }
+        if file.whole.is_some() {
+            return Err(Refusal::Fatal(breach("contents of a file of which all has come")));
         }
         let before = file.coverage.as_deref().map_or(0, Coverage::open);
         let coverage = file.coverage(session);
@@ -329,6 +357,11 @@ impl<D: Dir + 'static> Sink<D> {
 
     /// Writes and hashes a piece.
     fn take(&mut self, entry: u64, offset: u64, input: Input<'_>) -> Attempt<()> {
+        if let Input::Bytes(bytes) = input
+            && self.take_whole(entry, offset, bytes)?
+        {
+            return Ok(());
+        }
         self.expect(entry, offset, input.length())?;
         self.open_part(entry)?;
         let Some(file) = self.files.get_mut(&entry) else { return Ok(()) };
@@ -371,6 +404,13 @@ impl<D: Dir + 'static> Sink<D> {
         let (size, phase) = (file.size, file.phase);
         let has_more = file.early.as_deref().is_some_and(|early| early.len() > 0);
         let before = file.coverage.as_deref().map_or(0, Coverage::open);
+        if let Some(root) = file.whole {
+            return match size {
+                Some(size) if size != end.size => Err(corrupt("its length differs")),
+                _ if root.0 != end.root => Err(corrupt("its hash differs")),
+                _ => self.complete(end).map(|()| None),
+            };
+        }
         let root = match file.coverage(session) {
             Coverage::Stream(hasher) if hasher.length() != end.size || has_more => {
                 return Err(corrupt("its length differs"));
@@ -431,8 +471,8 @@ impl<D: Dir + 'static> Sink<D> {
         let more = bytes.saturating_sub(file.owed);
         // What it takes the place of makes room for it; not before, but the disk need not hold both for every file.
         let freed = file.replaces.as_ref().and_then(|old| old.allocated).unwrap_or(0);
-        let dir = file.dir();
-        let counted = self.promise(&dir, more.saturating_sub(freed))?;
+        let parent = file.parent;
+        let counted = self.promise(parent, more.saturating_sub(freed))?;
         if let Some(file) = self.files.get_mut(&entry) {
             file.owed += counted;
         }
@@ -449,13 +489,14 @@ impl<D: Dir + 'static> Sink<D> {
         let Some(file) = self.files.get_mut(&end.entry) else { return Ok(()) };
         let Some(part) = &mut file.part else { return Ok(()) };
         let finished = if part.is_sealed { Ok(()) } else { part.finish(end.size, &file.meta) };
-        let (path, handle) = (file.path.clone(), part.file.clone());
-        match finished.and_then(|()| self.is_covered(&path)) {
+        let (path, dir, handle) = (file.path.clone(), file.dir.clone(), part.file.clone());
+        match finished.and_then(|()| self.is_covered(&dir)) {
             Ok(is_covered) => {
                 if let Some(file) = self.forget(end.entry) {
                     self.group.add_file(Finished {
                         entry: end.entry,
                         path: file.path,
+                        dir: file.dir,
                         parent: file.parent,
                         name: file.name,
                         part: file.part,
@@ -472,10 +513,9 @@ impl<D: Dir + 'static> Sink<D> {
         }
     }
 
-    /// Whether syncing the output directory's file system covers what is in this place.
-    pub(super) fn is_covered(&mut self, path: &RelPath) -> std::result::Result<bool, DiskError> {
-        let (dir, _) = path.split().ok_or_else(|| DiskError::of(Fault::Other, "no name"))?;
-        let system = self.dirs.get(&dir)?.file_system();
+    /// Whether syncing the output directory's file system covers what is in this directory.
+    pub(super) fn is_covered(&mut self, dir: &RelPath) -> std::result::Result<bool, DiskError> {
+        let system = self.dirs.get(dir)?.file_system();
         Ok(system.syncs_whole && self.dirs.get(&RelPath::root())?.file_system() == system)
     }
 
@@ -488,7 +528,7 @@ impl<D: Dir + 'static> Sink<D> {
         if file.part.as_ref().is_some_and(|part| part.file.is_some()) {
             return self.used(entry).map_err(Refusal::Fatal);
         }
-        let (path, dir, name) = (file.path.clone(), file.dir(), file.name.clone());
+        let (path, dir, name) = (file.path.clone(), file.dir.clone(), file.name.clone());
         let chunk = file.chunk(self.chunk);
         let is_journaled = self.rules.resume && file.size.is_some_and(|size| size > u64::from(chunk.bytes()));
         let part = match file.part.take() {
@@ -536,9 +576,10 @@ impl<D: Dir + 'static> Sink<D> {
 
     /// Closes what is open of a file.
     pub(super) fn put_away(&mut self, entry: u64) -> Result<()> {
-        let Some(path) = self.files.get(&entry).map(|file| file.path.clone()) else { return Ok(()) };
+        let Some(file) = self.files.get(&entry) else { return Ok(()) };
+        let (path, dir) = (file.path.clone(), file.dir.clone());
         // What the sync of the whole file system does not cover is synced for itself, through its handle.
-        let is_covered = match self.is_covered(&path) {
+        let is_covered = match self.is_covered(&dir) {
             Ok(is_covered) => is_covered,
             Err(error) if error.is_fatal() => {
                 return Err(error.into_error(format!("cannot write {path:?}")));

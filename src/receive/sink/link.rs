@@ -97,7 +97,7 @@ impl<D: Dir + 'static> Sink<D> {
                     made.map_err(|error| self.refuse(error, &link.path))?;
                     free.clone()
                 };
-                self.release(&link.path, &free);
+                self.release(&link.path, &dir, &free);
                 let event = SinkEvent::KeptBoth { path: link.path.clone(), name: called };
                 Ok(self.made_link(id, link.parent, dir, Some(event)))
             }

@@ -27,8 +27,9 @@
 //!   beside it, locked. Part files of which whole chunks are on disk stay when the sink ends, with their journals, and the next sink goes
 //!   on with them; the others are removed.
 //! - What the journal claims was synced before. It is read again and compared all the same.
-//! - Nothing that exists is touched unless [`Rules::on_conflict`] says so: looked for when the item is announced and again, atomically, when
-//!   it is renamed. What is replaced stays whole until then, and must still be what was decided about. An existing directory of exactly
+//! - Nothing that exists is touched unless [`Rules::on_conflict`] says so: looked for when the item is announced, unless its directory
+//!   was made by this session, and in any case again, atomically, when it is renamed. What is replaced stays whole until then, and must
+//!   still be what was decided about. An existing directory of exactly
 //!   that name is entered; a link to one is not.
 //! - Names that the disk takes for one another (case, normalisation) fail with `Collides` and are never merged.
 //! - A directory is made for our eyes only and gets its mode and time after everything in it has its outcome. One that existed keeps
@@ -265,7 +266,7 @@ impl<D: Dir + 'static> Sink<D> {
     #[must_use]
     pub fn new(root: D, chunk: ChunkSize, rules: Rules, stop: Stop) -> Sink<D> {
         Sink {
-            dirs: Dirs::new(root),
+            dirs: Dirs::many(root),
             chunk,
             rules,
             stop,
@@ -407,15 +408,15 @@ impl<D: Dir + 'static> Drop for Sink<D> {
             if let Some(mut part) = file.part.take()
                 && !self.preserve(&file.path, chunk, &mut part)
             {
-                self.remove_part(&file.dir(), &part);
+                self.remove_part(&file.dir, &part);
             }
         }
         for finished in std::mem::take(&mut self.group.files) {
-            let Some((mut part, (dir, _))) = finished.part.zip(finished.path.split()) else { continue };
+            let Some(mut part) = finished.part else { continue };
             if self.preserve(&finished.path, finished.chunk, &mut part) {
                 part.open_up();
             } else {
-                self.remove_part(&dir, &part);
+                self.remove_part(&finished.dir, &part);
             }
         }
     }

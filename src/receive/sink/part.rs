@@ -221,7 +221,7 @@ impl<D: Dir + 'static> Sink<D> {
             self.remove_if_ours(dir, &name.journal_file());
             Journaling::new(name.journal_file())
         } else {
-            Journaling::none(name.journal_file())
+            Journaling::none()
         };
         let opened = file.and_then(|file| Ok((file.try_lock()?, file.stat()?.id, file)));
         match opened {
@@ -272,8 +272,8 @@ impl<D: Dir + 'static> Sink<D> {
                 // Another receiver's, who came while this one was closed.
                 return;
             }
-            if part.journal.is_made() {
-                let _ = dir.remove_file(part.journal.name());
+            if let Some(journal) = part.journal.name().filter(|_| part.journal.is_made()) {
+                let _ = dir.remove_file(journal);
             }
             let _ = dir.remove_file(&part.name);
         }

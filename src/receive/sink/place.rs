@@ -20,7 +20,8 @@ impl<D: Dir + 'static> Sink<D> {
         meta: Meta,
     ) -> Attempt<(Verdict, Option<SinkEvent>)> {
         let (parent, dir, name) = self.place_of(&path)?;
-        let there = self.stands(&path, &dir, &name)?;
+        // Whoever put something into a directory that this session made keeps it: the rename finds it.
+        let there = if self.tree.is_new(parent) { None } else { self.stands(&path, &dir, &name)? };
         if let Some(there) = &there {
             self.check_in_the_way(&dir, &name, there)?;
         }
@@ -28,14 +29,14 @@ impl<D: Dir + 'static> Sink<D> {
             return Err(Refusal::Entry(Failure::new(Reason::Exists, "it was sent twice")));
         }
         self.tree.wait_for_one(parent);
-        let mut file = Incoming::new(path, parent, name, size, meta);
+        let mut file = Incoming::new((path, dir), parent, name, size, meta);
         (file.there, file.holes) = (there.map(Box::new), holes);
         self.files.insert(id, file);
         let begun = self.begin_file(id);
         if begun.is_err()
             && let Some(file) = self.forget(id)
         {
-            self.release(&file.path, &file.name);
+            self.release(&file.path, &file.dir, &file.name);
             self.tree.done(parent, &mut self.group.ready);
         }
         begun
@@ -56,13 +57,13 @@ impl<D: Dir + 'static> Sink<D> {
     /// Makes or enters a directory. Returns its outcome where it is known at once.
     pub(super) fn begin_directory(&mut self, id: u64, path: RelPath) -> Result<Told> {
         match fatal(self.make_directory(&path))? {
-            Ok(false) => {
+            Ok(Begun::Entered) => {
                 self.tree.begin(id, path, Begun::Entered);
                 Ok(Told::Now(None))
             }
-            Ok(true) => {
+            Ok(begun) => {
                 let parent_path = path.split().map(|(parent, _)| parent).unwrap_or_default();
-                self.tree.begin(id, path, Begun::Made);
+                self.tree.begin(id, path, begun);
                 // It waits for itself, so that its end cannot be told before its beginning is durable.
                 self.tree.wait_for_one(Some(id));
                 self.group.add_made(id, Some(id), parent_path);
@@ -75,13 +76,12 @@ impl<D: Dir + 'static> Sink<D> {
         }
     }
 
-    /// Whether it is ours to finish: it had to be made, or an interrupted transfer left it unfinished. False if it was there, under exactly
-    /// this name, and can be entered.
-    fn make_directory(&mut self, path: &RelPath) -> Attempt<bool> {
+    /// Makes a directory, or enters one that was there under exactly this name.
+    fn make_directory(&mut self, path: &RelPath) -> Attempt<Begun> {
         let (_, parent_path, name) = self.place_of(path)?;
         let made = self.dirs.get(&parent_path).and_then(|dir| dir.create_dir(&name));
         match made {
-            Ok(()) => return Ok(true),
+            Ok(()) => return Ok(Begun::Made),
             Err(error) if error.fault() == Fault::Exists => {}
             Err(error) => return Err(self.refuse(error, path)),
         }
@@ -98,19 +98,20 @@ impl<D: Dir + 'static> Sink<D> {
         }
         // Opened now, so that a directory nobody may enter fails by itself and not once for each file in it.
         match self.dirs.get(path).map(drop) {
-            Ok(()) => Ok(is_unfinished),
+            Ok(()) => Ok(if is_unfinished { Begun::Unfinished } else { Begun::Entered }),
             Err(error) => Err(self.refuse(error, path)),
         }
     }
 
     /// The directory an item belongs in and its name there, if both are possible.
     pub(super) fn place_of(&mut self, path: &RelPath) -> Attempt<(Parent, RelPath, Name)> {
-        let Some((parent_path, name)) = path.split() else {
+        let Some(name) = path.name() else {
             return Err(Refusal::Fatal(breach("an item without a name")));
         };
         let Ok(parent) = self.tree.innermost() else {
             return Err(Refusal::Entry(Failure::new(Reason::NoDirectory, "")));
         };
+        let parent_path = self.tree.path(parent);
         match name.unfit(System::HERE) {
             Some(unfit) => Err(Refusal::Entry(Failure::new(Reason::NameUnfit, unfit.to_string()))),
             None => Ok((parent, parent_path, name)),

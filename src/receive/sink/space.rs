@@ -7,6 +7,7 @@ use crate::error::{Error, Kind};
 use crate::proto::path::RelPath;
 use crate::term::human;
 
+use super::tree::Parent;
 use super::{Attempt, Refusal, Sink};
 
 /// What is still to come, on the file system of the output directory.
@@ -40,11 +41,12 @@ impl Space {
 }
 
 impl<D: Dir + 'static> Sink<D> {
-    /// So many bytes of a file in `dir` are going to be written. Returns how many of them were counted.
-    pub(super) fn promise(&mut self, dir: &RelPath, bytes: u64) -> Attempt<u64> {
+    /// So many bytes of a file in `parent` are going to be written. Returns how many of them were counted.
+    pub(super) fn promise(&mut self, parent: Parent, bytes: u64) -> Attempt<u64> {
         let root = RelPath::root();
         let mut system = |path: &RelPath| self.dirs.get(path).map(|dir| dir.file_system().id).ok();
-        let is_here = bytes > 0 && system(dir) == system(&root);
+        // What this session made is not opened before something comes for it.
+        let is_here = bytes > 0 && system(&self.tree.stands_in(parent)) == system(&root);
         if !is_here || !self.space.promised(bytes) {
             return Ok(if is_here { bytes } else { 0 });
         }

@@ -41,6 +41,8 @@ pub(super) struct Ready {
 #[derive(Debug)]
 struct Node {
     path: RelPath,
+    // The innermost directory on the way to it that this session did not make.
+    stands_in: RelPath,
     parent: Parent,
     begun: Begun,
     /// What is in it, or the directory itself, without an outcome.
@@ -51,8 +53,10 @@ struct Node {
 /// What came of the beginning of a directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Begun {
-    /// It was made.
+    /// It was made, so there was nothing in it.
     Made,
+    /// An interrupted transfer had made it, and left it unfinished.
+    Unfinished,
     /// It existed and was entered.
     Entered,
     /// Neither was possible.
@@ -69,13 +73,29 @@ impl Tree {
         if is_made { Ok(innermost) } else { Err(()) }
     }
 
+    /// Where that is.
+    pub(super) fn path(&self, parent: Parent) -> RelPath {
+        parent.and_then(|id| self.nodes.get(&id)).map(|node| node.path.clone()).unwrap_or_default()
+    }
+
+    /// The innermost directory on the way to it, or it itself, that this session did not make: the others are on the same file system.
+    pub(super) fn stands_in(&self, parent: Parent) -> RelPath {
+        parent.and_then(|id| self.nodes.get(&id)).map(|node| node.stands_in.clone()).unwrap_or_default()
+    }
+
+    /// Whether this session made it: then there was nothing in it.
+    pub(super) fn is_new(&self, parent: Parent) -> bool {
+        parent.and_then(|id| self.nodes.get(&id)).is_some_and(|node| node.begun == Begun::Made)
+    }
+
     /// Begins a directory in the innermost one.
     pub(super) fn begin(&mut self, id: u64, path: RelPath, begun: Begun) {
         let parent = self.open.last().copied();
         if !matches!(begun, Begun::Failed(_)) {
             self.wait_for_one(parent);
         }
-        self.nodes.insert(id, Node { path, parent, begun, pending: 0, end: None });
+        let stands_in = if begun == Begun::Made { self.stands_in(parent) } else { path.clone() };
+        self.nodes.insert(id, Node { path, stands_in, parent, begun, pending: 0, end: None });
         self.open.push(id);
     }
 
@@ -116,7 +136,7 @@ impl Tree {
                 return;
             };
             let Some(node) = self.nodes.remove(&id) else { return };
-            let meta = (node.begun == Begun::Made).then_some(meta);
+            let meta = matches!(node.begun, Begun::Made | Begun::Unfinished).then_some(meta);
             ready.push(Ready { entry, path: node.path, meta });
             if let Some(parent) = node.parent.and_then(|id| self.nodes.get_mut(&id)) {
                 parent.pending -= 1;

@@ -320,3 +320,41 @@ fn a_broken_disk_is_told_of_when_a_file_is_put_away() {
     let error = feeder.sink.put_away(entries[0]).unwrap_err();
     assert_eq!(error.kind(), crate::error::Kind::Disk);
 }
+
+/// A directory that was just made is not looked into for every file that comes into it.
+#[test]
+fn what_somebody_puts_into_a_directory_of_ours_meanwhile_stays() {
+    for on_conflict in [OnConflict::Skip, OnConflict::Overwrite, OnConflict::Rename] {
+        let disk = MemoryDisk::new();
+        let mut feeder = Feeder::with(disk.clone(), rules(on_conflict));
+        feeder.dir("d");
+        let inside = disk.root().open_dir(&Name::new(b"d").unwrap()).unwrap();
+        inside.create_file(&Name::new(b"f").unwrap()).unwrap().write_at(b"theirs", 0).unwrap();
+        let entry = feeder.send("f", b"ours");
+        let other = feeder.send("g", b"ours");
+        feeder.end();
+        feeder.commit();
+        assert_eq!(feeder.failed(entry), Reason::Exists);
+        assert_eq!(feeder.outcome(other), Some(None));
+        assert!(disk.contents(&path("d/f")).unwrap() == b"theirs");
+        assert_eq!(feeder.tree(), ["d", "d/f", "d/g"]);
+    }
+}
+
+/// What came in one piece has its hash, and nothing is added to it.
+#[test]
+fn a_file_that_came_in_one_piece_takes_no_other() {
+    for again in [0, 1] {
+        let mut feeder = Feeder::new(MemoryDisk::new());
+        let entry = feeder.file("f", 4);
+        feeder.write(entry, 0, b"once").unwrap();
+        let error = feeder.write(entry, again, &b"once"[usize::try_from(again).unwrap()..]).unwrap_err();
+        assert_eq!(error.kind(), Kind::Protocol, "{error}");
+    }
+    let mut feeder = Feeder::new(MemoryDisk::new());
+    let entry = feeder.file("f", 4);
+    feeder.write(entry, 0, b"once").unwrap();
+    feeder.finish(entry, b"else").unwrap();
+    assert_eq!(feeder.failed(entry), Reason::Corrupt);
+    assert!(feeder.tree().is_empty());
+}

@@ -1,7 +1,5 @@
 //! Requests over pipes of a few bytes.
 
-use futures_util::SinkExt;
-
 use super::*;
 use crate::relay::stage::{Stage, binary, expect_binary};
 

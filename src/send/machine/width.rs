@@ -27,8 +27,7 @@ pub struct Width {
     target: u8,
     /// Those beside the first.
     lanes: Vec<Stage>,
-    /// Whether anything may be opened.
-    may: bool,
+    consent: Consent,
     steps: VecDeque<Step>,
     phase: Phase,
     /// What there was before the last change: how many lanes, and what they brought, in bytes a second.
@@ -87,6 +86,18 @@ impl Stage {
     }
 }
 
+/// What the receiver says to what is offered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Consent {
+    /// Nothing yet. Lanes that were asked for ahead of its answer are looked for until this time.
+    Awaited {
+        until_ms: Option<u64>,
+    },
+    /// Nothing, for so long that it is a person who thinks: nothing is done ahead any more.
+    Late,
+    Given,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {
     More,
@@ -120,7 +131,7 @@ impl Width {
             is_fixed: lanes.is_some(),
             target: lanes.unwrap_or(1),
             lanes: vec![Stage::Free; usize::from(LANES_MAX) - 1],
-            may: false,
+            consent: Consent::Awaited { until_ms: None },
             steps: VecDeque::new(),
             phase: Phase::Resting { until_ms: u64::MAX },
             before: None,
@@ -138,20 +149,27 @@ impl Width {
         self.steps.pop_front()
     }
 
+    /// So many bytes are offered by now. Where that is much, and the receiver at least `answer_ms` away, its answer takes as long as a lane takes to
+    /// come: so lanes are asked for ahead of it. A machine answers at once; when a person is asked, they are let go of before long.
+    pub fn offered(&mut self, now_ms: u64, answer_ms: u64, bytes: u64) {
+        let Consent::Awaited { until_ms } = &mut self.consent else { return };
+        let target = if self.is_fixed && answer_ms >= FAR_MS { self.target } else { begin(answer_ms, bytes) };
+        if target > 1 && self.limit.is_none() {
+            until_ms.get_or_insert(now_ms + AHEAD_MS.max(2 * answer_ms));
+            self.target = target;
+            self.fill(now_ms);
+        }
+    }
+
     /// The receiver has accepted. `answer_ms`: how long a word to it and its answer take, without what people think. `left`: what there is to
     /// send, as far as it is known.
     pub fn accepted(&mut self, now_ms: u64, answer_ms: u64, left: Option<u64>) {
-        self.may = true;
+        self.consent = Consent::Given;
         let is_far = answer_ms >= FAR_MS;
         if !self.is_fixed {
-            let bytes = left.unwrap_or(0);
-            self.target = match bytes {
-                // What one lane cannot do is seen before more are dialled for what nobody may use.
-                _ if self.limit.is_some() => 1,
-                LARGE_BYTES.. if is_far => BEGIN_LARGE,
-                MEDIUM_BYTES.. if is_far => BEGIN_MEDIUM,
-                _ => 1,
-            };
+            // What one lane cannot do is seen before more are dialled for what nobody may use.
+            let wanted = if self.limit.is_some() { 1 } else { begin(answer_ms, left.unwrap_or(0)) };
+            self.target = self.target.max(wanted);
             // Where the answer is quick one connection does well, mostly.
             self.settle(now_ms, if is_far { SETTLE_MS } else { NEAR_MS });
         }
@@ -201,8 +219,14 @@ impl Width {
 
     /// To be called several times a second, while the first lane has a connection.
     pub fn tick(&mut self, now_ms: u64, sample: Sample) {
-        if !self.may {
-            return;
+        match self.consent {
+            Consent::Given => {}
+            Consent::Awaited { until_ms: Some(until_ms) } if now_ms >= until_ms => {
+                self.consent = Consent::Late;
+                self.let_go_of_all();
+                return;
+            }
+            Consent::Awaited { .. } | Consent::Late => return,
         }
         self.hold(now_ms);
         if !self.is_fixed {
@@ -344,6 +368,15 @@ impl Width {
         }
     }
 
+    /// None beside the first, for now.
+    fn let_go_of_all(&mut self) {
+        let target = std::mem::replace(&mut self.target, 1);
+        self.trim();
+        if self.is_fixed {
+            self.target = target;
+        }
+    }
+
     /// Lets go of what is too much: first of what is still looked for.
     fn trim(&mut self) {
         let many = (self.there() + 1).saturating_sub(usize::from(self.target));
@@ -367,6 +400,16 @@ impl Width {
     }
 }
 
+/// With how many lanes a transfer of so many bytes begins, to somebody so far away.
+fn begin(answer_ms: u64, bytes: u64) -> u8 {
+    match bytes {
+        _ if answer_ms < FAR_MS => 1,
+        LARGE_BYTES.. => BEGIN_LARGE,
+        MEDIUM_BYTES.. => BEGIN_MEDIUM,
+        _ => 1,
+    }
+}
+
 /// Who answers later than this is far away.
 const FAR_MS: u64 = 20;
 
@@ -375,6 +418,10 @@ const MEDIUM_BYTES: u64 = 4 << 20;
 const LARGE_BYTES: u64 = 32 << 20;
 const BEGIN_MEDIUM: u8 = 4;
 const BEGIN_LARGE: u8 = 8;
+
+/// How long a machine takes to answer at most, if it does not take longer to reach: its answer is looked at again after that. And so long only
+/// do seats at the relay wait for a person.
+const AHEAD_MS: u64 = 1000;
 
 /// How long what was changed takes to show: a few round trips in which a new connection finds its pace.
 const SETTLE_MS: u64 = 300;

@@ -6,16 +6,23 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct Exposition {
     /// Name and type, in order.
     families: Vec<(String, String)>,
-    /// Values by name and labels, as written.
-    samples: BTreeMap<String, f64>,
-    labels: BTreeMap<String, Vec<(String, String)>>,
+    /// Values by name and labels, all as written.
+    samples: BTreeMap<String, String>,
+    labels: Vec<(String, String)>,
+}
+
+/// One line: its name without the family's, its labels, its value.
+struct Sample {
+    suffix: String,
+    labels: Vec<(String, String)>,
+    value: String,
 }
 
 impl Exposition {
     /// Reads all of it, or panics with the line that breaks a rule.
     pub fn parse(text: &str) -> Exposition {
         assert!(text.ends_with('\n') && text.is_ascii(), "{text}");
-        let mut read = Exposition { families: Vec::new(), samples: BTreeMap::new(), labels: BTreeMap::new() };
+        let mut read = Exposition { families: Vec::new(), samples: BTreeMap::new(), labels: Vec::new() };
         let mut lines = text.lines().peekable();
         while let Some(line) = lines.next() {
             let (name, help) =
@@ -41,11 +48,10 @@ impl Exposition {
         read
     }
 
-    /// One line: its name without the family's, its labels, its value.
-    fn sample(&mut self, line: &str, family: &str, kind: &str) -> (String, Vec<(String, String)>, f64) {
+    fn sample(&mut self, line: &str, family: &str, kind: &str) -> Sample {
         let (series, value) = line.rsplit_once(' ').expect(line);
         assert!(!value.starts_with('+') && !value.contains(['e', 'N', 'i']), "{line}");
-        let value: f64 = value.parse().expect(line);
+        let number: f64 = value.parse().expect(line);
         let (name, labels) = match series.split_once('{') {
             Some((name, labels)) => (name, labels.strip_suffix('}').expect(line)),
             None => (series, ""),
@@ -53,7 +59,7 @@ impl Exposition {
         let suffix = name.strip_prefix(family).expect(line);
         let suffixes: &[&str] = if kind == "histogram" { &["_bucket", "_sum", "_count"] } else { &[""] };
         assert!(suffixes.contains(&suffix), "{line}");
-        assert!(kind == "gauge" || value >= 0.0, "{line}");
+        assert!(kind == "gauge" || number >= 0.0, "{line}");
         let labels: Vec<(String, String)> = labels
             .split(',')
             .filter(|label| !label.is_empty())
@@ -64,13 +70,13 @@ impl Exposition {
                 (label.to_owned(), value.to_owned())
             })
             .collect();
-        assert!(self.samples.insert(series.to_owned(), value).is_none(), "twice: {series}");
-        self.labels.insert(series.to_owned(), labels.clone());
-        (suffix.to_owned(), labels, value)
+        assert!(self.samples.insert(series.to_owned(), value.to_owned()).is_none(), "twice: {series}");
+        self.labels.extend(labels.iter().cloned());
+        Sample { suffix: suffix.to_owned(), labels, value: value.to_owned() }
     }
 
-    pub fn value(&self, sample: &str) -> f64 {
-        *self.samples.get(sample).unwrap_or_else(|| panic!("no {sample}"))
+    pub fn value(&self, sample: &str) -> &str {
+        self.samples.get(sample).unwrap_or_else(|| panic!("no {sample}"))
     }
 
     /// Every name with its type, in order.
@@ -80,24 +86,26 @@ impl Exposition {
 
     /// Every value that a label has anywhere.
     pub fn label_values(&self, label: &str) -> BTreeSet<&str> {
-        let all = self.labels.values().flatten();
-        all.filter(|(name, _)| name == label).map(|(_, value)| value.as_str()).collect()
+        self.labels.iter().filter(|(name, _)| name == label).map(|(_, value)| value.as_str()).collect()
     }
 }
 
 /// Buckets grow, in their bounds and in what they count; the last is everything.
-fn check_histogram(name: &str, samples: &[(String, Vec<(String, String)>, f64)]) {
+fn check_histogram(name: &str, samples: &[Sample]) {
     let (buckets, rest) = samples.split_at(samples.len() - 2);
-    let mut last = (f64::NEG_INFINITY, 0.0);
-    for (suffix, labels, count) in buckets {
-        assert_eq!((suffix.as_str(), labels.len(), labels[0].0.as_str()), ("_bucket", 1, "le"), "{name}");
-        let bound: f64 = labels[0].1.parse().unwrap();
-        assert!(bound > last.0 && *count >= last.1, "{name}");
-        last = (bound, *count);
+    let [sum, count] = rest else { panic!("{name}") };
+    assert_eq!([sum.suffix.as_str(), count.suffix.as_str()], ["_sum", "_count"], "{name}");
+    let mut last = (f64::NEG_INFINITY, 0);
+    for bucket in buckets {
+        let [(label, bound)] = bucket.labels.as_slice() else { panic!("{name}") };
+        assert_eq!((bucket.suffix.as_str(), label.as_str()), ("_bucket", "le"), "{name}");
+        let now: (f64, u64) = (bound.parse().unwrap(), bucket.value.parse().unwrap());
+        assert!(now.0 > last.0 && now.1 >= last.1, "{name}");
+        last = now;
     }
-    assert_eq!(last.0, f64::INFINITY, "{name}");
-    assert_eq!((rest[0].0.as_str(), rest[1].0.as_str()), ("_sum", "_count"), "{name}");
-    assert_eq!(rest[1].2, last.1, "{name}");
+    let everything = buckets.last().unwrap();
+    assert_eq!(everything.labels[0].1, "+Inf", "{name}");
+    assert_eq!(everything.value, count.value, "{name}");
 }
 
 fn is_name(text: &str, metric: bool) -> bool {

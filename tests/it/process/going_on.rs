@@ -54,11 +54,13 @@ fn a_sender_at_a_relay_goes_on_with_its_code() {
     let line = printed(&mut first);
     assert!(line.contains(&code) && !line.contains('\u{202e}'), "{line}");
     kill(first);
-    let receiver = Program::start(p2pc("receive").args(["--yes", &code, "--out"]).arg(&out));
     // What must not reach a terminal is escaped as bash and zsh read it.
     let script = format!("exec bash -c '{}'", line.replace('\'', r"'\''"));
-    Program::start(typed(&script).current_dir(dir.path())).exits(0);
-    receiver.exits(0);
+    let mut second = Program::start(typed(&script).current_dir(dir.path()));
+    // A receiver that met what the first one has said, and not yet that it is gone, would have to take the code for wrong.
+    second.says("Waiting");
+    Program::start(p2pc("receive").args(["--yes", &code, "--out"]).arg(&out)).exits(0);
+    second.exits(0);
     assert_eq!(names(&out), ["it's \u{202e} here"]);
 }
 

@@ -31,6 +31,7 @@ mod output;
 mod pipes;
 mod privacy;
 mod program;
+mod proxied;
 mod records;
 mod relays;
 mod scene;
@@ -38,6 +39,7 @@ mod scene;
 mod service;
 mod silence;
 mod tls;
+mod tokens;
 mod trees;
 mod wire;
 

@@ -35,7 +35,9 @@ pub fn typed(line: &str) -> Command {
 fn prepared(line: &[&str], stdin: Stdio) -> Command {
     let mut command = Command::new("setsid");
     command.args(line).stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
-    for name in ["P2PC_CODE", "P2PC_RELAY", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
+    for name in
+        ["P2PC_CODE", "P2PC_RELAY", "P2PC_TOKEN", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"]
+    {
         command.env_remove(name);
     }
     command

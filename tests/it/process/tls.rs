@@ -76,7 +76,7 @@ fn tls_where_there_is_none_is_said_and_never_left_out() {
 
 #[test]
 fn a_relay_without_its_certificate_does_not_start() {
-    for (cert, key) in [("missing.pem", None), ("ca.pem", None), ("p256.pem", Some("p384.pem"))] {
+    for (cert, key) in [("missing.pem", None), ("ca.pem", None), ("p256.pem", Some("ed25519.pem"))] {
         let mut command = super::p2pc("relay");
         command.args(["--listen", "127.0.0.1:0", "--cert", &vector(cert)]);
         if let Some(key) = key {

@@ -141,13 +141,72 @@ fn a_relay_that_refuses_is_left_alone_for_a_while() {
     assert!(width.poll().is_some());
 }
 
+fn opens(width: &mut Width) -> usize {
+    std::iter::from_fn(|| width.poll()).filter(|step| matches!(step, Step::Open(_))).count()
+}
+
 #[test]
-fn nothing_is_asked_for_before_the_receiver_has_accepted() {
-    for lanes in [None, Some(16)] {
-        let mut width = Width::new(lanes, None);
+fn nothing_is_asked_for_before_something_large_is_offered_to_far_away() {
+    for (lanes, limit, answer_ms, bytes) in [
+        (None, None, 100, 1 << 20),
+        (None, None, 5, 1 << 30),
+        (Some(16), None, 5, 1 << 30),
+        (None, Some(1 << 20), 100, 1 << 30),
+        (Some(1), None, 100, 1 << 30),
+    ] {
+        let mut width = Width::new(lanes, limit);
+        width.offered(0, answer_ms, bytes);
         width.tick(0, Sample { taken: 0, waits: true, left: None });
-        assert_eq!(width.poll(), None);
+        assert_eq!(width.poll(), None, "{lanes:?} {limit:?} {answer_ms} {bytes}");
     }
+}
+
+#[test]
+fn what_was_asked_for_ahead_of_the_answer_is_what_there_is_at_first() {
+    for (lanes, count) in [(None, 8), (Some(16), 16)] {
+        let mut width = Width::new(lanes, None);
+        width.offered(0, 50, 64 << 20);
+        assert_eq!(opens(&mut width), count - 1);
+        // More is found while it waits.
+        width.offered(10, 50, 1 << 40);
+        (1..=3).for_each(|lane| width.came(lane, 80));
+        width.accepted(100, 100, Some(1 << 40));
+        assert_eq!(opens(&mut width), 0);
+        width.tick(5000, Sample::default());
+        assert!(!matches!(width.poll(), Some(Step::Stop(_))));
+    }
+}
+
+#[test]
+fn a_person_who_thinks_has_no_lanes_wait_and_no_say_in_how_many_there_are() {
+    for thinks_ms in [AHEAD_MS, 60_000, 3_600_000] {
+        let mut width = Width::new(None, None);
+        width.offered(0, 50, 64 << 20);
+        assert_eq!(opens(&mut width), 7);
+        (1..=2).for_each(|lane| width.came(lane, 80));
+        let mut steps = Vec::new();
+        for now_ms in (100..=thinks_ms).step_by(100) {
+            width.tick(now_ms, Sample { taken: 0, waits: false, left: None });
+            while let Some(step) = width.poll() {
+                let (Step::Stop(lane) | Step::Retire(lane)) = step else { panic!("{step:?} at {now_ms}") };
+                width.gone(lane, now_ms);
+                steps.push((step, now_ms));
+            }
+        }
+        assert_eq!(steps.len(), 7, "each once");
+        assert!(steps.iter().all(|(_, at_ms)| *at_ms == AHEAD_MS), "{steps:?}");
+        width.offered(thinks_ms, 50, 1 << 40);
+        assert_eq!(width.poll(), None);
+        // That nothing came meanwhile says nothing of the lanes.
+        width.accepted(thinks_ms, 100, Some(64 << 20));
+        assert_eq!(opens(&mut width), 7, "as if it had answered at once");
+        assert_eq!((width.failures, width.asks_at_ms, width.before), (0, 0, None));
+    }
+    // And who is near is near, however long that takes.
+    let mut width = Width::new(None, None);
+    width.offered(0, 3, 64 << 20);
+    width.accepted(60_000, 6, Some(64 << 20));
+    assert_eq!(width.poll(), None);
 }
 
 #[test]
