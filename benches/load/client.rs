@@ -71,7 +71,8 @@ pub fn message(payload_bytes: usize) -> Vec<u8> {
         }
     }
     frame.extend_from_slice(&MASK);
-    frame.extend((0..payload_bytes).map(|at| (at % 251) as u8 ^ MASK[at % 4]));
+    let plain = (0..=250_u8).cycle().take(payload_bytes);
+    frame.extend(plain.zip(MASK.iter().cycle()).map(|(byte, mask)| byte ^ mask));
     frame
 }
 

@@ -248,9 +248,9 @@ async fn hear_small(line: &mut Line, space: &mut [u8; SMALL]) -> io::Result<()> 
     Ok(())
 }
 
-/// The time below which this part of sorted times lies, in milliseconds.
-pub fn quantile(sorted: &[Duration], part: f64) -> f64 {
-    let at = ((sorted.len() as f64 - 1.0) * part).max(0.0).round() as usize;
+/// The time within which so many of a hundred were done, in milliseconds.
+pub fn percentile(sorted: &[Duration], percent: usize) -> f64 {
+    let at = sorted.len().saturating_sub(1) * percent / 100;
     sorted.get(at).map_or(f64::NAN, |time| time.as_secs_f64() * 1e3)
 }
 

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::client::Dial;
-use super::crowd::{Crowd, Probe, quantile};
+use super::crowd::{Crowd, Probe, percentile};
 use super::server::Server;
 
 /// Where the relay is, and how one speaks with it.
@@ -99,7 +99,7 @@ pub fn moving(setting: &Setting, sessions: usize, time: Duration) -> io::Result<
     speaking.are_well()?;
     let memory_kib = server.peak_kib()?;
     let [small_ms, direct_ms] =
-        times.map(|times| times.flatten().map(|times| [quantile(&times, 0.5), quantile(&times, 0.99)]));
+        times.map(|times| times.flatten().map(|times| [percentile(&times, 50), percentile(&times, 99)]));
     Ok(Moving {
         sessions: sessions as f64,
         memory_kib,

@@ -13,11 +13,14 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts one on a port of the system's choice, with no limits by address: all its clients have the same. `cert`: with TLS.
+    /// Starts one on a port of the system's choice, with no limits of its own: what the machine can do is looked for. `cert`: with TLS.
     pub fn start(program: &Path, cert: Option<&Path>) -> io::Result<Server> {
         let mut command = Command::new(program);
-        command.args(["relay", "--listen", "127.0.0.1:0", "--quiet", "--max-connections", "60000"]);
+        command.args(["relay", "--listen", "127.0.0.1:0", "--quiet"]);
         command.args(["--address-connections", "0", "--address-joins", "0", "--address-rooms", "0"]);
+        for limit in ["--max-connections", "--max-waiting", "--max-sessions", "--max-rooms"] {
+            command.args([limit, "1000000"]);
+        }
         if let Some(cert) = cert {
             command.arg("--cert").arg(cert);
         }

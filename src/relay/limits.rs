@@ -170,9 +170,9 @@ pub const ACCEPT_PAUSE_MS: u64 = 100;
 pub const REST_MAX_MS: u64 = 5_000;
 
 /// How many buffers one task moves before it lets others run. Where more pairs move all they can than there are processors, everybody else waits
-/// for half a megabyte of each: with 32, a small message beside 200 pairs took 440 ms, with 4 it takes 80 ms. Buffers that stay in the cache
-/// are cheaper, so fewer moves cost: of 2.0 GB a processor second with 32 some 1.6 are left with 4.
-pub const MOVES_MAX: usize = 8;
+/// for so much of each: half of all small messages beside 1000 such pairs took 450 ms with 8, and take 40 ms with 2. It costs something, as buffers
+/// that are still in the cache are cheaper: 2.1 GB a processor second instead of 2.5.
+pub const MOVES_MAX: usize = 2;
 
 const _: () = assert!(PING_MS < YIELD_MS && YIELD_MS < DEAD_MS);
 // Two signs of life of a client and some seconds; a seat that is closed in any case need not yield.

@@ -52,9 +52,10 @@ pub fn withstands(options: &[&str], acts: u64, attack: impl Fn(&Siege, u8) + Syn
         siege.wait_for(acts);
         honest.rate()
     });
+    let grown = relay.program.peak_memory().unwrap() - memory;
+    println!("{during:.0} instead of {before:.0} bytes a second, {grown} bytes more memory");
     assert!(during > before / 2.0, "{during} instead of {before} bytes a second");
     honest.heard.are_well().unwrap();
-    let grown = relay.program.peak_memory().unwrap() - memory;
     assert!(grown < MEMORY_MAX, "it took {grown} bytes more");
     // Its attackers have gone, and it is as it was.
     siege.kept.lock().unwrap().clear();
