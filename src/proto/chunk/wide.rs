@@ -11,6 +11,7 @@
 //! ```
 
 #![allow(clippy::inline_always, reason = "vectors pass in registers only where everything is one function")]
+#![cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "there only the tests run it"))]
 #![allow(clippy::many_single_char_names, reason = "sixteen vectors of no other name than their place")]
 
 use blake3::hazmat::{Mode, merge_subtrees_non_root};
@@ -58,7 +59,6 @@ pub(super) fn halves(_pair: &[u8; PAIR_BYTES], _offset: u64) -> Option<[Value; 2
     None
 }
 
-#[cfg(any(test, target_arch = "x86_64"))]
 fn halves_with<S: Simd>(simd: S, pair: &[u8; PAIR_BYTES], offset: u64) -> [Value; 2] {
     let groups = pair.as_chunks().0.as_chunks().0.as_chunks().0;
     let words = subtrees(simd, groups, offset / CHUNK_BYTES).map(<[u32; LANES]>::from);
