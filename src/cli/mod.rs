@@ -122,13 +122,27 @@ fn relay(args: &RelayArgs) -> Result<u8> {
             let _ = write_stdout(&messages::listening(*address, tls));
         }
         manager.ready();
+        // The relay is asked only once the manager was told: one that nobody is at is done with its end in no time.
+        let (gently, firmly) = (Cancel::new(), Cancel::new());
         let told = async {
-            or(drain.cancelled(), cancel.cancelled()).await;
+            let may_drain = async {
+                drain.cancelled().await;
+                true
+            };
+            let at_once = async {
+                cancel.cancelled().await;
+                false
+            };
+            let drains = or(at_once, may_drain).await;
             manager.stopping(patience.saturating_add(SEEING_OFF));
+            if drains {
+                gently.cancel();
+                cancel.cancelled().await;
+            }
+            firmly.cancel();
             future::pending().await
         };
-        // What is told goes first: a relay that nobody uses ends the moment it is asked to.
-        or(or(told, reloading), relay.run_draining(drain.clone(), cancel.clone())).await
+        or(or(told, reloading), relay.run_draining(gently.clone(), firmly.clone())).await
     })?;
     Ok(watch.exit_status().unwrap_or(0))
 }
