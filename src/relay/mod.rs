@@ -8,6 +8,8 @@
 //!                        └─▶ session: wait, pair, forward, see off
 //! ```
 //!
+//! Before the door stands the porter, with the `gate` (pure: who is here, and what each address asks for).
+//!
 //! The switchboard decides, the session moves bytes; they meet only on a connection's desk. A running pair is one task
 //! that owns both sockets.
 

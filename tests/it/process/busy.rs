@@ -1,7 +1,16 @@
 //! A relay at its limits, as people meet it: they wait for as long as it says, or learn why they need not.
 
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+
+use rustix::process::Signal;
+
 use super::program::{Program, p2pc, typed};
-use super::{CODE, Relay, small_file};
+use super::scene::{Halfway, Scene};
+use super::{BACK, CODE, LOST, Relay, small_file};
 
 /// A code for another room than that of the others.
 const OTHER: &str = "59324-acid-crane-otter";
@@ -77,12 +86,99 @@ fn without_lanes_beside_the_first_a_transfer_goes_on_with_one() {
     relay.carries(&mut send, &dir.path().join("out"), 0);
 }
 
+/// Gives everybody who comes the same answer, for as long as it lives.
+struct Refusing {
+    address: SocketAddr,
+    stops: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Refusing {
+    fn at(address: &str, answer: &'static str) -> Refusing {
+        let listener = TcpListener::bind(address).unwrap();
+        let address = listener.local_addr().unwrap();
+        let stops = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stops);
+        let thread = std::thread::spawn(move || {
+            for connection in listener.incoming() {
+                if stopped.load(Ordering::SeqCst) {
+                    return;
+                }
+                // One of the programs may be ending.
+                let _ = connection.and_then(|mut connection| {
+                    let mut request = [0; 4096];
+                    connection.read(&mut request)?;
+                    connection.write_all(answer.as_bytes())
+                });
+            }
+        });
+        Refusing { address, stops, thread: Some(thread) }
+    }
+
+    fn url(&self) -> String {
+        format!("ws://{}", self.address)
+    }
+}
+
+impl Drop for Refusing {
+    fn drop(&mut self) {
+        self.stops.store(true, Ordering::SeqCst);
+        let _ = TcpStream::connect(self.address);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+#[test]
+fn two_that_lost_each_other_come_again_when_a_full_relay_says() {
+    let scene = Scene::with_file(4 << 20);
+    let Halfway { line, mut sender, mut receiver } = scene.halfway(1 << 20);
+    let address = scene.relay.address().to_string();
+    scene.relay.program.signal(Signal::KILL);
+    let full = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 5\r\n\r\nfull\n";
+    let Scene { dir, relay, source, out } = scene;
+    relay.program.was_killed();
+    let refusing = Refusing::at(&address, full);
+    line.release();
+    for side in [&mut sender, &mut receiver] {
+        side.says(LOST);
+        let said = side.says("trying again in 2 s");
+        assert!(said.contains("503: full"), "{said}");
+    }
+    drop(refusing);
+    let scene = Scene { dir, relay: Relay::with(&["--listen", &address]), source, out };
+    for side in [&mut sender, &mut receiver] {
+        side.says(BACK);
+    }
+    sender.exits(0);
+    receiver.exits(0);
+    scene.is_equal();
+}
+
+#[test]
+fn who_lacks_a_token_gives_up_at_once_and_hears_how_to_show_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let refusing = Refusing::at("127.0.0.1:0", "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n");
+    let mut command = p2pc("send");
+    command.args(["--relay", &refusing.url(), "--code", CODE]).arg(small_file(dir.path()));
+    let said = Program::start(&mut command).exits(5).stderr;
+    assert!(said.contains("401") && said.contains("--token") && said.contains("P2PC_TOKEN"), "{said}");
+}
+
+#[test]
+fn a_refusal_that_says_nothing_of_coming_again_is_final() {
+    let dir = tempfile::tempdir().unwrap();
+    let refusing = Refusing::at("127.0.0.1:0", "HTTP/1.1 429 Too Many\r\nContent-Length: 0\r\n\r\n");
+    let mut command = p2pc("send");
+    command.args(["--relay", &refusing.url(), "--code", CODE]).arg(small_file(dir.path()));
+    let said = Program::start(&mut command).exits(5).stderr;
+    assert!(said.contains("cannot take us now"), "{said}");
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn near_the_limit_of_descriptors_new_ones_are_refused_and_old_ones_stay() {
-    use std::io::{Read, Write};
-    use std::net::TcpStream;
-
     let dir = tempfile::tempdir().unwrap();
     // 64 stay free, 64 are for those who are told so, 33 are the relay's own.
     let mut program = Program::start(&mut typed("ulimit -n 201 && exec p2pc relay --listen 127.0.0.1:0"));
