@@ -127,7 +127,8 @@ fn relay(args: &RelayArgs) -> Result<u8> {
             manager.stopping(patience.saturating_add(SEEING_OFF));
             future::pending().await
         };
-        or(relay.run_draining(drain.clone(), cancel.clone()), or(told, reloading)).await
+        // Who is told comes first: a relay that nobody is at is done with its end in no time.
+        or(or(told, reloading), relay.run_draining(drain.clone(), cancel.clone())).await
     })?;
     Ok(watch.exit_status().unwrap_or(0))
 }

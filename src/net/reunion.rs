@@ -136,7 +136,7 @@ impl<'p> Reunion<'p> {
             let connection = match self.pairing.seats.seat(request.clone()).await {
                 Ok(connection) => connection,
                 Err(error) => {
-                    if let Some(again) = self.turned_away(error, hindrance)? {
+                    if let Some(again) = hindrance.turned_away(error)? {
                         self.pairing.handler.event(Event::RelayBusy { what: hindrance.last(), again });
                         Timer::after(again).await;
                     }
@@ -150,19 +150,6 @@ impl<'p> Reunion<'p> {
             }
             pause.after(began.elapsed());
         }
-    }
-
-    /// The relay gave no seat. Returns how long it wants us to stay away.
-    ///
-    /// # Errors
-    /// It wants a token, and will want it again.
-    fn turned_away(&self, error: DialError, hindrance: &Hindrance) -> Result<Option<Duration>> {
-        if error.wants_token() {
-            return Err(error.into());
-        }
-        let again = error.again().map(stretched).transpose()?;
-        hindrance.note(&Error::from(error));
-        Ok(again)
     }
 
     /// One connection in the lane's room. The inner error is why nobody was found, where there is more to say than that nobody came.
@@ -212,7 +199,7 @@ impl<'p> Reunion<'p> {
             let connection = match self.pairing.dial(false).await {
                 Ok(connection) => connection,
                 Err(error) => {
-                    if let Some(again) = self.turned_away(error, hindrance)? {
+                    if let Some(again) = hindrance.turned_away(error)? {
                         Timer::after(again).await;
                     }
                     continue;
@@ -252,6 +239,19 @@ impl Hindrance {
 
     fn note_if(&self, what: Option<String>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = what;
+    }
+
+    /// The relay gave no seat. Returns how long it wants us to stay away.
+    ///
+    /// # Errors
+    /// It wants a token, and will want it again.
+    fn turned_away(&self, error: DialError) -> Result<Option<Duration>> {
+        if error.wants_token() {
+            return Err(error.into());
+        }
+        let again = error.again().map(stretched).transpose()?;
+        self.note(&Error::from(error));
+        Ok(again)
     }
 
     fn last(&self) -> String {

@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_is_one_too_many_is_told_so_unless_they_are_too_many() {
+    fn whoever_is_one_too_many_istold_so_unless_they_are_too_many() {
         let porter = porter(1, 9);
         let stays = porter.receive(ANNA).unwrap();
         let told: Vec<_> = (0..TURNED_AWAY_MAX).map(|_| porter.receive(BEN).unwrap()).collect();
@@ -190,8 +190,8 @@ mod tests {
     fn one_address_does_not_take_the_places_of_others() {
         let porter = porter(3, 1);
         let _stays = porter.receive(ANNA).unwrap();
-        let _told: Vec<_> = (0..2).map(|_| porter.receive(ANNA).unwrap()).collect();
-        assert!(_told.iter().all(|arrival| arrival.refusal == Some(Refusal::AddressConnections)));
+        let told: Vec<_> = (0..2).map(|_| porter.receive(ANNA).unwrap()).collect();
+        assert!(told.iter().all(|arrival| arrival.refusal == Some(Refusal::AddressConnections)));
         for _ in 0..2 {
             assert_eq!(porter.receive(BEN).unwrap().refusal, None);
         }

@@ -38,7 +38,7 @@ impl Shelf {
             match own_program().and_then(Binary::read) {
                 Ok(binary) => shelf.put(target, binary),
                 Err(error) => {
-                    tracing::warn!(%error, target, "cannot read this program: it is not handed out")
+                    tracing::warn!(%error, target, "cannot read this program: it is not handed out");
                 }
             }
         }
