@@ -62,11 +62,11 @@ pub fn message(payload_bytes: usize) -> Vec<u8> {
     match payload_bytes {
         0..126 => frame.push(0x80 | payload_bytes.to_le_bytes()[0]),
         126..0x1_0000 => {
-            frame.push(0x80 | 126);
+            frame.push(0xFE);
             frame.extend_from_slice(&payload_bytes.to_be_bytes()[6..]);
         }
         _ => {
-            frame.push(0x80 | 127);
+            frame.push(0xFF);
             frame.extend_from_slice(&payload_bytes.to_be_bytes());
         }
     }

@@ -14,6 +14,9 @@ pub struct Figures {
     pub many: Moving,
 }
 
+/// What a row says of one way.
+type Cell = fn(&Figures) -> String;
+
 /// The page with the table of these figures between its marks.
 pub fn fill(page: &str, measured: &str, plain: &Figures, tls: &Figures) -> Option<String> {
     let (before, rest) = page.split_once(MARK)?;
@@ -24,7 +27,7 @@ pub fn fill(page: &str, measured: &str, plain: &Figures, tls: &Figures) -> Optio
 fn table(measured: &str, plain: &Figures, tls: &Figures) -> String {
     let mut text = format!("{measured}.\n\n| | ws | wss |\n| --- | ---: | ---: |\n");
     let (rooms, sessions) = (count(plain.waiting.rooms), count(plain.many.sessions));
-    let rows: [(String, fn(&Figures) -> String); 13] = [
+    let rows: [(String, Cell); 13] = [
         ("**moving sessions per GiB**".into(), |f| count(GIB_KIB / f.many.kib_per_session)),
         ("**waiting rooms per GiB**".into(), |f| count(GIB_KIB / f.waiting.kib_per_room)),
         (format!("**Mbit/s per core**, {sessions} sessions"), |f| mbit(&f.many)),

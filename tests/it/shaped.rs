@@ -275,7 +275,7 @@ fn hops_before_data(is_tls: bool) -> f64 {
         let stop = Cancel::new();
         let running = relay.run(stop.clone());
         let both = async {
-            let (sent, hops) = future::zip(sending, receiving).await;
+            let (sent, hops) = Box::pin(future::zip(sending, receiving)).await;
             sent.unwrap();
             stop.cancel();
             hops
@@ -328,7 +328,7 @@ fn lanes_after_a_thought(manners: Manners) -> u8 {
         let stop = Cancel::new();
         let running = relay.run(stop.clone());
         let both = async {
-            future::zip(sending, receiving).await.0.unwrap();
+            Box::pin(future::zip(sending, receiving)).await.0.unwrap();
             stop.cancel();
         };
         Box::pin(future::zip(running, both)).await.0.unwrap();

@@ -12,7 +12,7 @@ use super::tls::vector;
 use crate::cutting::Chance;
 use crate::load::client::message;
 use raw::{Raw, frame};
-use siege::withstands;
+use siege::{breathe, withstands};
 
 #[test]
 fn slow_headers() {
@@ -25,7 +25,7 @@ fn slow_headers() {
             if siege.is_over() || several.iter_mut().any(|one| one.socket.write_all(&[byte]).is_err()) {
                 break;
             }
-            siege.breathe(100);
+            breathe(100);
         }
         for one in several {
             siege.count_if(one.status().is_none_or(|status| status == 408));
@@ -94,7 +94,7 @@ fn receivers_that_never_read_and_slow_ones() {
                     let _ = receiver.socket.read(&mut space);
                 }
             }
-            siege.breathe(20);
+            breathe(20);
         }
     });
 }
@@ -111,7 +111,8 @@ fn messages_without_end_and_fragments_of_one_byte() {
         let fragments = [frame(0x02, b"a"), frame(0x00, b"b").repeat(5000), frame(0x80, b"c")].concat();
         // As long as a message can claim to be, of which some comes.
         let endless =
-            [&[0x82, 0xFF, 0x7F, 255, 255, 255, 255, 255, 255, 255, 1, 2, 3, 4][..], &[7; 50_000]].concat();
+            [&[0x82, 0xFF, 0x7F, 255, 255, 255, 255, 255, 255, 255, 1, 2, 3, 4][..], &vec![7; 50_000]]
+                .concat();
         let reading = std::thread::spawn(move || {
             let mut space = vec![0; 1 << 16];
             while receiver.socket.read(&mut space).is_ok_and(|read| read > 0) {}
@@ -152,7 +153,7 @@ fn pings_by_the_thousand_from_one_that_does_not_read() {
                 }
                 // Its own sockets are full: the relay has stopped to listen, and that is all right.
                 Err(error) if error.kind() == std::io::ErrorKind::WouldBlock && sent < 10_000_000 => {
-                    siege.breathe(1)
+                    breathe(1);
                 }
                 _ => return,
             }

@@ -106,19 +106,19 @@ impl Siege {
         self.kept.lock().unwrap().extend(connections);
     }
 
-    /// Attackers are slow, not we: between two of what they do, so many milliseconds.
-    pub fn breathe(&self, ms: u64) {
-        std::thread::sleep(Duration::from_millis(ms));
-    }
-
     fn wait_for(&self, acts: u64) {
         let began = Instant::now();
         while self.acts() < acts {
             assert!(!self.is_over(), "an attacker has failed");
             assert!(began.elapsed() < PATIENCE, "only {} of {acts}", self.acts());
-            self.breathe(5);
+            breathe(5);
         }
     }
+}
+
+/// What is slow on purpose: so many milliseconds between two of an attacker's acts, or two looks at them.
+pub fn breathe(ms: u64) {
+    std::thread::sleep(Duration::from_millis(ms));
 }
 
 /// Whoever ends, ends it for all: nobody shall attack for ever because somebody else has failed.

@@ -1,4 +1,4 @@
-//! nginx or HAProxy as `dist/` configures it, with TLS, in front of relays of a test.
+//! nginx or `HAProxy` as `dist/` configures it, with TLS, in front of relays of a test.
 
 use std::fs;
 use std::net::SocketAddr;

@@ -1,4 +1,4 @@
-//! Several relays behind a real nginx and a real HAProxy of Debian, with the configurations that ship in `dist/`.
+//! Several relays behind a real nginx and a real `HAProxy` of Debian, with the configurations that ship in `dist/`.
 //!
 //! They run where `P2PC_SYSTEM_TESTS=1` says that both are installed (`make test-system` does).
 

@@ -1,4 +1,4 @@
-//! The relay and a WebSocket library that is not ours: `websockets` from PyPI, in an environment that `scripts/system-packages.sh` makes.
+//! The relay and a WebSocket library that is not ours: `websockets` of the Python Package Index, in an environment that `scripts/system-packages.sh` makes.
 //!
 //! It runs where `P2PC_SYSTEM_TESTS=1` says so (`make test-system` does); the cases are in `cases.py`, beside this.
 
