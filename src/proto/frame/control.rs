@@ -12,7 +12,7 @@ use crate::proto::manifest::Item;
 pub enum Control<'a> {
     /// S→R: the first thing said: how this transfer is cut.
     Begin {
-        /// The chunk size in bytes, see [`super::chunk::ChunkSize`].
+        /// The chunk size in bytes, see [`ChunkSize`](crate::proto::chunk::ChunkSize).
         chunk_bytes: u32,
     },
     /// S→R: the next items of the manifest.
@@ -39,7 +39,7 @@ pub enum Control<'a> {
         #[serde(borrow)]
         failure: WireFailure<'a>,
     },
-    /// R→S: so much may be sent in all, counted by [`cost`] from the beginning of the session.
+    /// R→S: so much may be sent in all, counted by [`cost`](super::cost) from the beginning of the session.
     Credit {
         /// Bytes, never less than before.
         total: u64,
