@@ -27,7 +27,7 @@ LINK_FLAGS := -C relocation-model=static -C strip=symbols
 NEXTEST := $(shell cargo nextest --version >/dev/null 2>&1 && echo yes)
 
 # The modules of tests that need root, packages of Debian, or a minute of waiting, separated by |.
-SYSTEM := proxies|full_disk|silence|contained|conformance|balancers
+SYSTEM := proxies|full_disk|silence|contained|conformance|balancers|handed_out
 
 # How often `make kills` kills each process, and in files of how many megabytes.
 KILLS ?= 20

@@ -18,6 +18,8 @@ mod crash;
 mod exits;
 mod full_disk;
 mod going_on;
+#[cfg(target_os = "linux")]
+mod handed_out;
 mod hostile;
 mod kills;
 mod lanes;
