@@ -61,12 +61,15 @@ endif
 	@echo "Not run here, because they need root, packages of Debian or a minute (make test-system runs them):"
 	@cargo test --quiet --locked --target $(TARGET) --lib --tests -- --list $(patsubst %,%::,$(subst |, ,$(SYSTEM))) | sed -n 's/^\(.*\): test$$/  \1/p'
 
+# What knows nothing of ciphers, or measures how fast the fast ones are: not run again over the portable ones.
+NO_CIPHERS := sim|sink|source|disk|cli|cmd|term|docs|house|benchmarks|abuse|load
+
 .PHONY: test-portable
 test-portable: toolchain ## the same tests, programs included, over the cryptography for processors that cannot run the fast one
 ifeq ($(NEXTEST),yes)
-	cargo nextest run --no-fail-fast --locked --target $(TARGET) --features portable -E 'not test(/(^|::)($(SYSTEM))::/)'
+	cargo nextest run --no-fail-fast --locked --target $(TARGET) --features portable -E 'not test(/(^|::)($(SYSTEM)|$(NO_CIPHERS))::/)'
 else
-	cargo test --no-fail-fast --locked --target $(TARGET) --features portable --lib --bins --tests -- $(patsubst %,--skip %::,$(subst |, ,$(SYSTEM)))
+	cargo test --no-fail-fast --locked --target $(TARGET) --features portable --lib --bins --tests -- $(patsubst %,--skip %::,$(subst |, ,$(SYSTEM)|$(NO_CIPHERS)))
 endif
 
 .PHONY: test-system

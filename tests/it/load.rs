@@ -27,8 +27,10 @@ fn a_waiting_room_takes_some_kilobytes() {
 
 #[test]
 fn a_moving_session_takes_two_buffers() {
+    // Not optimized, the portable ciphers take so long that with more the relay would take somebody for dead.
+    let pairs = if cfg!(feature = "portable") { 4 } else { 50 };
     for (setting, kib_max) in [(plain(), 256.0), (tls(), 512.0)] {
-        let moving = measure::moving(&setting, 50, Duration::from_millis(500)).unwrap();
+        let moving = measure::moving(&setting, pairs, Duration::from_millis(500)).unwrap();
         assert!(moving.kib_per_session < kib_max, "{moving:?}");
         assert!(moving.bytes_per_second > 0.0 && moving.small_ms[0] > 0.0, "{moving:?}");
     }
