@@ -37,7 +37,7 @@ impl<D: Dir> Dirs<D> {
     /// As [`Dirs::new`], for who goes to and fro between many directories.
     #[must_use]
     pub fn many(root: D) -> Dirs<D> {
-        Dirs { handles_max: HANDLES_MANY, ..Dirs::new(root) }
+        Dirs { handles_max: handles_many(), ..Dirs::new(root) }
     }
 
     /// The handle to a directory; the empty path is the root.
@@ -113,8 +113,27 @@ impl<D: Dir> Dirs<D> {
 /// stingiest system allows.
 pub const HANDLES_MAX: usize = 64;
 
-/// As many where somebody comes back to each of the directories of a thousand small files, and the system allows 1024 descriptors at least.
-pub const HANDLES_MANY: usize = if cfg!(target_os = "linux") { 384 } else { HANDLES_MAX };
+/// As many where somebody comes back to each of the directories of a thousand small files, if there are descriptors for them.
+#[cfg(target_os = "linux")]
+const HANDLES_MANY: usize = 384;
+
+/// What files, lanes and the program around us need beside the handles.
+#[cfg(target_os = "linux")]
+const OTHER_DESCRIPTORS: u64 = 160;
+
+/// Half of what is left of the descriptors: somebody may have asked for few, or use many themselves.
+#[cfg(target_os = "linux")]
+fn handles_many() -> usize {
+    let allowed = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    let left = allowed.unwrap_or(u64::MAX).saturating_sub(OTHER_DESCRIPTORS);
+    usize::try_from(left / 2).unwrap_or(HANDLES_MANY).clamp(HANDLES_MAX / 4, HANDLES_MANY)
+}
+
+/// Other systems allow 256 descriptors, mostly.
+#[cfg(not(target_os = "linux"))]
+fn handles_many() -> usize {
+    HANDLES_MAX
+}
 
 #[cfg(test)]
 mod tests {

@@ -6,7 +6,7 @@ use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
 use async_executor::Task;
-use futures_lite::future::or;
+use futures_lite::future::{or, yield_now};
 use futures_rustls::TlsAcceptor;
 use smol::Timer;
 use smol::channel::{Sender, bounded};
@@ -226,6 +226,8 @@ struct Door {
 /// Accepts for ever. An error of one socket, or of a system that has none left, ends nothing.
 async fn accept(listener: TcpListener, door: Door, present: Sender<()>) {
     loop {
+        // A connection that is there already is accepted without waiting: a flood of them must not have the thread for itself.
+        yield_now().await;
         let (stream, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) if error.kind() == std::io::ErrorKind::ConnectionAborted => continue,

@@ -181,8 +181,16 @@ where
     obey(one, exchange, cx);
     obey(two, exchange, cx);
     for _ in 0..MOVES_MAX {
-        let there = poll_forward(one, two, exchange, allowance, cx);
-        let back = poll_forward(two, one, exchange, allowance, cx);
+        // Both, or neither: where one says all that is allowed, the other's word and its signs of life come through as well.
+        let may_read = allowance.poll_may_read(cx).is_ready();
+        let before = one.heard().saturating_add(two.heard());
+        let there = poll_forward(one, two, exchange, may_read, cx);
+        let back = poll_forward(two, one, exchange, may_read, cx);
+        let heard = one.heard().saturating_add(two.heard()).saturating_sub(before);
+        if allowance.spend(heard).is_err() {
+            one.dismiss(Reason::Spent);
+            two.dismiss(Reason::Spent);
+        }
         let is_quiet = there.is_pending() && back.is_pending();
         let is_done = match until {
             Until::OneIsOver => one.is_over() || two.is_over(),
@@ -215,32 +223,27 @@ where
     }
 }
 
-/// One move of one direction. The speaker is read only when the listener has taken everything: that is the backpressure.
+/// One move of one direction. The speaker is read only when the listener has taken everything: that is the backpressure. And only if it `may_read`.
 fn poll_forward<S>(
     from: &mut Conn<S>,
     to: &mut Conn<S>,
     exchange: &Exchange<S>,
-    allowance: &mut Allowance,
+    may_read: bool,
     cx: &mut Context<'_>,
 ) -> Poll<()>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let told = to.poll_tell(cx, &mut from.store);
-    if !from.store.ready().is_empty() || allowance.poll_may_read(cx).is_pending() {
+    if !from.store.ready().is_empty() || !may_read {
         return told;
     }
-    let before = from.heard();
     // TLS gives 16 KiB at a time: several are told at once.
     let mut moved = told;
     while from.store.ready().len() < FRAGMENT_ROOM / 2
         && from.poll_hear(cx, Size::Forwarding, exchange).is_ready()
     {
         moved = Poll::Ready(());
-    }
-    if allowance.spend(from.heard().saturating_sub(before)).is_err() {
-        from.dismiss(Reason::Spent);
-        to.dismiss(Reason::Spent);
     }
     moved
 }

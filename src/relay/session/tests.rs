@@ -391,3 +391,34 @@ fn who_waits_too_long_and_who_says_nothing_is_told_why() {
         }
     });
 }
+
+/// One says all that is allowed, and never stops.
+#[test]
+fn under_a_rate_the_word_of_the_quieter_one_comes_through() {
+    let limits = Limits { session_rate: crate::proto::pace::Rate::new(100_000), ..Limits::default() };
+    let stage = Stage::with_limits(None, limits);
+    stage.run(async {
+        let sender = stage.try_join("r?role=send", 64 << 10).await.unwrap();
+        let receiver = stage.try_join("r?role=receive", 64 << 10).await.unwrap();
+        let (mut says, mut hears) = sender.split();
+        let (mut answers, mut takes) = receiver.split();
+        let flood = async {
+            while says.send(binary(&[7; 8 << 10])).await.is_ok() {}
+            false
+        };
+        let drain = async {
+            while takes.next().await.is_some() {}
+            false
+        };
+        let word = async {
+            answers.send(binary(b"one word")).await.unwrap();
+            while hears.next().await.unwrap().unwrap() != binary(b"one word") {}
+            true
+        };
+        let late = async {
+            pause(20_000).await;
+            false
+        };
+        assert!(or(or(word, late), or(flood, drain)).await);
+    });
+}
