@@ -20,7 +20,7 @@ pub struct Limits {
     pub address_connections: Option<u32>,
     /// Seats that one address asks for in a minute; `None`: any number.
     pub address_joins: Option<u32>,
-    /// Rooms that one address opens in a minute; `None`: any number. Who walks all rooms of generated codes to burn them needs six hours.
+    /// Rooms that one address opens in a minute; `None`: any number. Who walks the rooms of generated codes to burn them is slowed down by it.
     pub address_rooms: Option<u32>,
     /// How long a side waits for the other.
     pub wait: Duration,
