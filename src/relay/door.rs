@@ -73,9 +73,13 @@ where
     // A stream that breaks off here has nobody left to answer to.
     let head = or(read_head(&mut stream), late).await.ok()?;
     let mut caller = Caller { address: arrival.peer, token_name: None };
+    if let Ok((heard, _)) = &head {
+        caller.address = client_address(arrival.peer, &heard.forwarded_for, &house.trusted_proxies);
+    }
     let head_only = matches!(&head, Ok((heard, _)) if heard.reader.head_only);
-    let head = match head.and_then(|(heard, said)| Ok((hand_out(house, &mut arrival, &heard)?, heard, said)))
-    {
+    let handed =
+        head.and_then(|(heard, said)| Ok((hand_out(house, &mut arrival, &caller, &heard)?, heard, said)));
+    let head = match handed {
         Ok((Some(handout), ..)) => {
             // Whether it was fetched to its end is not ours to know.
             let _ = front::deliver(&mut stream, handout, head_only).await;
@@ -105,14 +109,19 @@ where
 }
 
 /// What is no seat and more than a line, from a relay that has it. It counts as a seat that is asked for, as it costs no less.
-fn hand_out<S>(house: &House<S>, arrival: &mut Arrival, heard: &Heard) -> Result<Option<Handout>, Answer> {
+fn hand_out<S>(
+    house: &House<S>,
+    arrival: &mut Arrival,
+    caller: &Caller,
+    heard: &Heard,
+) -> Result<Option<Handout>, Answer> {
     let Some(front) = &house.front else { return Ok(None) };
     if matches!(heard.asked, Asked::Health | Asked::Room(_)) {
         return Ok(None);
     }
     let trusted = house.trusted_proxies.iter().any(|network| network.contains(arrival.peer));
-    let address = client_address(arrival.peer, &heard.forwarded_for, &house.trusted_proxies);
-    let counted = house.porter.place(arrival, address).and_then(|()| house.porter.ask(address, false));
+    let counted = house.porter.place(arrival, caller.address);
+    let counted = counted.and_then(|()| house.porter.ask(caller.address, false));
     counted.map_err(|refusal| Answer::refusing(refusal, Role::Receive))?;
     front.hand_out(&heard.asked, &heard.reader, trusted)
 }
@@ -120,7 +129,7 @@ fn hand_out<S>(house: &House<S>, arrival: &mut Arrival, heard: &Heard) -> Result
 type Head = (Heard, Vec<u8>);
 type Admitted<S> = (RoomRequest, super::exchange::Place<S>, Vec<u8>);
 
-/// A seat, or an answer. `caller` is who was accepted; from here on, whom that speaks for.
+/// A seat, or an answer. Whose token the `caller` shows is known of it from here on.
 fn admit<S>(
     house: &House<S>,
     arrival: &mut Arrival,
@@ -128,7 +137,6 @@ fn admit<S>(
     heard: Heard,
     said: Vec<u8>,
 ) -> Result<Admitted<S>, Answer> {
-    caller.address = client_address(caller.address, &heard.forwarded_for, &house.trusted_proxies);
     let request = match heard.asked {
         Asked::Index => return Err(http::INDEX),
         // Those who have them have handed them out by now.

@@ -15,16 +15,24 @@ pub struct Contents {
     pub others_may_read: bool,
 }
 
+/// Opens a regular file, and nothing else.
+///
+/// # Errors
+/// What the system says; or that it is no file.
+pub fn open(path: &Path) -> io::Result<File> {
+    // Looked at before it is opened: to open a pipe is to wait for its other end.
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
+    }
+    File::open(path)
+}
+
 /// Reads a file of `max` bytes at most.
 ///
 /// # Errors
 /// What the system says; or that it is longer, or no file: whoever reads a pipe again waits for ever.
 pub fn read(path: &Path, max: u64) -> io::Result<Contents> {
-    // Looked at before it is opened: to open a pipe is to wait for its other end.
-    if !std::fs::metadata(path)?.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
-    }
-    let file = File::open(path)?;
+    let file = open(path)?;
     let metadata = file.metadata()?;
     let too_long = || io::Error::new(io::ErrorKind::FileTooLarge, format!("it has more than {max} bytes"));
     let length = usize::try_from(metadata.len().min(max)).map_err(|_| too_long())?;

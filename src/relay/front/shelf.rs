@@ -9,6 +9,7 @@ use std::sync::Arc;
 use data_encoding::HEXLOWER;
 use sha2::{Digest as _, Sha256};
 
+use crate::relay::files;
 use crate::{Error, Kind, Result};
 
 /// What somebody can have, by target.
@@ -49,7 +50,7 @@ impl Shelf {
                 .caused_by(error)
         })?;
         for target in TARGETS {
-            match File::open(dir.join(target)).and_then(Binary::read) {
+            match files::open(&dir.join(target)).and_then(Binary::read) {
                 Ok(binary) => shelf.put(target, binary),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => tracing::warn!(%error, target, "cannot read a binary: it is not handed out"),
@@ -76,7 +77,6 @@ impl Shelf {
 
 impl Binary {
     fn read(mut file: File) -> io::Result<Binary> {
-        // Opening a directory works; reading it says what it is.
         let (mut sum, mut bytes) = (Sha256::new(), 0);
         let mut piece = vec![0; PIECE_BYTES];
         loop {

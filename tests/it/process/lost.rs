@@ -15,15 +15,9 @@ use crate::cutting::{Cut, Fate, Line, Way};
 #[test]
 fn a_relay_that_is_started_again_finds_both() {
     let scene = Scene::with_file(SIZE);
-    let Halfway { line, mut sender, mut receiver } = scene.halfway(HALF);
+    let halfway = scene.halfway(HALF);
     let scene = Scene { relay: scene.relay.restart(), ..scene };
-    line.release();
-    for side in [&mut sender, &mut receiver] {
-        side.says(LOST);
-        side.says(BACK);
-    }
-    sender.exits(0);
-    receiver.exits(0);
+    halfway.meets_again();
     scene.is_equal();
 }
 

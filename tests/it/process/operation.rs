@@ -3,8 +3,8 @@
 use async_tungstenite::tungstenite::Message;
 use rustix::process::Signal;
 
-use super::scene::{Halfway, Scene};
-use super::{BACK, LOST, Relay};
+use super::Relay;
+use super::scene::Scene;
 use crate::relay::{join, next_binary};
 
 /// A session must not hold the relay up for longer than the test.
@@ -49,18 +49,12 @@ fn a_second_signal_waits_for_nobody_and_neither_does_the_first_sigint() {
 fn whom_a_relay_sends_away_meets_again_at_the_next_one() {
     let relay = Relay::with(&["--listen", "127.0.0.1:0", "--drain", "0"]);
     let scene = Scene { relay, ..Scene::with_file(20_000_000) };
-    let Halfway { line, mut sender, mut receiver } = scene.halfway(10_000_000);
+    let halfway = scene.halfway(10_000_000);
     let address = scene.relay.address().to_string();
     scene.relay.program.signal(Signal::TERM);
     let log = scene.relay.program.exits(143).stderr;
     assert!(log.contains("reason=going_away"), "{log}");
     let scene = Scene { relay: Relay::with(&["--listen", &address]), ..scene };
-    line.release();
-    for side in [&mut sender, &mut receiver] {
-        side.says(LOST);
-        side.says(BACK);
-    }
-    sender.exits(0);
-    receiver.exits(0);
+    halfway.meets_again();
     scene.is_equal();
 }

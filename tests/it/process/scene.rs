@@ -9,7 +9,7 @@ use std::time::Instant;
 use rustix::process::Signal;
 
 use super::program::{Ended, PATIENCE, Program, p2pc};
-use super::{Relay, names, with_code};
+use super::{BACK, LOST, Relay, names, with_code};
 use crate::cutting::{Chance, Line, Way};
 
 /// What is sent, and where it goes.
@@ -139,6 +139,18 @@ pub struct Halfway {
     pub line: Line,
     pub sender: Program,
     pub receiver: Program,
+}
+
+impl Halfway {
+    /// The relay has gone, and there is one again: both notice, find each other, and end well. What the sender and the receiver said.
+    pub fn meets_again(mut self) -> (Ended, Ended) {
+        self.line.release();
+        for side in [&mut self.sender, &mut self.receiver] {
+            side.says(LOST);
+            side.says(BACK);
+        }
+        (self.sender.exits(0), self.receiver.exits(0))
+    }
 }
 
 fn unfinished(directory: &Path, end: &str) -> Option<PathBuf> {
