@@ -118,20 +118,24 @@ impl Gate {
         }
     }
 
-    /// This address asks for a seat; `opens`: in a room in which nobody is, or may be. Who is refused has asked for nothing.
+    /// This address asks for a seat; `opens`: in a room in which nobody is, or may be. Who is refused a new room has asked for a seat all the
+    /// same: that refusal says that nobody is in the room, and whoever looks for rooms in which somebody is must not learn it for nothing.
     ///
     /// # Errors
-    /// It does so too often.
+    /// It does so too often. Of seats nothing is said that depends on the room.
     pub fn ask(&mut self, source: Source, opens: bool, now_ms: u64) -> Result<(), Refusal> {
         let mut account = self.account(source);
         if let Some(rate) = self.joins {
             account.joins.take(rate, now_ms).map_err(|again_s| Refusal::AddressJoins { again_s })?;
         }
-        if let Some(rate) = self.rooms.filter(|_| opens) {
-            account.rooms.take(rate, now_ms).map_err(|again_s| Refusal::AddressRooms { again_s })?;
-        }
+        let opened = match self.rooms.filter(|_| opens) {
+            Some(rate) => {
+                account.rooms.take(rate, now_ms).map_err(|again_s| Refusal::AddressRooms { again_s })
+            }
+            None => Ok(()),
+        };
         self.keep(source, account, now_ms);
-        Ok(())
+        opened
     }
 
     /// How many connections there are.

@@ -18,9 +18,11 @@ pub struct Limits {
     pub rooms: usize,
     /// Connections of one address at a time; `None`: any number. Several people may be behind one address, each with 16 lanes.
     pub address_connections: Option<u32>,
-    /// Seats that one address asks for in a minute; `None`: any number.
+    /// Seats that one address asks for in a minute; `None`: any number. Who walks the 90,000 rooms of generated codes to burn them is slowed
+    /// down by it: whatever the answer is, each costs a seat, so one address is through them in two and a half hours, and needs three more seats
+    /// wherever somebody waits.
     pub address_joins: Option<u32>,
-    /// Rooms that one address opens in a minute; `None`: any number. Who walks the rooms of generated codes to burn them is slowed down by it.
+    /// Rooms that one address opens in a minute; `None`: any number.
     pub address_rooms: Option<u32>,
     /// How long a side waits for the other.
     pub wait: Duration,
