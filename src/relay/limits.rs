@@ -18,6 +18,9 @@ pub struct Limits {
     pub rooms: usize,
     /// Connections of one address at a time; `None`: any number. Several people may be behind one address, each with 16 lanes.
     pub address_connections: Option<u32>,
+    /// Connections that one address begins in a minute; `None`: any number. One over it is closed before TLS, which costs a relay more than
+    /// anything else that a stranger can ask for: some 0.2 ms each. Twice the seats, so that an honest client is told why it gets none.
+    pub address_arrivals: Option<u32>,
     /// Seats that one address asks for in a minute; `None`: any number. Who walks the 90,000 rooms of generated codes to burn them is slowed
     /// down by it: whatever the answer is, each costs a seat, so one address is through them in two and a half hours, and needs three more seats
     /// wherever somebody waits.
@@ -52,6 +55,7 @@ impl Default for Limits {
             sessions: 2000,
             rooms: 12_000,
             address_connections: Some(256),
+            address_arrivals: Some(1200),
             address_joins: Some(600),
             address_rooms: Some(240),
             wait: Duration::from_secs(24 * 3600),
@@ -71,7 +75,13 @@ impl Limits {
     /// The same, but for those of each address.
     #[must_use]
     pub fn of_no_address(self) -> Limits {
-        Limits { address_connections: None, address_joins: None, address_rooms: None, ..self }
+        Limits {
+            address_connections: None,
+            address_arrivals: None,
+            address_joins: None,
+            address_rooms: None,
+            ..self
+        }
     }
 }
 
@@ -124,11 +134,19 @@ pub const DEAD_MS: u64 = 45_000;
 /// over a very slow link takes a tenth of this.
 pub const FIRST_WORD_MS: u64 = 30_000;
 
-/// How many addresses are remembered: some megabytes. Each is forgotten within a minute after it has done nothing any more.
+/// How many addresses are remembered: some megabytes. Each is forgotten within a minute after it has done nothing any more. Where more have
+/// connections, those are remembered.
 pub const ADDRESSES_MAX: usize = 65_536;
+
+/// As many addresses as a site of IPv6, a network of 48 bits, counts for all together. One household has one of 56 or 64 bits, so several may be
+/// in one of 48 and each have all it may; whoever rents one of 48 has 65,536 addresses, and not their rates.
+pub const SITE_ADDRESSES: u32 = 16;
 
 /// How many connections that cannot stay are told so at a time; more are just closed. Each takes some seconds at most, and 20 KiB with TLS.
 pub const TURNED_AWAY_MAX: usize = 64;
+
+/// How many of those may be of one address: whoever has too many connections must not keep others from hearing why they have none.
+pub const TURNED_AWAY_OF_ADDRESS_MAX: usize = 8;
 
 /// File descriptors that connections never take: for reading certificates and tokens, and for whatever a system library wants.
 pub const DESCRIPTORS_FREE: usize = 64;

@@ -23,7 +23,6 @@ use super::limits::{ACCEPT_PAUSE_MS, LOOK_MS, SHUTDOWN_MS, TLS_BUFFER_MAX};
 use super::metrics;
 use super::options::RelayOptions;
 use super::porter::Porter;
-use super::reasons::Refused;
 use super::records::Records;
 use super::reload::{Keeper, Reload};
 use super::socket::Socket;
@@ -237,10 +236,13 @@ async fn accept(listener: TcpListener, door: Door, present: Sender<()>) {
                 continue;
             }
         };
-        let Some(arrival) = door.house.porter.receive(peer.ip()) else {
-            let caller = Caller { address: peer.ip(), token_name: None };
-            door.house.exchange.records.refused(Refused::Connections, &caller);
-            continue;
+        let arrival = match door.house.porter.receive(peer.ip()) {
+            Ok(arrival) => arrival,
+            Err(refusal) => {
+                let caller = Caller { address: peer.ip(), token_name: None };
+                door.house.exchange.records.refused(refusal.into(), &caller);
+                continue;
+            }
         };
         let (house, acceptor, present) = (Arc::clone(&door.house), door.acceptor.clone(), present.clone());
         door.crew.spawn(async move {

@@ -31,6 +31,54 @@ fn an_address_is_what_one_customer_has() {
     assert_ne!(of("0.0.0.1"), of("::1"));
 }
 
+fn network(site: u16, number: u16) -> Source {
+    Source::of(Ipv6Addr::new(0x2001, 0xdb8, site, number, 0, 0, 0, 1).into())
+}
+
+#[test]
+fn an_address_connects_so_often_in_a_minute() {
+    let limits = Limits { address_arrivals: Some(60), ..Limits::default() };
+    let mut gate = Gate::new(&limits, 3);
+    for _ in 0..60 {
+        assert_eq!(gate.arrive(source(1), 0), Ok(()));
+    }
+    assert_eq!(gate.arrive(source(1), 999), Err(Refusal::AddressArrivals { again_s: 1 }));
+    assert_eq!(gate.arrive(source(1), 1000), Ok(()));
+    assert_eq!(gate.arrive(source(2), 0), Ok(()));
+}
+
+#[test]
+fn the_addresses_of_a_site_share_what_some_of_them_may() {
+    let limits = Limits {
+        address_connections: Some(2),
+        address_arrivals: Some(6),
+        address_joins: Some(5),
+        address_rooms: Some(4),
+        ..Limits::default()
+    };
+    let mut gate = Gate::new(&limits, usize::MAX);
+    let all = SITE_ADDRESSES as usize;
+    // Each of a thousand networks has done nothing before.
+    let told = |tried: &mut dyn FnMut(u16) -> Result<(), Refusal>| {
+        (0..1000).filter(|number| tried(*number).is_ok()).count()
+    };
+    assert_eq!(told(&mut |number| gate.arrive(network(0, number), 0)), 6 * all);
+    assert_eq!(told(&mut |number| gate.ask(network(0, number), true, 0)), 4 * all);
+    assert_eq!(told(&mut |number| gate.ask(network(1, number), false, 0)), 5 * all);
+    assert_eq!(told(&mut |number| gate.count(network(0, number), 0)), 2 * all);
+    // Of a site that has done nothing one network has what it may, and does not use up what the others may.
+    assert_eq!(told(&mut |_| gate.arrive(network(2, 0), 0)), 6);
+    assert_eq!(told(&mut |number| gate.arrive(network(2, 1 + number), 0)), 6 * (all - 1));
+    // In a sixteenth of the time one comes back.
+    let back_ms = MINUTE_MS / 6 / u64::from(SITE_ADDRESSES);
+    assert_eq!(gate.arrive(network(0, 2000), back_ms - 1), Err(Refusal::AddressArrivals { again_s: 1 }));
+    assert_eq!(gate.arrive(network(0, 2000), back_ms), Ok(()));
+    for number in 0..2 * SITE_ADDRESSES as u16 {
+        gate.uncount(network(0, number), 2 * MINUTE_MS);
+    }
+    assert_eq!(gate.addresses(), 0);
+}
+
 #[test]
 fn connections_are_counted_in_all_and_of_each_address() {
     let mut gate = gate(Some(2), None, None);
@@ -122,19 +170,26 @@ fn the_table_is_bounded_and_the_fullest_is_forgotten_first() {
     assert!(gate.sources.contains_key(&source(0)) && gate.sources.contains_key(&source(1)));
     // What it all takes: both tables, with what a B-tree leaves empty.
     let each = size_of::<(Source, Account)>() + size_of::<(u64, Source)>();
-    assert!(2 * each * ADDRESSES_MAX < 32 << 20, "{each} bytes each");
+    assert!(2 * each * ADDRESSES_MAX < 24 << 20, "{each} bytes each");
 }
 
 #[test]
-fn more_connections_than_the_table_holds_are_still_told_to_have_gone() {
-    let mut gate = gate(Some(1), None, None);
+fn who_has_a_connection_is_not_forgotten_whoever_comes() {
+    let mut gate = gate(Some(1), Some(600), None);
     let all = u32::try_from(ADDRESSES_MAX).unwrap() + 10;
     for number in 0..all {
         gate.count(source(number), 0).unwrap();
     }
-    assert_eq!(gate.addresses(), ADDRESSES_MAX);
+    // And the whole world asks for something.
+    for number in all..all + 1000 {
+        gate.ask(source(number), false, 0).unwrap();
+    }
     for number in 0..all {
-        gate.uncount(source(number), 0);
+        assert_eq!(gate.count(source(number), 0), Err(Refusal::AddressConnections), "{number}");
+    }
+    assert!(gate.addresses() <= all as usize + 1, "{}", gate.addresses());
+    for number in 0..all {
+        gate.uncount(source(number), MINUTE_MS);
     }
     assert_eq!(gate.addresses(), 0);
 }

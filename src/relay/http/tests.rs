@@ -148,7 +148,7 @@ fn every_answer_is_one_line() {
     }
 }
 
-fn refusals() -> [Refusal; 12] {
+fn refusals() -> [Refusal; 13] {
     [
         Refusal::Taken,
         Refusal::RoomOccupied,
@@ -159,6 +159,7 @@ fn refusals() -> [Refusal; 12] {
         Refusal::TooManyGuests,
         Refusal::TooManyConnections,
         Refusal::AddressConnections,
+        Refusal::AddressArrivals { again_s: 7 },
         Refusal::AddressJoins { again_s: 7 },
         Refusal::AddressRooms { again_s: 7 },
         Refusal::GoingAway,
@@ -172,7 +173,10 @@ fn who_may_come_again_later_is_told_when() {
         let is_for_later = text.starts_with("HTTP/1.1 429 ") || text.starts_with("HTTP/1.1 503 ");
         let again = text.lines().find_map(|line| line.strip_prefix("Retry-After: "));
         assert_eq!(again.is_some(), is_for_later, "{text}");
-        if matches!(refusal, Refusal::AddressJoins { .. } | Refusal::AddressRooms { .. }) {
+        if matches!(
+            refusal,
+            Refusal::AddressArrivals { .. } | Refusal::AddressJoins { .. } | Refusal::AddressRooms { .. }
+        ) {
             assert_eq!(again, Some("7"));
         }
     }
