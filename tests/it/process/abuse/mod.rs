@@ -1,6 +1,7 @@
 //! What strangers do to a relay on the open internet. Whatever it is, an honest pair through the same relay keeps at least half of its speed, memory
 //! keeps its bound, the relay answers, and nothing panics.
 
+mod memory;
 mod raw;
 mod siege;
 
