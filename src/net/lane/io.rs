@@ -282,7 +282,7 @@ async fn watch(alive: &Alive) -> End {
     let now_ms = || u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     let mut liveness = Liveness::new(now_ms());
     loop {
-        match liveness.poll(now_ms(), alive.bytes()) {
+        match liveness.poll(now_ms(), alive.heard()) {
             Belief::Dead => return End::Lost(lost("nothing was heard from the other side for 45 seconds")),
             Belief::Alive { until_ms } => {
                 let wait_ms = until_ms.saturating_sub(now_ms()).clamp(10, WATCH_MS);
