@@ -157,10 +157,10 @@ impl fmt::Debug for Shared {
 /// The library's error as the end of the connection.
 fn closed(error: WsError) -> Closed {
     match error {
-        WsError::Io(error) if error.get_ref().is_some_and(|error| error.is::<TooLong>()) => {
-            Closed::Broken(TooLong.to_string())
-        }
-        WsError::Io(error) => Closed::Lost(error),
+        WsError::Io(error) => match error.get_ref().and_then(|error| error.downcast_ref::<TooLong>()) {
+            Some(too_long) => Closed::Broken(too_long.to_string()),
+            None => Closed::Lost(error),
+        },
         WsError::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {
             Closed::Lost(io::Error::new(io::ErrorKind::UnexpectedEof, "it ended without a goodbye"))
         }
