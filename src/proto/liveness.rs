@@ -35,8 +35,17 @@ pub enum Belief {
         /// When to ask again.
         until_ms: u64,
     },
-    /// It is gone.
-    Dead,
+    /// It is gone, or of no use.
+    Dead(Death),
+}
+
+/// Why the other side is believed to be gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Death {
+    /// Nothing comes.
+    Silent,
+    /// What comes belongs to a message that comes to no end.
+    Endless,
 }
 
 impl Liveness {
@@ -57,11 +66,17 @@ impl Liveness {
             self.began_ms = now_ms;
         }
         let silent_ms = self.heard_ms.saturating_add(DEAD_MS);
-        let until_ms = match heard.under_way() {
-            0 => silent_ms,
-            bytes => silent_ms.min(self.began_ms.saturating_add(allowed_ms(bytes))),
+        let endless_ms = match heard.under_way() {
+            0 => u64::MAX,
+            bytes => self.began_ms.saturating_add(allowed_ms(bytes)),
         };
-        if now_ms >= until_ms { Belief::Dead } else { Belief::Alive { until_ms } }
+        if now_ms >= silent_ms {
+            Belief::Dead(Death::Silent)
+        } else if now_ms >= endless_ms {
+            Belief::Dead(Death::Endless)
+        } else {
+            Belief::Alive { until_ms: silent_ms.min(endless_ms) }
+        }
     }
 }
 
@@ -92,7 +107,7 @@ mod tests {
         liveness.poll(0, whole(1000));
         (0..20 * 60).map(|second| second * 1000).find(|now_ms| {
             let heard = Heard { bytes: 1000 + (1 + now_ms / every_ms) * bytes, whole_bytes: 1000 };
-            liveness.poll(*now_ms, heard) == Belief::Dead
+            liveness.poll(*now_ms, heard) == Belief::Dead(Death::Endless)
         })
     }
 
@@ -102,13 +117,13 @@ mod tests {
         assert_eq!(liveness.poll(1000, whole(0)), Belief::Alive { until_ms: 46_000 });
         assert_eq!(liveness.poll(45_999, whole(1)), Belief::Alive { until_ms: 90_999 });
         assert_eq!(liveness.poll(90_998, whole(1)), Belief::Alive { until_ms: 90_999 });
-        assert_eq!(liveness.poll(90_999, whole(1)), Belief::Dead);
+        assert_eq!(liveness.poll(90_999, whole(1)), Belief::Dead(Death::Silent));
         // Also one of a message that has only begun.
         let mut liveness = Liveness::new(0);
         let begun = Heard { bytes: 1, whole_bytes: 0 };
         assert!(matches!(liveness.poll(44_999, begun), Belief::Alive { .. }));
         assert!(matches!(liveness.poll(89_998, begun), Belief::Alive { .. }));
-        assert_eq!(liveness.poll(90_000, begun), Belief::Dead);
+        assert_eq!(liveness.poll(90_000, begun), Belief::Dead(Death::Silent));
     }
 
     #[test]
