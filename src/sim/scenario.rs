@@ -185,13 +185,16 @@ enum Theme {
     BusyLanes,
     /// The power goes while a large file comes, of which the journal speaks already.
     Power,
+    /// Nothing is encrypted, and somebody in between has a hand in it.
+    Readable,
 }
 
 impl Theme {
     fn draw(dice: &mut Dice) -> Theme {
-        match dice.roll(8) {
+        match dice.roll(10) {
             0 => Theme::BusyLanes,
             1 => Theme::Power,
+            2 => Theme::Readable,
             _ => Theme::Anything,
         }
     }
@@ -209,6 +212,18 @@ impl Theme {
                 let [send, _] = &mut scenario.commands;
                 send.breadth = Breadth::Fickle(1 + u8::try_from(dice.roll(3)).unwrap_or(0));
                 send.block_bytes = dice.pick(&[4 << 10, 16 << 10]);
+                if dice.one_in(2) {
+                    let at_move = dice.between(60, 60 + scenario.bytes / 8192);
+                    scenario.blows.push(Blow { at_move, strike: Strike::ChangeLargest });
+                }
+            }
+            Theme::Readable => {
+                scenario.commands.iter_mut().for_each(|command| command.no_encrypt = true);
+                for _ in 0..3 {
+                    let at_move = dice.between(60, 60 + scenario.bytes / 4096);
+                    let strike = Strike::Hostile(dice.pick(hostile::ACTS));
+                    scenario.blows.push(Blow { at_move, strike });
+                }
             }
             Theme::Power => {
                 for command in &mut scenario.commands {
@@ -235,7 +250,8 @@ impl Scenario {
         let theme = Theme::draw(dice);
         let is_narrow = theme == Theme::Anything && dice.one_in(4);
         let largest = if is_narrow { 0 } else { 2_500_000 };
-        let tree = Tree::random(dice, largest, theme != Theme::Anything);
+        let has_large = matches!(theme, Theme::BusyLanes | Theme::Power);
+        let tree = Tree::random(dice, largest, has_large);
         let existing = if dice.one_in(4) { existing(&tree, dice) } else { BTreeMap::new() };
         let strategies = [OnConflict::Skip, OnConflict::Overwrite, OnConflict::Rename, OnConflict::Ask];
         let on_conflict = dice.pick(&strategies);
