@@ -71,12 +71,12 @@ impl<D: Dir + 'static> Sink<D> {
         // One that stands there already, of an interrupted transfer, does as well.
         let made = self.dirs.open(dir, |dir| dir.create_file(&small)).is_ok();
         let Ok(dir) = self.dirs.get(dir) else { return false };
-        let ids = [&small, &capitals].map(|name| dir.stat(name).ok().and_then(|stat| stat.id));
+        let [one, other] = [&small, &capitals].map(|name| dir.stat(name).ok().and_then(|stat| stat.id));
         if made {
             // Where it cannot be removed it is what an interrupted transfer leaves.
             let _ = dir.remove_file(&small);
         }
-        ids[0].is_some() && ids[0] == ids[1]
+        one.is_some() && one == other
     }
 }
 
