@@ -192,9 +192,9 @@ enum Theme {
 impl Theme {
     fn draw(dice: &mut Dice) -> Theme {
         match dice.roll(10) {
-            0 => Theme::BusyLanes,
-            1 => Theme::Power,
-            2 => Theme::Readable,
+            0 | 1 => Theme::BusyLanes,
+            2 => Theme::Power,
+            3 => Theme::Readable,
             _ => Theme::Anything,
         }
     }
@@ -204,17 +204,24 @@ impl Theme {
         match self {
             Theme::Anything => {}
             Theme::BusyLanes => {
-                scenario.manners.iter_mut().for_each(|manner| manner.capacity = 8 << 10);
+                // The word that a lane is gone comes back before the chunk has ended that was on it.
+                for manner in &mut scenario.manners {
+                    (manner.capacity, manner.latency_ms, manner.jitter_ms) =
+                        (8 << 10, dice.roll(3), dice.roll(3));
+                }
                 for command in &mut scenario.commands {
                     command.can = command.can | Capabilities::LANES;
                     command.limit = None;
                 }
                 let [send, _] = &mut scenario.commands;
                 send.breadth = Breadth::Fickle(1 + u8::try_from(dice.roll(3)).unwrap_or(0));
-                send.block_bytes = dice.pick(&[4 << 10, 16 << 10]);
-                if dice.one_in(2) {
-                    let at_move = dice.between(60, 60 + scenario.bytes / 8192);
-                    scenario.blows.push(Blow { at_move, strike: Strike::ChangeLargest });
+                send.block_bytes = dice.pick(&[4 << 10, 4 << 10, 16 << 10]);
+                // What went to a lane that is gone comes after all when it is there again: it shall not always be.
+                for strike in [Strike::ChangeLargest, Strike::RefuseLanes(u16::MAX)] {
+                    let at_move = dice.between(60, 60 + scenario.bytes / 4096);
+                    if dice.one_in(2) {
+                        scenario.blows.push(Blow { at_move, strike });
+                    }
                 }
             }
             Theme::Readable => {

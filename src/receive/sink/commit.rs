@@ -144,9 +144,14 @@ impl<F: File> Group<F> {
             finished.close();
         }
         if self.files.len() == SYNC_EACH_MAX {
-            self.files.iter_mut().filter(|file| file.is_covered).for_each(Finished::close);
+            self.close();
         }
         self.files.push_back(finished);
+    }
+
+    /// Closes those that the sync of the whole covers.
+    pub(super) fn close(&mut self) {
+        self.files.iter_mut().filter(|file| file.is_covered).for_each(Finished::close);
     }
 }
 

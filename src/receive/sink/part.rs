@@ -207,7 +207,12 @@ impl<D: Dir + 'static> Sink<D> {
         journaled: bool,
     ) -> Attempt<PartFile<D::File>> {
         let part_name = name.part_file();
-        let made = self.dirs.open(dir, |dir| dir.create_file(&part_name));
+        let mut made = self.dirs.open(dir, |dir| dir.create_file(&part_name));
+        if made.as_ref().is_err_and(|error| error.fault() == Fault::Exhausted) {
+            // What is complete and open only to be synced for itself.
+            self.group.close();
+            made = self.dirs.open(dir, |dir| dir.create_file(&part_name));
+        }
         let file = match made {
             Err(error) if error.fault() == Fault::Exists => {
                 self.remove_stale(path, dir, name)?;
