@@ -11,11 +11,14 @@ use crate::net::RelayUrl;
 use crate::proto::frame::{Failure, Reason};
 use crate::proto::manifest::KindTag;
 use crate::proto::path::{Name, RelPath};
+use crate::proto::words;
 use crate::term::clean::{clean, clean_short};
 use crate::term::human;
 use crate::term::meter::Meter;
 use crate::term::screen::FIELD_GAP;
 use crate::term::style::Style;
+
+use super::suggest::nearest;
 
 mod conflict;
 mod invite;
@@ -42,14 +45,37 @@ pub fn error(style: Style, error: &Error) -> String {
     text
 }
 
+/// What stands above the prompt for a code, where Tab completes.
+pub const TYPE_CODE: &str = "Type or paste the code from the other side. Tab completes its words.";
+
+/// A command was pasted where the code was asked for.
+pub fn pasted_options(options: &[String]) -> String {
+    let options: Vec<_> = options.iter().map(|option| clean(option.as_bytes())).collect();
+    format!("note: of what was pasted only the code is taken, not {}", options.join(" "))
+}
+
 /// Words of a code that was given as an argument, where nobody was asked whether they are meant.
 pub fn unknown_words(words: &[String]) -> String {
-    let words: Vec<_> = words.iter().map(|word| format!("`{}`", clean(word.as_bytes()))).collect();
     let are = if words.len() == 1 { "is not a word" } else { "are not words" };
     format!(
         "note: {} {are} that p2pc makes codes of. If that is a slip, end this with Ctrl-C.",
-        words.join(", ")
+        with_nearest(words)
     )
+}
+
+/// The same where somebody can be asked.
+pub fn unknown_words_question(words: &[String]) -> String {
+    format!("Not a word that p2pc makes codes of: {}. Use it anyway? [y/N] ", with_nearest(words))
+}
+
+/// Words with those that may have been meant. They are shown and never put in: a code that was guessed here would be somebody's try.
+fn with_nearest(words: &[String]) -> String {
+    let shown = words.iter().map(|word| {
+        let near = nearest(word, words::starting_with("").iter().copied());
+        let meant = near.map(|near| format!(" ({near}?)")).unwrap_or_default();
+        format!("`{}`{meant}", clean(word.as_bytes()))
+    });
+    shown.collect::<Vec<_>>().join(", ")
 }
 
 /// The taker of a code waits.

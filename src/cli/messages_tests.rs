@@ -79,8 +79,15 @@ fn the_receivers_invitation_names_every_address() {
 #[test]
 fn a_slip_in_a_code_is_pointed_at() {
     let told = unknown_words(&["ottr".into()]);
-    assert!(told.starts_with("note: `ottr` is not a word that p2pc makes codes of."), "{told}");
-    assert!(unknown_words(&["a".into(), "b\x1b".into()]).starts_with("note: `a`, `b\\x1b` are not words"));
+    assert!(told.starts_with("note: `ottr` (otter?) is not a word that p2pc makes codes of."), "{told}");
+    assert!(
+        unknown_words(&["xyzxyz".into(), "b\x1b".into()])
+            .starts_with("note: `xyzxyz`, `b\\x1b` are not words")
+    );
+    assert_eq!(
+        unknown_words_question(&["krane".into()]),
+        "Not a word that p2pc makes codes of: `krane` (crane?). Use it anyway? [y/N] "
+    );
 }
 
 #[test]
