@@ -67,6 +67,7 @@ fn send(args: &SendArgs, line: Line) -> Result<u8> {
     let console = Console::new(job.setting, line, writer.queue(), tty, cancel.clone());
     job.options.code.iter().for_each(|code| console.doubt(code));
     console.tell_of_token();
+    console.begin(&job.options.dial, job.options.wait);
     let transfer = api::send(job.options, &console, cancel);
     let ended = smol::block_on(or(transfer, console.keep_painting()));
     Ok(conclude(&console, &watch, ended))
@@ -90,6 +91,7 @@ fn receive(args: &ReceiveArgs, line: Line) -> Result<u8> {
     // The prompt has asked about them.
     job.options.code.iter().filter(|_| !prompts).for_each(|code| console.doubt(code));
     console.tell_of_token();
+    console.begin(&job.options.dial, job.options.wait);
     let transfer = api::receive(job.options, &console, cancel);
     let ended = smol::block_on(or(transfer, console.keep_painting()));
     Ok(conclude(&console, &watch, ended))

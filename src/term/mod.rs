@@ -5,7 +5,9 @@ pub mod clean;
 pub mod edit;
 pub mod human;
 pub mod json;
+pub mod locale;
 pub mod meter;
+pub mod milestones;
 pub mod queue;
 #[cfg(unix)]
 pub mod raw;

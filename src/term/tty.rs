@@ -8,6 +8,7 @@
 //! A line is the terminal's to edit, except where Tab shall complete: then the thread takes key by key, with an
 //! [`Editor`], and the terminal is [`Raw`] meanwhile.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use smol::channel::{Receiver, Sender};
 use zeroize::Zeroizing;
 
 use super::edit::{Complete, Editor, Key, Pressed};
+use super::locale;
 use super::queue::{Queue, Text};
 #[cfg(unix)]
 use super::raw::Raw;
@@ -40,6 +42,8 @@ pub(super) struct Output {
     file: File,
     /// How many rows the text above the question takes.
     rows: AtomicUsize,
+    /// It shows nothing else.
+    ascii: bool,
 }
 
 /// A line as it was typed, or `None` at the end of the input.
@@ -87,7 +91,7 @@ impl Tty {
         let (reads, wanted) = smol::channel::bounded(1);
         std::thread::Builder::new().name("terminal".into()).spawn(move || read_lines(input, &wanted))?;
         let rewrites = cfg!(unix) && !super::style::dumb();
-        let output = Arc::new(Output { file: output, rows: AtomicUsize::new(0) });
+        let output = Arc::new(Output { file: output, rows: AtomicUsize::new(0), ascii: !locale::utf8() });
         Ok(Tty { output, queue, reads, rewrites })
     }
 
@@ -157,9 +161,11 @@ impl Part {
     pub(super) fn write(self, output: &Output) {
         let terminal = &output.file;
         // The last column stays free: a character there would make some terminals go on in the next row.
-        let fitting = |text| rows(text, columns(terminal).unwrap_or(COLUMNS_DEFAULT).saturating_sub(1));
+        let columns = columns(terminal).unwrap_or(COLUMNS_DEFAULT).saturating_sub(1);
+        let fitting =
+            |text: &str| rows(&if output.ascii { locale::ascii(text) } else { Cow::Borrowed(text) }, columns);
         match self {
-            Part::Lines(text) => write(terminal, &format!("{}\n", *text)),
+            Part::Lines(text) => write(terminal, &format!("{}\n", fitting(&text).join("\n"))),
             Part::About(text) => {
                 let rows = fitting(&text);
                 output.rows.store(rows.len(), Ordering::Relaxed);
@@ -167,7 +173,7 @@ impl Part {
             }
             Part::Question(text, asking) => {
                 forget_typed_ahead(terminal);
-                write(terminal, &text);
+                write(terminal, &fitting(&text).join("\n"));
                 drop(asking);
             }
             Part::Prompt(row, raw, asking) => {
@@ -179,20 +185,22 @@ impl Part {
             Part::Above { about, question } => {
                 let rows = fitting(&about);
                 let before = output.rows.swap(rows.len(), Ordering::Relaxed);
-                write(terminal, &replacement(&rows, before, &question));
+                write(terminal, &replacement(&rows, before, &fitting(&question)));
             }
         }
     }
 }
 
 /// What to write in place of the rows above a question.
-fn replacement(rows: &[String], before: usize, question: &str) -> String {
+fn replacement(rows: &[String], before: usize, question: &[String]) -> String {
+    // The cursor stands in the last row of the question.
+    let up = before + question.len().saturating_sub(1);
     if rows.len() == before {
         // Save the cursor, go to the first row, clear and write each, and go back: what is being typed stays.
-        return format!("\x1b7\x1b[{before}A\r\x1b[2K{}\x1b8", rows.join("\n\r\x1b[2K"));
+        return format!("\x1b7\x1b[{up}A\r\x1b[2K{}\x1b8", rows.join("\n\r\x1b[2K"));
     }
     // Go to the first row and clear all below. What was typed so far is not shown any more, but still counts.
-    format!("\r\x1b[{before}A\x1b[J{}\n{question}", rows.join("\n"))
+    format!("\r\x1b[{up}A\x1b[J{}\n{}", rows.join("\n"), question.join("\n"))
 }
 
 fn write(mut terminal: &File, text: &str) {

@@ -42,8 +42,8 @@ impl Invite<'_> {
         self.relays.first().map_or_else(|| self.code.to_owned(), |relay| self.addressed(relay))
     }
 
-    /// What stands below that line: the commands that work as printed.
-    pub fn after(&self, style: Style) -> String {
+    /// What stands below that line: the commands that work as printed. `has_status`: another line says what is waited for.
+    pub fn after(&self, style: Style, has_status: bool) -> String {
         let mut text = String::from(match self.relays.len() {
             0 | 1 => "There, run\n",
             _ => "There, run the first of these that can reach this machine\n",
@@ -68,18 +68,23 @@ impl Invite<'_> {
                 text.push('\n');
             }
         }
-        text.push_str(WAITING);
+        // A status line says so by itself.
+        if has_status {
+            text.truncate(text.trim_end().len());
+        } else {
+            text.push_str(WAITING);
+        }
         text
     }
 
     /// What a sender says that was given the code: the other side may have started already, or not.
-    pub fn waiting(&self, style: Style) -> String {
+    pub fn waiting(&self, style: Style, has_status: bool) -> String {
         let command = self.relays.first().map_or_else(String::new, |relay| self.command(relay));
         let mut text = format!("Waiting for the other side to run\n\n    {}\n", style.strong(&command));
         if self.private_ca {
             text.push_str("\nThe other side needs --ca with the same certificate authority.");
         }
-        text.push_str("\nCtrl-C ends it.");
+        text.push_str(if has_status { "" } else { "\nCtrl-C ends it." });
         text
     }
 
