@@ -24,6 +24,7 @@ use crate::term::milestones::Milestones;
 use crate::term::queue::Queue;
 use crate::term::style::Style;
 use crate::term::tty::Tty;
+use crate::term::{locale, qr, screen};
 use crate::{Error, Kind};
 
 use super::line::{Found, Line};
@@ -85,6 +86,8 @@ pub struct Console {
     started: Instant,
     state: Mutex<State>,
     stdout_closed: Arc<AtomicBool>,
+    /// The code is shown for phones too.
+    qr: bool,
 }
 
 #[derive(Debug)]
@@ -151,7 +154,13 @@ impl Console {
             started: Instant::now(),
             state: Mutex::new(State::new()),
             stdout_closed: Arc::default(),
+            qr: false,
         }
+    }
+
+    /// The same, which shows codes for phones too if `qr`.
+    pub fn with_qr(self, qr: bool) -> Console {
+        Console { qr, ..self }
     }
 
     /// Keeps the status line true while nothing arrives. Never ends by itself.
@@ -251,6 +260,20 @@ impl Console {
             Side::Receive if self.queue.has_status() => {}
             Side::Receive => self.notice(messages::WAITING),
         }
+        if self.qr {
+            self.queue.line(self.qr(&invite.code_line()));
+        }
+    }
+
+    /// A code for a phone, or why there is none.
+    fn qr(&self, code: &str) -> String {
+        if !locale::utf8() {
+            return messages::QR_NOT_UTF8.to_owned();
+        }
+        match qr::lines(code, screen::columns(), self.style.is_on()) {
+            Ok(lines) => messages::qr(&lines),
+            Err(columns) => messages::qr_too_wide(columns),
+        }
     }
 
     fn invite(&self, code: &str, relays: &[RelayUrl], embedded: bool) {
@@ -267,13 +290,19 @@ impl Console {
             lacks_token: self.line.lacks_token(),
         };
         // A code that goes elsewhere leaves nothing for the heading to stand above.
-        if self.stdout_is_data() || io::stdout().is_terminal() {
+        let is_seen = self.stdout_is_data() || io::stdout().is_terminal();
+        if is_seen {
             self.notice(messages::GIVE_CODE);
         }
-        let after =
-            (self.setting.volume != Volume::Quiet).then(|| invite.after(self.style, self.queue.has_status()));
+        let code_line = invite.code_line();
+        let after = (self.setting.volume != Volume::Quiet).then(|| {
+            let gap = if is_seen { "\n" } else { "" };
+            format!("{gap}{}", invite.after(self.style, self.queue.has_status()))
+        });
+        let qr = self.qr.then(|| self.qr(&code_line));
+        let after = [after, qr].into_iter().flatten().reduce(|text, qr| format!("{text}\n\n{qr}"));
         if self.stdout_is_data() {
-            self.queue.line(invite.code_line());
+            self.queue.line(self.style.strong(&code_line));
             if let Some(after) = after {
                 self.queue.line(after);
             }
@@ -284,7 +313,8 @@ impl Console {
             closed.store(true, Ordering::SeqCst);
             cancel.cancel();
         };
-        self.queue.print(invite.code_line(), after, Box::new(unread));
+        // A script that reads it is no terminal, and gets the code and nothing else.
+        self.queue.print(Style::for_stdout().strong(&code_line), after, Box::new(unread));
         self.state().again = again;
     }
 

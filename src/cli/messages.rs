@@ -23,7 +23,7 @@ mod status;
 
 pub use conflict::{CONFLICT_QUESTION, conflict};
 pub use ending::{Way, delivered, failures, summary, undelivered, way};
-pub use invite::{GIVE_CODE, GIVE_TOKEN, Invite, addressed};
+pub use invite::{GIVE_CODE, GIVE_TOKEN, Invite, QR_NOT_UTF8, addressed, qr, qr_too_wide};
 pub use status::{looking, percent, reaching, relay_away, relay_full, status, undecided, waiting};
 
 /// Which end this is.

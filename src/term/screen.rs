@@ -217,14 +217,18 @@ fn write_line(out: &mut dyn Write, text: &str) -> io::Result<()> {
     out.flush()
 }
 
+/// How wide standard error is, where it is a terminal.
 #[cfg(unix)]
-fn columns() -> usize {
+#[must_use]
+pub fn columns() -> usize {
     let size = rustix::termios::tcgetwinsize(io::stderr());
     size.ok().map(|size| size.ws_col.into()).filter(|columns| *columns > 0).unwrap_or(COLUMNS_DEFAULT)
 }
 
+/// Windows does not say without unsafe code.
 #[cfg(not(unix))]
-fn columns() -> usize {
+#[must_use]
+pub fn columns() -> usize {
     COLUMNS_DEFAULT
 }
 

@@ -10,7 +10,24 @@ use crate::term::style::Style;
 use super::{Side, WAITING};
 
 /// What stands above the code.
-pub const GIVE_CODE: &str = "Give this code to the other side:";
+pub const GIVE_CODE: &str = "Give this code to the other side:\n";
+
+/// A code for phones.
+pub fn qr(lines: &str) -> String {
+    format!("The same code for a phone's camera:\n\n{lines}\n")
+}
+
+/// `--qr` on a terminal that shows no blocks.
+pub const QR_NOT_UTF8: &str = "note: no QR code is shown: this terminal is not set to UTF-8 (LANG). The code above is all that would be in it.";
+
+/// `--qr` on a narrow terminal; `None`: the code is too long for any.
+pub fn qr_too_wide(columns: Option<usize>) -> String {
+    let why = match columns {
+        Some(columns) => format!("this terminal has fewer than {columns} columns"),
+        None => "the code is too long for one".to_owned(),
+    };
+    format!("note: no QR code is shown: {why}. The code above is all that would be in it.")
+}
 
 /// What stands behind a command that was typed with a token.
 pub const GIVE_TOKEN: &str = "The token is not shown here: give it again, with --token or in P2PC_TOKEN.";
