@@ -104,6 +104,25 @@ fn a_dumb_terminal_edits_the_line_itself() {
 }
 
 #[test]
+fn a_code_is_shown_for_a_phone_where_the_terminal_can() {
+    let line = [env!("CARGO_BIN_EXE_p2pc"), "send", "--qr", "--listen", "127.0.0.1:0", "Cargo.toml"];
+    for (variables, shown) in [
+        (&["NO_COLOR="][..], "camera:\r\n\r\n\x1b[30;47m   "),
+        (&["NO_COLOR=1"], "camera:\r\n\r\n█████"),
+        (&["TERM=dumb"], "camera:\r\n\r\n█████"),
+        (&["LC_ALL=C"], "not set to UTF-8"),
+    ] {
+        let mut person = Person::before_program(&[&["env"], variables, &line].concat());
+        person.sees(shown);
+        person.sees("waiting for the other side");
+        person.types("\x03");
+        person.sees("p2pc:");
+        person.drains();
+        assert_eq!(person.ends(), 130);
+    }
+}
+
+#[test]
 fn a_code_typed_without_a_relay_says_what_is_missing() {
     let mut person = Person::before(&["receive"]);
     person.sees("Code: ");
@@ -263,6 +282,12 @@ impl Person {
             |child| child.parse().unwrap(),
         );
         kill_process(Pid::from_raw(child).unwrap(), signal).unwrap();
+    }
+
+    /// Reads on, so that the program is never kept from ending.
+    fn drains(&mut self) {
+        let mut terminal = self.terminal.try_clone().unwrap();
+        std::thread::spawn(move || std::io::copy(&mut terminal, &mut std::io::sink()));
     }
 
     /// How the program ended, and with the terminal as it was.

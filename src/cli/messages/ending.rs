@@ -59,11 +59,12 @@ pub fn summary(side: Side, report: &Report, out: Option<&Path>) -> String {
 
 /// The way that it went, below that.
 pub fn way(way: &Way) -> String {
-    let relay = match &way.relay {
+    // The address of a relay without TLS says so itself.
+    let mut parts = vec![match &way.relay {
+        Some(relay) if way.tls => format!("relay {} (wss)", clean(relay.as_bytes())),
         Some(relay) => format!("relay {}", clean(relay.as_bytes())),
-        None => "relay on this machine".to_owned(),
-    };
-    let mut parts = vec![format!("{relay} ({})", if way.tls { "wss" } else { "ws" })];
+        None => "relay on this machine (ws)".to_owned(),
+    }];
     parts.extend(way.proxy.as_ref().map(|proxy| format!("proxy {}", clean(proxy.as_bytes()))));
     parts.push(human::count(way.lanes.max(1).into(), "lane", "lanes"));
     parts.extend(way.cipher.map(|cipher| cipher.to_string()));
