@@ -300,7 +300,8 @@ impl Console {
             format!("{gap}{}", invite.after(self.style, self.queue.has_status()))
         });
         let qr = self.qr.then(|| self.qr(&code_line));
-        let after = [after, qr].into_iter().flatten().reduce(|text, qr| format!("{text}\n\n{qr}"));
+        let after =
+            [after, qr].into_iter().flatten().reduce(|text, qr| format!("{}\n\n{qr}", text.trim_end()));
         if self.stdout_is_data() {
             self.queue.line(self.style.strong(&code_line));
             if let Some(after) = after {

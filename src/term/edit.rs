@@ -92,8 +92,7 @@ impl Editor {
     pub fn press(&mut self, byte: u8) -> Pressed {
         match (self.escape, byte) {
             (Escape::Began, b'[' | b'O') => self.escape = Escape::Sequence,
-            (Escape::Began, _) => self.escape = Escape::None,
-            (Escape::Sequence, 0x40..=0x7e) => self.escape = Escape::None,
+            (Escape::Began, _) | (Escape::Sequence, 0x40..=0x7e) => self.escape = Escape::None,
             (Escape::Sequence, _) => {}
             (Escape::None, 0x1b) => self.escape = Escape::Began,
             (Escape::None, 0x20..=0x7e | 0x80..) => return self.letter(byte),

@@ -44,7 +44,7 @@ mod tests {
     #[test]
     fn what_is_short_tells_nothing_and_what_is_long_little() {
         assert_eq!(told(|second| Some(second * 4), 25), [0; 0]);
-        assert_eq!(told(|second| Some(second), 100), [30, 60, 90]);
+        assert_eq!(told(Some, 100), [30, 60, 90]);
         assert_eq!(told(|second| Some(second / 10), 450), [100, 200, 300, 400]);
         assert_eq!(told(|_| None, 1300), [600, 1200], "a stream has no share");
         assert_eq!(told(|_| Some(7), 1300), [600, 1200], "what stands still");

@@ -85,12 +85,16 @@ impl Raw {
 
 /// Sets every terminal back: the process ends now.
 pub fn end_all() {
-    known().iter().for_each(|raw| raw.end());
+    for raw in known() {
+        raw.end();
+    }
 }
 
 /// The process was stopped, and goes on.
 pub fn again_all() {
-    known().iter().for_each(|raw| raw.again());
+    for raw in known() {
+        raw.again();
+    }
 }
 
 fn ours(own: &Termios) -> Termios {

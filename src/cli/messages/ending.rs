@@ -96,7 +96,9 @@ pub fn failures(side: Side, report: &Report) -> String {
     for failure in report.failures.iter().filter_map(|entry| entry.failure.as_ref()) {
         given.extend(advice(side, failure.reason).filter(|advice| !given.contains(advice)));
     }
-    given.iter().for_each(|advice| text.push_str(&format!("\nhint: {advice}")));
+    for advice in given {
+        text.push_str(&format!("\nhint: {advice}"));
+    }
     text
 }
 

@@ -88,6 +88,7 @@ impl Invite<'_> {
         // A status line says so by itself.
         if has_status {
             text.truncate(text.trim_end().len());
+            text.push('\n');
         } else {
             text.push_str(WAITING);
         }
