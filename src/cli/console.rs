@@ -23,6 +23,7 @@ use crate::term::style::Style;
 use crate::term::tty::Tty;
 use crate::{Error, Kind};
 
+use super::json::Invitation;
 use super::line::{Found, Line};
 use super::messages::{self, Invite, Side};
 
@@ -156,6 +157,39 @@ impl Console {
     pub fn tell_of_token(&self) {
         if let Showing::Withheld(relay) = &self.setting.showing {
             self.notice(messages::token_withheld(relay));
+        }
+    }
+
+    /// The relay that is not shown the token in the environment, if there is one.
+    pub fn withholds_token_from(&self) -> Option<&RelayUrl> {
+        match &self.setting.showing {
+            Showing::Withheld(relay) => Some(relay),
+            Showing::None | Showing::Shown => None,
+        }
+    }
+
+    /// Whether the relay is shown a token.
+    pub fn shows_token(&self) -> bool {
+        self.setting.showing == Showing::Shown
+    }
+
+    /// What the maker of a code tells a program.
+    pub fn invitation(&self, code: &str, relays: &[RelayUrl], embedded: bool) -> Invitation {
+        let again = self.line.can_go_on().then(|| self.command_with(code, relays, embedded));
+        let invite = Invite {
+            from: self.setting.side,
+            code,
+            relays,
+            embedded,
+            options: &self.setting.invite_options,
+            private_ca: self.setting.private_ca,
+            again: None,
+            lacks_token: false,
+        };
+        Invitation {
+            code: invite.code_line(),
+            command: invite.best_command(),
+            again: again.map(|again| again.as_str().to_owned()),
         }
     }
 

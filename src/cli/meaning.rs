@@ -83,7 +83,7 @@ pub enum CodeSource {
 /// [`Kind::Usage`].
 pub fn send(args: &SendArgs, environment: &Environment) -> Result<Job<SendOptions>> {
     let paths = sources(&args.paths)?;
-    let volume = volume(args.quiet, args.verbose)?;
+    let volume = volume(args.quiet, args.verbose, args.json)?;
     need_terminal_to_verify(args.verify, environment)?;
     let text = match (&args.code, &environment.code) {
         (Some(word), _) => Some(text(word, "--code")?.to_owned()),
@@ -177,7 +177,7 @@ pub fn receive(
     code: Option<(Code, Option<RelayUrl>)>,
     environment: &Environment,
 ) -> Result<Job<ReceiveOptions>> {
-    let volume = volume(args.quiet, args.verbose)?;
+    let volume = volume(args.quiet, args.verbose, args.json)?;
     let (code, in_code) = code.map_or((None, None), |(code, relay)| (Some(code), relay));
     let relay = choose_relay(in_code, args.relay.as_ref(), environment)?;
     let listen = listen(args.listen.as_ref(), relay.as_ref())?;
@@ -191,6 +191,10 @@ pub fn receive(
     let out = args.out.as_ref().map_or_else(|| PathBuf::from("."), Word::path);
     if out.as_os_str().is_empty() {
         return Err(Error::new(Kind::Usage, "--out is empty").hint("The current directory is `.`."));
+    }
+    if args.json && out.as_os_str() == "-" {
+        return Err(Error::new(Kind::Usage, "--json and --out - both want standard output")
+            .hint("Receive into a directory, or leave --json out."));
     }
     let options = ReceiveOptions {
         code,
@@ -326,12 +330,14 @@ fn token(
     Ok((value(Some(&held), "P2PC_TOKEN", Token::parse)?, Showing::Shown))
 }
 
-fn volume(quiet: bool, verbose: bool) -> Result<Volume> {
+/// Whoever asks for JSON reads that, unless people are to be told as well.
+fn volume(quiet: bool, verbose: bool, json: bool) -> Result<Volume> {
     match (quiet, verbose) {
         (true, true) => {
             Err(Error::new(Kind::Usage, "--quiet and --verbose contradict each other").hint("Leave one out."))
         }
         (true, false) => Ok(Volume::Quiet),
+        (false, false) if json => Ok(Volume::Quiet),
         (false, true) => Ok(Volume::Verbose),
         (false, false) => Ok(Volume::Normal),
     }

@@ -56,6 +56,9 @@ pub struct ReceiveArgs {
     /// print nothing but errors and questions
     #[argh(switch, short = 'q')]
     pub quiet: bool,
+    /// say what happens on standard output, as JSON
+    #[argh(switch)]
+    pub json: bool,
     /// print one line for each file
     #[argh(switch, short = 'v')]
     pub verbose: bool,

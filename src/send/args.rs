@@ -50,6 +50,9 @@ pub struct SendArgs {
     /// print nothing but the code and errors
     #[argh(switch, short = 'q')]
     pub quiet: bool,
+    /// say what happens on standard output, as JSON
+    #[argh(switch)]
+    pub json: bool,
     /// print one line for each file
     #[argh(switch, short = 'v')]
     pub verbose: bool,

@@ -472,6 +472,10 @@ impl Sender {
             return Err(broken("the receiver ended before everything had its outcome"));
         }
         let report = report.clone();
+        // What it has not given back credit for is taken all the same: everything has its outcome.
+        for frame in self.in_flight.drain(..) {
+            self.tally.taken(frame.bytes);
+        }
         self.say(Control::Receipt);
         self.done(Ok(report));
         Ok(())

@@ -35,7 +35,7 @@ fn nothing_typed() {
 fn unknown_words_get_suggestions() {
     check("unknown-subcommand", &["recieve", "48213-acid-crane-otter"]);
     check("unknown-option", &["send", "--chunksize=1MiB", "file"]);
-    check("unknown-option-late", &["send", "--json", "file"]);
+    check("unknown-option-late", &["send", "--yaml", "file"]);
     check("unknown-short", &["receive", "-x"]);
     check("option-of-receive", &["send", "-o", "directory", "file"]);
     check("option-of-send", &["receive", "--chunk-size=1MiB"]);
@@ -79,6 +79,7 @@ fn what_is_no_code_is_told_from_what_lacks_a_part() {
 fn contradictions_are_named() {
     check("code-twice", &["receive", "--yes", "48213-acid-crane-otter", "--code", "48213-acid-crane-otter"]);
     check("two-relays", &["receive", "--yes", "48213-acid-crane-otter@a.example", "--relay=b.example"]);
+    check("json-and-data", &["receive", "--yes", "--json", "-o-", "48213-acid-crane-otter@r.example"]);
     check("two-arguments", &["receive", "--yes", "48213-acid-crane-otter@a.example", "incoming"]);
 }
 
@@ -112,14 +113,15 @@ fn a_closed_pipe_ends_quietly() {
 /// Compares one command with its file.
 fn check<A: AsRef<OsStr>>(name: &str, line: &[A]) {
     let output = run(line);
+    let stdout = dated(text(&output.stdout));
     let mut seen = String::from("$ p2pc");
     for word in line {
         let _ = write!(seen, " {}", shown(word.as_ref()));
     }
     let _ = write!(seen, "\n? {}\n", output.status.code().expect("no signal"));
-    for (title, stream) in [("stdout", &output.stdout), ("stderr", &output.stderr)] {
+    for (title, stream) in [("stdout", stdout.as_str()), ("stderr", text(&output.stderr))] {
         if !stream.is_empty() {
-            let _ = write!(seen, "--- {title}\n{}", text(stream));
+            let _ = write!(seen, "--- {title}\n{stream}");
         }
     }
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cmd").join(name).with_extension("txt");
@@ -128,6 +130,14 @@ fn check<A: AsRef<OsStr>>(name: &str, line: &[A]) {
     }
     let expected = std::fs::read_to_string(&file).unwrap_or_default();
     assert!(seen == expected, "{} differs. It printed\n{seen}\ninstead of\n{expected}", file.display());
+}
+
+/// The time of a JSON line is always another one.
+fn dated(stdout: &str) -> String {
+    match stdout.strip_prefix("{\"time\":\"").and_then(|rest| rest.split_once('"')) {
+        Some((_, rest)) => format!("{{\"time\":\"…\"{rest}"),
+        None => stdout.to_owned(),
+    }
 }
 
 fn run<A: AsRef<OsStr>>(line: &[A]) -> Output {

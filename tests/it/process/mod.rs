@@ -37,6 +37,7 @@ mod proxied;
 mod records;
 mod relays;
 mod scene;
+mod scripts;
 #[cfg(target_os = "linux")]
 mod service;
 mod silence;
