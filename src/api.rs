@@ -30,8 +30,8 @@ use crate::send::{Cut, SendOptions};
 /// # Errors
 /// [`Error`] with the [`Kind`] that says whose fault it was. A report with failed entries is no error.
 pub async fn send(options: SendOptions, handler: &dyn Handler, cancel: Cancel) -> Result<Report> {
-    let walk = Walk::new(&options.paths)?;
-    for renamed in walk.roots().renamed() {
+    let roots = options.roots()?;
+    for renamed in roots.renamed() {
         handler.event(Event::Renamed { path: renamed.path.clone(), name: renamed.name.clone() });
     }
     let meeting = Meeting {
@@ -44,7 +44,6 @@ pub async fn send(options: SendOptions, handler: &dyn Handler, cancel: Cancel) -
         wait: options.wait,
         retry: options.retry,
     };
-    let roots = walk.roots().clone();
     let SendOptions { chunk_size: chunk, compress, lanes, limit, .. } = options;
     let cut = Cut { chunk, compress, lanes, limit };
     meeting.hold(handler, &cancel, Sending { roots, cut }).await

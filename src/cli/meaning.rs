@@ -16,8 +16,8 @@ use crate::proto::code::Code;
 use crate::proto::handshake::Capabilities;
 use crate::receive::args::ReceiveArgs;
 use crate::receive::{OnConflict, ReceiveOptions};
-use crate::send::SendOptions;
 use crate::send::args::SendArgs;
+use crate::send::{Exclude, Pattern, SendOptions};
 use crate::term::word::Word;
 use crate::{Error, Kind, Result};
 
@@ -82,7 +82,7 @@ pub enum CodeSource {
 ///
 /// [`Kind::Usage`].
 pub fn send(args: &SendArgs, environment: &Environment) -> Result<Job<SendOptions>> {
-    let paths = sources(&args.paths)?;
+    let paths = sources(args)?;
     let volume = volume(args.quiet, args.verbose, args.json)?;
     need_terminal_to_verify(args.verify, environment)?;
     let text = match (&args.code, &environment.code) {
@@ -99,6 +99,10 @@ pub fn send(args: &SendArgs, environment: &Environment) -> Result<Job<SendOption
     let (token, showing) = token(args.token.as_ref(), relay.as_ref(), args.relay.as_ref(), environment)?;
     let options = SendOptions {
         paths,
+        name: args.name.as_ref().map(|word| word.os().to_owned()),
+        // Who runs this reads it: the list may be long, and nothing is opened here.
+        list: None,
+        exclude: exclude(args)?,
         code,
         dial: dial(args.ca.as_ref(), relay, token, environment),
         listen,
@@ -230,7 +234,15 @@ pub fn read_code(text: &str, allow_weak: bool) -> Result<(Code, Option<RelayUrl>
     Ok((code, relay))
 }
 
-fn sources(words: &[Word]) -> Result<Vec<PathBuf>> {
+fn sources(args: &SendArgs) -> Result<Vec<PathBuf>> {
+    let words = &args.paths;
+    if args.files_from.is_some() {
+        return listed(args);
+    }
+    if args.null {
+        return Err(Error::new(Kind::Usage, "--null is about the list of --files-from, and there is none")
+            .hint("Give the list with --files-from, or leave --null out."));
+    }
     if words.is_empty() {
         return Err(Error::new(Kind::Usage, "nothing to send: no PATH is given")
             .hint("`p2pc send PATH...` sends files and directories; `-` is standard input."));
@@ -244,6 +256,30 @@ fn sources(words: &[Word]) -> Result<Vec<PathBuf>> {
             .hint("It can be read only once. A file of that name is `./-`."));
     }
     Ok(words.iter().map(Word::path).collect())
+}
+
+/// Where a list says what to send, nothing else does.
+fn listed(args: &SendArgs) -> Result<Vec<PathBuf>> {
+    let other = if args.paths.is_empty() { "--name" } else { "a PATH" };
+    if !args.paths.is_empty() || args.name.is_some() {
+        return Err(Error::new(
+            Kind::Usage,
+            format!("--files-from says what to send, and {other} is given as well"),
+        )
+        .hint("Leave one of them out."));
+    }
+    Ok(Vec::new())
+}
+
+fn exclude(args: &SendArgs) -> Result<Exclude> {
+    let pattern = |word: &Word| {
+        Pattern::parse(word.os().as_encoded_bytes()).ok_or_else(|| {
+            Error::new(Kind::Usage, "--exclude: the pattern matches nothing")
+                .hint("It is one as in a .gitignore: *.log, /build, cache/. Quote it, so that the shell leaves it alone.")
+        })
+    };
+    let patterns = args.exclude.iter().map(pattern).collect::<Result<Vec<_>>>()?;
+    Ok(Exclude::new(patterns, args.gitignore))
 }
 
 /// The words of a generated code may come as separate arguments, as it is spoken. Nothing else may: a second word is

@@ -6,6 +6,7 @@ mod face;
 mod help;
 mod json;
 mod line;
+mod list;
 mod log;
 mod meaning;
 mod messages;
@@ -70,7 +71,8 @@ fn run(typed: Typed) -> Result<u8> {
 fn send(args: &SendArgs, line: Line) -> Result<u8> {
     let writer = start_writer()?;
     let tty = Tty::open(writer.queue());
-    let job = meaning::send(args, &Environment::of_process(tty.is_some()))?;
+    let mut job = meaning::send(args, &Environment::of_process(tty.is_some()))?;
+    job.options.list = args.files_from.as_ref().map(|from| list::read(from, args.null)).transpose()?;
     let cancel = Cancel::new();
     let watch = Watch::start(&cancel)?;
     let console = Console::new(job.setting, line, writer.queue(), tty, cancel.clone());

@@ -11,12 +11,17 @@ pub mod source;
 mod walked;
 mod wishes;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
 pub use driver::{Cut, run};
 pub use packing::Compress;
+pub use source::{Exclude, PathList, Pattern};
 
+use source::Roots;
+
+use crate::error::Result;
 use crate::net::ListenAddr;
 use crate::net::dial::DialOptions;
 use crate::net::pair::RETRY;
@@ -31,6 +36,12 @@ pub struct SendOptions {
     /// Files and directories, at least one; `-` is standard input. A link named here is followed; links inside directories are
     /// sent as links.
     pub paths: Vec<PathBuf>,
+    /// What standard input is called at the other end, or else the only path; `None`: `stdin`, and a path's own name.
+    pub name: Option<OsString>,
+    /// In place of `paths`, which are not looked at then: exactly these paths, each in its directories.
+    pub list: Option<PathList>,
+    /// What is left out of the directories that are sent, and of the list.
+    pub exclude: Exclude,
     /// The code, where the other side made it or both agreed on one; `None` makes one.
     pub code: Option<Code>,
     /// The relay and the way to it. Without a relay an embedded one is run.
@@ -68,10 +79,25 @@ pub enum LaneCount {
 }
 
 impl SendOptions {
+    /// What there is to send, checked and named.
+    ///
+    /// # Errors
+    /// Kind `Usage`, as [`Roots::named`] and [`Roots::listed`].
+    pub fn roots(&self) -> Result<Roots> {
+        let roots = match &self.list {
+            Some(list) => Roots::listed(list)?,
+            None => Roots::named(&self.paths, self.name.as_deref())?,
+        };
+        Ok(roots.without(self.exclude.clone()))
+    }
+
     /// Sends these paths, with a code made for the occasion and an embedded relay, encrypted.
     pub fn new(paths: impl IntoIterator<Item = PathBuf>) -> SendOptions {
         SendOptions {
             paths: paths.into_iter().collect(),
+            name: None,
+            list: None,
+            exclude: Exclude::default(),
             code: None,
             dial: DialOptions::default(),
             listen: None,

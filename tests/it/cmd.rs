@@ -53,6 +53,8 @@ fn values_are_checked() {
         "bad-on-conflict",
         &["receive", "--yes", "--on-conflict", "replace", "48213-acid-crane-otter@r.example"],
     );
+    check("bad-exclude", &["send", "--exclude", "# all", "file"]);
+    check("bad-name", &["send", "--name", "a/b", "-"]);
     check("bad-chunk-size", &["send", "--chunk-size=3MiB", "file"]);
     check("switch-with-value", &["send", "--verify=yes", "file"]);
     check("bad-listen", &["relay", "--listen=4430"]);
@@ -62,6 +64,8 @@ fn values_are_checked() {
 #[test]
 fn what_is_missing_is_named() {
     check("missing-path", &["send"]);
+    check("missing-list", &["send", "--files-from", "/nowhere/list"]);
+    check("empty-list", &["send", "--files-from", "-"]);
     check("missing-listen", &["relay"]);
     check("missing-relay", &["receive", "--yes", "48213-acid-crane-otter"]);
     check("missing-code", &["receive", "--yes"]);
@@ -80,6 +84,9 @@ fn contradictions_are_named() {
     check("code-twice", &["receive", "--yes", "48213-acid-crane-otter", "--code", "48213-acid-crane-otter"]);
     check("two-relays", &["receive", "--yes", "48213-acid-crane-otter@a.example", "--relay=b.example"]);
     check("json-and-data", &["receive", "--yes", "--json", "-o-", "48213-acid-crane-otter@r.example"]);
+    check("list-and-path", &["send", "--files-from", "list", "file"]);
+    check("null-without-list", &["send", "-0", "file"]);
+    check("name-for-none", &["send", "--name", "x", "/", "/dev"]);
     check("two-arguments", &["receive", "--yes", "48213-acid-crane-otter@a.example", "incoming"]);
 }
 
