@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::events::{Cancel, Event, Progress, Report};
+use crate::events::{Cancel, Event, Offer, Progress, Report};
 use crate::term::json::Object;
 use crate::term::meter::Meter;
 use crate::term::queue::Queue;
@@ -37,6 +37,9 @@ struct State {
     /// The latest that was not said, and when one was said last.
     progress: Option<Progress>,
     said: Option<Instant>,
+    /// The same of offers.
+    offer: Option<Offer>,
+    offered: Option<Instant>,
 }
 
 /// Something that is no event of the library, and that a person is told of.
@@ -77,9 +80,11 @@ impl Events {
     pub fn event(&self, event: &Event, invitation: Option<&Invitation>) {
         match event {
             Event::Progress(progress) => return self.progressed(progress),
+            Event::Offer(offer) => return self.offered(offer),
             Event::Accepted | Event::Reconnected | Event::Restarted => {
                 // The time before says nothing about the network.
                 self.state().meter = Meter::default();
+                self.say_offer();
             }
             _ => {}
         }
@@ -94,7 +99,6 @@ impl Events {
                 | Event::RelayLost { .. }
                 | Event::RelayBusy { .. }
                 | Event::RelayBack
-                | Event::Offer(_)
                 | Event::Lanes(_)
         ) {
             self.queue.passing_line(object.end());
@@ -117,6 +121,25 @@ impl Events {
     /// The last line, of one that did not.
     pub fn error(&self, error: &Error, exit_status: u8) {
         self.queue.line(lines::error(begun, error, exit_status).end());
+    }
+
+    fn offered(&self, offer: &Offer) {
+        let mut state = self.state();
+        let is_due = offer.complete || state.offered.is_none_or(|said| said.elapsed() >= PROGRESS_EVERY);
+        state.offer = Some(offer.clone());
+        drop(state);
+        if is_due {
+            self.say_offer();
+        }
+    }
+
+    /// Says the latest, if it was not said.
+    fn say_offer(&self) {
+        let mut state = self.state();
+        let Some(offer) = state.offer.take() else { return };
+        state.offered = Some(Instant::now());
+        drop(state);
+        self.queue.passing_line(lines::offer(begun, &offer).end());
     }
 
     fn progressed(&self, progress: &Progress) {

@@ -15,7 +15,7 @@ use crate::net::{ListenAddr, RelayUrl};
 use crate::proto::code::Code;
 use crate::proto::handshake::Capabilities;
 use crate::receive::args::ReceiveArgs;
-use crate::receive::{OnConflict, ReceiveOptions};
+use crate::receive::{Checksums, OnConflict, ReceiveOptions};
 use crate::send::args::SendArgs;
 use crate::send::{Exclude, Pattern, SendOptions};
 use crate::term::word::Word;
@@ -213,6 +213,7 @@ pub fn receive(
         retry: value(args.retry.as_ref(), "--retry", values::time_or_none)?.unwrap_or(RETRY),
         on_conflict: on_conflict(args.on_conflict.as_ref(), environment)?,
         resume: !args.no_resume,
+        checksums: checksums(args)?,
         capabilities: Capabilities::default(),
     };
     let invite_options = invite_options(args.no_encrypt, args.verify, false);
@@ -385,6 +386,28 @@ fn need_terminal_to_verify(verify: bool, environment: &Environment) -> Result<()
             .hint("Run it in a terminal, or leave --verify out."));
     }
     Ok(())
+}
+
+fn checksums(args: &ReceiveArgs) -> Result<Option<Checksums>> {
+    let with = value(args.checksums_with.as_ref(), "--checksums-with", values::algorithm)?;
+    let Some(file) = &args.checksums else {
+        return match with {
+            None => Ok(None),
+            Some(_) => Err(Error::new(Kind::Usage, "--checksums-with says how, and no --checksums where")
+                .hint("Give the file with --checksums FILE.")),
+        };
+    };
+    let name = file.os();
+    if name == "-" || name.is_empty() {
+        return Err(
+            Error::new(Kind::Usage, "--checksums needs a file").hint("A file of the name - is `./-`.")
+        );
+    }
+    if args.out.as_ref().is_some_and(|out| out.os() == "-") {
+        return Err(Error::new(Kind::Usage, "--checksums is for files, and --out - has none")
+            .hint("Receive into a directory, or let another program sum what comes out."));
+    }
+    Ok(Some(Checksums { file: file.path(), with: with.unwrap_or_default() }))
 }
 
 /// Where nobody can be asked, asking means to leave alone what is there.

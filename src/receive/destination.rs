@@ -60,13 +60,13 @@ impl Destination {
 
 /// Whether this process may make things in a directory, as far as the system tells beforehand.
 #[cfg(unix)]
-fn is_writable(directory: &Path) -> bool {
+pub(super) fn is_writable(directory: &Path) -> bool {
     use rustix::fs::{Access, access};
     access(directory, Access::WRITE_OK | Access::EXEC_OK).is_ok()
 }
 
 /// Windows tells only when it is tried.
 #[cfg(not(unix))]
-fn is_writable(_: &Path) -> bool {
+pub(super) fn is_writable(_: &Path) -> bool {
     true
 }

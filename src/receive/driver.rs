@@ -2,10 +2,10 @@
 
 use futures_lite::future;
 
-use super::Destination;
 use super::disk::{CLEANING, Disk, LETTING_GO};
 use super::machine::{Beginning, Effect, Receiver};
 use super::sink::{Rules, SinkEvent};
+use super::{Destination, SumFile};
 use crate::error::{Error, Kind, Result};
 use crate::events::Report;
 use crate::net::lanes::Lanes;
@@ -13,7 +13,7 @@ use crate::net::link::{Asked, Drive, Ended, Happening, Link, drive};
 use crate::net::pair::Paired;
 use crate::proto::pace::Rate;
 
-/// Receives into `destination`, by `rules`, no faster than `limit`, from the other side of an established session, until that is done or the other side was started again: then
+/// Receives into `destination`, with the checksums in `sums`, by `rules`, no faster than `limit`, from the other side of an established session, until that is done or the other side was started again: then
 /// the destination is let go of before this returns. Dropping the future abandons the transfer without telling the other side; its cancellation
 /// ends it in order.
 ///
@@ -21,7 +21,7 @@ use crate::proto::pace::Rate;
 /// Whatever ended the session before every entry had its outcome.
 pub async fn run(
     paired: Paired<'_>,
-    destination: Destination,
+    (destination, sums): (Destination, Option<SumFile>),
     rules: Rules,
     yes: bool,
     limit: Option<Rate>,
@@ -37,7 +37,7 @@ pub async fn run(
     let driver = Driver {
         machine: Receiver::new(beginning),
         link,
-        destination: Some((destination, rules)),
+        destination: Some((destination, rules, sums)),
         disk: None,
     };
     // On the heap: it is far larger than what it is part of.
@@ -48,7 +48,7 @@ struct Driver<'h> {
     machine: Receiver,
     link: Link<'h>,
     // Until the person accepts, the disk is not touched.
-    destination: Option<(Destination, Rules)>,
+    destination: Option<(Destination, Rules, Option<SumFile>)>,
     disk: Option<Disk>,
 }
 
@@ -59,10 +59,17 @@ enum Input {
 
 impl<'h> Driver<'h> {
     async fn run(mut self) -> (Result<Ended<'h>>, Lanes) {
-        let result = drive(&mut self).await;
+        let mut result = drive(&mut self).await;
         if let Some(disk) = self.disk {
-            let is_restarted = matches!(result, Ok(Ended::Restarted { .. }));
-            disk.end(if is_restarted { LETTING_GO } else { CLEANING }).await;
+            match result {
+                Ok(Ended::Done(_)) => {
+                    if let Err(error) = disk.conclude(CLEANING).await {
+                        result = Err(error);
+                    }
+                }
+                Ok(Ended::Restarted { .. }) => disk.end(LETTING_GO).await,
+                Err(_) => disk.end(CLEANING).await,
+            }
         }
         (result, self.link.lanes)
     }
@@ -88,7 +95,8 @@ impl<'h> Drive<'h> for Driver<'h> {
                     }
                 }
                 Effect::Open(chunk) => {
-                    match self.destination.take().map(|(place, rules)| Disk::start(place, rules, chunk)) {
+                    let start = |(place, rules, sums)| Disk::start(place, rules, sums, chunk);
+                    match self.destination.take().map(start) {
                         Some(Ok(disk)) => self.disk = Some(disk),
                         Some(Err(error)) => self.machine.fail(error),
                         None => {}

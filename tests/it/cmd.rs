@@ -85,6 +85,10 @@ fn contradictions_are_named() {
     check("two-relays", &["receive", "--yes", "48213-acid-crane-otter@a.example", "--relay=b.example"]);
     check("json-and-data", &["receive", "--yes", "--json", "-o-", "48213-acid-crane-otter@r.example"]);
     check("list-and-path", &["send", "--files-from", "list", "file"]);
+    let code = "48213-acid-crane-otter@r.example";
+    check("sums-of-a-stream", &["receive", "--yes", "-o-", "--checksums", "sums", code]);
+    check("sums-nowhere", &["receive", "--yes", "--checksums-with=blake3", code]);
+    check("bad-sums", &["receive", "--yes", "--checksums=sums", "--checksums-with=md5", code]);
     check("null-without-list", &["send", "-0", "file"]);
     check("name-for-none", &["send", "--name", "x", "/", "/dev"]);
     check("two-arguments", &["receive", "--yes", "48213-acid-crane-otter@a.example", "incoming"]);

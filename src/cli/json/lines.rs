@@ -74,7 +74,7 @@ pub(super) fn event(begin: Begin, event: &Event, invitation: Option<&Invitation>
             line = begin("verify");
             line.text("string", string);
         }
-        Event::Offer(offer) => line = offered(begin, offer),
+        Event::Offer(offer) => line = self::offer(begin, offer),
         Event::Accepted => line = begin("accepted"),
         Event::Lanes(lanes) => {
             line = begin("lanes");
@@ -99,7 +99,7 @@ pub(super) fn event(begin: Begin, event: &Event, invitation: Option<&Invitation>
     Some(line)
 }
 
-fn offered(begin: Begin, offer: &Offer) -> Object {
+pub(super) fn offer(begin: Begin, offer: &Offer) -> Object {
     let mut line = begin("offer");
     line.value("files", offer.files);
     line.value("directories", offer.directories);

@@ -46,7 +46,8 @@ impl PathList {
                 .hint("Let all begin with a slash, or none."));
         }
         if paths.is_empty() {
-            return Err(Error::new(Kind::Usage, "the list names nothing to send"));
+            return Err(Error::new(Kind::Usage, "the list names nothing to send")
+                .hint("What was to fill it may have found nothing, or failed."));
         }
         paths.sort_unstable_by(|one, other| compare(one, other));
         paths.dedup();

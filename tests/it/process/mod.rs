@@ -10,6 +10,7 @@ mod balancers;
 mod broken_disk;
 mod busy;
 mod cancelled;
+mod checksums;
 mod codes;
 mod conformance;
 #[cfg(target_os = "linux")]
