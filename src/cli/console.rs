@@ -45,6 +45,8 @@ pub struct Setting {
     pub side: Side,
     /// How much to print.
     pub volume: Volume,
+    /// Standard output is a program's.
+    pub json: bool,
     /// Whether this side's person is asked to compare the string.
     pub verify: bool,
     /// Where the entries go, on the receiving side.
@@ -140,7 +142,9 @@ impl Console {
         if report.failed > 0 {
             self.queue.line(messages::failures(report));
         }
-        self.notice(messages::summary(self.setting.side, report, self.setting.out.as_deref()));
+        // A text goes nowhere but before the person.
+        let out = self.setting.out.as_deref().filter(|_| !self.state().offer.text);
+        self.notice(messages::summary(self.setting.side, report, out));
         let trouble = match self.setting.side {
             Side::Send => report.shortfall(Role::Send),
             // What does not fit into a stream is no trouble of a disk.
@@ -273,13 +277,18 @@ impl Console {
             }
             return;
         }
+        self.print(invite.code_line(), after);
+        self.state().again = again;
+    }
+
+    /// Writes to standard output, with `after` for people behind it. Where nobody reads that, the transfer ends.
+    fn print(&self, line: String, after: Option<String>) {
         let (closed, cancel) = (Arc::clone(&self.stdout_closed), self.cancel.clone());
         let unread = move || {
             closed.store(true, Ordering::SeqCst);
             cancel.cancel();
         };
-        self.queue.print(invite.code_line(), after, Box::new(unread));
-        self.state().again = again;
+        self.queue.print(line, after, Box::new(unread));
     }
 
     /// The command that goes on where this process ends.
@@ -300,7 +309,7 @@ impl Console {
         let mut state = self.state();
         let shown = self.tty.as_ref().filter(|_| state.offer_shown);
         if let (Some(tty), Some(out)) = (shown, &self.setting.out) {
-            tty.replace_about(&messages::offer(&offer), &messages::accept_question(out));
+            tty.replace_about(&messages::offer(&offer), &messages::question(&offer, out));
         }
         state.offer = offer;
     }
@@ -448,6 +457,9 @@ impl Handler for Console {
             Event::Lanes(lanes) if self.setting.volume == Volume::Verbose => {
                 self.queue.passing_line(messages::lanes(lanes));
             }
+            // In place of the file that it is not; a program has it already.
+            Event::Text(_) if self.setting.json => {}
+            Event::Text(text) => self.print(messages::shown_text(&text, io::stdout().is_terminal()), None),
             Event::RelayBack | Event::KeptBoth { .. } | Event::Entry(_) | Event::Lanes(_) => {}
         }
     }

@@ -59,7 +59,7 @@ impl Line {
     #[must_use]
     pub fn can_go_on(&self) -> bool {
         self.positionals.iter().all(|word| word.os() != "-")
-            && ["--out", "--files-from"]
+            && ["--out", "--files-from", "--text"]
                 .iter()
                 .all(|option| self.value(option).is_none_or(|value| value.os() != "-"))
     }

@@ -1,8 +1,9 @@
-//! The list of `--files-from`, read as a whole before anything is dialled.
+//! What is read as a whole before anything is dialled: the list of `--files-from`, and the text of `--text -`.
 
 use std::fs::File;
 use std::io::{self, Read};
 
+use crate::proto::limits::SHOWN_BYTES_MAX;
 use crate::send::PathList;
 use crate::send::source::LIST_BYTES_MAX;
 use crate::term::clean::clean;
@@ -29,4 +30,19 @@ pub fn read(from: &Word, ends_with_null: bool) -> Result<PathList> {
             .caused_by(error)
     })?;
     PathList::parse(&text, if ends_with_null { 0 } else { b'\n' })
+}
+
+/// Reads a text from standard input. One that is too long is refused by whoever sends it.
+///
+/// # Errors
+///
+/// [`Kind::Usage`].
+pub fn read_text() -> Result<String> {
+    let mut bytes = Vec::new();
+    let read = io::stdin().take(SHOWN_BYTES_MAX + 1).read_to_end(&mut bytes);
+    read.map_err(|error| Error::new(Kind::Usage, "--text: cannot read standard input").caused_by(error))?;
+    String::from_utf8(bytes).map_err(|_| {
+        Error::new(Kind::Usage, "--text: what comes from standard input is not UTF-8")
+            .hint("Send it as a file: `p2pc send -`.")
+    })
 }

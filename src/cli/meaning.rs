@@ -102,6 +102,7 @@ pub fn send(args: &SendArgs, environment: &Environment) -> Result<Job<SendOption
         name: args.name.as_ref().map(|word| word.os().to_owned()),
         // Who runs this reads it: the list may be long, and nothing is opened here.
         list: None,
+        text: value(args.text.as_ref(), "--text", |text| Ok(text.to_owned()))?,
         exclude: exclude(args)?,
         code,
         dial: dial(args.ca.as_ref(), relay, token, environment),
@@ -120,8 +121,9 @@ pub fn send(args: &SendArgs, environment: &Environment) -> Result<Job<SendOption
     let private_ca = args.ca.is_some();
     let verify = args.verify;
     let side = Side::Send;
+    let json = args.json;
     let setting =
-        Setting { side, volume, verify, out: None, resumes: true, invite_options, private_ca, showing };
+        Setting { side, volume, json, verify, out: None, resumes: true, invite_options, private_ca, showing };
     Ok(Job { options, setting })
 }
 
@@ -220,7 +222,8 @@ pub fn receive(
     let private_ca = args.ca.is_some();
     let verify = args.verify;
     let (side, out, resumes) = (Side::Receive, Some(out), !args.no_resume);
-    let setting = Setting { side, volume, verify, out, resumes, invite_options, private_ca, showing };
+    let json = args.json;
+    let setting = Setting { side, volume, json, verify, out, resumes, invite_options, private_ca, showing };
     Ok(Job { options, setting })
 }
 
@@ -237,6 +240,9 @@ pub fn read_code(text: &str, allow_weak: bool) -> Result<(Code, Option<RelayUrl>
 
 fn sources(args: &SendArgs) -> Result<Vec<PathBuf>> {
     let words = &args.paths;
+    if args.text.is_some() {
+        return text_alone(args);
+    }
     if args.files_from.is_some() {
         return listed(args);
     }
@@ -257,6 +263,26 @@ fn sources(args: &SendArgs) -> Result<Vec<PathBuf>> {
             .hint("It can be read only once. A file of that name is `./-`."));
     }
     Ok(words.iter().map(Word::path).collect())
+}
+
+/// Where a text is sent, nothing else is.
+fn text_alone(args: &SendArgs) -> Result<Vec<PathBuf>> {
+    let others = [
+        ("a PATH", !args.paths.is_empty()),
+        ("--files-from", args.files_from.is_some()),
+        ("--null", args.null),
+        ("--name", args.name.is_some()),
+        ("--exclude", !args.exclude.is_empty()),
+        ("--gitignore", args.gitignore),
+    ];
+    match others.iter().find(|(_, is_given)| *is_given) {
+        None => Ok(Vec::new()),
+        Some((other, _)) => Err(Error::new(
+            Kind::Usage,
+            format!("--text sends a text and no files, and {other} is given as well"),
+        )
+        .hint("Leave one of them out. A text with blanks in it goes in quotes.")),
+    }
 }
 
 /// Where a list says what to send, nothing else does.

@@ -73,6 +73,9 @@ fn send(args: &SendArgs, line: Line) -> Result<u8> {
     let tty = Tty::open(writer.queue());
     let mut job = meaning::send(args, &Environment::of_process(tty.is_some()))?;
     job.options.list = args.files_from.as_ref().map(|from| list::read(from, args.null)).transpose()?;
+    if job.options.text.as_deref() == Some("-") {
+        job.options.text = Some(list::read_text()?);
+    }
     let cancel = Cancel::new();
     let watch = Watch::start(&cancel)?;
     let console = Console::new(job.setting, line, writer.queue(), tty, cancel.clone());

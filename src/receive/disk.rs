@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use futures_lite::future;
 use smol::Timer;
-use smol::channel::{Receiver as Out, Sender as Queue, TryRecvError, unbounded};
+use smol::channel::{Receiver as Out, Sender as Queue, unbounded};
 
 use super::Destination;
 use super::checksums::{SumFile, Writing};
@@ -33,7 +33,7 @@ pub(super) struct Disk {
     stop: Stop,
     /// Set before the end of a transfer that went through: only then the checksums get their name, and what came of that is said here.
     is_done: Arc<AtomicBool>,
-    summed: Out<Result<()>>,
+    summed: Option<Out<Result<()>>>,
 }
 
 /// What the thread of the disk works on.
@@ -75,6 +75,7 @@ impl Disk {
         let stop = Stop::new();
         let stopped = stop.clone();
         let (is_done, (summed_in, summed)) = (Arc::new(AtomicBool::new(false)), unbounded());
+        let summed = sums.is_some().then_some(summed);
         let went_through = Arc::clone(&is_done);
         let work = move || {
             let opened = destination.open(chunk, rules, stopped);
@@ -114,11 +115,14 @@ impl Disk {
         self.is_done.store(true, Ordering::SeqCst);
         let summed = self.summed.clone();
         self.end(patience).await;
-        match summed.try_recv() {
-            Ok(summed) => summed,
-            Err(TryRecvError::Closed) => Ok(()),
-            Err(TryRecvError::Empty) => Err(Error::new(Kind::Disk, "the checksums were not written in time")),
-        }
+        let Some(summed) = summed else { return Ok(()) };
+        // The thread says it as its last word; one that could not begin has said why already.
+        let said = async { summed.recv().await.unwrap_or(Ok(())) };
+        let late = async {
+            Timer::after(patience).await;
+            Err(Error::new(Kind::Disk, "the checksums were not written in time"))
+        };
+        future::or(said, late).await
     }
 
     /// Lets the thread end and waits until it has made durable what the next session can go on with; not for ever, because a disk or a

@@ -2,12 +2,13 @@
 
 use futures_lite::future;
 
+use super::destination::Held;
 use super::disk::{CLEANING, Disk, LETTING_GO};
 use super::machine::{Beginning, Effect, Receiver};
 use super::sink::{Rules, SinkEvent};
 use super::{Destination, SumFile};
 use crate::error::{Error, Kind, Result};
-use crate::events::Report;
+use crate::events::{Event, Report};
 use crate::net::lanes::Lanes;
 use crate::net::link::{Asked, Drive, Ended, Happening, Link, drive};
 use crate::net::pair::Paired;
@@ -39,6 +40,7 @@ pub async fn run(
         link,
         destination: Some((destination, rules, sums)),
         disk: None,
+        held: None,
     };
     // On the heap: it is far larger than what it is part of.
     Box::pin(upkeep.beside(Box::pin(driver.run()))).await
@@ -50,6 +52,8 @@ struct Driver<'h> {
     // Until the person accepts, the disk is not touched.
     destination: Option<(Destination, Rules, Option<SumFile>)>,
     disk: Option<Disk>,
+    // A text that is to be shown.
+    held: Option<Held>,
 }
 
 enum Input {
@@ -95,8 +99,15 @@ impl<'h> Drive<'h> for Driver<'h> {
                     }
                 }
                 Effect::Open(chunk) => {
-                    let start = |(place, rules, sums)| Disk::start(place, rules, sums, chunk);
-                    match self.destination.take().map(start) {
+                    let is_text = self.machine.is_text();
+                    let place = self.destination.take().map(|(place, rules, sums)| match place {
+                        Destination::Directory(_) if is_text => {
+                            let held = self.held.insert(Held::default()).clone();
+                            (Destination::Memory(held), rules, None)
+                        }
+                        place => (place, rules, sums),
+                    });
+                    match place.map(|(place, rules, sums)| Disk::start(place, rules, sums, chunk)) {
                         Some(Ok(disk)) => self.disk = Some(disk),
                         Some(Err(error)) => self.machine.fail(error),
                         None => {}
@@ -143,7 +154,16 @@ impl<'h> Drive<'h> for Driver<'h> {
     fn feed(&mut self, input: Input) {
         let now_ms = self.link.now_ms();
         match input {
-            Input::Sunk(Ok(events)) => events.into_iter().for_each(|event| self.machine.sink(event, now_ms)),
+            Input::Sunk(Ok(events)) => {
+                for event in events {
+                    if matches!(event, SinkEvent::Resolved { failure: None, .. })
+                        && let Some(held) = self.held.take()
+                    {
+                        self.link.tell(Event::Text(held.take()));
+                    }
+                    self.machine.sink(event, now_ms);
+                }
+            }
             Input::Happened(Happening::Frame(Ok(bytes))) => self.machine.frame(bytes, now_ms),
             Input::Happened(Happening::Frame(Err(error))) if error.kind() == Kind::ConnectionLost => {
                 self.machine.connection_lost(error);

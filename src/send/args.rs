@@ -14,6 +14,9 @@ pub struct SendArgs {
     /// what standard input, or the only PATH, is called at the other end
     #[argh(option, arg_name = "NAME")]
     pub name: Option<Word>,
+    /// send this text in place of files; `-` reads it from standard input
+    #[argh(option, arg_name = "TEXT")]
+    pub text: Option<Word>,
     /// leave out what this pattern matches; may come again
     #[argh(option, arg_name = "GLOB")]
     pub exclude: Vec<Word>,

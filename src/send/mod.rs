@@ -40,6 +40,8 @@ pub struct SendOptions {
     pub name: Option<OsString>,
     /// In place of `paths`, which are not looked at then: exactly these paths, each in its directories.
     pub list: Option<PathList>,
+    /// In place of all of those: a text, which the other side shows to its person and does not write. At most 64 KiB.
+    pub text: Option<String>,
     /// What is left out of the directories that are sent, and of the list.
     pub exclude: Exclude,
     /// The code, where the other side made it or both agreed on one; `None` makes one.
@@ -82,11 +84,12 @@ impl SendOptions {
     /// What there is to send, checked and named.
     ///
     /// # Errors
-    /// Kind `Usage`, as [`Roots::named`] and [`Roots::listed`].
+    /// Kind `Usage`, as [`Roots::named`], [`Roots::listed`] and [`Roots::text`].
     pub fn roots(&self) -> Result<Roots> {
-        let roots = match &self.list {
-            Some(list) => Roots::listed(list)?,
-            None => Roots::named(&self.paths, self.name.as_deref())?,
+        let roots = match (&self.text, &self.list) {
+            (Some(text), _) => Roots::text(text)?,
+            (None, Some(list)) => Roots::listed(list)?,
+            (None, None) => Roots::named(&self.paths, self.name.as_deref())?,
         };
         Ok(roots.without(self.exclude.clone()))
     }
@@ -97,6 +100,7 @@ impl SendOptions {
             paths: paths.into_iter().collect(),
             name: None,
             list: None,
+            text: None,
             exclude: Exclude::default(),
             code: None,
             dial: DialOptions::default(),

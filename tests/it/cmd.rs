@@ -89,6 +89,8 @@ fn contradictions_are_named() {
     check("sums-of-a-stream", &["receive", "--yes", "-o-", "--checksums", "sums", code]);
     check("sums-nowhere", &["receive", "--yes", "--checksums-with=blake3", code]);
     check("bad-sums", &["receive", "--yes", "--checksums=sums", "--checksums-with=md5", code]);
+    check("text-and-path", &["send", "--text", "hello", "file"]);
+    check("empty-text", &["send", "--text", "-"]);
     check("null-without-list", &["send", "-0", "file"]);
     check("name-for-none", &["send", "--name", "x", "/", "/dev"]);
     check("two-arguments", &["receive", "--yes", "48213-acid-crane-otter@a.example", "incoming"]);

@@ -93,6 +93,10 @@ pub(super) fn event(begin: Begin, event: &Event, invitation: Option<&Invitation>
             line.text("name", &String::from_utf8_lossy(name.as_bytes()));
         }
         Event::Entry(end) => line = ended(begin, end),
+        Event::Text(text) => {
+            line = begin("text");
+            line.text("text", text);
+        }
         // A warning with the sentence that people read, and a line of its own that comes not too often.
         Event::PlainRelay(_) | Event::Progress(_) => return None,
     }
@@ -107,6 +111,7 @@ pub(super) fn offer(begin: Begin, offer: &Offer) -> Object {
     line.value("bytes", offer.bytes);
     line.list("names", offer.names.iter().map(|name| String::from_utf8_lossy(name.as_bytes())));
     line.value("complete", offer.complete);
+    line.value("text", offer.text);
     line
 }
 

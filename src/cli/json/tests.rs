@@ -64,6 +64,7 @@ fn all_lines() -> Vec<String> {
         Event::Verify("123 456 789".into()),
         Event::Offer(Offer { names: vec![path(b"a\"\n")], ..Offer::default() }),
         Event::Accepted,
+        Event::Text("hello".into()),
         Event::Lanes(4),
         Event::Disconnected { what: "reset".into(), retry: second },
         Event::Reconnected,

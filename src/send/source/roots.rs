@@ -18,7 +18,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use crate::error::{Error, Kind, Result};
-use crate::proto::limits::NAME_BYTES_MAX;
+use crate::proto::limits::{NAME_BYTES_MAX, SHOWN_BYTES_MAX};
 use crate::proto::path::{Name, RelPath};
 
 use super::exclude::Exclude;
@@ -60,6 +60,8 @@ pub(super) struct Root {
 pub(super) enum Place {
     /// Standard input.
     Input,
+    /// A text that was given.
+    Text(Arc<str>),
     /// A directory.
     Directory(PathBuf),
     /// Anything else, by its directory and name.
@@ -73,6 +75,8 @@ pub(super) enum Place {
 pub(super) enum Located<'a> {
     /// Standard input.
     Input,
+    /// This text.
+    Text(&'a str),
     /// At a path below a directory.
     Below(&'a Path, RelPath),
 }
@@ -149,6 +153,30 @@ impl Roots {
         Ok(Roots { inner: Arc::new(inner), exclude: Exclude::default() })
     }
 
+    /// A text, in place of anything else.
+    ///
+    /// # Errors
+    /// Kind `Usage`, when it is empty or too long.
+    pub fn text(text: &str) -> Result<Roots> {
+        if text.is_empty() {
+            return Err(Error::new(Kind::Usage, "the text to send is empty"));
+        }
+        if text.len() as u64 > SHOWN_BYTES_MAX {
+            return Err(Error::new(Kind::Usage, "the text to send is longer than 64 KiB")
+                .hint("Send it as a file: `p2pc send - --name text.txt` reads it from standard input."));
+        }
+        let name = Name::new(TEXT_NAME).map_err(|error| Error::new(Kind::Internal, error.to_string()))?;
+        let mut inner = Inner::default();
+        inner.push(name, Place::Text(text.into()));
+        Ok(Roots { inner: Arc::new(inner), exclude: Exclude::default() })
+    }
+
+    /// Whether it is a text.
+    #[must_use]
+    pub fn is_text(&self) -> bool {
+        self.inner.list.iter().any(|root| matches!(root.place, Place::Text(_)))
+    }
+
     /// The same, less what is to be left out below them.
     #[must_use]
     pub fn without(self, exclude: Exclude) -> Roots {
@@ -186,6 +214,7 @@ impl Roots {
         let root = self.inner.list.get(*self.inner.by_name.get(&first)?)?;
         match &root.place {
             Place::Input => Some(Located::Input),
+            Place::Text(text) => Some(Located::Text(text)),
             Place::Directory(base) => Some(Located::Below(base, rest)),
             Place::Inside(base, name) => Some(Located::Below(base, RelPath::root().join(name).ok()?)),
             Place::Listed(base) => Some(Located::Below(base, path.clone())),
@@ -284,6 +313,9 @@ fn another(name: &Name, is_directory: bool, taken: &HashSet<Name>) -> Name {
     // There are more numbers than names taken.
     free.unwrap_or_else(|| name.clone())
 }
+
+/// What a text is called where it becomes a file.
+const TEXT_NAME: &[u8] = b"text.txt";
 
 /// The longest extension that is kept behind a number, in bytes. The longest number takes 21 of a name's 255.
 const EXTENSION_BYTES_MAX: usize = 64;

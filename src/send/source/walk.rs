@@ -36,6 +36,8 @@ pub struct Walk {
     /// What the directories above the argument say of what to leave out, and how long the files are that say it in those being walked.
     above: Above,
     rules_bytes: u64,
+    /// The other side shows a text, and is told how long it is.
+    is_shown: bool,
 }
 
 /// A directory that is being walked.
@@ -88,7 +90,14 @@ impl Walk {
             streams: 0,
             above: Above::default(),
             rules_bytes: 0,
+            is_shown: false,
         }
+    }
+
+    /// Walks to a text for somebody who will show it.
+    #[must_use]
+    pub fn showing(self) -> Walk {
+        Walk { is_shown: true, ..self }
     }
 
     /// The arguments, for a reader of their files.
@@ -105,6 +114,10 @@ impl Walk {
         let length = root.name.as_bytes().len();
         let found = match &root.place {
             Place::Input => Found::File { size: None, meta: now(), holes: 0 },
+            // As a file it is a stream: it is held by nobody, and nothing of it is gone on with.
+            Place::Text(text) => {
+                Found::File { size: self.is_shown.then_some(text.len() as u64), meta: now(), holes: 0 }
+            }
             Place::Directory(base) => {
                 base.clone_into(&mut self.at);
                 self.look_above(base)

@@ -42,6 +42,7 @@ mod scripts;
 #[cfg(target_os = "linux")]
 mod service;
 mod silence;
+mod text;
 mod tls;
 mod tokens;
 mod trees;

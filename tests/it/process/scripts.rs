@@ -6,7 +6,7 @@ use std::path::Path;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use super::program::{Ended, Program, p2pc};
+use super::program::{Ended, Program, binary, p2pc, typed};
 use super::scene::{Halfway, Scene};
 use super::{CODE, Relay, small_file, with_code};
 
@@ -171,6 +171,36 @@ fn every_end_is_told_with_its_status() {
     let events = events(&ended);
     assert_eq!(find(&events, "error")["kind"], "interrupted");
     assert_eq!(find(&events, "error")["exit_status"], 143);
+}
+
+/// Neither a home nor a terminal nor anything on standard input: a job of cron's, or less.
+#[test]
+fn nothing_is_needed_of_the_surroundings() {
+    let dir = tempfile::tempdir().unwrap();
+    let (relay, out) = (Relay::start(), dir.path().join("out"));
+    small_file(dir.path());
+    let code = format!("{CODE}@{}", relay.url);
+    let bare = |command: &str| {
+        let line = format!("exec env -i P2PC_CODE={code} {} {command} <&-", binary());
+        Program::start(typed(&line).current_dir(dir.path()))
+    };
+    let sender = bare("send --lanes 1 --quiet small -");
+    let receiver = bare("receive --yes --quiet --out out");
+    for side in [sender.exits(0), receiver.exits(0)] {
+        assert_eq!((side.stderr.as_str(), side.stdout.as_slice()), ("", &b""[..]));
+    }
+    assert_eq!(std::fs::read(out.join("small")).unwrap(), b"hello");
+    assert_eq!(std::fs::read(out.join("stdin")).unwrap(), b"", "what is closed is at its end");
+    // Without --yes there is nobody to ask, and nothing is dialled.
+    let ended = bare("receive --out out").exits(2);
+    assert!(ended.stderr.contains("--yes"), "{}", ended.stderr);
+    // With all three closed it still does what it is told.
+    std::fs::remove_dir_all(&out).unwrap();
+    let sender = bare("send --lanes 1 small");
+    let receiver = bare("receive --yes --out out >&- 2>&-");
+    receiver.exits(0);
+    sender.exits(0);
+    assert_eq!(std::fs::read(out.join("small")).unwrap(), b"hello");
 }
 
 #[test]
