@@ -18,9 +18,9 @@ fn a_text_is_printed_and_nothing_is_written() {
     let sent = sender.exits(0);
     // A pipe gets it as it is.
     assert_eq!(String::from_utf8(received.stdout).unwrap(), format!("{TEXT}\n"));
-    assert!(received.stderr.contains("Offered: a text of 17 bytes"), "{}", received.stderr);
+    assert!(received.stderr.contains("Offered: a text of 16 bytes"), "{}", received.stderr);
     assert!(!received.stderr.contains("into"), "{}", received.stderr);
-    assert!(sent.stderr.contains("Sent 1 entry, 17 B"), "{}", sent.stderr);
+    assert!(sent.stderr.contains("Sent 1 entry, 16 B"), "{}", sent.stderr);
     assert_eq!(names(dir.path()), [""; 0]);
 }
 
@@ -58,7 +58,7 @@ fn a_person_is_asked_before_a_text_is_shown() {
         receive.args(["--relay", &relay.url, "--code", CODE, "-o"]).arg(dir.path());
         let receiver = Program::start(&mut receive);
         let seen = terminal.sees("Show it? [y/N] ");
-        assert!(seen.contains("a text of 17 bytes") && !seen.contains("gr"), "{seen}");
+        assert!(seen.contains("a text of 16 bytes") && !seen.contains("gr"), "{seen}");
         terminal.types(&format!("{answer}\n"));
         let received = receiver.exits(statuses.0);
         sender.exits(statuses.1);
