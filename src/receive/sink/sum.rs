@@ -59,7 +59,7 @@ impl InOrder {
             }
             (offset, left) = (offset + now, left - now);
             self.at = offset;
-            if offset % chunk_bytes == 0 || Some(offset) == size {
+            if offset.is_multiple_of(chunk_bytes) || Some(offset) == size {
                 (self.sure, self.sure_at) = (self.hasher.clone(), offset);
             }
         }
