@@ -222,7 +222,9 @@ mod tests {
         {
             let mut feeder = feeder(&MemoryDisk::new());
             let entry = feeder.file("f", bytes.len());
-            order.iter().for_each(|index| send_chunk(&mut feeder, entry, CHUNK, *index, &bytes));
+            for index in order {
+                send_chunk(&mut feeder, entry, CHUNK, index, &bytes);
+            }
             feeder.finish(entry, &bytes).unwrap();
             assert_eq!(only(&mut feeder), ("f".to_owned(), sha(&bytes)), "{order:?}");
         }

@@ -141,7 +141,7 @@ fn a_program_that_fails_in_the_middle_of_a_pipe_ends_it() {
     let mut command = typed("p2pc receive --yes -o - | false; echo ${PIPESTATUS:-none}");
     command.current_dir(dir.path()).env("P2PC_CODE", format!("{CODE}@{}", relay.url));
     let receiver = Program::start(&mut command);
-    while stdin.write_all(&[1; 65536]).is_ok() {}
+    while stdin.write_all(&vec![1; 65536]).is_ok() {}
     assert_eq!(receiver.exits(0).stderr.lines().filter(|line| line.contains("p2pc:")).count(), 0);
     sender.exits(8);
 }

@@ -72,7 +72,7 @@ fn a_text_that_is_too_long_is_told_so() {
     let mut send = with_code(p2pc("send"), "ws://127.0.0.1:1");
     let mut sender = Program::start(send.args(["--text", "-"]).stdin(Stdio::piped()));
     let mut stdin = sender.stdin.take().unwrap();
-    let _ = stdin.write_all(&[b'x'; 65537]);
+    let _ = stdin.write_all(&vec![b'x'; 65537]);
     drop(stdin);
     let ended = sender.exits(2);
     assert!(ended.stderr.contains("longer than 64 KiB"), "{}", ended.stderr);

@@ -114,7 +114,7 @@ fn git_leaves_out_the_same() {
         command.env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_CONFIG_GLOBAL", "/dev/null").output()
     };
     if git(Path::new("/"), &["--version"]).is_err() {
-        println!("skipped: git_leaves_out_the_same needs git");
+        // There is nothing to compare with.
         return;
     }
     let (names, mut seed) = (["a", "b", "ab", "a.o", "b.log", "x-y"], 7u64);
@@ -140,9 +140,8 @@ fn git_leaves_out_the_same() {
         let mut told = String::new();
         for directory in ["", "a", "ab"].map(|name| top.join(name)).iter().filter(|path| path.is_dir()) {
             let mut rules = String::new();
-            for _ in 0..1 + draw(4) {
-                let pattern =
-                    (0..1 + draw(3)).map(|_| parts[draw(parts.len())]).collect::<Vec<_>>().join("/");
+            for _ in 0..=draw(4) {
+                let pattern = (0..=draw(3)).map(|_| parts[draw(parts.len())]).collect::<Vec<_>>().join("/");
                 let (before, after) = (["", "", "/", "!"][draw(4)], ["", "", "/"][draw(3)]);
                 rules.push_str(&format!("{before}{pattern}{after}\n"));
             }
