@@ -30,6 +30,8 @@ use crate::proto::pace::Rate;
 /// # Errors
 /// Whatever ended the session before the receiver's statement that everything has its outcome.
 pub async fn run(paired: Paired<'_>, walk: Walk, cut: Cut) -> Result<Ended<'_>> {
+    let text = walk.roots().is_text() && paired.both_can.has(Capabilities::TEXT);
+    let walk = if text { walk.showing() } else { walk };
     let Cut { chunk, compress, lanes, limit } = cut;
     let lanes = match lanes {
         _ if !paired.both_can.has(Capabilities::LANES) => Some(1),
@@ -37,7 +39,8 @@ pub async fn run(paired: Paired<'_>, walk: Walk, cut: Cut) -> Result<Ended<'_>> 
         LaneCount::Auto => None,
     };
     let width = Width::new(lanes, limit.map(Rate::bytes_per_second));
-    let beginning = Beginning { chunk, verify: paired.verify.clone(), must_confirm: paired.must_confirm };
+    let beginning =
+        Beginning { chunk, verify: paired.verify.clone(), must_confirm: paired.must_confirm, text };
     let packing = packing(compress, Codec::best(paired.both_can))?;
     let threads = Threads::start(walk, chunk, packing)?;
     let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);

@@ -10,6 +10,7 @@ mod balancers;
 mod broken_disk;
 mod busy;
 mod cancelled;
+mod checksums;
 mod codes;
 mod conformance;
 #[cfg(target_os = "linux")]
@@ -37,9 +38,11 @@ mod proxied;
 mod records;
 mod relays;
 mod scene;
+mod scripts;
 #[cfg(target_os = "linux")]
 mod service;
 mod silence;
+mod text;
 mod tls;
 mod tokens;
 mod trees;
