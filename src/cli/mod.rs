@@ -1,6 +1,7 @@
 //! The command line: what was typed, what it means, what is said about it, and the exit status.
 
 mod code;
+mod config;
 mod console;
 mod help;
 mod line;
@@ -11,6 +12,7 @@ mod quote;
 mod service;
 mod signals;
 mod suggest;
+mod topic;
 mod values;
 mod words;
 
@@ -31,7 +33,10 @@ use crate::term::tty::Tty;
 use crate::term::writer::Writer;
 use crate::{Error, Kind, Result, api};
 
+pub use help::generated;
+
 use code::Obtained;
+use config::Settings;
 use console::Console;
 use line::Line;
 use meaning::{CodeSource, Environment};
@@ -50,18 +55,23 @@ pub fn main(argv: Vec<OsString>) -> ExitCode {
 
 fn run(typed: Typed) -> Result<u8> {
     match typed {
-        Typed::Help(topic) => Ok(print(help::text(topic))),
+        Typed::Help(topic) => Ok(print(&help::options(topic))),
+        Typed::Guide(topic) => Ok(print(&help::guide(topic))),
+        Typed::Config(args) => config::show(&args).map(|shown| print(&shown)),
+        Typed::Completions(args) => help::completions(&args).map(|script| print(&script)),
         Typed::Version => Ok(print(concat!("p2pc ", env!("CARGO_PKG_VERSION")))),
-        Typed::Send(args, line) => send(&args, line),
-        Typed::Receive(args, line) => receive(&args, line),
+        Typed::Send(args, line) => send(args, line),
+        Typed::Receive(args, line) => receive(args, line),
         Typed::Relay(args) => relay(&args),
     }
 }
 
-fn send(args: &SendArgs, line: Line) -> Result<u8> {
+fn send(mut args: SendArgs, line: Line) -> Result<u8> {
+    let settings = Settings::of_process()?;
+    settings.complete_send(&mut args);
     let writer = start_writer()?;
     let tty = Tty::open(writer.queue());
-    let job = meaning::send(args, &Environment::of_process(tty.is_some()))?;
+    let job = meaning::send(&args, &Environment::of_process(tty.is_some(), &settings))?;
     let cancel = Cancel::new();
     let watch = Watch::start(&cancel)?;
     let console = Console::new(job.setting, line, writer.queue(), tty, cancel.clone());
@@ -72,11 +82,13 @@ fn send(args: &SendArgs, line: Line) -> Result<u8> {
     Ok(conclude(&console, &watch, ended))
 }
 
-fn receive(args: &ReceiveArgs, line: Line) -> Result<u8> {
+fn receive(mut args: ReceiveArgs, line: Line) -> Result<u8> {
+    let settings = Settings::of_process()?;
+    settings.complete_receive(&mut args);
     let writer = start_writer()?;
     let tty = Tty::open(writer.queue());
-    let environment = Environment::of_process(tty.is_some());
-    let source = meaning::receive_code(args, &environment)?;
+    let environment = Environment::of_process(tty.is_some(), &settings);
+    let source = meaning::receive_code(&args, &environment)?;
     let prompts = matches!(source, CodeSource::Prompt);
     let cancel = Cancel::new();
     let watch = Watch::start(&cancel)?;
@@ -85,7 +97,7 @@ fn receive(args: &ReceiveArgs, line: Line) -> Result<u8> {
         Obtained::Given(code) => Some(code),
         Obtained::Cancelled => return Ok(watch.exit_status().unwrap_or(Kind::Interrupted.exit_status())),
     };
-    let job = meaning::receive(args, code, &environment)?;
+    let job = meaning::receive(&args, code, &environment)?;
     let console = Console::new(job.setting, line, writer.queue(), tty, cancel.clone());
     // The prompt has asked about them.
     job.options.code.iter().filter(|_| !prompts).for_each(|code| console.doubt(code));
