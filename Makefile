@@ -62,7 +62,7 @@ endif
 	@cargo test --quiet --locked --target $(TARGET) --lib --tests -- --list $(patsubst %,%::,$(subst |, ,$(SYSTEM))) | sed -n 's/^\(.*\): test$$/  \1/p'
 
 # What knows nothing of ciphers, or measures how fast the fast ones are: not run again over the portable ones.
-NO_CIPHERS := sim|sink|source|disk|cli|cmd|term|docs|house|benchmarks|abuse|load|limits|shaped
+NO_CIPHERS := sim|sink|source|disk|cli|cmd|generated|completed|configured|term|docs|house|benchmarks|abuse|load|limits|shaped
 
 .PHONY: test-portable
 test-portable: toolchain ## the same tests, programs included, over the cryptography for processors that cannot run the fast one

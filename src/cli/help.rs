@@ -22,6 +22,7 @@ use super::suggest::nearest;
 use super::topic::Topic;
 
 pub use complete::Shell;
+pub use narrow::indented as hanging;
 
 /// print what makes a shell complete p2pc's options
 #[derive(Debug, FromArgs, ArgsInfo)]
@@ -85,18 +86,21 @@ pub fn generated() -> Vec<(String, String)> {
     man.into_iter().chain(shells).chain([reference]).collect()
 }
 
-/// How wide the terminal is that standard output goes to, if it goes to one.
-fn columns() -> Option<usize> {
+/// How wide the terminal is that standard output goes to, if it goes to one that says so.
+#[must_use]
+pub fn columns() -> Option<usize> {
     let out = std::io::stdout();
-    if !out.is_terminal() {
-        return None;
-    }
-    #[cfg(unix)]
-    return rustix::termios::tcgetwinsize(out)
-        .ok()
-        .map(|size| size.ws_col.into())
-        .filter(|columns| *columns > 0);
-    #[cfg(not(unix))]
+    if out.is_terminal() { columns_of(&out) } else { None }
+}
+
+#[cfg(unix)]
+fn columns_of(out: &std::io::Stdout) -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(out).ok()?;
+    Some(size.ws_col.into()).filter(|columns| *columns > 0)
+}
+
+#[cfg(not(unix))]
+fn columns_of(_: &std::io::Stdout) -> Option<usize> {
     None
 }
 
@@ -109,7 +113,7 @@ mod tests {
 
     use super::page::{Flag, Page};
     use super::*;
-    use crate::term::clean::columns_of;
+    use crate::term::clean;
 
     #[test]
     fn the_texts_explain_exactly_the_options_that_there_are() {
@@ -164,7 +168,7 @@ mod tests {
             assert_eq!(words(&guide), words(topic.guide().unwrap_or_default()));
             for line in narrow.lines().chain(guide.lines()) {
                 let is_one_word = line.split_whitespace().count() == 1;
-                assert!(columns_of(line) <= 40 || line.starts_with("  ") || is_one_word, "{line}");
+                assert!(clean::columns_of(line) <= 40 || line.starts_with("  ") || is_one_word, "{line}");
             }
         }
     }

@@ -26,8 +26,10 @@ use super::console::{Setting, Showing, Volume};
 use super::messages::Side;
 use super::values;
 
+mod doctor;
 mod relay;
 
+pub use doctor::{Examining, doctor};
 pub use relay::{Relaying, relay};
 
 /// What the process was started with besides its arguments.

@@ -3,6 +3,7 @@
 mod code;
 mod config;
 mod console;
+mod doctor;
 mod help;
 mod line;
 mod log;
@@ -57,6 +58,7 @@ fn run(typed: Typed) -> Result<u8> {
     match typed {
         Typed::Help(topic) => Ok(print(&help::options(topic))),
         Typed::Guide(topic) => Ok(print(&help::guide(topic))),
+        Typed::Doctor(args) => doctor::doctor(args),
         Typed::Config(args) => config::show(&args).map(|shown| print(&shown)),
         Typed::Completions(args) => help::completions(&args).map(|script| print(&script)),
         Typed::Version => Ok(print(concat!("p2pc ", env!("CARGO_PKG_VERSION")))),

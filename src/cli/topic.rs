@@ -9,6 +9,7 @@ use crate::relay::args::RelayArgs;
 use crate::send::args::SendArgs;
 
 use super::config::ConfigArgs;
+use super::doctor::DoctorArgs;
 use super::help::CompletionsArgs;
 
 /// What help can be about.
@@ -22,6 +23,8 @@ pub enum Topic {
     Receive,
     /// `relay`
     Relay,
+    /// `doctor`
+    Doctor,
     /// `config`
     Config,
     /// `completions`
@@ -30,8 +33,15 @@ pub enum Topic {
 
 impl Topic {
     /// Everything there is help about, in the order in which it is told.
-    pub const ALL: [Topic; 6] =
-        [Topic::Program, Topic::Send, Topic::Receive, Topic::Relay, Topic::Config, Topic::Completions];
+    pub const ALL: [Topic; 7] = [
+        Topic::Program,
+        Topic::Send,
+        Topic::Receive,
+        Topic::Relay,
+        Topic::Doctor,
+        Topic::Config,
+        Topic::Completions,
+    ];
 
     /// Every subcommand.
     pub fn subcommands() -> impl Iterator<Item = Topic> {
@@ -46,6 +56,7 @@ impl Topic {
             Topic::Send => "p2pc send",
             Topic::Receive => "p2pc receive",
             Topic::Relay => "p2pc relay",
+            Topic::Doctor => "p2pc doctor",
             Topic::Config => "p2pc config",
             Topic::Completions => "p2pc completions",
         }
@@ -71,6 +82,7 @@ impl Topic {
             Topic::Send => Some(SendArgs::get_args_info()),
             Topic::Receive => Some(ReceiveArgs::get_args_info()),
             Topic::Relay => Some(RelayArgs::get_args_info()),
+            Topic::Doctor => Some(DoctorArgs::get_args_info()),
             Topic::Config => Some(ConfigArgs::get_args_info()),
             Topic::Completions => Some(CompletionsArgs::get_args_info()),
         }
@@ -90,6 +102,7 @@ impl Topic {
             Topic::Send => include_str!("help/send.txt"),
             Topic::Receive => include_str!("help/receive.txt"),
             Topic::Relay => include_str!("help/relay.txt"),
+            Topic::Doctor => include_str!("help/doctor.txt"),
             Topic::Config => include_str!("help/config.txt"),
             Topic::Completions => include_str!("help/completions.txt"),
         }
@@ -103,7 +116,7 @@ impl Topic {
             Topic::Send => Some(include_str!("help/guides/send.txt").trim_end()),
             Topic::Receive => Some(include_str!("help/guides/receive.txt").trim_end()),
             Topic::Relay => Some(include_str!("help/guides/relay.txt").trim_end()),
-            Topic::Program | Topic::Config | Topic::Completions => None,
+            Topic::Program | Topic::Doctor | Topic::Config | Topic::Completions => None,
         }
     }
 }

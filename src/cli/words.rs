@@ -16,6 +16,7 @@ use crate::term::word::{Word, from_units, units};
 use crate::{Error, Kind, Result};
 
 use super::config::ConfigArgs;
+use super::doctor::DoctorArgs;
 use super::help::CompletionsArgs;
 use super::line::Line;
 use super::suggest::nearest;
@@ -36,6 +37,8 @@ pub enum Typed {
     Receive(ReceiveArgs, Line),
     /// `p2pc relay …`
     Relay(Box<RelayArgs>),
+    /// `p2pc doctor …`
+    Doctor(DoctorArgs),
     /// `p2pc config …`
     Config(ConfigArgs),
     /// `p2pc completions …`
@@ -62,6 +65,7 @@ pub fn read(words: &[OsString]) -> Result<Typed> {
         Topic::Send => command(topic, rest, Typed::Send),
         Topic::Receive => command(topic, rest, Typed::Receive),
         Topic::Relay => command(topic, rest, |args, _| Typed::Relay(Box::new(args))),
+        Topic::Doctor => command(topic, rest, |args, _| Typed::Doctor(args)),
         Topic::Config => command(topic, rest, |args, _| Typed::Config(args)),
         Topic::Completions => command(topic, rest, |args, _| Typed::Completions(args)),
         Topic::Program => Ok(Typed::Help(topic)),
@@ -72,7 +76,14 @@ fn help_about(rest: &[OsString]) -> Result<Typed> {
     match rest.first() {
         None => Ok(Typed::Help(Topic::Program)),
         Some(name) if name == "-h" || name == "--help" => Ok(Typed::Help(Topic::Program)),
-        Some(name) => Topic::named(name).map(Typed::Guide).ok_or_else(|| unknown_subcommand(name)),
+        Some(name) => {
+            let topic = Topic::named(name).ok_or_else(|| unknown_subcommand(name))?;
+            match rest.get(1) {
+                None => Ok(Typed::Guide(topic)),
+                Some(more) => Err(Error::new(Kind::Usage, format!("unexpected argument {}", shown(more)))
+                    .hint(help_hint(topic))),
+            }
+        }
     }
 }
 

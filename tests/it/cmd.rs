@@ -14,6 +14,7 @@ fn help() {
     check("help-send", &["send", "--help"]);
     check("help-receive", &["receive", "-h"]);
     check("help-relay", &["relay", "--help"]);
+    check("help-doctor", &["doctor", "--help"]);
     check("help-config", &["config", "--help"]);
     check("help-completions", &["completions", "--help"]);
     check("guide-send", &["help", "send"]);

@@ -118,3 +118,22 @@ fn the_relay_of_the_file_is_dialled() {
         home.run(&["receive", "--yes", "--relay", "nonsense://", "48213-acid-crane-otter"], &[]);
     assert_eq!(status, Some(2), "{err}");
 }
+
+#[test]
+fn the_page_has_every_key() {
+    let (_, json, _) = Home::with("", 0o644).run(&["config", "--json"], &[]);
+    let keys: Vec<&str> = json.lines().map(|line| line.split('"').nth(3).unwrap()).collect();
+    let page = include_str!("../../docs/configuration.md");
+    let (_, table) = page.split_once("<!-- configuration keys -->\n").unwrap();
+    let told = table.lines().skip(2).map_while(|line| line.strip_prefix("| `")?.split('`').next());
+    assert!(told.eq(keys.iter().copied()), "{keys:?}");
+}
+
+#[test]
+fn a_doctor_goes_to_the_relay_of_the_file() {
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let home = Home::with(&format!("relay = \"ws://{gone}\"\n"), 0o644);
+    let (status, out, _) = home.run(&["doctor"], &[]);
+    assert_eq!(status, Some(5), "{out}");
+    assert!(out.lines().next().unwrap().contains("from the configuration"), "{out}");
+}

@@ -11,7 +11,7 @@ use std::process::Command;
 use p2pc::cli::generated;
 
 /// The subcommands; nothing stands for the program itself.
-const TOPICS: [&str; 6] = ["", "send", "receive", "relay", "config", "completions"];
+const TOPICS: [&str; 7] = ["", "send", "receive", "relay", "doctor", "config", "completions"];
 
 #[test]
 fn what_is_drawn_from_the_help_is_up_to_date() {

@@ -10,13 +10,14 @@ complete -c p2pc -f
 complete -c p2pc -n __fish_use_subcommand -a send -d 'send files and directories'
 complete -c p2pc -n __fish_use_subcommand -a receive -d 'receive what the other side sends'
 complete -c p2pc -n __fish_use_subcommand -a relay -d 'run a relay'
+complete -c p2pc -n __fish_use_subcommand -a doctor -d 'find out what is in the way to a relay'
 complete -c p2pc -n __fish_use_subcommand -a config -d 'show which settings are in force, and where each comes from'
 complete -c p2pc -n __fish_use_subcommand -a completions -d 'print what makes a shell complete p2pc\'s options'
 complete -c p2pc -n __fish_use_subcommand -a help -d 'how things are done, by task'
 complete -c p2pc -n __fish_use_subcommand -s h -l help -d 'show help'
 complete -c p2pc -n __fish_use_subcommand -s V -l version -d 'show the version'
 
-complete -c p2pc -n '__p2pc_is help' -a 'send receive relay config completions'
+complete -c p2pc -n '__p2pc_is help' -a 'send receive relay doctor config completions'
 
 complete -c p2pc -n '__p2pc_is send' -F
 complete -c p2pc -n '__p2pc_is send' -l code -x -d 'use this code instead of a new one'
@@ -90,6 +91,13 @@ complete -c p2pc -n '__p2pc_is relay' -l session-rate -x -d 'bytes a second of o
 complete -c p2pc -n '__p2pc_is relay' -l total-rate -x -d 'bytes a second of all pairs together'
 complete -c p2pc -n '__p2pc_is relay' -l guest-waiting -x -d 'with tokens'
 complete -c p2pc -n '__p2pc_is relay' -l guest-wait-time -x -d 'with tokens'
+
+complete -c p2pc -n '__p2pc_is doctor' -l token -x -d 'what the relay asks for'
+complete -c p2pc -n '__p2pc_is doctor' -l ca -rF -d 'also trust the certificate authorities in this file'
+complete -c p2pc -n '__p2pc_is doctor' -l wait -x -d 'how long each step may take'
+complete -c p2pc -n '__p2pc_is doctor' -l json -d 'print one JSON object a line'
+complete -c p2pc -n '__p2pc_is doctor' -s h -l help -d 'show this help'
+complete -c p2pc -n '__p2pc_is doctor' -s V -l version -d 'show the version'
 
 complete -c p2pc -n '__p2pc_is config' -a 'path'
 complete -c p2pc -n '__p2pc_is config' -l json -d 'print one JSON object a line'

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 
 use super::Settings;
+use crate::cli::doctor::DoctorArgs;
 use crate::cli::topic::Topic;
 use crate::receive::args::ReceiveArgs;
 use crate::send::args::SendArgs;
@@ -34,6 +35,11 @@ impl Settings {
         self.complete(topic, "on-conflict", &mut args.on_conflict);
         args.verify |= self.is_on(topic, "verify");
         self.complete_volume(topic, &mut args.quiet, &mut args.verbose);
+    }
+
+    /// Completes what was typed after `p2pc doctor`, which has no section of its own.
+    pub fn complete_doctor(&self, args: &mut DoctorArgs) {
+        self.complete(Topic::Doctor, "ca", &mut args.ca);
     }
 
     fn complete(&self, topic: Topic, key: &str, typed: &mut Option<Word>) {

@@ -28,7 +28,9 @@ pub enum Form {
     Switch,
 }
 
+/// The relay.
 pub const RELAY: &str = "relay";
+/// What it asks for.
 pub const TOKEN: &str = "token";
 
 /// Every key, in the order in which they are shown.

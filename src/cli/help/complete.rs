@@ -86,7 +86,7 @@ fn argument(topic: Topic) -> Value {
         Topic::Send => Value::File,
         Topic::Config => Value::Words(&["path"]),
         Topic::Completions => Value::Words(&["bash", "zsh", "fish"]),
-        Topic::Program | Topic::Receive | Topic::Relay => Value::Free,
+        Topic::Program | Topic::Receive | Topic::Relay | Topic::Doctor => Value::Free,
     }
 }
 

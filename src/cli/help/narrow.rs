@@ -58,7 +58,9 @@ fn item(item: &Item, columns: usize) -> Vec<String> {
     lines
 }
 
-fn indented(text: &str, indent: usize, columns: usize) -> Vec<String> {
+/// Sentences, each line indented by so much, in so many columns.
+#[must_use]
+pub fn indented(text: &str, indent: usize, columns: usize) -> Vec<String> {
     let room = columns.saturating_sub(indent).max(ROOM_MIN);
     wrap(text, room).lines().map(|row| format!("{:indent$}{row}", "")).collect()
 }

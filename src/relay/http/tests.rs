@@ -129,8 +129,8 @@ fn ordinary_pages_need_no_upgrade() {
 
 #[test]
 fn golden_bytes_of_an_answer() {
-    let bytes = Answer::refusing(Refusal::RoomOccupied, Role::Send).to_bytes(false);
-    let expected = "HTTP/1.1 409 Conflict\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 45\r\n\
+    let bytes = Answer::refusing(Refusal::RoomOccupied, Role::Send).to_bytes(false, DATE);
+    let expected = "HTTP/1.1 409 Conflict\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 45\r\n\
         Cache-Control: no-store\r\nConnection: close\r\n\r\nthis room is in use: take another number\n";
     let expected = expected.replace("45", &"this room is in use: take another number\n".len().to_string());
     assert_eq!(String::from_utf8(bytes).unwrap(), expected);
@@ -142,7 +142,7 @@ fn every_answer_is_one_line() {
         .into_iter()
         .flat_map(|refusal| [Role::Send, Role::Receive].map(|role| Answer::refusing(refusal, role)));
     for answer in [INDEX, OTHER_ROOM, UNKNOWN_TOKEN, TOO_LARGE, TOO_SLOW].into_iter().chain(refusals) {
-        let text = String::from_utf8(answer.to_bytes(false)).unwrap();
+        let text = String::from_utf8(answer.to_bytes(false, DATE)).unwrap();
         let (_, body) = text.split_once("\r\n\r\n").unwrap();
         assert!(body.ends_with('\n') && body.matches('\n').count() == 1 && body.len() < 120, "{body}");
     }
@@ -168,7 +168,7 @@ fn refusals() -> [Refusal; 12] {
 #[test]
 fn who_may_come_again_later_is_told_when() {
     for refusal in refusals() {
-        let text = String::from_utf8(Answer::refusing(refusal, Role::Send).to_bytes(false)).unwrap();
+        let text = String::from_utf8(Answer::refusing(refusal, Role::Send).to_bytes(false, DATE)).unwrap();
         let is_for_later = text.starts_with("HTTP/1.1 429 ") || text.starts_with("HTTP/1.1 503 ");
         let again = text.lines().find_map(|line| line.strip_prefix("Retry-After: "));
         assert_eq!(again.is_some(), is_for_later, "{text}");
@@ -177,3 +177,5 @@ fn who_may_come_again_later_is_told_when() {
         }
     }
 }
+
+const DATE: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
