@@ -51,7 +51,8 @@ pub enum Event {
         /// What happened.
         what: String,
     },
-    /// The relay has no place now and wants to be asked again; that is done.
+    /// The relay has no place now, or none beside whoever is in the room, and wants to be asked again; that is done. While this side waits for the other
+    /// it comes once for as long as the relay says the same.
     RelayBusy {
         /// What it said.
         what: String,

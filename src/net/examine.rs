@@ -209,7 +209,7 @@ impl Way<'_> {
         found: &mut impl FnMut(Found),
     ) -> Result<(), Trouble> {
         let block = Bytes::from(vec![0x5a; BLOCK_BYTES]);
-        let before = other.alive.bytes();
+        let before = other.alive.heard().bytes;
         let begun = Instant::now();
         let talking = async {
             for _ in 0..SPEED_BYTES / BLOCK_BYTES {
@@ -235,7 +235,7 @@ impl Way<'_> {
             Ok(()) | Err(Closed::Clean { .. }) => {}
             Err(closed) => return Err(Trouble::at(Step::Speed)(self.silenced(closed))),
         }
-        let heard = other.alive.bytes() - before;
+        let heard = other.alive.heard().bytes - before;
         let seconds = begun.elapsed().as_secs_f64().max(0.001);
         #[expect(
             clippy::cast_possible_truncation,

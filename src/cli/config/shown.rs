@@ -86,7 +86,8 @@ fn rows(settings: &Settings, variable: impl Fn(&str) -> Option<OsString>, proxie
             }
             [one, ..] => rows.push(row(key.name, one.clone())),
             [] => {
-                rows.push(row(key.name, from_environment.unwrap_or_else(|| of(settings.get(None, key.name)))))
+                let value = from_environment.unwrap_or_else(|| of(settings.get(None, key.name)));
+                rows.push(row(key.name, value));
             }
         }
     }

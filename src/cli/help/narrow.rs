@@ -20,9 +20,7 @@ pub fn page(text: &str, columns: usize) -> String {
 pub fn guide(text: &str, columns: usize) -> String {
     let piece = |(at, piece): (usize, &tasks::Piece)| match piece {
         tasks::Piece::Heading(heading) => indented(heading, 0, columns).join("\n"),
-        tasks::Piece::Paragraph(paragraph) => {
-            indented(paragraph, if at == 0 { 0 } else { 1 }, columns).join("\n")
-        }
+        tasks::Piece::Paragraph(paragraph) => indented(paragraph, usize::from(at != 0), columns).join("\n"),
         tasks::Piece::Commands(commands) => {
             commands.iter().map(|command| format!("  {command}")).collect::<Vec<_>>().join("\n")
         }

@@ -38,7 +38,9 @@ pub fn page(topic: Topic) -> String {
     }
     if let Some(guide) = topic.guide() {
         page.section("By task");
-        guide::parse(guide).iter().for_each(|piece| page.guide(piece));
+        for piece in &guide::parse(guide) {
+            page.guide(piece);
+        }
     }
     page.section("See also");
     let others: Vec<String> = Topic::ALL
@@ -81,7 +83,9 @@ impl Roff {
                 if let Some(about) = about {
                     self.line(&format!("{}.", text(&capital(about))));
                 }
-                items.iter().for_each(|item| self.item(item));
+                for item in items {
+                    self.item(item);
+                }
             }
             Piece::Commands { title, lines } => {
                 self.section(title);
@@ -131,7 +135,9 @@ impl Roff {
     fn commands(&mut self, lines: &[String]) {
         self.line(".RS 4");
         self.line(".nf");
-        lines.iter().for_each(|line| self.line(&escaped(line)));
+        for line in lines {
+            self.line(&escaped(line));
+        }
         self.line(".fi");
         self.line(".RE");
     }
