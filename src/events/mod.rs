@@ -273,6 +273,9 @@ pub struct Cancel {
     closed: smol::channel::Receiver<()>,
 }
 
+/// The receiver in it has no place that it must keep: it is never read as a stream.
+impl Unpin for Cancel {}
+
 impl Cancel {
     /// Not cancelled yet.
     #[must_use]

@@ -189,6 +189,7 @@ impl Answer {
             (Refusal::TooManyConnections, _) => CONNECTIONS,
             (Refusal::TooManyGuests, _) => GUESTS,
             (Refusal::AddressConnections, _) => ADDRESS_CONNECTIONS,
+            (Refusal::AddressArrivals { .. }, _) => ADDRESS_ARRIVALS,
             (Refusal::AddressJoins { .. }, _) => ADDRESS_JOINS,
             (Refusal::AddressRooms { .. }, _) => ADDRESS_ROOMS,
             (Refusal::GoingAway, _) => GOING_AWAY,
@@ -387,6 +388,8 @@ const ADDRESS_CONNECTIONS: Answer = answer(
     "429 Too Many Requests",
     "your address has too many connections to this relay: close some, or try again later",
 );
+const ADDRESS_ARRIVALS: Answer =
+    answer("429 Too Many Requests", "your address connects to this relay too often: try again later");
 const ADDRESS_JOINS: Answer =
     answer("429 Too Many Requests", "your address asks this relay for seats too often: try again later");
 const ADDRESS_ROOMS: Answer =

@@ -21,6 +21,11 @@ pub enum Refusal {
     TooManyConnections,
     /// This address has as many connections as it may have.
     AddressConnections,
+    /// This address has connected too often.
+    AddressArrivals {
+        /// When it may connect again, in seconds.
+        again_s: u64,
+    },
     /// This address has asked for seats too often.
     AddressJoins {
         /// When it may ask again, in seconds.
@@ -40,7 +45,9 @@ impl Refusal {
     #[must_use]
     pub fn again_s(self) -> Option<u64> {
         match self {
-            Refusal::AddressJoins { again_s } | Refusal::AddressRooms { again_s } => Some(again_s),
+            Refusal::AddressArrivals { again_s }
+            | Refusal::AddressJoins { again_s }
+            | Refusal::AddressRooms { again_s } => Some(again_s),
             Refusal::TooManyRooms
             | Refusal::TooManyWaiting
             | Refusal::TooManySessions

@@ -78,6 +78,7 @@ fn the_limits_of_a_relay_are_those_of_the_page_and_of_the_help() {
         ("--max-sessions", limits.sessions.to_string()),
         ("--max-rooms", limits.rooms.to_string()),
         ("--address-connections", count(limits.address_connections)),
+        ("--address-arrivals", count(limits.address_arrivals)),
         ("--address-joins", count(limits.address_joins)),
         ("--address-rooms", count(limits.address_rooms)),
         ("--wait-time", time(limits.wait)),

@@ -157,7 +157,7 @@ fn that_no_token_is_in_a_room_is_final_for_nobody_and_sends_nobody_to_another_re
     assert!(unknown.starts_with("HTTP/1.1 401 ") && !unknown.contains("Retry-After"), "{unknown}");
 }
 
-fn refusals() -> [Refusal; 12] {
+fn refusals() -> [Refusal; 13] {
     [
         Refusal::Taken,
         Refusal::RoomOccupied,
@@ -168,6 +168,7 @@ fn refusals() -> [Refusal; 12] {
         Refusal::TooManyGuests,
         Refusal::TooManyConnections,
         Refusal::AddressConnections,
+        Refusal::AddressArrivals { again_s: 7 },
         Refusal::AddressJoins { again_s: 7 },
         Refusal::AddressRooms { again_s: 7 },
         Refusal::GoingAway,
@@ -183,7 +184,10 @@ fn who_may_come_again_later_is_told_when() {
             || refusal == Refusal::NoToken;
         let again = text.lines().find_map(|line| line.strip_prefix("Retry-After: "));
         assert_eq!(again.is_some(), is_for_later, "{text}");
-        if matches!(refusal, Refusal::AddressJoins { .. } | Refusal::AddressRooms { .. }) {
+        if matches!(
+            refusal,
+            Refusal::AddressArrivals { .. } | Refusal::AddressJoins { .. } | Refusal::AddressRooms { .. }
+        ) {
             assert_eq!(again, Some("7"));
         }
     }
