@@ -3,7 +3,7 @@
 //!
 //! `make generated` draws them anew.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -54,14 +54,12 @@ fn help_man_pages_and_reference_say_the_same() {
         assert!(help.len() >= 2, "{topic}: {help:?}");
         options += help.len();
         for (other, told) in [("man page", man), ("reference", docs)] {
-            let names = help.keys().chain(told.keys());
-            differences.extend(names.filter(|name| help.get(*name) != told.get(*name)).map(|name| {
-                format!(
-                    "{page} {name}: {:?} in the help, {:?} in the {other}",
-                    help.get(name),
-                    told.get(name)
-                )
-            }));
+            // In order, and each once.
+            let names: BTreeSet<&String> = help.keys().chain(told.keys()).collect();
+            for name in names.into_iter().filter(|name| help.get(*name) != told.get(*name)) {
+                let (here, there) = (help.get(name), told.get(name));
+                differences.push(format!("{page} {name}: {here:?} in the help, {there:?} in the {other}"));
+            }
         }
     }
     println!(

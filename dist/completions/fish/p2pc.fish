@@ -80,6 +80,7 @@ complete -c p2pc -n '__p2pc_is relay' -l max-waiting -x -d 'rooms in which one s
 complete -c p2pc -n '__p2pc_is relay' -l max-sessions -x -d 'rooms in which two sides are joined'
 complete -c p2pc -n '__p2pc_is relay' -l max-rooms -x -d 'rooms in all'
 complete -c p2pc -n '__p2pc_is relay' -l address-connections -x -d 'connections of one address at a time'
+complete -c p2pc -n '__p2pc_is relay' -l address-arrivals -x -d 'connections one address begins in a minute'
 complete -c p2pc -n '__p2pc_is relay' -l address-joins -x -d 'seats one address asks for in a minute'
 complete -c p2pc -n '__p2pc_is relay' -l address-rooms -x -d 'rooms one address opens in a minute'
 complete -c p2pc -n '__p2pc_is relay' -l wait-time -x -d 'how long a side waits for the other'
