@@ -3,6 +3,10 @@
 //! A slice knows how to run a session; here it is decided where the session takes place. Without a relay, the side that makes the code
 //! runs an embedded one for this session only, and the other side dials this machine.
 
+pub mod blocking;
+mod options;
+pub mod transfer;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 

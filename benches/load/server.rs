@@ -17,7 +17,9 @@ impl Server {
     pub fn start(program: &Path, cert: Option<&Path>) -> io::Result<Server> {
         let mut command = Command::new(program);
         command.args(["relay", "--listen", "127.0.0.1:0", "--quiet"]);
-        command.args(["--address-connections", "0", "--address-joins", "0", "--address-rooms", "0"]);
+        for limit in ["--address-connections", "--address-arrivals", "--address-joins", "--address-rooms"] {
+            command.args([limit, "0"]);
+        }
         for limit in ["--max-connections", "--max-waiting", "--max-sessions", "--max-rooms"] {
             command.args([limit, "1000000"]);
         }

@@ -51,7 +51,8 @@ pub enum Event {
         /// What happened.
         what: String,
     },
-    /// The relay has no place now and wants to be asked again; that is done.
+    /// The relay has no place now, or none beside whoever is in the room, and wants to be asked again; that is done. While this side waits for the other
+    /// it comes once for as long as the relay says the same.
     RelayBusy {
         /// What it said.
         what: String,
@@ -271,6 +272,9 @@ pub struct Cancel {
     close: smol::channel::Sender<()>,
     closed: smol::channel::Receiver<()>,
 }
+
+/// The receiver in it has no place that it must keep: it is never read as a stream.
+impl Unpin for Cancel {}
 
 impl Cancel {
     /// Not cancelled yet.

@@ -6,7 +6,7 @@ use futures_lite::future;
 use smol::Timer;
 
 use super::pair::{Origin, Pairing, before, random};
-use super::pause::jittered;
+use super::pause::Pause;
 use super::ws::{Closed, Connection};
 use crate::error::{Error, Kind, Result};
 use crate::events::Event;
@@ -24,6 +24,8 @@ pub(super) enum Attempt {
     Unanswered,
     /// Nobody learned anything; try again.
     Nothing,
+    /// As that; and the relay is gone, or the way to it, before anybody came.
+    Unseated,
 }
 
 /// What a side has already when it meets somebody in the code's room.
@@ -66,13 +68,14 @@ impl Pairing<'_> {
         mut connection: Connection,
         until: Option<Instant>,
         session: Session,
+        seat: Duration,
     ) -> Result<Attempt> {
         let (handshake, first) = self.handshake(session == Session::Met)?;
         let mut run = Run { handshake, counts_for: (session != Session::None).then_some(self) };
         if say(&mut connection, first).await.is_err() {
             return Ok(Attempt::Nothing);
         }
-        let Some(first) = before(until, opposite(&mut connection)).await?? else {
+        let Some(first) = before(until, opposite(&mut connection, seat)).await? else {
             return Ok(Attempt::Nothing);
         };
         // A seat of its own accord is taken anew again and again; one that was taken away is not.
@@ -81,6 +84,9 @@ impl Pairing<'_> {
             && closed.is_for(WAITED_TOO_LONG)
         {
             return Err(waited_too_long());
+        }
+        if first.as_ref().is_err_and(is_gone) {
+            return Ok(Attempt::Unseated);
         }
         let mut message = first;
         let answered_by = Instant::now() + HANDSHAKE;
@@ -148,9 +154,12 @@ impl Pairing<'_> {
 
 /// The first message of whoever sits opposite, or how the connection ended. It may take as long as a person does; but no seat is kept
 /// for long: whoever sits opposite and says nothing would keep the other side out, and a dead relay would not be noticed. `None` when the
-/// seat was given up for that.
-pub(super) async fn opposite(connection: &mut Connection) -> Result<Option<Result<bytes::BytesMut, Closed>>> {
-    let seat_until = Instant::now() + jittered(SEAT)?;
+/// seat was given up for that, after the time that [`Keeping`] says.
+pub(super) async fn opposite(
+    connection: &mut Connection,
+    seat: Duration,
+) -> Option<Result<bytes::BytesMut, Closed>> {
+    let seat_until = Instant::now() + seat;
     let first = async { Some(connection.reader.next().await) };
     let late = async {
         Timer::at(seat_until).await;
@@ -161,7 +170,33 @@ pub(super) async fn opposite(connection: &mut Connection) -> Result<Option<Resul
         // It is given up politely, so that the relay knows at once.
         let _ = connection.writer.close(CLOSE_NORMAL, "").await;
     }
-    Ok(first)
+    first
+}
+
+/// Whether the end of a seat is that of the relay, or of the way to it.
+fn is_gone(closed: &Closed) -> bool {
+    matches!(closed, Closed::Lost(_) | Closed::Clean { code: CLOSE_GOING_AWAY, .. })
+}
+
+/// How long the next seats are kept: for long, or, when a relay has just gone, not for long at first. Behind a balancer the next one may be another
+/// relay's, and the other side comes to ours as soon as that is back.
+pub(super) struct Keeping(Pause);
+
+impl Keeping {
+    /// Nothing has happened.
+    pub(super) fn long() -> Keeping {
+        Keeping(Pause::between(SEAT, SEAT))
+    }
+
+    /// A seat, or a connection of two, was lost just now.
+    pub(super) fn short_at_first() -> Keeping {
+        Keeping(Pause::between(SEAT_AFTER_LOSS, SEAT))
+    }
+
+    /// How long to keep the next one.
+    pub(super) fn next(&mut self) -> Result<Duration> {
+        self.0.due()
+    }
 }
 
 /// Tells the other side what is wrong with it and hangs up.
@@ -194,8 +229,40 @@ const HANDSHAKE: Duration = Duration::from_secs(30);
 /// How long a seat is kept without a word from opposite, at most; half of that at least.
 const SEAT: Duration = Duration::from_secs(120);
 
+/// How long the first one after a loss is kept, at most; the next ones twice as long each. A relay is started again within seconds, and a balancer takes
+/// some more to notice.
+const SEAT_AFTER_LOSS: Duration = Duration::from_secs(10);
+
 /// RFC 6455, section 7.4.1: the purpose of the connection is fulfilled.
 const CLOSE_NORMAL: u16 = 1000;
 
+/// The relay is going away.
+const CLOSE_GOING_AWAY: u16 = 1001;
+
 /// RFC 6455, section 7.4.1: a message violates the policy.
 const CLOSE_POLICY: u16 = 1008;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seats_are_kept_for_long_but_not_at_once_after_a_loss() {
+        let mut keeping = Keeping::long();
+        let long = SEAT / 2..=SEAT;
+        assert!((0..9).all(|_| long.contains(&keeping.next().unwrap())));
+        let mut keeping = Keeping::short_at_first();
+        for longest in [10, 20, 40, 80, 120, 120].map(Duration::from_secs) {
+            let kept = keeping.next().unwrap();
+            assert!((longest / 2..=longest).contains(&kept), "{kept:?} of {longest:?}");
+        }
+    }
+
+    #[test]
+    fn a_relay_that_goes_is_told_from_a_stranger_that_does() {
+        let clean = |code| Closed::Clean { code, reason: String::new() };
+        assert!(is_gone(&clean(CLOSE_GOING_AWAY)));
+        assert!(is_gone(&Closed::Lost(std::io::ErrorKind::ConnectionReset.into())));
+        assert!(!is_gone(&clean(CLOSE_NORMAL)) && !is_gone(&clean(CLOSE_POLICY)));
+    }
+}

@@ -17,6 +17,8 @@ pub struct Buffered<S> {
     stream: S,
     buffer: Vec<u8>,
     capacity: usize,
+    /// How many bytes may still come.
+    left: usize,
     /// What is read and not yet taken is `buffer[start..end]`.
     start: usize,
     end: usize,
@@ -26,7 +28,23 @@ impl<S> Buffered<S> {
     /// Reads up to `capacity` bytes ahead. They are taken from memory only when as much comes.
     #[must_use]
     pub fn new(capacity: usize, stream: S) -> Buffered<S> {
-        Buffered { stream, buffer: Vec::new(), capacity, start: 0, end: 0 }
+        Buffered { stream, buffer: Vec::new(), capacity, left: usize::MAX, start: 0, end: 0 }
+    }
+
+    /// Reads so many bytes from now on, and no more: the rest waits where it is, and nobody is woken for it. Whoever raises this reads again.
+    /// `usize::MAX`: any number.
+    pub fn read_at_most(&mut self, bytes: usize) {
+        self.left = bytes;
+    }
+
+    /// Reads so many at least, whatever is left of an earlier number.
+    pub fn allow(&mut self, bytes: usize) {
+        self.left = self.left.max(bytes);
+    }
+
+    /// Reads up to `capacity` bytes ahead from now on. What was read already stays.
+    pub fn set_capacity(&mut self, capacity: usize) {
+        self.capacity = capacity;
     }
 
     /// Makes the buffer twice as large if the last read filled it: then there probably is more.
@@ -42,7 +60,7 @@ impl<S> Buffered<S> {
 
 impl<S: AsyncRead + Unpin> AsyncRead for Buffered<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
-        if self.start == self.end && into.len() >= self.capacity {
+        if self.start == self.end && into.len() >= self.capacity && self.left == usize::MAX {
             // A copy would gain nothing.
             return Pin::new(&mut self.stream).poll_read(cx, into);
         }
@@ -59,7 +77,14 @@ impl<S: AsyncRead + Unpin> AsyncBufRead for Buffered<S> {
         let this = self.get_mut();
         if this.start == this.end {
             this.grow_if_filled();
-            let length = ready!(Pin::new(&mut this.stream).poll_read(cx, &mut this.buffer))?;
+            let most = this.buffer.len().min(this.left);
+            if most == 0 && !this.buffer.is_empty() {
+                return Poll::Pending;
+            }
+            let length = ready!(Pin::new(&mut this.stream).poll_read(cx, &mut this.buffer[..most]))?;
+            if this.left != usize::MAX {
+                this.left -= length.min(this.left);
+            }
             (this.start, this.end) = (0, length);
         }
         Poll::Ready(Ok(&this.buffer[this.start..this.end]))
@@ -111,6 +136,45 @@ mod tests {
         let mut stream = Buffered::new(64 << 10, Cursor::new(vec![7; 1 << 20]));
         // As rustls reads.
         block_on(async { while stream.read(&mut [0; 4096]).await.unwrap() > 0 {} });
+        assert_eq!(stream.buffer.len(), 64 << 10);
+    }
+
+    #[test]
+    fn what_is_more_than_may_be_read_waits() {
+        let poll = |stream: &mut Buffered<Cursor<Vec<u8>>>, heard: &mut [u8]| {
+            let mut cx = Context::from_waker(std::task::Waker::noop());
+            let mut read = 0;
+            while let Poll::Ready(length) = Pin::new(&mut *stream).poll_read(&mut cx, &mut heard[read..])
+                && let 1.. = *length.as_ref().unwrap()
+            {
+                read += length.unwrap();
+            }
+            read
+        };
+        for capacity in [1, 500, 64 << 10] {
+            let mut stream = Buffered::new(capacity, Cursor::new(vec![7; 3000]));
+            let mut heard = vec![0; 100_000];
+            stream.read_at_most(1500);
+            assert_eq!(poll(&mut stream, &mut heard), 1500, "{capacity}");
+            stream.allow(100);
+            stream.allow(20);
+            assert_eq!(poll(&mut stream, &mut heard), 100, "{capacity}");
+            stream.read_at_most(usize::MAX);
+            assert_eq!(poll(&mut stream, &mut heard), 1400, "{capacity}");
+        }
+    }
+
+    #[test]
+    fn a_buffer_grows_only_once_it_may() {
+        let mut stream = Buffered::new(4 << 10, Cursor::new(vec![7; 1 << 20]));
+        for _ in 0..50 {
+            block_on(stream.read_exact(&mut [0; 4000])).unwrap();
+        }
+        assert!(stream.buffer.len() <= 4 << 10);
+        stream.set_capacity(64 << 10);
+        for _ in 0..50 {
+            block_on(stream.read_exact(&mut [0; 4000])).unwrap();
+        }
         assert_eq!(stream.buffer.len(), 64 << 10);
     }
 

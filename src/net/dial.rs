@@ -240,7 +240,7 @@ impl DialError {
     #[must_use]
     pub fn again(&self) -> Option<Duration> {
         match self {
-            DialError::Refused { status: TOO_MANY_REQUESTS | UNAVAILABLE, again, .. } => {
+            DialError::Refused { status: CONFLICT | TOO_MANY_REQUESTS | UNAVAILABLE, again, .. } => {
                 again.map(|again| again.clamp(AGAIN_LEAST, AGAIN_MOST))
             }
             _ => None,
@@ -257,7 +257,8 @@ impl DialError {
         absent.then_some(AGAIN_ABSENT)
     }
 
-    /// Whether the relay wants a token that we do not have. It will not change its mind.
+    /// Whether the relay does not know what we have shown, or wants to be shown something. It will not change its mind. That nobody else in the room has
+    /// shown a token either is another matter: they may leave, and somebody else come.
     #[must_use]
     pub fn wants_token(&self) -> bool {
         matches!(self, DialError::Refused { status: UNAUTHORIZED, .. })
@@ -307,6 +308,10 @@ fn refusal(status: u16, body: &str, relay: &RelayUrl) -> Error {
         200..=299 => ("is no p2pc relay", "Check host, port and path: something else answers there."),
         300..=399 => ("sends us elsewhere", "If that is the relay, use its address."),
         401 => ("wants a token", "Show the one you were given with --token, or put it into P2PC_TOKEN."),
+        409 => (
+            "does not join us with whoever is in the room",
+            "Show a token with --token or P2PC_TOKEN, or let the other side show one.",
+        ),
         404 => ("has no rooms at this address", "Check host, port and path: it may not be a p2pc relay."),
         426 => ("got no upgrade request", "A proxy in between may remove it: try a wss:// address."),
         429 | 503 => ("cannot take us now", "Try again later."),
@@ -317,6 +322,8 @@ fn refusal(status: u16, body: &str, relay: &RelayUrl) -> Error {
 }
 
 const UNAUTHORIZED: u16 = 401;
+/// With a time to ask again: who sits opposite is none to be joined with.
+const CONFLICT: u16 = 409;
 const TOO_MANY_REQUESTS: u16 = 429;
 const BAD_GATEWAY: u16 = 502;
 const UNAVAILABLE: u16 = 503;

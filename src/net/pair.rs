@@ -12,7 +12,7 @@ use smol::Timer;
 use zeroize::Zeroizing;
 
 use super::RelayUrl;
-use super::attempt::{Attempt, Session};
+use super::attempt::{Attempt, Keeping, Session};
 use super::dial::{DialError, RoomRequest, Seats};
 use super::lane::{Lane, LaneIo, lane};
 use super::pause::{Pause, stretched};
@@ -125,9 +125,10 @@ impl<'a> Pairing<'a> {
 
     async fn attempts(&self, mut connection: Connection, until: Option<Instant>) -> Result<Paired<'_>> {
         let mut pause = Pause::up_to(PAUSE_MAX);
+        let mut keeping = Keeping::long();
         loop {
             let began = Instant::now();
-            match self.attempt(connection, until, Session::None).await? {
+            match self.attempt(connection, until, Session::None, keeping.next()?).await? {
                 Attempt::Established(established, connection, answered) => {
                     return Ok(self.paired(&established, connection, answered));
                 }
@@ -136,6 +137,7 @@ impl<'a> Pairing<'a> {
                     GuessesLeft::Left(left) => self.handler.event(Event::WrongGuess { left }),
                     GuessesLeft::Burnt => return Err(burnt()),
                 },
+                Attempt::Unseated => keeping = Keeping::short_at_first(),
                 Attempt::Nothing => {}
             }
             pause.after(began.elapsed());
@@ -148,6 +150,7 @@ impl<'a> Pairing<'a> {
     async fn first_seat(&mut self, until: Option<Instant>) -> Result<Connection> {
         let began = Instant::now();
         let mut is_told = false;
+        let mut busy = None;
         let mut rooms = 0;
         let mut pause = Pause::up_to(PAUSE_MAX);
         loop {
@@ -174,7 +177,7 @@ impl<'a> Pairing<'a> {
                 Err(error) => {
                     let absent = || error.absent().filter(|_| began.elapsed() < ABSENT);
                     match error.again().or_else(absent) {
-                        Some(again) => self.stay_away(error, again, until).await?,
+                        Some(again) => self.stay_away(error, again, until, &mut busy).await?,
                         None => return Err(error.into()),
                     }
                 }
@@ -182,45 +185,61 @@ impl<'a> Pairing<'a> {
         }
     }
 
-    /// Waits for as long as a relay wants that has no place now, if there is so much time.
-    async fn stay_away(&self, error: DialError, again: Duration, until: Option<Instant>) -> Result<()> {
+    /// Waits for as long as a relay wants that has no place now, if there is so much time. The person is told once of what is the same each time.
+    async fn stay_away(
+        &self,
+        error: DialError,
+        again: Duration,
+        until: Option<Instant>,
+        told: &mut Option<String>,
+    ) -> Result<()> {
         let again = stretched(again)?;
         if until.is_some_and(|until| until.saturating_duration_since(Instant::now()) <= again) {
             return Err(error.into());
         }
-        self.handler.event(Event::RelayBusy { what: error.to_string(), again });
+        let what = error.to_string();
+        if told.as_ref() != Some(&what) {
+            self.handler.event(Event::RelayBusy { what: what.clone(), again });
+            *told = Some(what);
+        }
         Timer::after(again).await;
         Ok(())
     }
 
     /// A later connection: the relay has worked before, so what keeps us out now may pass. The person is told when it does not at
-    /// once, and it is given up after a while.
+    /// once. It is given up when the relay is out of reach for long; who sits in the room meanwhile ends nobody's wait.
     async fn another_seat(&self, until: Option<Instant>, pause: &mut Pause) -> Result<Connection> {
         let began = Instant::now();
-        let mut is_told = false;
+        let mut answered = began;
+        let (mut lost, mut busy) = (false, None);
         loop {
             before(until, pause.rest()).await??;
             let error = match before(until, self.dial(false)).await? {
                 Ok(connection) => {
-                    if is_told {
+                    if lost || busy.is_some() {
                         self.handler.event(Event::RelayBack);
                     }
                     return Ok(connection);
                 }
-                Err(DialError::RoomTaken(_)) if began.elapsed() < GHOST => continue,
                 Err(error) => error,
             };
             if let Some(again) = error.again() {
-                self.stay_away(error, again, until).await?;
+                self.stay_away(error, again, until, &mut busy).await?;
+                answered = Instant::now();
                 continue;
+            }
+            if matches!(error, DialError::RoomTaken(_)) {
+                answered = Instant::now();
+                if began.elapsed() < GHOST {
+                    continue;
+                }
             }
             let is_final = matches!(error, DialError::Refused { status: 400..=499, .. });
             let error = Error::from(error);
-            if is_final || began.elapsed() >= RELAY_LOST_MAX {
+            if is_final || answered.elapsed() >= RELAY_LOST_MAX {
                 return Err(error);
             }
-            if !is_told {
-                is_told = true;
+            if !std::mem::replace(&mut lost, true) {
                 self.handler.event(Event::RelayLost { what: error.to_string() });
             }
         }

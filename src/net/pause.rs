@@ -22,6 +22,12 @@ impl Pause {
         Pause { next: SHORTEST.min(longest), longest }
     }
 
+    /// Times that grow from `first` to `longest`.
+    #[must_use]
+    pub fn between(first: Duration, longest: Duration) -> Pause {
+        Pause { next: first.min(longest), longest }
+    }
+
     /// Pauses that grow to `longest`, without the first ones: they were made already.
     #[must_use]
     pub fn after_some(longest: Duration, made: u32) -> Pause {
@@ -59,14 +65,6 @@ impl Pause {
         Timer::after(self.due()?).await;
         Ok(())
     }
-}
-
-/// A time that is shorter by up to half of it, at random.
-///
-/// # Errors
-/// When the system gives no random numbers.
-pub fn jittered(time: Duration) -> Result<Duration> {
-    Ok(cut(time, draw()?))
 }
 
 /// A time that is longer by up to a quarter of it, at random: not before somebody wants us back, and not all at once.

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use futures_lite::future;
 use smol::Timer;
 
-use super::attempt::{Attempt, Session, dismiss, opposite, say};
+use super::attempt::{Attempt, Keeping, Session, dismiss, opposite, say};
 use super::dial::{DialError, RoomRequest};
 use super::pair::{Paired, Pairing, before, random};
 use super::pause::{Pause, stretched};
@@ -105,7 +105,7 @@ impl<'p> Reunion<'p> {
             loop {
                 match self.pairing.seats.seat(self.request(lane)).await {
                     Ok(connection) => {
-                        if let Ok(found) = self.rejoin(connection, lane, frames).await? {
+                        if let Ok(found) = self.rejoin(connection, lane, frames, PATIENCE).await? {
                             return Ok(found);
                         }
                     }
@@ -131,6 +131,7 @@ impl<'p> Reunion<'p> {
     async fn by_keys(&self, frames: u64, in_vain: u32, hindrance: &Hindrance) -> Result<Found<'p>> {
         let request = self.request(FIRST);
         let mut pause = Pause::after_some(PAUSE_MAX, in_vain);
+        let mut keeping = Keeping::short_at_first();
         loop {
             pause.rest().await?;
             let connection = match self.pairing.seats.seat(request.clone()).await {
@@ -144,7 +145,7 @@ impl<'p> Reunion<'p> {
                 }
             };
             let began = Instant::now();
-            match self.rejoin(connection, FIRST, frames).await? {
+            match self.rejoin(connection, FIRST, frames, keeping.next()?).await? {
                 Ok(found) => return Ok(Found::Lane(Box::new(found))),
                 Err(why) => hindrance.note_if(why),
             }
@@ -158,13 +159,14 @@ impl<'p> Reunion<'p> {
         mut connection: Connection,
         lane: u8,
         frames: u64,
+        seat: Duration,
     ) -> Result<Result<(Connection, Proven), Option<String>>> {
         let (rejoin, message) =
             Rejoin::new(self.secret.clone(), self.mode, lane, self.pairing.role, *random()?);
         if let Err(closed) = say(&mut connection, message).await {
             return Ok(Err(Some(closed.to_string())));
         }
-        let first = match opposite(&mut connection).await? {
+        let first = match opposite(&mut connection, seat).await {
             Some(Ok(first)) => first,
             Some(Err(closed)) => return Ok(Err(Some(closed.to_string()))),
             None => return Ok(Err(None)),
@@ -194,6 +196,7 @@ impl<'p> Reunion<'p> {
 
     async fn by_code(&self, session: Session, hindrance: &Hindrance) -> Result<Found<'p>> {
         let mut pause = Pause::up_to(PAUSE_MAX);
+        let mut keeping = Keeping::short_at_first();
         while !self.pairing.guesses.are_too_many() {
             pause.rest().await?;
             let connection = match self.pairing.dial(false).await {
@@ -206,14 +209,14 @@ impl<'p> Reunion<'p> {
                 }
             };
             let began = Instant::now();
-            match self.pairing.attempt(connection, None, session).await? {
+            match self.pairing.attempt(connection, None, session, keeping.next()?).await? {
                 Attempt::Established(established, connection, answered) => {
                     self.pairing.handler.event(Event::Restarted);
                     let paired = self.pairing.paired(&established, connection, answered);
                     return Ok(Found::Restarted(Box::new(paired)));
                 }
                 // What was a guess is counted.
-                Attempt::GuessedWrong | Attempt::Unanswered | Attempt::Nothing => {}
+                Attempt::GuessedWrong | Attempt::Unanswered | Attempt::Nothing | Attempt::Unseated => {}
             }
             pause.after(began.elapsed());
         }
@@ -244,7 +247,7 @@ impl Hindrance {
     /// The relay gave no seat. Returns how long it wants us to stay away.
     ///
     /// # Errors
-    /// It wants a token, and will want it again.
+    /// It does not know our token, or wants one, and will say so again.
     fn turned_away(&self, error: DialError) -> Result<Option<Duration>> {
         if error.wants_token() {
             return Err(error.into());

@@ -4,7 +4,7 @@
 //! GET {prefix}/v1/room/ROOM?role=send|receive[&new=1] HTTP/1.1      subprotocol p2pc.v1
 //! [Authorization: Bearer TOKEN]
 //! 101 Switching Protocols                                           from here on WebSocket frames
-//! 409, 4xx, 5xx with one line that says what to do                  a refusal
+//! 409, 4xx, 5xx with one line that says what to do                  a refusal; with Retry-After one that may pass
 //! ```
 //!
 //! It is spoken here and not by the WebSocket library, because that one drops the body of a refusal that does not come
@@ -43,16 +43,15 @@ pub(super) async fn upgrade(
         HeadError::NotHttp => Error::new(Kind::Relay, format!("{relay} does not answer like a p2pc relay"))
             .hint(not_http_hint(relay)),
     })?;
+    let again = head.header("retry-after").and_then(|text| text.trim().parse().ok()).map(Duration::from_secs);
     match head.status {
         SWITCHING_PROTOCOLS => check(&head, &key, relay).map_err(DialError::from),
-        CONFLICT => Err(DialError::RoomTaken(http::first_body_line(stream, &head).await)),
+        CONFLICT if again.is_none() => Err(DialError::RoomTaken(http::first_body_line(stream, &head).await)),
         status => {
             let body = match head.header("location") {
                 Some(target) => format!("go to {}", http::printable(target.as_bytes())),
                 None => http::first_body_line(stream, &head).await,
             };
-            let again = head.header("retry-after").and_then(|text| text.trim().parse().ok());
-            let again = again.map(Duration::from_secs);
             Err(DialError::Refused { status, body, again, relay: relay.clone() })
         }
     }

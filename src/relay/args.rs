@@ -56,6 +56,9 @@ pub struct RelayArgs {
     /// connections of one address at a time
     #[argh(option, arg_name = "N")]
     pub address_connections: Option<Word>,
+    /// connections one address begins in a minute
+    #[argh(option, arg_name = "N")]
+    pub address_arrivals: Option<Word>,
     /// seats one address asks for in a minute
     #[argh(option, arg_name = "N")]
     pub address_joins: Option<Word>,

@@ -4,8 +4,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use futures_lite::{AsyncRead, AsyncWrite};
-
 use super::caller::Caller;
 use super::desk::Desk;
 use super::exchange::{Exchange, Place};
@@ -13,9 +11,10 @@ use super::forward::decoder::{Control, Decoder};
 use super::forward::header::{CODE_GOING_AWAY, CODE_NORMAL, CODE_POLICY, Violation};
 use super::forward::outbox::{Outbox, Parting};
 use super::forward::store::{Size, Store};
-use super::limits::{HEARD_STEP_MS, MOVES_MAX};
+use super::limits::{HEARD_STEP_MS, MOVES_MAX, TLS_EARLY_BYTES_MAX, TLS_PONG_BYTES_MAX};
 use super::porter::Arrival;
 use super::reasons::Ended;
+use super::socket::Line;
 use super::switchboard::{Reason, SeatId};
 use crate::proto::parting::{IDLE, SPENT, WAITED_TOO_LONG};
 use crate::proto::role::Role;
@@ -77,10 +76,10 @@ enum Ending {
     Broke(Violation),
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
+impl<S: Line> Conn<S> {
     /// A client that has just been given its seat. `answer` accepts the upgrade; `said` is what came behind the request.
     pub fn new(
-        stream: S,
+        mut stream: S,
         arrival: Arrival,
         place: Place<S>,
         caller: Caller,
@@ -88,6 +87,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
         said: &[u8],
         exchange: &Exchange<S>,
     ) -> Conn<S> {
+        stream.read_at_most(TLS_EARLY_BYTES_MAX);
         let mut conn = Conn {
             seat: place.seat,
             role: place.role,
@@ -111,6 +111,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Conn<S> {
         };
         conn.take_in(said, exchange);
         conn
+    }
+
+    /// It has a partner, and is read for it.
+    pub fn widen(&mut self) {
+        self.stream.widen();
+    }
+
+    /// It ends, and what it still says is for nobody: it is not kept.
+    pub fn let_go(&mut self) {
+        self.stream.read_at_most(usize::MAX);
+    }
+
+    /// Asks whether it is there, while it waits alone; and lets it answer.
+    pub fn ping_alone(&mut self) {
+        self.outbox.ping();
+        self.stream.allow(TLS_PONG_BYTES_MAX);
     }
 
     /// Whether there is no more to come from it, for whatever reason.
@@ -354,6 +370,7 @@ mod tests {
     use std::task::Waker;
 
     use futures_lite::future::poll_fn;
+    use futures_lite::{AsyncRead, AsyncWrite};
 
     use super::*;
     use crate::relay::limits::Limits;
@@ -366,6 +383,14 @@ mod tests {
     struct Keeping {
         kept: bool,
         waits: Option<Waker>,
+    }
+
+    impl Line for Keeping {
+        fn read_at_most(&mut self, _bytes: usize) {}
+
+        fn allow(&mut self, _bytes: usize) {}
+
+        fn widen(&mut self) {}
     }
 
     impl AsyncRead for Keeping {

@@ -15,10 +15,11 @@ use super::conn::Conn;
 use super::exchange::Exchange;
 use super::front::{self, Front, Handout};
 use super::http::{self, Answer, Asked, Heard, RoomRequest};
-use super::limits::{FAREWELL_MS, HEAD_BYTES_MAX, Limits};
+use super::limits::{FAREWELL_MS, HEAD_BYTES_MAX, HEAD_STEP, Limits};
 use super::porter::{Arrival, Porter};
 use super::room::Rooms;
 use super::session::attend;
+use super::socket::Line;
 use super::tokens::{Pass, Tokens};
 use super::visitor::Visitor;
 use crate::events::Cancel;
@@ -50,7 +51,7 @@ pub struct House<S> {
 /// Serves one connection to its end, or to its partner's task. Bounded in time until it has a seat.
 pub async fn serve<S>(stream: S, arrival: Arrival, house: Arc<House<S>>)
 where
-    S: AsyncRead + AsyncWrite + Unpin,
+    S: Line,
 {
     let closing = async {
         house.closing.cancelled().await;
@@ -64,7 +65,7 @@ where
 /// Hears what the client asks for. It gets a seat, and whether its partner is there already, or an ordinary answer.
 async fn receive<S>(mut stream: S, mut arrival: Arrival, house: &House<S>) -> Option<(Box<Conn<S>>, bool)>
 where
-    S: AsyncRead + AsyncWrite + Unpin,
+    S: Line,
 {
     let late = async {
         Timer::after(house.limits.header).await;
@@ -81,6 +82,7 @@ where
         head.and_then(|(heard, said)| Ok((hand_out(house, &mut arrival, &caller, &heard)?, heard, said)));
     let head = match handed {
         Ok((Some(handout), ..)) => {
+            stream.read_at_most(usize::MAX);
             // Whether it was fetched to its end is not ours to know.
             let _ = front::deliver(&mut stream, handout, head_only).await;
             return None;
@@ -103,6 +105,8 @@ where
         Timer::after(Duration::from_millis(FAREWELL_MS)).await;
         Ok(())
     };
+    // Whatever it still says is heard out, and not kept.
+    stream.read_at_most(usize::MAX);
     // Whether it was read is not ours to know.
     let _ = or(say(&mut stream, answer, head_only), late).await;
     None
@@ -168,23 +172,23 @@ fn admit<S>(
 
 /// Reads the request, and what came behind it in the same breath.
 async fn read_head<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<Result<Head, Answer>> {
-    // A token may be in it.
-    let mut bytes = Zeroizing::new(Vec::new());
-    let mut chunk = Zeroizing::new([0; 1024]);
+    // A token may be in it: it is read to where it stays, and one that grew would leave copies behind.
+    let mut bytes = Zeroizing::new(vec![0; HEAD_BYTES_MAX]);
+    let mut filled = 0;
     loop {
-        let space = chunk.len().min(HEAD_BYTES_MAX - bytes.len());
-        if space == 0 {
+        let until = bytes.len().min(filled + HEAD_STEP);
+        if until == filled {
             return Ok(Err(http::TOO_LARGE));
         }
-        let read = stream.read(&mut chunk[..space]).await?;
+        let read = stream.read(&mut bytes[filled..until]).await?;
         if read == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        bytes.extend_from_slice(&chunk[..read]);
-        match http::parse(&bytes) {
+        filled += read;
+        match http::parse(&bytes[..filled]) {
             Ok(None) => {}
             Ok(Some(heard)) => {
-                let said = bytes.split_off(heard.taken);
+                let said = bytes[heard.taken..filled].to_vec();
                 return Ok(Ok((heard, said)));
             }
             Err(answer) => return Ok(Err(answer)),

@@ -134,8 +134,14 @@ impl<S> Exchange<S> {
         self.tell(Input::Held(seat, held));
     }
 
-    /// The seat's connection has ended. A partner that came before this is on the seat's desk, and none comes after.
-    pub fn leave(&self, seat: SeatId) {
+    /// The seat's client ends, or is to. A partner that came before this is on the seat's desk, and none comes after. It counts until it has
+    /// [left](Exchange::left).
+    pub fn leaves(&self, seat: SeatId) {
+        self.tell(Input::Leaves(seat));
+    }
+
+    /// The seat's connection is gone, with all that was kept for it.
+    pub fn left(&self, seat: SeatId) {
         self.tell(Input::Left(seat));
     }
 
@@ -192,7 +198,7 @@ impl<S> State<S> {
     /// Runs the machine and carries its effects out. The answer is a join's: whether it was paired.
     fn apply(&mut self, input: Input, now_ms: u64) -> Result<bool, Refusal> {
         let mut answer = Ok(false);
-        if let Input::Left(seat) = input {
+        if let Input::Leaves(seat) | Input::Left(seat) = input {
             self.desks.remove(&seat);
         }
         self.switchboard.handle(input, now_ms);

@@ -3,9 +3,9 @@
 //! ```text
 //! GET /v1/room/ROOM?role=send|receive[&new=1] HTTP/1.1      101, or one line that says what to do:
 //! Upgrade: websocket                                        400 bad role, room, key, subprotocol
-//! Connection: Upgrade                                       401 a token that is not known, or none on either side
+//! Connection: Upgrade                                       401 a token that is not known
 //! Sec-WebSocket-Version: 13                                 404 no such path, or not this relay's room
-//! Sec-WebSocket-Key: …                                      405 not GET    409 the seat is taken
+//! Sec-WebSocket-Key: …                                      405 not GET    409 the seat is taken, or no token is in the room
 //! Sec-WebSocket-Protocol: p2pc.v1                           426 not a WebSocket request
 //! [Authorization: Bearer …]                                 429 too much of one address, 503 of all: try later
 //!                                                           431 more than 8 KiB of headers
@@ -197,6 +197,7 @@ impl Answer {
             (Refusal::TooManyConnections, _) => CONNECTIONS,
             (Refusal::TooManyGuests, _) => GUESTS,
             (Refusal::AddressConnections, _) => ADDRESS_CONNECTIONS,
+            (Refusal::AddressArrivals { .. }, _) => ADDRESS_ARRIVALS,
             (Refusal::AddressJoins { .. }, _) => ADDRESS_JOINS,
             (Refusal::AddressRooms { .. }, _) => ADDRESS_ROOMS,
             (Refusal::GoingAway, _) => GOING_AWAY,
@@ -385,13 +386,11 @@ const RECEIVER_TAKEN: Answer = answer(
     "this room already has a receiver: use another code, or try again in 15 seconds if it was you",
 );
 const OCCUPIED: Answer = answer("409 Conflict", "this room is in use: take another number");
-const NO_TOKEN: Answer = Answer {
-    headers: "WWW-Authenticate: Bearer\r\n",
-    ..answer(
-        "401 Unauthorized",
-        "one of the two sides has to show a token of this relay: use --token or P2PC_TOKEN",
-    )
-};
+// Not 401: that is about who asks, and this about who is there already. Not 503: a balancer would look for a place at another relay.
+const NO_TOKEN: Answer = answer(
+    "409 Conflict",
+    "one of the two sides has to show a token of this relay: use --token or P2PC_TOKEN",
+);
 const FULL: Answer =
     answer("503 Service Unavailable", "the relay is full: try again later, or use another relay");
 const CONNECTIONS: Answer = answer(
@@ -408,6 +407,8 @@ const ADDRESS_CONNECTIONS: Answer = answer(
     "429 Too Many Requests",
     "your address has too many connections to this relay: close some, or try again later",
 );
+const ADDRESS_ARRIVALS: Answer =
+    answer("429 Too Many Requests", "your address connects to this relay too often: try again later");
 const ADDRESS_JOINS: Answer =
     answer("429 Too Many Requests", "your address asks this relay for seats too often: try again later");
 const ADDRESS_ROOMS: Answer =

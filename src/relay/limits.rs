@@ -10,17 +10,23 @@ use crate::proto::pace::Rate;
 pub struct Limits {
     /// Connections of all kinds. Beside this, some file descriptors are always kept free.
     pub connections: usize,
-    /// Rooms in which one side waits: about 5 KiB each, 16 KiB with TLS.
+    /// Rooms in which one side waits: about 5 KiB each, 16 KiB with TLS; 12 and 31 KiB if it says all it can.
     pub waiting: usize,
-    /// Rooms in which two sides are joined: about 150 KiB each, 300 KiB with TLS. Every lane of a transfer is one.
+    /// Rooms in which two sides are joined: about 150 KiB each, 300 KiB with TLS, and 504 KiB if neither
+    /// reads what the other says. Every lane of a transfer is one.
     pub sessions: usize,
     /// Rooms in all.
     pub rooms: usize,
     /// Connections of one address at a time; `None`: any number. Several people may be behind one address, each with 16 lanes.
     pub address_connections: Option<u32>,
-    /// Seats that one address asks for in a minute; `None`: any number.
+    /// Connections that one address begins in a minute; `None`: any number. One over it is closed before TLS, which costs a relay more than
+    /// anything else that a stranger can ask for: some 0.2 ms each. Twice the seats, so that an honest client is told why it gets none.
+    pub address_arrivals: Option<u32>,
+    /// Seats that one address asks for in a minute; `None`: any number. Who walks the 90,000 rooms of generated codes to burn them is slowed
+    /// down by it: whatever the answer is, each costs a seat, so one address is through them in two and a half hours, and needs three more seats
+    /// wherever somebody waits.
     pub address_joins: Option<u32>,
-    /// Rooms that one address opens in a minute; `None`: any number. Who walks the rooms of generated codes to burn them is slowed down by it.
+    /// Rooms that one address opens in a minute; `None`: any number.
     pub address_rooms: Option<u32>,
     /// How long a side waits for the other.
     pub wait: Duration,
@@ -47,9 +53,10 @@ impl Default for Limits {
         Limits {
             connections: 15_000,
             waiting: 10_000,
-            sessions: 2000,
+            sessions: 1300,
             rooms: 12_000,
             address_connections: Some(256),
+            address_arrivals: Some(1200),
             address_joins: Some(600),
             address_rooms: Some(240),
             wait: Duration::from_secs(24 * 3600),
@@ -69,7 +76,13 @@ impl Limits {
     /// The same, but for those of each address.
     #[must_use]
     pub fn of_no_address(self) -> Limits {
-        Limits { address_connections: None, address_joins: None, address_rooms: None, ..self }
+        Limits {
+            address_connections: None,
+            address_arrivals: None,
+            address_joins: None,
+            address_rooms: None,
+            ..self
+        }
     }
 }
 
@@ -89,15 +102,35 @@ pub const ROOM_BYTES_MAX: usize = 128;
 pub const HANDSHAKE_MS: u64 = 10_000;
 
 /// What waits in the relay for the other side to come, with its framing. The first words of a session are below 1 KiB;
-/// beyond this the relay stops reading, so that the speaker waits and not the memory.
-pub const EARLY_BYTES_MAX: usize = FRAGMENT_ROOM;
+/// beyond this the relay stops reading, so that the speaker waits and not the memory. What comes with the request must fit.
+pub const EARLY_BYTES_MAX: usize = 4 * 1024;
 
 /// The buffer of one direction of a running pair, so also the largest fragment: the relay's own frames never wait for
 /// more than this. Its payloads stay below 65,536 bytes, which keeps their headers at four.
 pub const FRAGMENT_ROOM: usize = 64 * 1024;
 
-/// What is read ahead below TLS, which asks for 4 KiB at a time: one fragment. It grows with what comes, so a waiting side has little.
+/// What is read ahead below TLS of a running pair, which asks for 4 KiB at a time: one fragment. It grows with what comes.
 pub const TLS_BUFFER_MAX: usize = FRAGMENT_ROOM;
+
+/// The same until the two are paired: as much as TLS asks for.
+pub const TLS_EARLY_BUFFER_MAX: usize = 4 * 1024;
+
+/// What a client may say before TLS is there: two messages of 1 or 2 KiB, and what comes behind them in the same breath. The library
+/// would collect 64 KiB of a message that never ends.
+pub const TLS_HANDSHAKE_BYTES_MAX: usize = 16 * 1024;
+
+/// What a client may say behind that before it has its seat: the request, and its first words.
+pub const TLS_HEAD_BYTES_MAX: usize = HEAD_BYTES_MAX + TLS_EARLY_BYTES_MAX;
+
+/// What a client may say in its seat before it has a partner: its first words, in records of TLS. The rest waits in its own socket, since
+/// TLS keeps a record of up to 16 KiB in memory until it is whole, and again until it is taken.
+pub const TLS_EARLY_BYTES_MAX: usize = EARLY_BYTES_MAX + 1024;
+
+/// What it may say after each ping, whatever it has said before: its answer, and a ping of its own.
+pub const TLS_PONG_BYTES_MAX: usize = 512;
+
+/// How much of a request is read at a time. Whatever of the client's first words comes with it is less.
+pub const HEAD_STEP: usize = 1024;
 
 /// The first buffer of a waiting side. Most say a few hundred bytes and wait; ten thousand of them must stay small.
 pub const BUFFER_START: usize = 1024;
@@ -122,11 +155,19 @@ pub const DEAD_MS: u64 = 45_000;
 /// over a very slow link takes a tenth of this.
 pub const FIRST_WORD_MS: u64 = 30_000;
 
-/// How many addresses are remembered: some megabytes. Each is forgotten within a minute after it has done nothing any more.
+/// How many addresses are remembered: some megabytes. Each is forgotten within a minute after it has done nothing any more. Where more have
+/// connections, those are remembered.
 pub const ADDRESSES_MAX: usize = 65_536;
+
+/// As many addresses as a site of IPv6, a network of 48 bits, counts for all together. One household has one of 56 or 64 bits, so several may be
+/// in one of 48 and each have all it may; whoever rents one of 48 has 65,536 addresses, and not their rates.
+pub const SITE_ADDRESSES: u32 = 16;
 
 /// How many connections that cannot stay are told so at a time; more are just closed. Each takes some seconds at most, and 20 KiB with TLS.
 pub const TURNED_AWAY_MAX: usize = 64;
+
+/// How many of those may be of one address: whoever has too many connections must not keep others from hearing why they have none.
+pub const TURNED_AWAY_OF_ADDRESS_MAX: usize = 8;
 
 /// File descriptors that connections never take: for reading certificates and tokens, and for whatever a system library wants.
 pub const DESCRIPTORS_FREE: usize = 64;
@@ -175,6 +216,8 @@ pub const REST_MAX_MS: u64 = 5_000;
 pub const MOVES_MAX: usize = 2;
 
 const _: () = assert!(PING_MS < YIELD_MS && YIELD_MS < DEAD_MS);
+// No word that came with the request is lost.
+const _: () = assert!(2 * HEAD_STEP <= EARLY_BYTES_MAX);
 // Two signs of life of a client and some seconds; a seat that is closed in any case need not yield.
 const _: () = assert!(2 * KEEPALIVE_MS < HELD_YIELD_MS && HELD_YIELD_MS < DEAD_MS);
 

@@ -8,6 +8,8 @@ use std::task::{Context, Poll, Waker};
 
 use futures_lite::{AsyncRead, AsyncWrite};
 
+use super::socket::Line;
+
 /// One end. Dropping it ends both directions.
 #[derive(Debug)]
 pub struct Pipe {
@@ -54,6 +56,14 @@ impl Pipe {
             way.lock().unwrap().capacity = capacity;
         }
     }
+}
+
+impl Line for Pipe {
+    fn read_at_most(&mut self, _bytes: usize) {}
+
+    fn allow(&mut self, _bytes: usize) {}
+
+    fn widen(&mut self) {}
 }
 
 impl AsyncRead for Pipe {

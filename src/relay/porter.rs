@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::address::Network;
 use super::exchange::Clock;
 use super::gate::{Gate, Source};
-use super::limits::{Limits, TURNED_AWAY_MAX};
+use super::limits::{Limits, TURNED_AWAY_MAX, TURNED_AWAY_OF_ADDRESS_MAX};
 use super::refusal::Refusal;
 
 /// What stands before every door of one relay.
@@ -18,8 +18,8 @@ pub struct Porter {
 
 struct State {
     gate: Gate,
-    /// Connections that are only there to be told why they cannot stay.
-    turned_away: usize,
+    /// Whose connections are only there to be told why they cannot stay; `None`: those of one that speaks for others.
+    turned_away: Vec<Option<Source>>,
 }
 
 /// Somebody who has connected. It is counted for as long as this lives.
@@ -43,7 +43,7 @@ struct Stay {
 enum Of {
     All,
     Address(Source),
-    TurnedAway,
+    TurnedAway(Option<Source>),
 }
 
 impl Porter {
@@ -51,41 +51,40 @@ impl Porter {
     #[must_use]
     pub fn new(limits: &Limits, connections_max: usize, trusted: Vec<Network>, clock: Clock) -> Porter {
         let gate = Gate::new(limits, limits.connections.min(connections_max));
-        Porter { state: Mutex::new(State { gate, turned_away: 0 }), trusted, clock }
+        Porter { state: Mutex::new(State { gate, turned_away: Vec::new() }), trusted, clock }
     }
 
-    /// Somebody has connected. `None`: it is one of so many that nobody has time to tell it so.
-    pub fn receive(self: &Arc<Self>, peer: IpAddr) -> Option<Arrival> {
-        let mut state = self.lock();
-        let mut stays = [None, None];
-        let let_in = state.gate.connect();
-        if let_in.is_ok() {
-            stays[0] = Some(self.stay(Of::All));
-        }
+    /// Somebody has connected. Who cannot stay may have come [to be told so](Arrival::refusal).
+    ///
+    /// # Errors
+    /// Why it is just closed: it connects too often, or is one of so many that cannot stay that nobody has time to tell it so.
+    pub fn receive(self: &Arc<Self>, peer: IpAddr) -> Result<Arrival, Refusal> {
         let speaks_for_others = self.trusted.iter().any(|network| network.contains(peer));
-        let counted = match let_in {
-            Ok(()) if !speaks_for_others => {
-                let source = Source::of(peer);
-                state
-                    .gate
-                    .count(source, (self.clock)())
-                    .map(|()| stays[1] = Some(self.stay(Of::Address(source))))
+        let source = (!speaks_for_others).then(|| Source::of(peer));
+        let now_ms = (self.clock)();
+        let mut state = self.lock();
+        if let Some(source) = source {
+            state.gate.arrive(source, now_ms)?;
+        }
+        let mut let_in = state.gate.connect();
+        if let (Ok(()), Some(source)) = (let_in, source) {
+            let_in = state.gate.count(source, now_ms);
+            if let_in.is_err() {
+                // It must not take the place of one that may stay.
+                state.gate.disconnect();
             }
-            other => other,
+        }
+        let Err(refusal) = let_in else {
+            drop(state);
+            let stays = [Some(self.stay(Of::All)), source.map(|source| self.stay(Of::Address(source)))];
+            return Ok(Arrival { peer, refusal: None, stays });
         };
-        let Err(refusal) = counted else {
-            return Some(Arrival { peer, refusal: None, stays });
-        };
-        let has_time = state.turned_away < TURNED_AWAY_MAX;
-        state.turned_away += usize::from(has_time);
+        if !state.has_time_for(source) {
+            return Err(refusal);
+        }
+        state.turned_away.push(source);
         drop(state);
-        // It must not take the place of one that may stay.
-        drop(stays);
-        has_time.then(|| Arrival {
-            peer,
-            refusal: Some(refusal),
-            stays: [Some(self.stay(Of::TurnedAway)), None],
-        })
+        Ok(Arrival { peer, refusal: Some(refusal), stays: [Some(self.stay(Of::TurnedAway(source))), None] })
     }
 
     /// Somebody turns out to come from `address`, and is counted there if it was not before.
@@ -97,8 +96,11 @@ impl Porter {
             return Err(refusal);
         }
         if arrival.stays[1].is_none() {
-            let source = Source::of(address);
-            self.lock().gate.count(source, (self.clock)())?;
+            let (source, now_ms) = (Source::of(address), (self.clock)());
+            let mut state = self.lock();
+            state.gate.arrive(source, now_ms)?;
+            state.gate.count(source, now_ms)?;
+            drop(state);
             arrival.stays[1] = Some(self.stay(Of::Address(source)));
         }
         Ok(())
@@ -122,13 +124,25 @@ impl Porter {
     }
 }
 
+impl State {
+    /// Whether one more that cannot stay can be told so.
+    fn has_time_for(&self, source: Option<Source>) -> bool {
+        let same = || self.turned_away.iter().filter(|other| **other == source).count();
+        self.turned_away.len() < TURNED_AWAY_MAX && (source.is_none() || same() < TURNED_AWAY_OF_ADDRESS_MAX)
+    }
+}
+
 impl Drop for Stay {
     fn drop(&mut self) {
         let mut state = self.porter.lock();
         match self.of {
             Of::All => state.gate.disconnect(),
             Of::Address(source) => state.gate.uncount(source, (self.porter.clock)()),
-            Of::TurnedAway => state.turned_away = state.turned_away.saturating_sub(1),
+            Of::TurnedAway(source) => {
+                if let Some(at) = state.turned_away.iter().position(|other| *other == source) {
+                    state.turned_away.swap_remove(at);
+                }
+            }
         }
     }
 }
@@ -156,7 +170,8 @@ mod tests {
     const PROXY: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
     fn porter(connections: usize, of_an_address: u32) -> Arc<Porter> {
-        let limits = Limits { address_connections: Some(of_an_address), ..Limits::default() };
+        // Without rates nobody is remembered who is not here.
+        let limits = Limits { address_connections: Some(of_an_address), ..Limits::default().of_no_address() };
         let trusted = vec![Network::around(PROXY, 32).unwrap()];
         Arc::new(Porter::new(&limits, connections, trusted, Box::new(|| 0)))
     }
@@ -173,17 +188,71 @@ mod tests {
         assert_eq!(porter.lock().gate.addresses(), 0);
     }
 
+    /// As many as there may be, of as many addresses.
+    fn strangers() -> impl Iterator<Item = IpAddr> {
+        (0..).map(|number: u32| IpAddr::V4(Ipv4Addr::from_bits(number)))
+    }
+
     #[test]
-    fn whoever_is_one_too_many_istold_so_unless_they_are_too_many() {
+    fn whoever_is_one_too_many_is_told_so_unless_they_are_too_many() {
         let porter = porter(1, 9);
         let stays = porter.receive(ANNA).unwrap();
-        let told: Vec<_> = (0..TURNED_AWAY_MAX).map(|_| porter.receive(BEN).unwrap()).collect();
+        let told: Vec<_> =
+            strangers().take(TURNED_AWAY_MAX).map(|peer| porter.receive(peer).unwrap()).collect();
         assert!(told.iter().all(|arrival| arrival.refusal == Some(Refusal::TooManyConnections)));
-        assert!(porter.receive(BEN).is_none());
+        assert_eq!(porter.receive(BEN).unwrap_err(), Refusal::TooManyConnections);
         drop(told);
-        assert!(porter.receive(BEN).is_some());
+        assert!(porter.receive(BEN).is_ok());
         assert_eq!(porter.lock().gate.connections(), 1);
         drop(stays);
+    }
+
+    #[test]
+    fn one_address_does_not_keep_others_from_being_told() {
+        let porter = porter(2, 1);
+        let _stays = [ANNA, BEN].map(|peer| porter.receive(peer).unwrap());
+        let mut told: Vec<_> =
+            (0..TURNED_AWAY_OF_ADDRESS_MAX).map(|_| porter.receive(ANNA).unwrap()).collect();
+        assert_eq!(porter.receive(ANNA).unwrap_err(), Refusal::TooManyConnections);
+        assert!(porter.receive(BEN).is_ok());
+        told.pop();
+        assert!(porter.receive(ANNA).is_ok());
+        // Whoever speaks for others has as many as there are.
+        let left = TURNED_AWAY_MAX - told.len();
+        let proxied: Vec<_> = (0..left).map(|_| porter.receive(PROXY).unwrap()).collect();
+        assert_eq!(porter.receive(PROXY).unwrap_err(), Refusal::TooManyConnections);
+        drop((told, proxied));
+        assert!(porter.lock().turned_away.is_empty());
+    }
+
+    #[test]
+    fn who_is_closed_is_closed_for_its_own_reason() {
+        let porter = porter(9, 0);
+        let told: Vec<_> = (0..TURNED_AWAY_OF_ADDRESS_MAX).map(|_| porter.receive(ANNA).unwrap()).collect();
+        assert_eq!(porter.receive(ANNA).unwrap_err(), Refusal::AddressConnections);
+        assert_eq!(porter.lock().gate.connections(), 0);
+        drop(told);
+    }
+
+    #[test]
+    fn who_connects_too_often_is_closed_and_a_proxy_is_not() {
+        let limits = Limits { address_arrivals: Some(3), ..Limits::default() };
+        let trusted = vec![Network::around(PROXY, 32).unwrap()];
+        let porter = Arc::new(Porter::new(&limits, 100, trusted, Box::new(|| 0)));
+        let refused = Refusal::AddressArrivals { again_s: 20 };
+        for _ in 0..3 {
+            // Also if nobody stays.
+            assert_eq!(porter.receive(ANNA).unwrap().refusal, None);
+        }
+        assert_eq!(porter.receive(ANNA).unwrap_err(), refused);
+        let mut all: Vec<_> = (0..9).map(|_| porter.receive(PROXY).unwrap()).collect();
+        // Whom it speaks for is counted with what it has done itself.
+        assert_eq!(porter.place(&mut all[0], ANNA), Err(refused));
+        for arrival in &mut all[1..4] {
+            assert_eq!(porter.place(arrival, BEN), Ok(()));
+        }
+        assert_eq!(porter.place(&mut all[4], BEN), Err(refused));
+        assert_eq!(porter.place(&mut all[1], BEN), Ok(()), "it was counted before");
     }
 
     #[test]

@@ -71,6 +71,8 @@ reasons! {
         Connections = "connections",
         /// This address has as many connections as it may have.
         AddressConnections = "address_connections",
+        /// This address has connected too often.
+        AddressArrivals = "address_arrivals",
         /// This address has asked for seats too often.
         AddressJoins = "address_joins",
         /// This address has opened too many rooms.
@@ -122,6 +124,7 @@ impl From<Refusal> for Refused {
             Refusal::TooManyGuests => Refused::Guests,
             Refusal::TooManyConnections => Refused::Connections,
             Refusal::AddressConnections => Refused::AddressConnections,
+            Refusal::AddressArrivals { .. } => Refused::AddressArrivals,
             Refusal::AddressJoins { .. } => Refused::AddressJoins,
             Refusal::AddressRooms { .. } => Refused::AddressRooms,
             Refusal::GoingAway => Refused::GoingAway,

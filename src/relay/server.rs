@@ -19,11 +19,12 @@ use super::descriptors;
 use super::door::{House, serve};
 use super::exchange::Exchange;
 use super::front::Front;
-use super::limits::{ACCEPT_PAUSE_MS, LOOK_MS, SHUTDOWN_MS, TLS_BUFFER_MAX};
+use super::limits::{
+    ACCEPT_PAUSE_MS, LOOK_MS, SHUTDOWN_MS, TLS_EARLY_BUFFER_MAX, TLS_HANDSHAKE_BYTES_MAX, TLS_HEAD_BYTES_MAX,
+};
 use super::metrics;
 use super::options::RelayOptions;
 use super::porter::Porter;
-use super::reasons::Refused;
 use super::records::Records;
 use super::reload::{Keeper, Reload};
 use super::socket::Socket;
@@ -237,10 +238,13 @@ async fn accept(listener: TcpListener, door: Door, present: Sender<()>) {
                 continue;
             }
         };
-        let Some(arrival) = door.house.porter.receive(peer.ip()) else {
-            let caller = Caller { address: peer.ip(), token_name: None };
-            door.house.exchange.records.refused(Refused::Connections, &caller);
-            continue;
+        let arrival = match door.house.porter.receive(peer.ip()) {
+            Ok(arrival) => arrival,
+            Err(refusal) => {
+                let caller = Caller { address: peer.ip(), token_name: None };
+                door.house.exchange.records.refused(refusal.into(), &caller);
+                continue;
+            }
         };
         let (house, acceptor, present) = (Arc::clone(&door.house), door.acceptor.clone(), present.clone());
         door.crew.spawn(async move {
@@ -270,8 +274,13 @@ async fn prepare(stream: TcpStream, acceptor: Option<TlsAcceptor>, house: &House
         house.closing.cancelled().await;
         Err(std::io::ErrorKind::ConnectionAborted.into())
     };
-    match or(acceptor.accept(Buffered::new(TLS_BUFFER_MAX, stream)), or(late, closed)).await {
-        Ok(stream) => Some(Socket::Tls(Box::new(stream))),
+    let mut stream = Buffered::new(TLS_EARLY_BUFFER_MAX, stream);
+    stream.read_at_most(TLS_HANDSHAKE_BYTES_MAX);
+    match or(acceptor.accept(stream), or(late, closed)).await {
+        Ok(mut stream) => {
+            stream.get_mut().0.read_at_most(TLS_HEAD_BYTES_MAX);
+            Some(Socket::Tls(Box::new(stream)))
+        }
         Err(error) => {
             house.exchange.records.metrics.tls_failures.add(1);
             tracing::debug!(%error, "no TLS came about");

@@ -8,7 +8,6 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_lite::future::{or, poll_fn, zip};
-use futures_lite::{AsyncRead, AsyncWrite};
 use smol::Timer;
 
 use super::allowance::Allowance;
@@ -19,13 +18,14 @@ use super::forward::store::{Size, Store};
 use super::limits::{FAREWELL_MS, FRAGMENT_ROOM, GOODBYE_MS, MOVES_MAX, QUIET_MS};
 use super::reasons::Ended;
 use super::records::{Session, Side};
+use super::socket::Line;
 use super::switchboard::Reason;
 use crate::proto::role::Role;
 
 /// Sees a connection through to its end, or to its partner's task. `paired` says that the partner was there before.
 pub async fn attend<S>(mut conn: Box<Conn<S>>, paired: bool, exchange: Arc<Exchange<S>>)
 where
-    S: AsyncRead + AsyncWrite + Unpin,
+    S: Line,
 {
     match poll_fn(|cx| poll_wait(&mut conn, paired, &exchange, cx)).await {
         Waited::Partner(partner) => run_pair(partner, conn, &exchange).await,
@@ -34,7 +34,7 @@ where
             newcomer.post(Order::Partner(conn));
         }
         Waited::Over => {
-            exchange.leave(conn.seat);
+            exchange.leaves(conn.seat);
             // Somebody may have come in this very moment: then what was said before is theirs.
             match conn.desk.take_newcomer() {
                 Some(newcomer) => {
@@ -47,7 +47,9 @@ where
                     let reason = conn.why().unwrap_or(Ended::Left);
                     exchange.records.left(conn.role, &conn.caller, waited, reason);
                     let patience_ms = if conn.is_sent_home() { GOODBYE_MS } else { FAREWELL_MS };
-                    see_off(conn, Store::default(), patience_ms).await;
+                    // What it said is for nobody any more.
+                    conn.store = Store::default();
+                    see_off(conn, Store::default(), patience_ms, &exchange).await;
                 }
             }
         }
@@ -67,13 +69,13 @@ fn poll_wait<S>(
     cx: &mut Context<'_>,
 ) -> Poll<Waited<S>>
 where
-    S: AsyncRead + AsyncWrite + Unpin,
+    S: Line,
 {
     while let Poll::Ready(order) = conn.desk.poll(cx) {
         match order {
             Order::Meet(newcomer) => return Poll::Ready(Waited::Newcomer(newcomer)),
             Order::Partner(partner) => return Poll::Ready(Waited::Partner(partner)),
-            Order::Ping => conn.outbox.ping(),
+            Order::Ping => conn.ping_alone(),
             Order::Close(reason) => conn.dismiss(reason),
         }
     }
@@ -94,11 +96,16 @@ where
 
 async fn run_pair<S>(mut one: Box<Conn<S>>, mut two: Box<Conn<S>>, exchange: &Exchange<S>)
 where
-    S: AsyncRead + AsyncWrite + Unpin,
+    S: Line,
 {
     let joined_ms = exchange.now_ms();
     exchange.records.joined();
     let mut allowance = exchange.tariff.allowance();
+    // What was said before they met is of the pair as well.
+    let early = one.store.ready().len().saturating_add(two.store.ready().len());
+    spend(&mut allowance, early as u64, &mut one, &mut two);
+    one.widen();
+    two.widen();
     poll_fn(|cx| poll_pair(&mut one, &mut two, exchange, (&mut allowance, Until::OneIsOver), cx)).await;
     if one.is_sent_home() != two.is_sent_home() {
         // The end of the relay is told to one after the other, and we were woken in between.
@@ -113,17 +120,28 @@ where
     if one.is_sent_home() && two.is_sent_home() {
         or(hear_out(&mut one, &mut two, exchange, &mut allowance), pause(FAREWELL_MS)).await;
     }
-    exchange.leave(one.seat);
-    exchange.leave(two.seat);
+    exchange.leaves(one.seat);
+    exchange.leaves(two.seat);
     record(&mut one, &mut two, since(joined_ms, exchange), exchange);
     let (from_one, from_two) = (std::mem::take(&mut one.store), std::mem::take(&mut two.store));
-    zip(see_off(one, from_two, FAREWELL_MS), see_off(two, from_one, FAREWELL_MS)).await;
+    zip(see_off(one, from_two, FAREWELL_MS, exchange), see_off(two, from_one, FAREWELL_MS, exchange)).await;
+}
+
+/// The two have said so much more, which may be all they may.
+fn spend<S>(allowance: &mut Allowance, bytes: u64, one: &mut Conn<S>, two: &mut Conn<S>)
+where
+    S: Line,
+{
+    if allowance.spend(bytes).is_err() {
+        one.dismiss(Reason::Spent);
+        two.dismiss(Reason::Spent);
+    }
 }
 
 /// Puts the pair on record.
 fn record<S>(one: &mut Conn<S>, two: &mut Conn<S>, lived: Duration, exchange: &Exchange<S>)
 where
-    S: AsyncRead + AsyncWrite + Unpin,
+    S: Line,
 {
     let (sender, receiver) = if one.role == Role::Send { (one, two) } else { (two, one) };
     let first = [&*sender, &*receiver].into_iter().find_map(|conn| Some((conn.role, conn.why()?)));
@@ -136,7 +154,7 @@ where
 /// Forwards until both have been quiet for a while: what they said before the end may still be on its way through their sockets.
 async fn hear_out<S>(one: &mut Conn<S>, two: &mut Conn<S>, exchange: &Exchange<S>, allowance: &mut Allowance)
 where
-    S: AsyncRead + AsyncWrite + Unpin,
+    S: Line,
 {
     loop {
         poll_fn(|cx| poll_pair(one, two, exchange, (allowance, Until::AllIsSaid), cx)).await;
@@ -176,7 +194,7 @@ fn poll_pair<S>(
     cx: &mut Context<'_>,
 ) -> Poll<()>
 where
-    S: AsyncRead + AsyncWrite + Unpin,
+    S: Line,
 {
     obey(one, exchange, cx);
     obey(two, exchange, cx);
@@ -187,10 +205,7 @@ where
         let there = poll_forward(one, two, exchange, may_read, cx);
         let back = poll_forward(two, one, exchange, may_read, cx);
         let heard = one.heard().saturating_add(two.heard()).saturating_sub(before);
-        if allowance.spend(heard).is_err() {
-            one.dismiss(Reason::Spent);
-            two.dismiss(Reason::Spent);
-        }
+        spend(allowance, heard, one, two);
         let is_quiet = there.is_pending() && back.is_pending();
         let is_done = match until {
             Until::OneIsOver => one.is_over() || two.is_over(),
@@ -211,7 +226,7 @@ where
 
 fn obey<S>(conn: &mut Conn<S>, exchange: &Exchange<S>, cx: &mut Context<'_>)
 where
-    S: AsyncRead + AsyncWrite + Unpin,
+    S: Line,
 {
     while let Poll::Ready(order) = conn.desk.poll(cx) {
         match order {
@@ -232,7 +247,7 @@ fn poll_forward<S>(
     cx: &mut Context<'_>,
 ) -> Poll<()>
 where
-    S: AsyncRead + AsyncWrite + Unpin,
+    S: Line,
 {
     let told = to.poll_tell(cx, &mut from.store);
     if !from.store.ready().is_empty() || !may_read {
@@ -248,14 +263,17 @@ where
     moved
 }
 
-/// Delivers what is left for a client and says goodbye to it, within the time for that.
-async fn see_off<S>(mut conn: Box<Conn<S>>, mut rest: Store, patience_ms: u64)
+/// Delivers what is left for a client and says goodbye to it, within the time for that. Its seat is free already; it counts until it is gone.
+async fn see_off<S>(mut conn: Box<Conn<S>>, mut rest: Store, patience_ms: u64, exchange: &Exchange<S>)
 where
-    S: AsyncRead + AsyncWrite + Unpin,
+    S: Line,
 {
-    let parting = conn.parting();
+    let (seat, parting) = (conn.seat, conn.parting());
     conn.outbox.close(parting);
+    conn.let_go();
     or(poll_fn(|cx| conn.poll_farewell(cx, &mut rest)), pause(patience_ms)).await;
+    drop((conn, rest));
+    exchange.left(seat);
 }
 
 fn since<S>(then_ms: u64, exchange: &Exchange<S>) -> Duration {

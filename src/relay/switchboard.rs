@@ -51,7 +51,9 @@ pub enum Input {
     /// The relay has stopped reading from the seat since its partner takes nothing, or reads again. A seat that is not
     /// being read cannot be heard, so its silence says nothing.
     Held(SeatId, bool),
-    /// The seat's connection has ended.
+    /// The seat's client ends, or is to: the seat is free, and its connection is there for a while, to be told what is left and goodbye.
+    Leaves(SeatId),
+    /// The seat's connection is gone.
     Left(SeatId),
     /// Time has passed.
     Tick,
@@ -88,7 +90,7 @@ pub enum Effect {
     Refused(SeatId, Refusal),
     /// Ask the client whether it is there.
     Ping(SeatId),
-    /// End the connection. The seat is already free.
+    /// End the connection. The seat is already free; what its connection takes counts until it has [left](Input::Left).
     Close(SeatId, Reason),
 }
 
@@ -119,6 +121,10 @@ pub struct Switchboard {
     bounds: Bounds,
     rooms: BTreeMap<RoomName, Room>,
     seats: BTreeMap<SeatId, Seat>,
+    /// Whose seat is free and whose connection is still there, and whether it was one of a pair.
+    leaving: BTreeMap<SeatId, bool>,
+    /// How many of those were one of a pair.
+    leaving_pairs: usize,
     /// Rooms in which two are joined.
     sessions: usize,
     /// Rooms in which a guest waits.
@@ -158,6 +164,8 @@ struct Seat {
     until_ms: u64,
     heard_ms: u64,
     held: bool,
+    /// It has, or had, a partner.
+    met: bool,
     first_word: FirstWord,
     ping_ms: u64,
     due_ms: u64,
@@ -191,6 +199,8 @@ impl Switchboard {
             bounds,
             rooms: BTreeMap::new(),
             seats: BTreeMap::new(),
+            leaving: BTreeMap::new(),
+            leaving_pairs: 0,
             sessions: 0,
             guests: 0,
             due: BTreeSet::new(),
@@ -208,7 +218,11 @@ impl Switchboard {
             Input::Heard(seat) => self.touch(seat, now_ms),
             Input::Spoke(seat) => self.spoke(seat, now_ms),
             Input::Held(seat, held) => self.hold(seat, held, now_ms),
-            Input::Left(seat) => self.leave(seat, None),
+            Input::Leaves(seat) => self.leave(seat, None),
+            Input::Left(seat) => {
+                self.leave(seat, None);
+                self.forget(seat);
+            }
             Input::Tick => self.tick(now_ms),
             Input::Drain => self.drain(),
             Input::Shutdown => self.shut_down(),
@@ -276,6 +290,7 @@ impl Switchboard {
             until_ms: now_ms.saturating_add(may_wait_ms),
             heard_ms: now_ms,
             held: false,
+            met: false,
             first_word: FirstWord::NotAskedFor,
             ping_ms: now_ms.saturating_add(PING_MS),
             due_ms: 0,
@@ -287,7 +302,7 @@ impl Switchboard {
                 self.effects.push_back(Effect::Paired { waiting, newcomer: id });
                 self.said(id, now_ms);
                 for seat in [waiting, id] {
-                    self.expect_first_word(seat, now_ms);
+                    self.meet(seat, now_ms);
                     self.plan(seat);
                 }
             }
@@ -298,11 +313,13 @@ impl Switchboard {
         }
     }
 
-    fn expect_first_word(&mut self, id: SeatId, now_ms: u64) {
-        if let Some(seat) = self.seats.get_mut(&id)
-            && seat.first_word == FirstWord::NotAskedFor
-        {
-            seat.first_word = FirstWord::Due(now_ms.saturating_add(FIRST_WORD_MS));
+    /// It has a partner, and somebody to say its first word to.
+    fn meet(&mut self, id: SeatId, now_ms: u64) {
+        if let Some(seat) = self.seats.get_mut(&id) {
+            seat.met = true;
+            if seat.first_word == FirstWord::NotAskedFor {
+                seat.first_word = FirstWord::Due(now_ms.saturating_add(FIRST_WORD_MS));
+            }
         }
     }
 
@@ -357,11 +374,13 @@ impl Switchboard {
         Ok(())
     }
 
-    /// Whether one more may wait, in the place of `owner` if somebody is to leave for it.
+    /// Whether one more may wait, in the place of `owner` if somebody is to leave for it. Those who have waited and are still told goodbye
+    /// have a place; the owner's is given on all the same, as the newcomer most likely is the owner.
     fn may_wait(&self, standing: Standing, owner: Option<SeatId>) -> Result<(), Refusal> {
         let alone = owner.filter(|owner| self.partner(*owner).is_none());
         let freed = usize::from(alone.is_some());
-        if self.waiting() - freed >= self.bounds.waiting {
+        let leaving = self.leaving.len() - self.leaving_pairs;
+        if self.waiting() + leaving - freed >= self.bounds.waiting {
             return Err(Refusal::TooManyWaiting);
         }
         let freed = usize::from(alone.is_some_and(|alone| self.is_guest(alone)));
@@ -371,12 +390,12 @@ impl Switchboard {
         Ok(())
     }
 
-    /// Whether one more pair may be, and be this one.
+    /// Whether one more pair may be, and be this one. A pair that has ended has its place until both are gone.
     fn may_meet(&self, standing: Standing, waiting: Option<SeatId>) -> Result<(), Refusal> {
         if standing == Standing::Guest && waiting.is_some_and(|waiting| self.is_guest(waiting)) {
             return Err(Refusal::NoToken);
         }
-        if self.sessions >= self.bounds.sessions {
+        if self.sessions + self.leaving_pairs.div_ceil(2) >= self.bounds.sessions {
             return Err(Refusal::TooManySessions);
         }
         Ok(())
@@ -496,8 +515,19 @@ impl Switchboard {
         };
         self.due.remove(&(seat.due_ms, id));
         let (room, role) = (seat.room.clone(), seat.role);
+        let met = seat.met;
         self.occupy(room, role, None);
-        self.seats.remove(&id).is_some()
+        self.seats.remove(&id);
+        self.leaving.insert(id, met);
+        self.leaving_pairs += usize::from(met);
+        true
+    }
+
+    /// Its connection takes nothing any more.
+    fn forget(&mut self, id: SeatId) {
+        if let Some(met) = self.leaving.remove(&id) {
+            self.leaving_pairs -= usize::from(met);
+        }
     }
 
     /// Puts somebody on a seat of a room, or nobody, and counts again what the room is. The seat itself must be known.

@@ -140,12 +140,14 @@ impl<'h> Driver<'h> {
     fn tick(&mut self) {
         let now_ms = self.link.now_ms();
         self.machine.tick(now_ms);
-        if self.link.lanes.is_connected() {
-            let Driver { machine, link, width, .. } = self;
-            let (taken, left) = (machine.taken_bytes(), machine.left_bytes());
-            width.tick(now_ms, Sample { taken, waits: !link.lanes.has_room(), left });
-            self.widen();
-        }
+        let Driver { machine, link, width, .. } = self;
+        let sample = link.lanes.is_connected().then(|| Sample {
+            taken: machine.taken_bytes(),
+            waits: !link.lanes.has_room(),
+            left: machine.left_bytes(),
+        });
+        width.tick(now_ms, sample);
+        self.widen();
         self.link.show(self.machine.progress());
     }
 

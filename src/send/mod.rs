@@ -69,9 +69,9 @@ pub enum LaneCount {
 
 impl SendOptions {
     /// Sends these paths, with a code made for the occasion and an embedded relay, encrypted.
-    pub fn new(paths: impl IntoIterator<Item = PathBuf>) -> SendOptions {
+    pub fn new(paths: impl IntoIterator<Item = impl Into<PathBuf>>) -> SendOptions {
         SendOptions {
-            paths: paths.into_iter().collect(),
+            paths: paths.into_iter().map(Into::into).collect(),
             code: None,
             dial: DialOptions::default(),
             listen: None,

@@ -78,8 +78,10 @@ impl Wide {
 
     /// A tenth of a second has passed.
     pub fn tick(&mut self, machine: &mut Sender, lanes: &mut Lanes, now_ms: u64, dice: &mut Dice) {
-        self.invented += dice.wide(MOST_TAKEN);
-        let sample = Sample { taken: self.invented, waits: dice.roll(4) > 0, left: None };
+        let sample = lanes.is_connected().then(|| {
+            self.invented += dice.wide(MOST_TAKEN);
+            Sample { taken: self.invented, waits: dice.roll(4) > 0, left: None }
+        });
         self.width.tick(now_ms, sample);
         self.widen(machine, lanes, now_ms);
     }

@@ -134,7 +134,7 @@ impl Lane {
         let now_ms = net.now_ms();
         self.live
             .as_mut()
-            .is_some_and(|live| live.liveness.poll(now_ms, net.heard_bytes(live.conn)) == Belief::Dead)
+            .is_some_and(|live| matches!(live.liveness.poll(now_ms, net.heard(live.conn)), Belief::Dead(_)))
     }
 
     /// The session is over: data that waits is left out.

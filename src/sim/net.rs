@@ -15,6 +15,7 @@ use super::trace::Trace;
 use super::world::Happening;
 use super::ws::{self, Collector, Said};
 use crate::events::EntryEnd;
+use crate::proto::liveness::Heard;
 use crate::proto::role::Role;
 use crate::relay::room::RoomName;
 
@@ -226,9 +227,9 @@ impl Net {
         self.conns.get(&id).is_some_and(|conn| conn.out.len() == conn.written)
     }
 
-    /// How many bytes of messages have come.
-    pub fn heard_bytes(&self, id: ConnId) -> u64 {
-        self.conns.get(&id).map_or(0, |conn| conn.collector.heard())
+    /// What has come of messages.
+    pub fn heard(&self, id: ConnId) -> Heard {
+        self.conns.get(&id).map(|conn| conn.collector.heard()).unwrap_or_default()
     }
 
     /// The client is done with it: what it said goes out, then a goodbye.

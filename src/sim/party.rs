@@ -229,9 +229,7 @@ impl Party {
         match self {
             Party::Sending { machine, wide, .. } => {
                 machine.tick(now_ms);
-                if lanes.is_connected() {
-                    wide.tick(machine, lanes, now_ms, dice);
-                }
+                wide.tick(machine, lanes, now_ms, dice);
             }
             Party::Receiving { machine, .. } => machine.tick(now_ms),
         }

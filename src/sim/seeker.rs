@@ -61,6 +61,8 @@ pub struct Seeker {
     proof: Proof,
     pause_ms: u64,
     pause_max_ms: u64,
+    /// How long the next seat is kept at most.
+    seat_ms: u64,
     attempt: Attempt,
 }
 
@@ -109,7 +111,9 @@ impl Seeker {
             Proof::Session { secret, lane, .. } => secret.lane_room(*lane),
         };
         let attempt = Attempt::Rests { until_ms: 0 };
-        let mut seeker = Seeker { role, room, proof, pause_ms: PAUSE_MIN_MS, pause_max_ms, attempt };
+        // Who looks for somebody that was lost does not keep the first seats for long.
+        let seat_ms = if first.is_some() { SEAT_AFTER_LOSS_MS } else { SEAT_MS };
+        let mut seeker = Seeker { role, room, proof, pause_ms: PAUSE_MIN_MS, pause_max_ms, seat_ms, attempt };
         if let Some((now_ms, dice)) = first {
             seeker.rest(now_ms, dice);
         }
@@ -165,7 +169,8 @@ impl Seeker {
             (Attempt::Dials { conn }, Notice::Seated) => {
                 let (talk, first) = self.talk(dice);
                 net.say(conn, &first);
-                let seat_ms = SEAT_MS / 2 + dice.roll(SEAT_MS / 2);
+                let seat_ms = self.seat_ms / 2 + dice.roll(self.seat_ms / 2);
+                self.seat_ms = (self.seat_ms * 2).min(SEAT_MS);
                 self.attempt = Attempt::Sits { conn, since_ms: now_ms, until_ms: now_ms + seat_ms, talk };
                 Found::Nothing
             }
@@ -328,6 +333,9 @@ const PAUSE_MIN_MS: u64 = 50;
 
 /// How long a seat is kept without a word from opposite, at most; half of that at least.
 const SEAT_MS: u64 = 120_000;
+
+/// As that, of the first one after a loss.
+const SEAT_AFTER_LOSS_MS: u64 = 10_000;
 
 /// How long whoever has begun to speak may take to finish.
 const ANSWER_MS: u64 = 30_000;

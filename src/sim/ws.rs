@@ -2,6 +2,7 @@
 
 use bytes::BytesMut;
 
+use crate::proto::liveness::Heard;
 use crate::proto::seal::RECORD_MAX;
 
 /// What a client has read.
@@ -25,7 +26,7 @@ pub struct Collector {
     frame: Option<(u8, usize)>,
     control: Vec<u8>,
     message: BytesMut,
-    heard: u64,
+    heard: Heard,
 }
 
 /// Appends a message as a client says it. The mask is none: what it hides from proxies is not simulated.
@@ -49,8 +50,8 @@ pub fn frame(to: &mut Vec<u8>, opcode: u8, payload: &[u8]) {
 }
 
 impl Collector {
-    /// How many bytes of messages have come.
-    pub fn heard(&self) -> u64 {
+    /// What has come of messages.
+    pub fn heard(&self) -> Heard {
         self.heard
     }
 
@@ -76,7 +77,7 @@ impl Collector {
                 self.control.extend_from_slice(payload);
             } else {
                 self.message.extend_from_slice(payload);
-                self.heard += payload.len() as u64;
+                self.heard.bytes += payload.len() as u64;
             }
             // How long a frame will be is known before it comes: nobody waits for one that is too long.
             if self.message.len().saturating_add(left - now) > MESSAGE_BYTES_MAX {
@@ -96,7 +97,10 @@ impl Collector {
     fn complete(&mut self, first: u8) -> Option<Said> {
         match first & 15 {
             CONTINUATION | BINARY if first & FIN == 0 => None,
-            CONTINUATION | BINARY => Some(Said::Message(std::mem::take(&mut self.message))),
+            CONTINUATION | BINARY => {
+                self.heard.whole_bytes = self.heard.bytes;
+                Some(Said::Message(std::mem::take(&mut self.message)))
+            }
             PING => {
                 self.control.clear();
                 Some(Said::Ping)

@@ -78,6 +78,7 @@ fn the_limits_of_a_relay_are_those_of_the_page_and_of_the_help() {
         ("--max-sessions", limits.sessions.to_string()),
         ("--max-rooms", limits.rooms.to_string()),
         ("--address-connections", count(limits.address_connections)),
+        ("--address-arrivals", count(limits.address_arrivals)),
         ("--address-joins", count(limits.address_joins)),
         ("--address-rooms", count(limits.address_rooms)),
         ("--wait-time", time(limits.wait)),
@@ -234,7 +235,8 @@ fn the_limits_in_the_page_are_those_of_the_code() {
         NAME_BYTES_MAX PATH_BYTES_MAX LINK_BYTES_MAX PAYLOAD_BYTES_MAX HEADER_BYTES_MAX FRAME_BYTES_MAX PIECES_MAX
         PIECE_HEADER_BYTES_MAX SAME_HEADER_BYTES_MAX NAMED_BYTES_MAX NAMED_PER_COST LANES_MAX PACKED_PER_COST WINDOW_BYTES FRAME_COST_MIN FRAME_COST_MAX
         WINDOW_BYTES_MAX CONTROL_BYTES_QUEUED_MAX ITEMS_OPEN_MAX ITEM_BYTES_OPEN_MAX
-        ITEM_BYTES_OVERHEAD DEPTH_MAX CONTROL_BYTES_TARGET LIST_MAX RUNS_MAX GETS_MAX RECEIVED_FRAMES RECEIVED_BYTES RECEIVED_MS TEXT_BYTES_MAX KEEPALIVE_MS DEAD_MS RECEIPT_MS
+        ITEM_BYTES_OVERHEAD DEPTH_MAX CONTROL_BYTES_TARGET LIST_MAX RUNS_MAX GETS_MAX RECEIVED_FRAMES RECEIVED_BYTES RECEIVED_MS TEXT_BYTES_MAX KEEPALIVE_MS DEAD_MS
+        MESSAGE_BYTES_PER_S RECEIPT_MS
     ];
     let source = read(&below("src/proto/limits.rs"));
     let declared = source.lines().filter_map(|line| line.strip_prefix("pub const ")?.split(':').next());

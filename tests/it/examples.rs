@@ -1,9 +1,24 @@
 //! The examples do what they say: their options and their handlers carry a file from one directory to another.
 
-use p2pc::Cancel;
+use std::path::PathBuf;
+use std::sync::mpsc;
+
+use p2pc::blocking;
+use p2pc::events::{Decision, Event, Resolution};
+use p2pc::transfer::Notice;
+use p2pc::{Cancel, Code, Kind, OnConflict, ReceiveOptions, SendOptions};
 
 use crate::rig::{TestRelay, code, contents, some_files};
 
+#[path = "../../examples/embedded_relay.rs"]
+#[expect(dead_code, reason = "here `main` is an ordinary function")]
+mod embedded_relay;
+#[path = "../../examples/pipeline.rs"]
+#[expect(dead_code, reason = "here `main` is an ordinary function")]
+mod pipeline;
+#[path = "../../examples/progress.rs"]
+#[expect(dead_code, reason = "here `main` is an ordinary function")]
+mod progress;
 #[path = "../../examples/receive.rs"]
 #[expect(dead_code, reason = "here `main` is an ordinary function")]
 mod receive;
@@ -26,4 +41,122 @@ fn the_examples_carry_files() {
     ));
     assert_eq!((sent.unwrap().delivered, received.unwrap().failed), (5, 0));
     assert_eq!(contents(&from), contents(&out.join("things")));
+}
+
+/// What somebody receives who has this code.
+fn receiving(relay: &TestRelay, agreed: Code, out: PathBuf) -> p2pc::Transfer {
+    ReceiveOptions::new(Some(agreed), out).relay(relay.url.clone()).start()
+}
+
+#[test]
+fn a_transfer_is_a_loop_over_what_happens() {
+    let (relay, temp) = (TestRelay::start(), tempfile::tempdir().unwrap());
+    let (from, out) = (some_files(temp.path()), temp.path().join("out"));
+    let agreed = code("48213-acid-crane-otter");
+    let sending = SendOptions::new([&from]).code(agreed.clone()).relay(relay.url.clone());
+    let sender = std::thread::spawn(move || progress::send(sending));
+
+    let mut transfer = receiving(&relay, agreed, out.clone()).blocking();
+    let mut entries = 0;
+    for notice in transfer.by_ref() {
+        match notice {
+            Notice::Question(_, reply) => reply.yes(),
+            Notice::Event(Event::Entry(_)) => entries += 1,
+            _ => {}
+        }
+    }
+    let report = transfer.finish().unwrap();
+    assert_eq!((entries, report.delivered, report.failed), (5, 5, 0));
+    assert_eq!(sender.join().unwrap().unwrap().delivered, 5);
+    assert_eq!(contents(&from), contents(&out.join("things")));
+}
+
+#[test]
+fn who_leaves_a_question_unanswered_has_declined() {
+    let (relay, temp) = (TestRelay::start(), tempfile::tempdir().unwrap());
+    let (from, out) = (some_files(temp.path()), temp.path().join("out"));
+    let agreed = code("48213-acid-crane-otter");
+    let sending = SendOptions::new([&from]).code(agreed.clone()).relay(relay.url.clone()).start();
+    let sender = std::thread::spawn(move || sending.blocking().finish());
+    assert_eq!(receiving(&relay, agreed, out).blocking().finish().unwrap_err().kind(), Kind::Refused);
+    assert_eq!(sender.join().unwrap().unwrap_err().kind(), Kind::Refused);
+}
+
+#[test]
+fn a_conflict_is_a_notice_too() {
+    let (relay, temp) = (TestRelay::start(), tempfile::tempdir().unwrap());
+    let (old, new, out) = (temp.path().join("f"), temp.path().join("new"), temp.path().join("out"));
+    std::fs::create_dir_all(&out).unwrap();
+    std::fs::create_dir_all(&new).unwrap();
+    std::fs::write(out.join("f"), "old").unwrap();
+    std::fs::write(&old, "newer").unwrap();
+    let agreed = code("48213-acid-crane-otter");
+    let sending = SendOptions::new([&old]).code(agreed.clone()).relay(relay.url.clone()).start();
+    let sender = std::thread::spawn(move || sending.blocking().finish());
+    let options = ReceiveOptions::new(Some(agreed), out.clone()).relay(relay.url.clone());
+    let mut transfer = options.yes().on_conflict(OnConflict::Ask).start().blocking();
+    for notice in transfer.by_ref() {
+        if let Notice::Conflict(_, reply) = notice {
+            reply.send(Decision { resolution: Resolution::Overwrite, for_all: false });
+        }
+    }
+    assert_eq!(transfer.finish().unwrap().delivered, 1);
+    sender.join().unwrap().unwrap();
+    assert_eq!(std::fs::read(out.join("f")).unwrap(), b"newer");
+}
+
+#[test]
+fn a_transfer_can_be_cancelled_from_anywhere() {
+    let (relay, temp) = (TestRelay::start(), tempfile::tempdir().unwrap());
+    let from = some_files(temp.path());
+    let mut transfer = SendOptions::new([&from]).relay(relay.url.clone()).start().blocking();
+    let cancel = transfer.canceller();
+    let ready = transfer.find(|notice| matches!(notice, Notice::Event(Event::CodeReady { .. })));
+    assert!(ready.is_some());
+    std::thread::spawn(move || cancel.cancel());
+    assert_eq!(transfer.finish().unwrap_err().kind(), Kind::Interrupted);
+}
+
+/// An executor of many threads may carry them around.
+#[test]
+fn a_transfer_may_move_between_threads() {
+    fn is_send<T: Send + 'static>(_: &T) {}
+    is_send(&SendOptions::new(["x"]).start());
+    is_send(&ReceiveOptions::new(None, "x").start());
+}
+
+#[test]
+fn the_embedded_relay_carries_and_drains() {
+    let temp = tempfile::tempdir().unwrap();
+    let (from, out) = (some_files(temp.path()), temp.path().join("out"));
+    let relay = embedded_relay::start("127.0.0.1:0".parse().unwrap()).unwrap();
+    let (show, shown) = mpsc::channel::<String>();
+    let to = out.clone();
+    let receiver = std::thread::spawn(move || {
+        let command = shown.recv().unwrap();
+        let (code, relay) = Code::parse(command.rsplit(' ').next().unwrap(), false).unwrap();
+        let options = ReceiveOptions::new(Some(code), to).relay(relay.unwrap().parse().unwrap()).yes();
+        blocking::receive(options, &p2pc::events::Silent::declining(), Cancel::new())
+    });
+    let report = embedded_relay::send(&relay, [from.clone()], |command| show.send(command).unwrap());
+    assert_eq!((report.unwrap().failed, receiver.join().unwrap().unwrap().delivered), (0, 5));
+    relay.drain().unwrap();
+    assert_eq!(contents(&from), contents(&out.join("things")));
+}
+
+#[test]
+fn a_step_of_a_pipeline_takes_and_gives() {
+    let (relay, temp) = (TestRelay::start(), tempfile::tempdir().unwrap());
+    let lines = temp.path().join("poem");
+    std::fs::write(&lines, "a\nb\nc\n").unwrap();
+    let (before, behind) = (code("48213-acid-crane-otter"), code("58213-acid-crane-otter"));
+    let first = SendOptions::new([&lines]).code(before.clone()).relay(relay.url.clone()).start();
+    let first = std::thread::spawn(move || first.blocking().finish());
+    let out = temp.path().join("last");
+    let last = ReceiveOptions::new(Some(behind.clone()), &out).relay(relay.url.clone()).yes().start();
+    let last = std::thread::spawn(move || last.blocking().finish());
+    pipeline::step(&relay.url, before, behind, &temp.path().join("step")).unwrap();
+    assert_eq!(first.join().unwrap().unwrap().delivered, 1);
+    assert_eq!(last.join().unwrap().unwrap().delivered, 2);
+    assert_eq!(std::fs::read(out.join("out/lines.txt")).unwrap(), b"3\n");
 }

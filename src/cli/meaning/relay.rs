@@ -93,6 +93,7 @@ fn limits(args: &RelayArgs) -> Result<Limits> {
     }
     let of_an_address = [
         (&mut limits.address_connections, &args.address_connections, "--address-connections"),
+        (&mut limits.address_arrivals, &args.address_arrivals, "--address-arrivals"),
         (&mut limits.address_joins, &args.address_joins, "--address-joins"),
         (&mut limits.address_rooms, &args.address_rooms, "--address-rooms"),
     ];

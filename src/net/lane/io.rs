@@ -15,7 +15,7 @@ use crate::proto::conversation::broken;
 use crate::proto::frame::Aside;
 use crate::proto::inbox::Due;
 use crate::proto::limits::KEEPALIVE_MS;
-use crate::proto::liveness::{Belief, Liveness};
+use crate::proto::liveness::{Belief, Death, Liveness};
 use crate::proto::outbox::Outbox;
 use crate::proto::seal::Opener;
 
@@ -276,14 +276,19 @@ fn turn(given: &mut Option<Instant>, outbox: &Outbox, throttle: &Throttle) -> Op
     Some(*given.get_or_insert_with(|| throttle.turn(bytes)))
 }
 
-/// Resolves when nothing has come from the other side for too long.
+/// Resolves when nothing has come from the other side for too long, or nothing whole.
 async fn watch(alive: &Alive) -> End {
     let started = Instant::now();
     let now_ms = || u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     let mut liveness = Liveness::new(now_ms());
     loop {
-        match liveness.poll(now_ms(), alive.bytes()) {
-            Belief::Dead => return End::Lost(lost("nothing was heard from the other side for 45 seconds")),
+        match liveness.poll(now_ms(), alive.heard()) {
+            Belief::Dead(Death::Silent) => {
+                return End::Lost(lost("nothing was heard from the other side for 45 seconds"));
+            }
+            Belief::Dead(Death::Endless) => {
+                return End::Lost(lost("what comes from the other side comes to no end"));
+            }
             Belief::Alive { until_ms } => {
                 let wait_ms = until_ms.saturating_sub(now_ms()).clamp(10, WATCH_MS);
                 Timer::after(Duration::from_millis(wait_ms)).await;

@@ -24,9 +24,10 @@ use futures_lite::io::{AsyncRead, AsyncWrite};
 pub use reader::Reader;
 pub use writer::Writer;
 
+use crate::proto::liveness::Heard;
 use crate::proto::seal::RECORD_MAX;
 use crate::{Error, Kind};
-use tap::Tap;
+use tap::{Tap, TooLong};
 
 /// The largest message: the largest record. What is said before there are records is far shorter.
 pub const MESSAGE_BYTES_MAX: usize = RECORD_MAX;
@@ -47,21 +48,29 @@ pub struct Connection {
 /// A counter of the bytes that came from the other side, readable from any task.
 ///
 /// Only the payload of data messages counts, byte by byte as it arrives, also in the middle of a long message. Pings and
-/// pongs of the relay do not count: they only tell that the relay lives. To judge liveness, look at [`Alive::bytes`] now and
-/// then: the other side is dead when it has not grown for as long as the protocol allows. It grows only while
-/// [`Reader::next`] is awaited, so a side must keep reading.
+/// pongs of the relay do not count: they only tell that the relay lives. To judge liveness, show [`Alive::heard`] now and
+/// then to [`Liveness`](crate::proto::liveness::Liveness). It grows only while [`Reader::next`] is awaited, so a side must keep reading.
 #[derive(Clone, Debug, Default)]
-pub struct Alive(Arc<AtomicU64>);
+pub struct Alive(Arc<Counts>);
+
+#[derive(Debug, Default)]
+struct Counts {
+    bytes: AtomicU64,
+    whole_bytes: AtomicU64,
+}
 
 impl Alive {
-    /// Payload bytes so far; never decreases.
+    /// What has come so far; never less than before.
     #[must_use]
-    pub fn bytes(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+    pub fn heard(&self) -> Heard {
+        // In this order, so that there is never more in whole messages than in all.
+        let whole_bytes = self.0.whole_bytes.load(Ordering::Acquire);
+        Heard { bytes: self.0.bytes.load(Ordering::Relaxed), whole_bytes }
     }
 
-    fn add(&self, bytes: u64) {
-        self.0.fetch_add(bytes, Ordering::Relaxed);
+    fn set(&self, heard: Heard) {
+        self.0.bytes.store(heard.bytes, Ordering::Relaxed);
+        self.0.whole_bytes.store(heard.whole_bytes, Ordering::Release);
     }
 }
 
@@ -148,7 +157,10 @@ impl fmt::Debug for Shared {
 /// The library's error as the end of the connection.
 fn closed(error: WsError) -> Closed {
     match error {
-        WsError::Io(error) => Closed::Lost(error),
+        WsError::Io(error) => match error.get_ref().and_then(|error| error.downcast_ref::<TooLong>()) {
+            Some(too_long) => Closed::Broken(too_long.to_string()),
+            None => Closed::Lost(error),
+        },
         WsError::Protocol(ProtocolError::ResetWithoutClosingHandshake) => {
             Closed::Lost(io::Error::new(io::ErrorKind::UnexpectedEof, "it ended without a goodbye"))
         }

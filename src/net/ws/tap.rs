@@ -1,6 +1,7 @@
-//! What stands between the WebSocket and the stream below it: it counts what comes, and keeps a failed write from
+//! What stands between the WebSocket and the stream below it: it counts what comes, stops where too much is promised, and keeps a failed write from
 //! hiding what has already arrived.
 
+use std::fmt;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -38,15 +39,31 @@ impl Tap {
     }
 }
 
+/// A message was promised that is longer than any may be: nothing more is read.
+#[derive(Debug)]
+pub(super) struct TooLong;
+
+impl fmt::Display for TooLong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a message that is too long was begun")
+    }
+}
+
+impl std::error::Error for TooLong {}
+
 impl AsyncRead for Tap {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buffer: &mut [u8],
     ) -> Poll<io::Result<usize>> {
+        // What came before that was handed on.
+        if self.meter.is_too_long() {
+            return Poll::Ready(Err(io::Error::other(TooLong)));
+        }
         let length = ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
-        let data_bytes = self.meter.feed(&buffer[..length]);
-        self.alive.add(data_bytes);
+        let heard = self.meter.feed(&buffer[..length]);
+        self.alive.set(heard);
         Poll::Ready(Ok(length))
     }
 }

@@ -148,7 +148,16 @@ fn every_answer_is_one_line() {
     }
 }
 
-fn refusals() -> [Refusal; 12] {
+#[test]
+fn that_no_token_is_in_a_room_is_final_for_nobody_and_sends_nobody_to_another_relay() {
+    let text = Answer::refusing(Refusal::NoToken, Role::Receive).to_bytes(false);
+    let text = String::from_utf8(text).unwrap();
+    assert!(text.starts_with("HTTP/1.1 409 ") && text.contains("\r\nRetry-After: 5\r\n"), "{text}");
+    let unknown = String::from_utf8(UNKNOWN_TOKEN.to_bytes(false)).unwrap();
+    assert!(unknown.starts_with("HTTP/1.1 401 ") && !unknown.contains("Retry-After"), "{unknown}");
+}
+
+fn refusals() -> [Refusal; 13] {
     [
         Refusal::Taken,
         Refusal::RoomOccupied,
@@ -159,6 +168,7 @@ fn refusals() -> [Refusal; 12] {
         Refusal::TooManyGuests,
         Refusal::TooManyConnections,
         Refusal::AddressConnections,
+        Refusal::AddressArrivals { again_s: 7 },
         Refusal::AddressJoins { again_s: 7 },
         Refusal::AddressRooms { again_s: 7 },
         Refusal::GoingAway,
@@ -169,10 +179,15 @@ fn refusals() -> [Refusal; 12] {
 fn who_may_come_again_later_is_told_when() {
     for refusal in refusals() {
         let text = String::from_utf8(Answer::refusing(refusal, Role::Send).to_bytes(false)).unwrap();
-        let is_for_later = text.starts_with("HTTP/1.1 429 ") || text.starts_with("HTTP/1.1 503 ");
+        let is_for_later = text.starts_with("HTTP/1.1 429 ")
+            || text.starts_with("HTTP/1.1 503 ")
+            || refusal == Refusal::NoToken;
         let again = text.lines().find_map(|line| line.strip_prefix("Retry-After: "));
         assert_eq!(again.is_some(), is_for_later, "{text}");
-        if matches!(refusal, Refusal::AddressJoins { .. } | Refusal::AddressRooms { .. }) {
+        if matches!(
+            refusal,
+            Refusal::AddressArrivals { .. } | Refusal::AddressJoins { .. } | Refusal::AddressRooms { .. }
+        ) {
             assert_eq!(again, Some("7"));
         }
     }

@@ -6,6 +6,7 @@ use futures_lite::AsyncWriteExt;
 use futures_util::{SinkExt, StreamExt};
 
 use super::*;
+use crate::proto::parting::SPENT;
 use crate::relay::limits::{DEAD_MS, EARLY_BYTES_MAX, FIRST_WORD_MS, Limits, PING_MS, YIELD_MS};
 use crate::relay::stage::{Client, Stage, binary, expect_binary, expect_close};
 
@@ -63,6 +64,47 @@ fn what_is_said_early_waits_and_beyond_its_limit_the_speaker_waits() {
             expect_binary(&mut receiver, &long).await;
         };
         futures_lite::future::zip(saying, hearing).await;
+    });
+}
+
+#[test]
+fn what_was_said_early_is_of_what_a_pair_may_say() {
+    let limits = Limits { session_bytes: Some(1000), ..Limits::default() };
+    let stage = Stage::with_limits(None, limits);
+    stage.run(async {
+        let mut sender = stage.try_join("r?role=send", 500).await.unwrap();
+        // Both of them said something, each less than a pair may.
+        sender.send(binary(&[1; 600])).await.unwrap();
+        stage.settle().await;
+        let mut receiver = stage.try_join("r?role=receive", 2000).await.unwrap();
+        receiver.send(binary(&[2; 400])).await.unwrap();
+        for client in [&mut sender, &mut receiver] {
+            loop {
+                match client.next().await.unwrap().unwrap() {
+                    Message::Close(Some(frame)) => break assert_eq!(frame.reason.as_str(), SPENT),
+                    Message::Binary(_) => {}
+                    other => panic!("{other:?}"),
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn who_does_not_read_the_goodbye_has_its_place_until_it_is_gone() {
+    let stage = Stage::with_limits(None, Limits { sessions: 1, ..Limits::default() });
+    stage.run(async {
+        let mut sender = stage.try_join("r?role=send", 500).await.unwrap();
+        let receiver = stage.try_join("r?role=receive", 500).await.unwrap();
+        sender.close(None).await.unwrap();
+        stage.settle().await;
+        let _waits = stage.join("other?role=send").await;
+        // The room is free, and the receiver, which neither reads nor goes, is still there.
+        assert_eq!(stage.house.exchange.census().joined, 0);
+        assert_eq!(stage.try_join("other?role=receive", 500).await.unwrap_err().0, 503);
+        drop((sender, receiver));
+        stage.settle().await;
+        let _meets = stage.join("other?role=receive").await;
     });
 }
 
@@ -242,7 +284,7 @@ fn a_listener_that_takes_nothing_stops_the_speaker() {
     let stage = Stage::new(None);
     stage.run(async {
         let (mut sender, mut receiver) = stage.pair().await;
-        let long = vec![9; 4 * EARLY_BYTES_MAX];
+        let long = vec![9; 4 * FRAGMENT_ROOM];
         let mut saying = Box::pin(sender.send(binary(&long)));
         let said = or(async { (&mut saying).await.map(|()| true) }, async {
             for _ in 0..200 {

@@ -234,9 +234,39 @@ fn each_kind_of_room_has_its_limit() {
     let refused = effects(&mut switchboard, join(4, "1", Role::Receive, false), 0);
     assert_eq!(refused, [Effect::Refused(SeatId(4), Refusal::TooManySessions)]);
     // Who may not be paired now finds its partner there later.
-    effects(&mut switchboard, Input::Left(SeatId(0)), 0);
+    for gone in [0, 3] {
+        effects(&mut switchboard, Input::Left(SeatId(gone)), 0);
+    }
     let paired = effects(&mut switchboard, join(5, "1", Role::Receive, false), 0);
     assert_eq!(paired, [Effect::Paired { waiting: SeatId(1), newcomer: SeatId(5) }]);
+}
+
+/// Whoever leaves a seat and takes another at once, and never reads the goodbye, would have as many buffers as it likes.
+#[test]
+fn who_is_told_goodbye_counts_until_it_is_gone() {
+    let limits = Limits { waiting: 2, sessions: 1, ..Limits::default() };
+    let mut switchboard = Switchboard::new(&limits);
+    effects(&mut switchboard, join(0, "a", Role::Send, false), 0);
+    effects(&mut switchboard, join(1, "b", Role::Send, false), 0);
+    effects(&mut switchboard, Input::Leaves(SeatId(1)), 0);
+    assert_eq!((switchboard.rooms(), switchboard.waiting()), (1, 1));
+    let refused = effects(&mut switchboard, join(2, "c", Role::Send, false), 0);
+    assert_eq!(refused, [Effect::Refused(SeatId(2), Refusal::TooManyWaiting)]);
+    effects(&mut switchboard, Input::Left(SeatId(1)), 0);
+    let seated = effects(&mut switchboard, join(3, "c", Role::Send, false), 0);
+    assert_eq!(seated, [Effect::Seated(SeatId(3))]);
+    effects(&mut switchboard, join(4, "c", Role::Receive, false), 0);
+    // The pair has ended, and neither or one of them has heard so.
+    let closed = effects(&mut switchboard, Input::Leaves(SeatId(3)), 0);
+    assert_eq!(closed, [Effect::Close(SeatId(4), Reason::PartnerLeft)]);
+    assert_eq!(switchboard.sessions(), 0);
+    for (seat, gone) in [(5, 4), (6, 3)] {
+        let refused = effects(&mut switchboard, join(seat, "a", Role::Receive, false), 0);
+        assert_eq!(refused, [Effect::Refused(SeatId(seat), Refusal::TooManySessions)]);
+        effects(&mut switchboard, Input::Left(SeatId(gone)), 0);
+    }
+    let paired = effects(&mut switchboard, join(7, "a", Role::Receive, false), 0);
+    assert_eq!(paired, [Effect::Paired { waiting: SeatId(0), newcomer: SeatId(7) }]);
 }
 
 #[test]
@@ -347,6 +377,8 @@ fn whoever_waits_is_sent_away_at_once_and_pairs_may_finish() {
 #[derive(Default)]
 struct Model {
     seats: BTreeMap<u64, ModelSeat>,
+    /// Those that have no seat any more and are not gone.
+    leaving: BTreeMap<u64, ModelSeat>,
     going_away: bool,
 }
 
@@ -388,7 +420,10 @@ impl Model {
 
     fn leave(&mut self, id: u64) -> Vec<u64> {
         let gone: Vec<u64> = [Some(id), self.partner(id)].into_iter().flatten().collect();
-        gone.into_iter().filter(|id| self.seats.remove(id).is_some()).collect()
+        let removed: Vec<_> = gone.into_iter().filter_map(|id| Some((id, self.seats.remove(&id)?))).collect();
+        let ids = removed.iter().map(|(id, _)| *id).collect();
+        self.leaving.extend(removed);
+        ids
     }
 
     /// All rooms, with who is in each.
@@ -447,7 +482,7 @@ impl Model {
             return refused(Refusal::RoomOccupied);
         }
         // What would be if it came.
-        let mut then = Model { seats: self.seats.clone(), going_away: false };
+        let mut then = Model { seats: self.seats.clone(), leaving: self.leaving.clone(), going_away: false };
         let mut closed = Vec::new();
         if let Some(owner) = self.find(room, role) {
             let held = |id: u64| self.seats[&id].held;
@@ -481,6 +516,10 @@ impl Model {
         let guests_meet = waiting.is_some_and(|waiting| self.seats[&waiting].standing == Standing::Guest)
             && standing == Standing::Guest;
         let [_, waiting, guests, sessions] = then.counts();
+        // But for those who leave for it.
+        let leaving_pairs = self.leaving.values().filter(|seat| seat.paired_ms.is_some()).count();
+        let waiting = waiting + self.leaving.len() - leaving_pairs;
+        let sessions = sessions + leaving_pairs.div_ceil(2);
         let is_seated = matches!(answer, Effect::Seated(_));
         if guests_meet {
             return refused(Refusal::NoToken);
@@ -510,6 +549,7 @@ enum Step {
     Heard(usize),
     Spoke(usize),
     Held(usize, bool),
+    Leaves(usize),
     Left(usize),
     Wait(u64),
     Drain,
@@ -522,7 +562,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => any::<usize>().prop_map(Step::Heard),
         4 => any::<usize>().prop_map(Step::Spoke),
         2 => (any::<usize>(), any::<bool>()).prop_map(|(at, held)| Step::Held(at, held)),
-        1 => any::<usize>().prop_map(Step::Left),
+        1 => any::<usize>().prop_map(Step::Leaves),
+        4 => any::<usize>().prop_map(Step::Left),
         4 => (0..12_000_u64).prop_map(Step::Wait),
     ];
     // The end is near in some.
@@ -579,10 +620,17 @@ proptest! {
                     if let Some(known) = model.seats.get_mut(&seat.0) { known.held = held; }
                     (effects(&mut switchboard, Input::Held(seat, held), now_ms), Vec::new())
                 }
+                Step::Leaves(at) => {
+                    let seat = pick(at);
+                    let done = effects(&mut switchboard, Input::Leaves(seat), now_ms);
+                    let closed = model.leave(seat.0).into_iter().filter(|id| *id != seat.0).collect();
+                    (done, closed)
+                }
                 Step::Left(at) => {
                     let seat = pick(at);
                     let done = effects(&mut switchboard, Input::Left(seat), now_ms);
                     let closed = model.leave(seat.0).into_iter().filter(|id| *id != seat.0).collect();
+                    model.leaving.remove(&seat.0);
                     (done, closed)
                 }
                 Step::Wait(ms) => {

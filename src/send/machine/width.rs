@@ -217,17 +217,16 @@ impl Width {
         self.failures = self.failures.saturating_add(1);
     }
 
-    /// To be called several times a second, while the first lane has a connection.
-    pub fn tick(&mut self, now_ms: u64, sample: Sample) {
-        match self.consent {
-            Consent::Given => {}
-            Consent::Awaited { until_ms: Some(until_ms) } if now_ms >= until_ms => {
-                self.consent = Consent::Late;
-                self.let_go_of_all();
-                return;
-            }
-            Consent::Awaited { .. } | Consent::Late => return,
+    /// To be called several times a second. `sample`: what the lanes do, while the first has a connection; without one nothing is asked for, but the time
+    /// for an answer runs all the same: seats at the relay are kept for nobody who has gone.
+    pub fn tick(&mut self, now_ms: u64, sample: Option<Sample>) {
+        if let Consent::Awaited { until_ms: Some(until_ms) } = self.consent
+            && now_ms >= until_ms
+        {
+            self.consent = Consent::Late;
+            self.let_go_of_all();
         }
+        let Some(sample) = sample.filter(|_| self.consent == Consent::Given) else { return };
         self.hold(now_ms);
         if !self.is_fixed {
             self.judge(now_ms, sample);

@@ -5,6 +5,9 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use p2pc::net::Connection;
+use p2pc::net::dial::{DialOptions, Dialer, RoomRequest};
+use p2pc::proto::role::Role;
 use rustix::process::Signal;
 
 use super::program::{Ended, Program, p2pc};
@@ -123,12 +126,100 @@ fn two_guests_do_not_meet() {
     let guarded = Guarded::start();
     let mut sender = Program::start(&mut guarded.send(None));
     sender.says("Waiting for the other side");
-    let said = Program::start(&mut guarded.receive(None)).exits(5).stderr;
-    assert!(said.contains("token"), "{said}");
+    // Who has no time to wait for somebody else in the room learns why at once, and everybody else what they wait for.
+    let said = Program::start(guarded.receive(None).args(["--wait", "4s"])).exits(5).stderr;
+    assert!(said.contains("409: one of the two sides has to show a token"), "{said}");
+    let mut second = Program::start(&mut guarded.receive(None));
+    let said = second.says(KEPT_OUT);
+    assert!(said.contains("has to show a token") && said.contains("--token"), "{said}");
+    second.signal(Signal::TERM);
+    second.exits(143);
     // Who came first waits on for one that has a token.
     let receiver = Program::start(&mut guarded.receive(Some(BEN)));
     shows_none(&[&sender.exits(0), &receiver.exits(0)]);
     guarded.has_arrived();
+}
+
+/// Somebody who knows the room and nothing else, and sits in it as the sender.
+struct Stranger(Connection);
+
+impl Stranger {
+    fn sits_at(relay: &Relay) -> Stranger {
+        let room = super::CODE.split('-').next().unwrap().to_owned();
+        let seat = RoomRequest { room, role: Role::Send, fresh: false };
+        let dialer = Dialer::new(&DialOptions::default()).unwrap();
+        Stranger(smol::block_on(dialer.room(&relay.url.parse().unwrap(), &seat)).unwrap())
+    }
+
+    fn leaves(mut self) {
+        smol::block_on(async {
+            self.0.writer.close(1000, "").await.unwrap();
+            while self.0.reader.next().await.is_ok() {}
+        });
+    }
+}
+
+#[test]
+fn a_stranger_in_the_room_ends_nobodys_wait() {
+    let guarded = Guarded::start();
+    // Before the receiver comes for the first time, and while it comes again.
+    for comes_back in [false, true] {
+        let line = Line::to(guarded.relay.address());
+        let mut receive = with_code(p2pc("receive"), &line.url);
+        receive.arg("--yes").arg("--out").arg(&guarded.out);
+        let (mut receiver, stranger);
+        if comes_back {
+            receiver = Program::start(&mut receive);
+            receiver.says("Waiting for the other side");
+            line.refuse(true);
+            line.cut();
+            receiver.says("trying again");
+            stranger = Stranger::sits_at(&guarded.relay);
+            line.refuse(false);
+        } else {
+            stranger = Stranger::sits_at(&guarded.relay);
+            receiver = Program::start(&mut receive);
+        }
+        let said = receiver.says(KEPT_OUT);
+        assert!(said.contains("has to show a token"), "{said}");
+        stranger.leaves();
+        let sender = Program::start(&mut guarded.send(Some(ANNA)));
+        shows_none(&[&sender.exits(0), &receiver.exits(0)]);
+        guarded.has_arrived();
+    }
+}
+
+#[test]
+fn a_stranger_in_the_room_ends_nobodys_session() {
+    let scene = Scene::with_file(SIZE);
+    let tokens = scene.dir.path().join("tokens");
+    std::fs::write(&tokens, format!("anna {ANNA}\n")).unwrap();
+    let mut scene = Scene { relay: guarded(&tokens, "127.0.0.1:0"), ..scene };
+    let lines = [(); 2].map(|()| Line::to(scene.relay.address()));
+    lines[0].hold_after(SIZE as u64 / 2);
+    let mut sender = Program::start(&mut with_token(scene.sends(&lines[0].url), Some(ANNA)));
+    let mut receive = with_code(p2pc("receive"), &lines[1].url);
+    let mut receiver = Program::start(receive.arg("--yes").arg("--out").arg(&scene.out));
+    lines[0].wait_held();
+    for line in &lines {
+        line.refuse(true);
+        line.cut();
+        line.release();
+    }
+    for side in [&mut sender, &mut receiver] {
+        side.says(LOST);
+    }
+    // Where the receiver looks for a sender that was started again.
+    let stranger = Stranger::sits_at(&scene.relay);
+    lines[1].refuse(false);
+    scene.relay.program.says("no_token");
+    lines[0].refuse(false);
+    for side in [&mut sender, &mut receiver] {
+        side.says(BACK);
+    }
+    shows_none(&[&sender.exits(0), &receiver.exits(0)]);
+    scene.is_equal();
+    stranger.leaves();
 }
 
 #[test]
@@ -346,5 +437,8 @@ fn a_token_file_that_everybody_can_read_is_warned_of() {
         assert_eq!(said.contains("other users of this machine can read"), is_warned_of, "{said}");
     }
 }
+
+/// In the line that tells who waits for another in the room.
+const KEPT_OUT: &str = "does not join us with whoever is in the room";
 
 const SIZE: usize = 12 << 20;

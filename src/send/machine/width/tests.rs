@@ -54,7 +54,7 @@ impl Line {
             let lanes = self.lanes();
             self.most = self.most.max(lanes);
             self.taken += rate(lanes) / 10;
-            width.tick(now_ms, Sample { taken: self.taken, waits, left: None });
+            width.tick(now_ms, Some(Sample { taken: self.taken, waits, left: None }));
         }
     }
 }
@@ -114,15 +114,15 @@ fn as_many_as_are_wanted_come_back_after_a_pause() {
     (1..=2).for_each(|lane| width.came(lane, 100));
     width.lost(2, false, 200);
     width.gone(2, 300);
-    width.tick(400, Sample::default());
+    width.tick(400, Some(Sample::default()));
     assert_eq!(width.poll(), None, "not at once");
-    width.tick(200 + AGAIN_MS, Sample::default());
+    width.tick(200 + AGAIN_MS, Some(Sample::default()));
     assert_eq!(width.poll(), Some(Step::Open(2)));
     // It does not come: longer.
     width.gone(2, 2000);
-    width.tick(2000 + AGAIN_MS, Sample::default());
+    width.tick(2000 + AGAIN_MS, Some(Sample::default()));
     assert_eq!(width.poll(), None);
-    width.tick(2000 + 2 * AGAIN_MS, Sample::default());
+    width.tick(2000 + 2 * AGAIN_MS, Some(Sample::default()));
     assert_eq!(width.poll(), Some(Step::Open(2)));
 }
 
@@ -134,10 +134,10 @@ fn a_relay_that_refuses_is_left_alone_for_a_while() {
     width.lost(1, true, 100);
     (1..=2).for_each(|lane| width.gone(lane, 200));
     for now_ms in (200..100 + REFUSED_MS).step_by(100) {
-        width.tick(now_ms, Sample::default());
+        width.tick(now_ms, Some(Sample::default()));
         assert_eq!(width.poll(), None);
     }
-    width.tick(100 + REFUSED_MS, Sample::default());
+    width.tick(100 + REFUSED_MS, Some(Sample::default()));
     assert!(width.poll().is_some());
 }
 
@@ -156,7 +156,7 @@ fn nothing_is_asked_for_before_something_large_is_offered_to_far_away() {
     ] {
         let mut width = Width::new(lanes, limit);
         width.offered(0, answer_ms, bytes);
-        width.tick(0, Sample { taken: 0, waits: true, left: None });
+        width.tick(0, Some(Sample { taken: 0, waits: true, left: None }));
         assert_eq!(width.poll(), None, "{lanes:?} {limit:?} {answer_ms} {bytes}");
     }
 }
@@ -172,7 +172,7 @@ fn what_was_asked_for_ahead_of_the_answer_is_what_there_is_at_first() {
         (1..=3).for_each(|lane| width.came(lane, 80));
         width.accepted(100, 100, Some(1 << 40));
         assert_eq!(opens(&mut width), 0);
-        width.tick(5000, Sample::default());
+        width.tick(5000, Some(Sample::default()));
         assert!(!matches!(width.poll(), Some(Step::Stop(_))));
     }
 }
@@ -186,7 +186,7 @@ fn a_person_who_thinks_has_no_lanes_wait_and_no_say_in_how_many_there_are() {
         (1..=2).for_each(|lane| width.came(lane, 80));
         let mut steps = Vec::new();
         for now_ms in (100..=thinks_ms).step_by(100) {
-            width.tick(now_ms, Sample { taken: 0, waits: false, left: None });
+            width.tick(now_ms, Some(Sample { taken: 0, waits: false, left: None }));
             while let Some(step) = width.poll() {
                 let (Step::Stop(lane) | Step::Retire(lane)) = step else { panic!("{step:?} at {now_ms}") };
                 width.gone(lane, now_ms);
@@ -210,6 +210,36 @@ fn a_person_who_thinks_has_no_lanes_wait_and_no_say_in_how_many_there_are() {
 }
 
 #[test]
+fn a_receiver_that_vanished_while_it_was_asked_has_no_lanes_wait_either() {
+    let mut width = Width::new(None, None);
+    width.offered(0, 50, 64 << 20);
+    assert_eq!(opens(&mut width), 7);
+    // The first lane has lost its connection, and does not get another one.
+    for now_ms in (100..AHEAD_MS).step_by(100) {
+        width.tick(now_ms, None);
+        assert_eq!(width.poll(), None);
+    }
+    width.tick(AHEAD_MS, None);
+    let steps: Vec<_> = std::iter::from_fn(|| width.poll()).collect();
+    assert!(steps.len() == 7 && steps.iter().all(|step| matches!(step, Step::Stop(_))), "{steps:?}");
+}
+
+#[test]
+fn without_the_first_lane_none_is_asked_for() {
+    let mut width = Width::new(Some(4), None);
+    width.accepted(0, 0, None);
+    assert_eq!(opens(&mut width), 3);
+    width.lost(1, false, 100);
+    width.gone(1, 100);
+    for now_ms in (200..30_000).step_by(100) {
+        width.tick(now_ms, None);
+        assert_eq!(width.poll(), None);
+    }
+    width.tick(30_000, Some(Sample::default()));
+    assert_eq!(opens(&mut width), 1);
+}
+
+#[test]
 fn no_lane_that_works_is_let_go_of_while_another_is_dialled() {
     let (mut line, mut width) = (Line::default(), far(Some(64 << 20)));
     line.runs(&mut width, 0..3000, true, |lanes| u64::from(lanes.min(8)) << 20);
@@ -225,7 +255,7 @@ fn what_is_still_looked_for_goes_first() {
     // The others do not come, and it is measured without them.
     let mut stopped = Vec::new();
     for now_ms in (200..20_000).step_by(100) {
-        width.tick(now_ms, Sample { taken: now_ms * 10, waits: true, left: None });
+        width.tick(now_ms, Some(Sample { taken: now_ms * 10, waits: true, left: None }));
         while let Some(step) = width.poll() {
             stopped.push(step);
         }
@@ -247,9 +277,9 @@ fn all_that_are_lost_at_once_are_one_failure() {
         width.lost(lane, false, 1000);
         width.gone(lane, 1100);
     }
-    width.tick(1000 + AGAIN_MS - 1, Sample::default());
+    width.tick(1000 + AGAIN_MS - 1, Some(Sample::default()));
     assert_eq!(width.poll(), None);
-    width.tick(1000 + AGAIN_MS, Sample::default());
+    width.tick(1000 + AGAIN_MS, Some(Sample::default()));
     assert_eq!(std::iter::from_fn(|| width.poll()).count(), 7);
 }
 
@@ -268,7 +298,7 @@ fn a_lane_that_comes_and_is_cut_is_asked_for_less_and_less_often() {
     width.accepted(0, 0, None);
     let mut asked = 0;
     for now_ms in (0..60_000).step_by(100) {
-        width.tick(now_ms, Sample::default());
+        width.tick(now_ms, Some(Sample::default()));
         while let Some(step) = width.poll() {
             let Step::Open(lane) = step else { continue };
             width.came(lane, now_ms);
@@ -283,7 +313,7 @@ fn a_lane_that_comes_and_is_cut_is_asked_for_less_and_less_often() {
     assert!((5..=9).contains(&asked), "{asked}");
     // Once it holds, too, its loss is the first again.
     width.lanes[1] = Stage::Up { since_ms: 60_000, has_held: false };
-    width.tick(60_000 + HELD_MS, Sample::default());
+    width.tick(60_000 + HELD_MS, Some(Sample::default()));
     width.asks_at_ms = 0;
     width.lost(2, false, 70_000);
     assert_eq!(width.asks_at_ms, 70_000 + AGAIN_MS);

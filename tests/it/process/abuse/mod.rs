@@ -1,6 +1,7 @@
 //! What strangers do to a relay on the open internet. Whatever it is, an honest pair through the same relay keeps at least half of its speed, memory
 //! keeps its bound, the relay answers, and nothing panics.
 
+mod memory;
 mod raw;
 mod siege;
 
@@ -12,7 +13,7 @@ use super::tls::vector;
 use crate::cutting::Chance;
 use crate::load::client::message;
 use raw::{Raw, frame};
-use siege::{breathe, withstands};
+use siege::{ARRIVALS, breathe, withstands};
 
 #[test]
 fn slow_headers() {
@@ -68,6 +69,22 @@ fn garbage_where_tls_is_spoken() {
         let _ = one.socket.read_to_end(&mut Vec::new());
         siege.count_if(true);
     });
+}
+
+#[test]
+fn beginnings_of_tls_without_end() {
+    // What a client begins with, as far as one may hear it: a relay that reads it works out keys and signs.
+    let hello = hello();
+    let siege = withstands(&["--cert", &vector("p256.pem"), ARRIVALS, "100"], 2000, |siege, number| {
+        let mut one = Raw::connect(siege, number);
+        let _ = one.socket.write_all(&hello);
+        if one.socket.read(&mut [0]).is_ok_and(|read| read > 0) {
+            siege.note_seat();
+        }
+        siege.count_if(true);
+    });
+    // Of each of four addresses what it may begin in a minute, and what comes back while it goes on.
+    assert!((400..=400 + 4 * 2 * 20).contains(&siege.seats()), "{}", siege.seats());
 }
 
 #[test]
@@ -212,6 +229,16 @@ fn more_connections_than_there_are_places() {
             siege.count_if(true);
         });
     assert!((100..=300).contains(&siege.seats()), "{}", siege.seats());
+}
+
+/// The first message of a client that speaks TLS.
+fn hello() -> Vec<u8> {
+    let config = p2pc::net::tls::client_config(Some(vector("ca.pem").as_ref())).unwrap();
+    let name = std::net::IpAddr::from([127, 0, 0, 1]);
+    let mut client = rustls::ClientConnection::new(config, name.into()).unwrap();
+    let mut hello = Vec::new();
+    client.write_tls(&mut hello).unwrap();
+    hello
 }
 
 /// What of a request comes in more time than the relay gives it, a byte each tenth of a second.

@@ -26,8 +26,10 @@ pub struct Siege {
 }
 
 /// Attacks a relay with these options, on several threads again and again, until that has had its effect `acts` times and for a while longer.
+/// How often an address connects is not limited unless they say so: whatever else is attacked would hardly be reached.
 pub fn withstands(options: &[&str], acts: u64, attack: impl Fn(&Siege, u8) + Sync) -> Siege {
-    let relay = Relay::with(&[&["--listen", "127.0.0.1:0"], options].concat());
+    let unlimited: &[&str] = if options.contains(&ARRIVALS) { &[] } else { &[ARRIVALS, "0"] };
+    let relay = Relay::with(&[&["--listen", "127.0.0.1:0"], unlimited, options].concat());
     let siege = Siege {
         address: relay.address(),
         over: AtomicBool::new(false),
@@ -157,6 +159,9 @@ impl Honest {
         (self.heard.count() - count) as f64 / began.elapsed().as_secs_f64()
     }
 }
+
+/// How often an address connects.
+pub const ARRIVALS: &str = "--address-arrivals";
 
 const ATTACKERS: u8 = 4;
 

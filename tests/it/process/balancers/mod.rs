@@ -181,9 +181,10 @@ impl Behind {
     }
 
     fn with(address: &str, more: &[&str]) -> Behind {
-        let unlimited = ["--address-connections", "0", "--address-joins", "0", "--address-rooms", "0"];
+        let unlimited = ["--address-connections", "--address-arrivals", "--address-joins", "--address-rooms"]
+            .map(|limit| [limit, "0"]);
         let options = ["--listen", address, "--trust-proxy", "127.0.0.1", "--metrics", ANYWHERE];
-        let mut relay = Relay::with(&[&options[..], &unlimited, more].concat());
+        let mut relay = Relay::with(&[&options[..], unlimited.as_flattened(), more].concat());
         let said = relay.program.says("measurements are at");
         let metrics = said.split_once("addresses=").unwrap().1.split_whitespace().next().unwrap();
         Behind { metrics: metrics.parse().unwrap(), relay }

@@ -13,7 +13,8 @@ fn every_edge_of_the_protocol_holds_for_another_library() {
     if skipped("every_edge_of_the_protocol_holds_for_another_library", "websockets from PyPI") {
         return;
     }
-    let relay = Relay::with(&["--listen", "127.0.0.1:0", "--address-joins", "0", "--address-rooms", "0"]);
+    let unlimited = ["--address-arrivals", "0", "--address-joins", "0", "--address-rooms", "0"];
+    let relay = Relay::with(&[&["--listen", "127.0.0.1:0"], &unlimited[..]].concat());
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/process/conformance/cases.py");
     let mut command = Command::new(environment().join("bin/python"));
     let output = command.arg("-u").arg(script).arg(relay.address().to_string()).output().unwrap();
