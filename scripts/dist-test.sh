@@ -16,11 +16,13 @@ leave() {
         kill "$process" 2>/dev/null || true
     done
     # What Wine has running for its programs outlives them, and writes into its directory.
-    [[ ! -d $work/wine ]] || WINEPREFIX=$work/wine WINEDEBUG=-all wine wineboot --kill >/dev/null 2>&1 || true
+    [[ ! -d $work/wine ]] || wine wineboot --kill >/dev/null 2>&1 || true
     rm -rf "$work"
 }
 trap leave EXIT
 not_run=()
+# Ours, and nobody's own.
+unset WINEPREFIX
 
 fail() {
     echo "dist-test: $1" >&2
@@ -49,7 +51,7 @@ find_runner() {
         has wine wine || return 1
         why="wine does not start"
         make_wine || return 1
-        runner=(env "WINEPREFIX=$work/wine" WINEDEBUG=-all "WINEPATH=$work/wine-dlls" wine)
+        runner=(wine)
         ;;
     *)
         why="nothing here runs programs for it"
@@ -60,9 +62,11 @@ find_runner() {
 
 # A Windows 10 that Rust's library can start in.
 make_wine() {
-    [[ -d $work/wine ]] && return
+    [[ -n ${WINEPREFIX:-} ]] && return
+    # Without what it would fetch from the network to be complete.
+    export WINEPREFIX=$work/wine WINEPATH=$work/wine-dlls WINEDEBUG=-all WINEDLLOVERRIDES='mscoree,mshtml='
     mkdir "$work/wine-dlls"
-    WINEPREFIX=$work/wine WINEDEBUG=-all wine reg add 'HKCU\Software\Wine' /v Version /d win10 /f >&2 || return 1
+    wine reg add 'HKCU\Software\Wine' /v Version /d win10 /f >&2 || return 1
     [[ -e $work/wine/drive_c/windows/system32/bcryptprimitives.dll ]] || {
         local tools
         tools=$(scripts/dist/tools.sh cross) || return 1
@@ -84,7 +88,7 @@ carries() {
     (cd "$work" && exec timeout 120 "${sender[@]}" send --listen 127.0.0.1:0 tree) >"$work/carried/$name/code" 2>"$work/carried/$name/sender" &
     process=$!
     started+=("$process")
-    read -r code <"$work/carried/$name/code"
+    read -r code <"$work/carried/$name/code" || fail "$name: no code: $(cat "$work/carried/$name/sender")"
     (cd "$work/carried/$name" && P2PC_CODE=${code%$'\r'} timeout 120 "$@" receive --yes --out out 2>receiver) ||
         fail "$name: the receiver failed: $(cat "$work/carried/$name/"{sender,receiver})"
     wait "$process" || fail "$name: the sender failed: $(cat "$work/carried/$name/sender")"
@@ -99,6 +103,15 @@ runs() {
     [[ ${said%$'\r'} == "p2pc $version" ]] || fail "$name says $said, not p2pc $version"
     carries "$name-sends" "$@" -- "$native"
     carries "$name-receives" "$native" -- "$@"
+}
+
+# Hands out a directory, at `base`.
+serves() {
+    mkfifo "$work/$1.server"
+    python3 -u -m http.server --bind 127.0.0.1 --directory "$2" 0 >"$work/$1.server" 2>/dev/null &
+    started+=($!)
+    read -r base <"$work/$1.server" || fail "python3 serves nothing"
+    base=$(grep -o 'http://127[^/]*' <<<"$base")
 }
 
 mkdir -p "$work/tree/empty" "$work/tree/a/b"
@@ -162,11 +175,8 @@ for wheel in dist/p2pc-"$version"-*.whl; do
 done
 
 echo "== the script that installs"
-python3 -u -m http.server --bind 127.0.0.1 --directory dist 0 >"$work/server" 2>/dev/null &
-started+=($!)
-until base=$(grep -o 'http://127[^/]*' "$work/server"); do
-    kill -0 "${started[-1]}" || fail "no server"
-done
+serves dist dist
+! grep -q '@[A-Z]*@' dist/install.sh || fail "something is left to fill in in install.sh"
 BASE=$base PREFIX=$work/prefix sh dist/install.sh
 cmp "$work/prefix/bin/p2pc" "$native" || fail "install.sh installs another binary"
 runs install.sh "$work/prefix/bin/p2pc"
@@ -175,11 +185,7 @@ runs install.sh "$work/prefix/bin/p2pc"
 mkdir "$work/other"
 cp dist/p2pc-"$version"-* "$work/other"
 echo more >>"$work/other/$(basename "$native")"
-python3 -u -m http.server --bind 127.0.0.1 --directory "$work/other" 0 >"$work/server-other" 2>/dev/null &
-started+=($!)
-until base=$(grep -o 'http://127[^/]*' "$work/server-other"); do
-    kill -0 "${started[-1]}" || fail "no server"
-done
+serves other "$work/other"
 if BASE=$base PREFIX=$work/nowhere sh dist/install.sh 2>"$work/refused" || ! grep -q 'nothing was installed' "$work/refused"; then
     fail "install.sh takes another binary than the announced one"
 fi

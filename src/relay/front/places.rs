@@ -1,4 +1,4 @@
-//! Places for those who fetch a binary: so many in all, and so many of these for one address.
+//! Places for those who fetch a binary: so many in all, so many of these for one address, and so many for one site of IPv6.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,7 +8,14 @@ use crate::relay::http::{self, Answer};
 
 /// Who fetches at the moment.
 #[derive(Clone, Debug, Default)]
-pub struct Places(Arc<Mutex<BTreeMap<Source, usize>>>);
+pub struct Places(Arc<Mutex<Fetching>>);
+
+#[derive(Debug, Default)]
+struct Fetching {
+    all: usize,
+    /// Of each address, and of each site that addresses are in.
+    of: BTreeMap<Source, usize>,
+}
 
 /// One of the places, for as long as this lives.
 #[derive(Debug)]
@@ -24,18 +31,22 @@ impl Places {
     /// An answer that says that there is none.
     pub fn take(&self, source: Source) -> Result<Place, Answer> {
         let mut fetching = self.lock();
-        if fetching.values().sum::<usize>() >= FETCHING_MAX {
+        if fetching.all >= FETCHING_MAX {
             return Err(http::BUSY);
         }
-        let of_this = fetching.entry(source).or_default();
-        if *of_this >= ADDRESS_FETCHING_MAX {
+        let most = [ADDRESS_FETCHING_MAX, SITE_FETCHING_MAX];
+        let is_full = |(payer, most)| fetching.of.get(&payer).is_some_and(|of_this| *of_this >= most);
+        if source.payers().zip(most).any(is_full) {
             return Err(http::ADDRESS_BUSY);
         }
-        *of_this += 1;
+        fetching.all += 1;
+        for payer in source.payers() {
+            *fetching.of.entry(payer).or_default() += 1;
+        }
         Ok(Place { places: self.clone(), source })
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Source, usize>> {
+    fn lock(&self) -> MutexGuard<'_, Fetching> {
         // Nothing panics while it holds the lock, and if it did the counts would still be whole.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -44,10 +55,13 @@ impl Places {
 impl Drop for Place {
     fn drop(&mut self) {
         let mut fetching = self.places.lock();
-        if let Some(of_this) = fetching.get_mut(&self.source) {
-            *of_this = of_this.saturating_sub(1);
-            if *of_this == 0 {
-                fetching.remove(&self.source);
+        fetching.all = fetching.all.saturating_sub(1);
+        for payer in self.source.payers() {
+            if let Some(of_this) = fetching.of.get_mut(&payer) {
+                *of_this = of_this.saturating_sub(1);
+                if *of_this == 0 {
+                    fetching.of.remove(&payer);
+                }
             }
         }
     }
@@ -59,9 +73,12 @@ pub const FETCHING_MAX: usize = 32;
 /// How many of one address: an office sets up some machines at a time, and nobody keeps all the others waiting.
 pub const ADDRESS_FETCHING_MAX: usize = 8;
 
+/// How many of one site, which may have 65,536 addresses: half of all.
+const SITE_FETCHING_MAX: usize = 16;
+
 #[cfg(test)]
 mod tests {
-    use std::net::{IpAddr, Ipv4Addr};
+    use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
     use super::*;
 
@@ -80,6 +97,17 @@ mod tests {
     }
 
     #[test]
+    fn one_site_leaves_places_for_others_however_many_addresses_it_has() {
+        let places = Places::default();
+        let of_site =
+            |site, network| Source::of(IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, site, network, 0, 0, 0, 1)));
+        let taken: Vec<_> = (0..100).map_while(|network| places.take(of_site(1, network)).ok()).collect();
+        assert_eq!(taken.len(), SITE_FETCHING_MAX);
+        assert_eq!(places.take(of_site(1, 200)).unwrap_err(), http::ADDRESS_BUSY);
+        assert!(places.take(of_site(2, 1)).is_ok());
+    }
+
+    #[test]
     fn there_are_only_so_many_and_they_come_back() {
         let places = Places::default();
         let addresses = (0..=u8::MAX).map(address);
@@ -88,6 +116,7 @@ mod tests {
         assert_eq!(places.take(address(u8::MAX)).unwrap_err(), http::BUSY);
         drop(taken);
         assert!(places.take(address(1)).is_ok());
-        assert!(places.lock().is_empty(), "who fetches nothing any more is remembered");
+        let fetching = places.lock();
+        assert!(fetching.of.is_empty() && fetching.all == 0, "who fetches nothing any more is remembered");
     }
 }
