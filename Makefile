@@ -36,7 +36,7 @@ toolchain:
 
 .PHONY: build
 build: toolchain ## the static binary for this machine
-	@echo "built: $$(scripts/build.sh $(TARGET))"
+	@built=$$(scripts/build.sh $(TARGET)) || { echo "$$built"; exit 1; }; echo "built: $$built"
 
 .PHONY: demo
 demo: build ## build, then send a directory through the embedded relay and compare both sides (DIR=… for one of yours)

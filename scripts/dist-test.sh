@@ -93,6 +93,9 @@ carries() {
         fail "$name: the receiver failed: $(cat "$work/carried/$name/"{sender,receiver})"
     wait "$process" || fail "$name: the sender failed: $(cat "$work/carried/$name/sender")"
     diff -r "$work/tree" "$work/carried/$name/out/tree" || fail "$name: what arrived is not what was sent"
+    for old in random a/b; do
+        [[ $(stat -c %Y "$work/carried/$name/out/tree/$old") == $(stat -c %Y "$work/tree/$old") ]] || fail "$name: $old has another time"
+    done
     echo "ok: $name"
 }
 
@@ -118,6 +121,7 @@ mkdir -p "$work/tree/empty" "$work/tree/a/b"
 head -c 3000000 /dev/urandom >"$work/tree/random"
 seq 100000 >"$work/tree/a/numbers"
 echo text >"$work/tree/a/b/text with blanks.txt"
+touch -d '1985-10-26 01:21:00 UTC' "$work/tree/random" "$work/tree/a/b"
 
 [[ -x $native ]] || fail "$native is not there: make dist"
 (cd dist && sha256sum --quiet -c SHA256SUMS) || fail "SHA256SUMS is wrong"
