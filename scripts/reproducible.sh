@@ -12,7 +12,9 @@ have() {
         compgen -G "dist/p2pc-$version-$target*" >/dev/null || return 1
     done
 }
-[[ -e dist/SHA256SUMS ]] && have "${targets[@]}" || scripts/dist.sh "${targets[@]}"
+if [[ ! -e dist/SHA256SUMS ]] || ! have "${targets[@]}"; then
+    scripts/dist.sh "${targets[@]}"
+fi
 if ((${#targets[@]} == 0)); then
     for binary in dist/p2pc-"$version"-*; do
         case $binary in
@@ -51,6 +53,6 @@ for file in "$elsewhere"/dist/p2pc-[0-9]*; do
     fi
 done
 ((different == 0)) || {
-    echo "not reproducible" >&2
+    echo "not reproducible, or dist/ was made of other sources: then make dist first" >&2
     exit 1
 }
