@@ -517,7 +517,7 @@ impl Receiver {
                         Taken::Last => ends.extend(self.early_ends.remove(&entry)),
                         Taken::Late => continue,
                     }
-                    item.counted.held += piece.held_bytes();
+                    self.tally.compared(&mut item.counted, piece.held_bytes());
                 }
             }
             self.tally.taken(u64::from(length));
