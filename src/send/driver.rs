@@ -122,7 +122,9 @@ impl<'h> Driver<'h> {
             Event::Accepted => {
                 // Until now a person may have thought; one of these two is a way there and back, and the other next to nothing.
                 let met_ms = self.link.lanes.first().met_ms().unwrap_or(0);
-                self.width.accepted(now_ms, self.answered_ms.saturating_add(met_ms), Some(bytes));
+                let answer_ms = self.answered_ms.saturating_add(met_ms);
+                self.threads.read.answers_in(Duration::from_millis(answer_ms));
+                self.width.accepted(now_ms, answer_ms, Some(bytes));
             }
             _ => return,
         }
