@@ -8,19 +8,12 @@ SHELL := bash
 ARCH := $(shell uname -m | sed -e 's/^arm64$$/aarch64/' -e 's/^amd64$$/x86_64/')
 # What ships, and what is tested: one static binary for this machine's architecture. TARGET=… builds for another one.
 TARGET ?= $(ARCH)-unknown-linux-musl
-VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 # Where cargo builds, if somebody has moved it.
 BUILT := $(or $(CARGO_TARGET_DIR),target)
 BINARY := $(BUILT)/$(TARGET)/release/p2pc
 
 # The systems the code must compile for besides this one; nothing is linked, so no foreign linker is needed.
 CHECKED_TARGETS := x86_64-pc-windows-gnu x86_64-apple-darwin aarch64-apple-darwin aarch64-unknown-linux-musl
-
-# A position-dependent executable: static-pie, the default, keeps a dynamic section for its own relocations, and "static" shall
-# be something one can see at a glance. Given to the last crate only, so that the dependencies are not built twice.
-RELEASE_FLAGS := --release --locked --target $(TARGET) --bin p2pc
-# Stripped here as well: for a package that has an opt-level of its own in the profile, cargo 1.95 forgets the profile's `strip`.
-LINK_FLAGS := -C relocation-model=static -C strip=symbols
 
 # cargo-nextest runs the tests faster and each in a process of its own; where it is not installed `cargo test` runs the same ones.
 # It is not installed from source here: that takes longer than all the tests.
@@ -43,8 +36,7 @@ toolchain:
 
 .PHONY: build
 build: toolchain ## the static binary for this machine
-	cargo rustc $(RELEASE_FLAGS) -- $(LINK_FLAGS)
-	@echo "built: $(BINARY)"
+	@built=$$(scripts/build.sh $(TARGET)) || { echo "$$built"; exit 1; }; echo "built: $$built"
 
 .PHONY: demo
 demo: build ## build, then send a directory through the embedded relay and compare both sides (DIR=… for one of yours)
@@ -141,10 +133,18 @@ check: toolchain ## formatting, lints, documentation, the other systems, the dep
 	scripts/dependencies.sh $(TARGET) $(CHECKED_TARGETS)
 
 .PHONY: dist
-dist: build ## the binary to publish, with its checksum, in dist/
-	scripts/dist.sh $(BINARY) dist/p2pc-$(VERSION)-$(TARGET)
+dist: ## a release in dist/, for every system that can be built for here (DIST="TARGET…" for some; BASE=URL of where it will be)
+	scripts/dist.sh $(DIST)
+
+.PHONY: dist-test
+dist-test: ## runs everything of dist/ that can run here (as root on Debian it installs qemu and Wine where they are needed)
+	scripts/dist-test.sh
+
+.PHONY: reproducible
+reproducible: ## builds dist/ a second time, from another directory, and compares every byte (DIST="TARGET…" as for dist)
+	scripts/reproducible.sh $(DIST)
 
 .PHONY: clean
 clean: ## remove what was built
 	cargo clean
-	rm -f dist/p2pc-[0-9]* dist/SHA256SUMS
+	rm -f dist/p2pc-[0-9]* dist/SHA256SUMS dist/install.sh

@@ -128,7 +128,7 @@ fn hand_out<S>(
     let counted = house.porter.place(arrival, caller.address);
     let counted = counted.and_then(|()| house.porter.ask(caller.address, false));
     counted.map_err(|refusal| Answer::refusing(refusal, Role::Receive))?;
-    front.hand_out(&heard.asked, &heard.reader, trusted)
+    front.hand_out(&heard.asked, &heard.reader, caller.address, trusted)
 }
 
 type Head = (Heard, Vec<u8>);
@@ -145,7 +145,7 @@ fn admit<S>(
     let request = match heard.asked {
         Asked::Index => return Err(http::INDEX),
         // Those who have them have handed them out by now.
-        Asked::Script | Asked::Binary(_) => return Err(http::NOT_FOUND),
+        Asked::Script | Asked::Binary { .. } => return Err(http::NOT_FOUND),
         Asked::Health if house.draining.is_cancelled() => return Err(http::UNHEALTHY),
         Asked::Health => return Err(http::HEALTHY),
         Asked::Room(request) => request,

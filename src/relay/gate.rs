@@ -68,7 +68,7 @@ impl Source {
     }
 
     /// Who is charged for what it does: itself, and the site it is in.
-    fn payers(self) -> impl Iterator<Item = Source> {
+    pub(super) fn payers(self) -> impl Iterator<Item = Source> {
         let is_network = self.0 & !NETWORK == 0;
         let site = is_network.then_some(Source(self.0 & SITE_NETWORK | SITE));
         [Some(self), site].into_iter().flatten()

@@ -68,7 +68,12 @@ pub enum Asked {
     /// The script that installs the client.
     Script,
     /// The client, for this target.
-    Binary(String),
+    Binary {
+        /// Which.
+        target: String,
+        /// What its SHA-256 has to be, in hexadecimal digits, if that is said.
+        sum: Option<String>,
+    },
     /// Is it well?
     Health,
     /// A seat, over WebSocket.
@@ -127,7 +132,10 @@ pub fn parse(bytes: &[u8]) -> Result<Option<Heard>, Answer> {
         "/healthz" => Asked::Health,
         "/install.sh" => Asked::Script,
         _ => match (path.strip_prefix("/dl/"), path.strip_prefix("/v1/room/")) {
-            (Some(target), _) => Asked::Binary(target.to_owned()),
+            (Some(target), _) => {
+                let sum = one_value(query, "sha256").map_err(|Repeated| BAD_SUM)?.map(str::to_owned);
+                Asked::Binary { target: target.to_owned(), sum }
+            }
             (None, Some(_)) if head_only => return Err(NOT_GET),
             (None, Some(room)) => Asked::Room(room_request(room, query, &request)?),
             (None, None) => return Err(NOT_FOUND),
@@ -305,10 +313,20 @@ pub const NO_BINARY: Answer = answer(
 /// Nothing says under which address this relay is reached.
 pub const BAD_HOST: Answer =
     answer("400 Bad Request", "the Host header is no host: whoever runs this relay can set --public-url");
+/// Not the one that was asked for, by its SHA-256: of several relays one may have it, or it was replaced meanwhile.
+pub const OTHER_BINARY: Answer =
+    answer("404 Not Found", "this relay has another p2pc for this target: fetch /install.sh again");
 /// As many fetch a binary as may.
 pub const BUSY: Answer = Answer {
-    headers: "Retry-After: 10\r\n",
+    again_s: Some(BUSY_AGAIN_S),
+    refused: Some(Refused::Downloads),
     ..answer("503 Service Unavailable", "too many fetch p2pc at the moment: try again in 10 seconds")
+};
+/// As many at this address fetch a binary as may.
+pub const ADDRESS_BUSY: Answer = Answer {
+    again_s: Some(BUSY_AGAIN_S),
+    refused: Some(Refused::AddressDownloads),
+    ..answer("429 Too Many Requests", "too many at your address fetch p2pc: try again in 10 seconds")
 };
 /// `GET /healthz`.
 pub const HEALTHY: Answer = ok("ok");
@@ -344,6 +362,7 @@ const BAD_ROOM: Answer =
     answer("400 Bad Request", "bad room: use 1 to 128 characters of A-Z, a-z, 0-9, _ and -");
 const BAD_ROLE: Answer = answer("400 Bad Request", "bad role: say role=send or role=receive, once");
 const BAD_NEW: Answer = answer("400 Bad Request", "bad parameter: say new=1 once, or not at all");
+const BAD_SUM: Answer = answer("400 Bad Request", "bad parameter: say sha256=… once, or not at all");
 const BAD_KEY: Answer = answer("400 Bad Request", "bad Sec-WebSocket-Key: send 16 bytes in base64");
 const NO_SUBPROTOCOL: Answer =
     answer("400 Bad Request", "unknown subprotocol: offer p2pc.v1 in Sec-WebSocket-Protocol");
@@ -394,6 +413,9 @@ const ADDRESS_JOINS: Answer =
     answer("429 Too Many Requests", "your address asks this relay for seats too often: try again later");
 const ADDRESS_ROOMS: Answer =
     answer("429 Too Many Requests", "your address opens rooms in this relay too often: try again later");
+
+/// In how many seconds a place for those who fetch is free again: on an ordinary line a binary takes as long.
+const BUSY_AGAIN_S: u64 = 10;
 
 const fn ok(body: &'static str) -> Answer {
     answer("200 OK", body)

@@ -77,6 +77,10 @@ reasons! {
         AddressJoins = "address_joins",
         /// This address has opened too many rooms.
         AddressRooms = "address_rooms",
+        /// As many fetch the client as may.
+        Downloads = "downloads",
+        /// As many at this address fetch the client as may.
+        AddressDownloads = "address_downloads",
         /// The relay is about to end.
         GoingAway = "going_away",
     }

@@ -111,8 +111,10 @@ impl Place {
     }
 }
 
+/// Whether there is none for this user. A home that it may not look into is somebody else's: `HOME` often stays when a program is run as another one.
 fn is_absent(error: &std::io::Error) -> bool {
-    matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory)
+    use std::io::ErrorKind::{NotADirectory, NotFound, PermissionDenied};
+    matches!(error.kind(), NotFound | NotADirectory | PermissionDenied)
 }
 
 #[cfg(unix)]

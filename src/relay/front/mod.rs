@@ -3,7 +3,7 @@
 //! ```text
 //! GET /             three lines for a terminal, a page for a browser
 //! GET /install.sh   picks the binary for the machine, fetches it, and checks it against the SHA-256 in the script
-//! GET /dl/TARGET    a binary
+//! GET /dl/TARGET    a binary; with ?sha256=… that one or none
 //! ```
 //!
 //! So a second machine needs one command. Whoever runs it trusts this relay with more than its rooms: a relay cannot read what passes, but what it
@@ -12,18 +12,21 @@
 mod address;
 mod deliver;
 mod pages;
+mod places;
 mod shelf;
 
+use std::net::IpAddr;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub use address::PublicUrl;
 pub use deliver::deliver;
 
+use super::gate::Source;
 use super::http::{self, Answer, Asked, Reader};
 use super::options;
 use crate::Result;
+use places::{Place, Places};
 use shelf::{Binary, Shelf};
 
 /// What one relay hands out.
@@ -34,7 +37,7 @@ pub struct Front {
     /// The relay itself speaks TLS.
     secure: bool,
     shelf: Mutex<Arc<Shelf>>,
-    fetching: Arc<AtomicUsize>,
+    places: Places,
 }
 
 /// One answer, ready to be written.
@@ -48,17 +51,12 @@ pub struct Handout {
 #[derive(Debug)]
 enum Content {
     Text(String),
-    Binary { binary: Binary, name: &'static str, _place: Place },
-}
-
-/// One of the places for those who fetch a binary, for as long as it lives.
-#[derive(Debug)]
-struct Place(Arc<AtomicUsize>);
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
+    /// Who asks for no more than its length needs no place.
+    Binary {
+        binary: Binary,
+        name: &'static str,
+        _place: Option<Place>,
+    },
 }
 
 impl Front {
@@ -70,7 +68,7 @@ impl Front {
         let public_url = options.public_url.as_deref().map(PublicUrl::parse).transpose()?;
         let shelf = Mutex::new(Arc::new(Shelf::fill(options.dl_dir.as_deref())?));
         let dl_dir = options.dl_dir.clone();
-        Ok(Front { public_url, dl_dir, secure, shelf, fetching: Arc::default() })
+        Ok(Front { public_url, dl_dir, secure, shelf, places: Places::default() })
     }
 
     /// Reads the binaries again. Those that are being fetched stay what they were. Blocks on the disk.
@@ -83,11 +81,18 @@ impl Front {
         Ok(())
     }
 
-    /// What to answer to somebody who asks for something that is no seat; `None` when this is not for us. `trusted`: what stands in front of us is believed.
+    /// What to answer to somebody at `address` who asks for something that is no seat; `None` when this is not for us. `trusted`: what stands in
+    /// front of us is believed.
     ///
     /// # Errors
     /// An ordinary answer that says why not.
-    pub fn hand_out(&self, asked: &Asked, reader: &Reader, trusted: bool) -> Result<Option<Handout>, Answer> {
+    pub fn hand_out(
+        &self,
+        asked: &Asked,
+        reader: &Reader,
+        address: IpAddr,
+        trusted: bool,
+    ) -> Result<Option<Handout>, Answer> {
         let shelf = Arc::clone(&self.shelf.lock().unwrap_or_else(PoisonError::into_inner));
         let text = |kind, text| Ok(Some(Handout { kind, content: Content::Text(text) }));
         match asked {
@@ -96,9 +101,13 @@ impl Front {
             }
             Asked::Index => text(PLAIN, pages::plain(&self.address(reader, trusted)?)),
             Asked::Script => text(SCRIPT, pages::script(&self.address(reader, trusted)?, shelf.sums())),
-            Asked::Binary(target) => {
+            Asked::Binary { target, sum } => {
                 let binary = shelf.get(target).ok_or(http::NO_BINARY)?.clone();
-                let place = self.place().ok_or(http::BUSY)?;
+                if sum.as_ref().is_some_and(|sum| !sum.eq_ignore_ascii_case(&binary.sum)) {
+                    return Err(http::OTHER_BINARY);
+                }
+                let place =
+                    if reader.head_only { None } else { Some(self.places.take(Source::of(address))?) };
                 let name = if target.contains("windows") { "p2pc.exe" } else { "p2pc" };
                 let content = Content::Binary { binary, name, _place: place };
                 Ok(Some(Handout { kind: BINARY, content }))
@@ -114,15 +123,7 @@ impl Front {
         let secure = self.secure || (trusted && reader.https_in_front);
         reader.host.as_deref().and_then(|host| PublicUrl::of_host(host, secure)).ok_or(http::BAD_HOST)
     }
-
-    fn place(&self) -> Option<Place> {
-        let taken = Place(Arc::clone(&self.fetching));
-        (self.fetching.fetch_add(1, Ordering::Relaxed) < FETCHING_MAX).then_some(taken)
-    }
 }
-
-/// How many fetch a binary at a time: each holds one piece of it in memory, and takes from what sessions have of the line.
-const FETCHING_MAX: usize = 32;
 
 const HTML: &str = "text/html; charset=utf-8";
 const PLAIN: &str = "text/plain; charset=utf-8";

@@ -24,11 +24,12 @@ pub fn html<'s>(at: &PublicUrl, sums: impl Iterator<Item = (&'static str, &'s st
     filled(include_str!("page.html"), at).replace("@LINKS@", links.trim_end())
 }
 
-/// The script that installs.
+/// The script that installs. What it does is in `install/common.sh`; a release has the same with another beginning.
 #[must_use]
 pub fn script<'s>(at: &PublicUrl, sums: impl Iterator<Item = (&'static str, &'s str)>) -> String {
     let sums: String = sums.map(|(target, sum)| format!("    {target}) echo {sum} ;;\n")).collect();
-    filled(include_str!("install.sh"), at).replace("@SUMS@\n", &sums)
+    let text = concat!(include_str!("install/relay.sh"), include_str!("install/common.sh"));
+    filled(text, at).replace("@SUMS@\n", &sums)
 }
 
 fn filled(template: &str, at: &PublicUrl) -> String {

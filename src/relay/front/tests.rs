@@ -6,6 +6,7 @@ use super::*;
 use crate::relay::pipe::pipe;
 
 const TARGET: &str = "aarch64-unknown-linux-musl";
+const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
 fn front(public_url: Option<&str>) -> (tempfile::TempDir, Front) {
     let dir = tempfile::tempdir().unwrap();
@@ -18,7 +19,7 @@ fn front(public_url: Option<&str>) -> (tempfile::TempDir, Front) {
 
 fn ask(front: &Front, request: &str, trusted: bool) -> Result<Option<Handout>, Answer> {
     let heard = http::parse(request.as_bytes())?.unwrap();
-    front.hand_out(&heard.asked, &heard.reader, trusted)
+    front.hand_out(&heard.asked, &heard.reader, HERE, trusted)
 }
 
 fn get(path: &str, headers: &str) -> String {
@@ -99,10 +100,40 @@ fn a_binary_comes_as_it_is_and_head_without_it() {
 fn only_so_many_fetch_at_a_time() {
     let (_dir, front) = front(None);
     let request = get(&format!("/dl/{TARGET}"), "");
-    let mut fetching: Vec<_> = (0..FETCHING_MAX).map(|_| ask(&front, &request, false).unwrap()).collect();
-    assert_eq!(ask(&front, &request, false).unwrap_err(), http::BUSY);
+    let mut fetching: Vec<_> =
+        (0..places::ADDRESS_FETCHING_MAX).map(|_| ask(&front, &request, false).unwrap()).collect();
+    assert_eq!(ask(&front, &request, false).unwrap_err(), http::ADDRESS_BUSY);
+    let elsewhere = http::parse(request.as_bytes()).unwrap().unwrap();
+    let [one, other] = [1, 2].map(|last| IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, last)));
+    for address in [one, other] {
+        assert!(front.hand_out(&elsewhere.asked, &elsewhere.reader, address, false).is_ok());
+    }
     fetching.pop();
     assert!(ask(&front, &request, false).is_ok());
+}
+
+#[test]
+fn who_asks_how_long_it_is_takes_no_place() {
+    let (_dir, front) = front(None);
+    let request = format!("HEAD /dl/{TARGET} HTTP/1.1\r\n\r\n");
+    let asked: Vec<_> = (0..100).map(|_| ask(&front, &request, false).unwrap()).collect();
+    assert!(ask(&front, &get(&format!("/dl/{TARGET}"), ""), false).is_ok());
+    drop(asked);
+}
+
+#[test]
+fn another_binary_than_the_one_announced_is_not_handed_out() {
+    let (_dir, front) = front(None);
+    let sum = front.shelf.lock().unwrap().get(TARGET).unwrap().sum.clone();
+    let asked = |query: String| ask(&front, &get(&format!("/dl/{TARGET}{query}"), ""), false);
+    assert!(asked(format!("?sha256={sum}")).unwrap().is_some());
+    assert!(asked(format!("?sha256={}", sum.to_uppercase())).unwrap().is_some());
+    assert_eq!(asked(format!("?sha256={}", "0".repeat(64))).unwrap_err(), http::OTHER_BINARY);
+    assert_eq!(asked("?sha256=".to_owned()).unwrap_err(), http::OTHER_BINARY);
+    assert!(asked(format!("?sha256={sum}&sha256={sum}")).is_err());
+    // The script asks for exactly that.
+    let script = text(&front, &get("/install.sh", "Host: a.example\r\n"), false);
+    assert!(script.contains("$url/dl/$1?sha256=$2") && script.contains(&*sum), "{script}");
 }
 
 #[test]

@@ -1,16 +1,19 @@
 //! A relay hands out the client: the script, run by the shells and the fetchers that people have.
 
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::Relay;
 use crate::foreign::skipped;
 
 /// All that the script may need, beside something that fetches.
-const TOOLS: [&str; 9] = ["uname", "mkdir", "mktemp", "rm", "chmod", "mv", "cut", "sha256sum", "cat"];
+const TOOLS: [&str; 8] = ["uname", "mkdir", "rm", "chmod", "mv", "cut", "sha256sum", "cat"];
 
 /// `GET path` as a program that knows no more of HTTP would say it.
 fn get(relay: &Relay, path: &str) -> Vec<u8> {
@@ -46,13 +49,32 @@ fn found(tool: &str) -> PathBuf {
 
 /// Runs what comes on standard input as `curl … | sh` does, with nothing in the environment but these.
 fn run(shell: &str, script: &str, tools: &Path, more: &[(&str, &Path)]) -> Output {
-    let mut command = Command::new(found(shell));
-    command.env_clear().env("PATH", tools).envs(more.iter().copied());
-    let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    start(&mut Command::new(found(shell)), script, tools, more).wait_with_output().unwrap()
+}
+
+fn start(shell: &mut Command, script: &str, tools: &Path, more: &[(&str, &Path)]) -> Child {
+    shell.env_clear().env("PATH", tools).envs(more.iter().copied());
+    let piped = shell.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = piped.spawn().unwrap();
     // A shell that has seen enough hangs up.
     let _ = child.stdin.take().unwrap().write_all(script.as_bytes());
-    child.wait_with_output().unwrap()
+    child
+}
+
+/// The script with another server to fetch from.
+fn script_for(relay: &Relay, url: &str) -> String {
+    let script = script(relay);
+    let line = format!("\nurl='http://{}'\n", relay.address());
+    assert_eq!(script.matches(&line).count(), 1, "{script}");
+    script.replace(&line, &format!("\nurl='{url}'\n"))
+}
+
+/// Something of that name for the script to run.
+fn make_tool(tools: &Path, name: &str, text: &str) {
+    let path = tools.join(name);
+    let _ = std::fs::remove_file(&path);
+    std::fs::write(&path, text).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
 }
 
 fn said(output: &Output) -> String {
@@ -165,11 +187,131 @@ fn a_machine_that_nothing_is_there_for_is_told_so() {
     let relay = Relay::start();
     let dir = tempfile::tempdir().unwrap();
     let tools = tools(dir.path(), &["curl"]);
-    std::fs::remove_file(tools.join("uname")).unwrap();
-    std::fs::write(tools.join("uname"), "#!/bin/sh\n[ \"$1\" = -m ] && echo riscv64 || echo Linux\n")
-        .unwrap();
-    std::fs::set_permissions(tools.join("uname"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    make_tool(&tools, "uname", "#!/bin/sh\n[ \"$1\" = -m ] && echo riscv64 || echo Linux\n");
     let output = run("dash", &script(&relay), &tools, &[("PREFIX", dir.path())]);
     assert!(said(&output).contains("no p2pc for riscv64-unknown-linux-musl"), "{}", said(&output));
     assert!(!output.status.success() && !dir.path().join("bin").exists());
+}
+
+#[test]
+fn who_is_interrupted_finds_nothing_left() {
+    if skipped("who_is_interrupted_finds_nothing_left", "dash, curl and wget") {
+        return;
+    }
+    let relay = Relay::start();
+    // It takes the request and never answers.
+    let silent = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let script = script_for(&relay, &format!("http://{}", silent.local_addr().unwrap()));
+    let signals = [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129)];
+    // wget goes on without its terminal, and the script leaves when it has finished.
+    for (shell, fetcher, signals) in
+        [("dash", "curl", &signals[..]), ("dash", "wget", &signals[..2]), ("bash", "curl", &signals[..])]
+    {
+        for &(signal, status) in signals {
+            let dir = tempfile::tempdir().unwrap();
+            let tools = tools(dir.path(), &[fetcher]);
+            // As at a terminal: everything that was started together is interrupted together.
+            let mut command = Command::new(found(shell));
+            let child = start(command.process_group(0), &script, &tools, &[("PREFIX", dir.path())]);
+            let _fetching = silent.accept().unwrap();
+            let bin = dir.path().join("bin");
+            assert_eq!(std::fs::read_dir(&bin).unwrap().count(), 1, "it works beside its place");
+            kill_process_group(Pid::from_child(&child), signal).unwrap();
+            let output = child.wait_with_output().unwrap();
+            assert_eq!(output.status.code(), Some(status), "{shell} {fetcher}: {}", said(&output));
+            assert_eq!(std::fs::read_dir(&bin).unwrap().count(), 0, "{shell} {fetcher} {signal:?}");
+        }
+    }
+}
+
+#[test]
+fn where_it_cannot_go_it_says_so_and_leaves_nothing() {
+    if skipped("where_it_cannot_go_it_says_so_and_leaves_nothing", "dash and curl") {
+        return;
+    }
+    let relay = Relay::start();
+    let script = script(&relay);
+    let dir = tempfile::tempdir().unwrap();
+    let tools = tools(dir.path(), &["curl"]);
+    let refused = |prefix: &Path, why: &str| {
+        let output = run("dash", &script, &tools, &[("PREFIX", prefix), ("HOME", dir.path())]);
+        assert!(!output.status.success() && said(&output).contains(why), "{}", said(&output));
+    };
+    refused(Path::new("some/where"), "some/where/bin is not below /");
+    // What stands there is not moved into, and not moved away.
+    let taken = dir.path().join("taken");
+    std::fs::create_dir_all(taken.join("bin/p2pc")).unwrap();
+    refused(&taken, "is a directory");
+    assert_eq!(std::fs::read_dir(taken.join("bin/p2pc")).unwrap().count(), 0);
+    assert_eq!(std::fs::read_dir(taken.join("bin")).unwrap().count(), 1);
+    let file = dir.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    refused(&file, "cannot make");
+}
+
+#[test]
+fn where_no_program_may_run_it_says_that() {
+    if skipped("where_no_program_may_run_it_says_that", "root, dash and curl") {
+        return;
+    }
+    let relay = Relay::start();
+    let dir = tempfile::tempdir().unwrap();
+    let tools = tools(dir.path(), &["curl"]);
+    let prefix = dir.path().join("prefix");
+    std::fs::create_dir(&prefix).unwrap();
+    for shell in ["dash", "bash"] {
+        // Its own mounts end with it.
+        let mut command = Command::new(found("unshare"));
+        let inside = format!(
+            "{} -t tmpfs -o noexec none \"$PREFIX\" && {}; status=$?; {} \"$PREFIX/bin\" >&2; exit $status",
+            found("mount").display(),
+            found(shell).display(),
+            found("ls").display(),
+        );
+        command.args(["--mount", "/bin/sh", "-c", &inside]);
+        let output =
+            start(&mut command, &script(&relay), &tools, &[("PREFIX", &prefix)]).wait_with_output().unwrap();
+        let said = said(&output);
+        assert!(!output.status.success() && said.contains("noexec"), "{shell}: {said}");
+        assert!(said.lines().last().unwrap().contains("noexec"), "something is left: {said}");
+    }
+}
+
+#[test]
+fn what_is_asked_for_over_tls_comes_over_tls() {
+    if skipped("what_is_asked_for_over_tls_comes_over_tls", "dash") {
+        return;
+    }
+    let relay = Relay::start();
+    for (url, allowed) in [("https://relay.example.org", "=https"), ("http://a.example", "=http,https")] {
+        let dir = tempfile::tempdir().unwrap();
+        let tools = tools(dir.path(), &["head"]);
+        let asked = dir.path().join("asked");
+        // It writes to its output alone, as one that may not write into hidden directories.
+        let curl = format!("#!/bin/sh\necho \"$@\" >'{}'\ncat '{}'\n", asked.display(), program().display());
+        make_tool(&tools, "curl", &curl);
+        let output = run("dash", &script_for(&relay, url), &tools, &[("PREFIX", dir.path())]);
+        assert!(output.status.success(), "{}", said(&output));
+        let asked = std::fs::read_to_string(asked).unwrap();
+        assert!(asked.contains(&format!("--proto {allowed} --tlsv1.2")), "{asked}");
+        assert!(asked.contains(&format!("{url}/dl/")), "{asked}");
+    }
+}
+
+#[test]
+fn another_relay_than_the_one_of_the_script_hands_out_nothing() {
+    if skipped("another_relay_than_the_one_of_the_script_hands_out_nothing", "dash and curl") {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let shelf = dir.path().join("shelf");
+    std::fs::create_dir(&shelf).unwrap();
+    std::fs::write(shelf.join(format!("{}-unknown-linux-musl", std::env::consts::ARCH)), "other").unwrap();
+    let (relay, other) =
+        (Relay::start(), Relay::with(&["--listen", "127.0.0.1:0", "--dl-dir", shelf.to_str().unwrap()]));
+    let tools = tools(dir.path(), &["curl"]);
+    let script = script_for(&relay, &format!("http://{}", other.address()));
+    let output = run("dash", &script, &tools, &[("PREFIX", dir.path())]);
+    assert!(said(&output).contains("404") && said(&output).contains("cannot fetch"), "{}", said(&output));
+    assert_eq!(std::fs::read_dir(dir.path().join("bin")).unwrap().count(), 0);
 }

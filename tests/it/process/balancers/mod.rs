@@ -6,6 +6,7 @@ mod front;
 mod load;
 
 use std::net::SocketAddr;
+use std::process::Command;
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -93,6 +94,49 @@ fn who_finds_no_relay_behind_nginx_waits_until_one_is_there() {
     assert_eq!(std::fs::read(out.join("small")).unwrap(), b"hello");
 }
 
+#[test]
+fn the_script_and_what_it_fetches_come_from_one_relay() {
+    if skipped("the_script_and_what_it_fetches_come_from_one_relay", "nginx, haproxy and curl") {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let relays: Vec<_> = (0..3)
+        .map(|number| {
+            let shelf = dir.path().join(number.to_string());
+            std::fs::create_dir(&shelf).unwrap();
+            for target in TARGETS {
+                std::fs::write(shelf.join(target), format!("{target} of relay {number}")).unwrap();
+            }
+            Behind::with(ANYWHERE, &["--dl-dir", shelf.to_str().unwrap()])
+        })
+        .collect();
+    for front in [Front::nginx(&addresses(&relays)), Front::haproxy(&addresses(&relays))] {
+        let script = fetched(&front, "/install.sh");
+        let lines = script.lines().filter_map(|line| line.trim().split_once(") echo "));
+        let announced: Vec<_> = lines.filter(|(target, _)| TARGETS.contains(target)).collect();
+        assert_eq!(announced.len(), TARGETS.len(), "{script}");
+        let of_relay = |(target, sum): &(&str, &str)| {
+            let sum = sum.trim_end_matches(" ;;");
+            fetched(&front, &format!("/dl/{target}?sha256={sum}"))
+                .split_once(" of relay ")
+                .unwrap()
+                .1
+                .to_owned()
+        };
+        let from: Vec<_> = announced.iter().map(of_relay).collect();
+        assert!(from.iter().all(|one| *one == from[0]), "{from:?}");
+    }
+}
+
+/// What curl gets, and that it is something.
+fn fetched(front: &Front, path: &str) -> String {
+    let url = format!("{}{path}", front.url().replacen("wss", "https", 1));
+    let output =
+        Command::new("curl").args(["-sS", "-f", "--cacert", &vector("ca.pem"), &url]).output().unwrap();
+    assert!(output.status.success(), "{path}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
 /// nginx takes a connection for dead on which nothing has passed for 60 s; the relay's pings keep it alive. `P2PC_PATIENCE` is how long the
 /// sender waits for the other side, in seconds.
 #[test]
@@ -118,7 +162,7 @@ fn a_long_wait_behind_nginx_with_its_usual_timeouts() {
     assert!(!log.contains("reason=lost"), "{log}");
 }
 
-fn through(front: &Front, subcommand: &str) -> std::process::Command {
+fn through(front: &Front, subcommand: &str) -> Command {
     let mut command = p2pc(subcommand);
     command.args(["--relay", &front.url(), "--ca", &vector("ca.pem"), "--code", CODE]);
     command
@@ -133,10 +177,14 @@ struct Behind {
 impl Behind {
     /// To its limits everybody here is one address, so it has none for addresses.
     fn at(address: &str) -> Behind {
+        Behind::with(address, &[])
+    }
+
+    fn with(address: &str, more: &[&str]) -> Behind {
         let unlimited = ["--address-connections", "--address-arrivals", "--address-joins", "--address-rooms"]
             .map(|limit| [limit, "0"]);
         let options = ["--listen", address, "--trust-proxy", "127.0.0.1", "--metrics", ANYWHERE];
-        let mut relay = Relay::with(&[&options[..], unlimited.as_flattened()].concat());
+        let mut relay = Relay::with(&[&options[..], unlimited.as_flattened(), more].concat());
         let said = relay.program.says("measurements are at");
         let metrics = said.split_once("addresses=").unwrap().1.split_whitespace().next().unwrap();
         Behind { metrics: metrics.parse().unwrap(), relay }
@@ -150,5 +198,14 @@ impl Behind {
 fn addresses(relays: &[Behind]) -> Vec<SocketAddr> {
     relays.iter().map(|behind| behind.relay.address()).collect()
 }
+
+/// All that a relay may hand out.
+const TARGETS: [&str; 5] = [
+    "aarch64-apple-darwin",
+    "aarch64-unknown-linux-musl",
+    "x86_64-apple-darwin",
+    "x86_64-pc-windows-gnu",
+    "x86_64-unknown-linux-musl",
+];
 
 const ANYWHERE: &str = "127.0.0.1:0";
