@@ -2,6 +2,8 @@
 
 mod code;
 mod console;
+#[cfg(test)]
+mod documented_tests;
 mod help;
 mod line;
 mod log;

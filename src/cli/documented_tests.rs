@@ -1,0 +1,83 @@
+//! The commands that the pages show mean something: they are read as if somebody had typed them.
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use super::meaning::{self, CodeSource, Environment};
+use super::words::{self, Typed};
+use crate::Result;
+
+#[path = "../../tests/it/docs/page.rs"]
+#[expect(dead_code, reason = "which line a block begins at is for those who look at blocks")]
+mod page;
+
+#[test]
+fn every_command_in_the_pages_means_something() {
+    let mut read = 0;
+    for (name, text) in pages() {
+        let in_blocks = page::blocks(&text).into_iter().flat_map(|block| block.commands());
+        // What stands within a sentence may be a part of a command; with an option it is meant to be one.
+        let in_prose = page::spans(&text).into_iter().filter(|span| span.contains(" -"));
+        for line in in_blocks.chain(in_prose).filter(|line| !line.contains(['…', '[', '{'])) {
+            for arguments in page::arguments(&line) {
+                if let Err(error) = understand(&arguments) {
+                    let hint = error.hint_text().unwrap_or_default();
+                    panic!("{name}: {line}\n{error}\n{hint}");
+                }
+                read += 1;
+            }
+        }
+    }
+    assert!(read > 15, "the pages show {read} commands: are they still found?");
+}
+
+/// As far as the command line can be understood without doing anything.
+fn understand(arguments: &[String]) -> Result<()> {
+    let words: Vec<OsString> = arguments.iter().map(OsString::from).collect();
+    // Where most people are: at a terminal, with a relay and a code.
+    let environment = Environment {
+        relay: (!arguments.iter().any(|word| word == "--listen")).then(|| "relay.example.com".into()),
+        terminal: true,
+        ..Environment::default()
+    };
+    match words::read(&words)? {
+        Typed::Send(args, _) => meaning::send(&with_a_code(args), &environment).map(drop),
+        Typed::Receive(args, _) => {
+            let code = match meaning::receive_code(&args, &environment)? {
+                CodeSource::Given(text) if *text != *PLACEHOLDER => {
+                    Some(meaning::read_code(&text, args.allow_weak_code)?)
+                }
+                CodeSource::Given(_) | CodeSource::Prompt => Some(meaning::read_code(CODE, false)?),
+                CodeSource::New => None,
+            };
+            meaning::receive(&args, code, &environment).map(drop)
+        }
+        Typed::Relay(args) => {
+            // What is said of one option alone still needs an address.
+            let passed = args.listen.is_empty();
+            meaning::relay(&args, passed).map(drop)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Puts a real code where the page says that one is to stand.
+fn with_a_code(mut args: crate::send::args::SendArgs) -> crate::send::args::SendArgs {
+    let written = args.code.as_ref().and_then(|word| word.os().to_str());
+    if let Some(relay) = written.and_then(|text| text.strip_prefix(PLACEHOLDER)) {
+        args.code = Some(OsString::from(format!("{CODE}{relay}")).into());
+    }
+    args
+}
+
+const PLACEHOLDER: &str = "CODE";
+
+const CODE: &str = "48213-acid-crane-otter";
+
+fn pages() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let docs = std::fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let pages = docs.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
+    let pages = pages.chain([root.join("README.md")]);
+    pages.map(|path| (path.display().to_string(), std::fs::read_to_string(&path).unwrap())).collect()
+}
