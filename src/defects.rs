@@ -46,6 +46,8 @@ pub enum Defect {
     LateDataRefused,
     /// No credit is given for what came on a lane beside the first.
     LaneCreditLost,
+    /// Lanes that were asked for before the receiver has accepted are not reckoned with: nothing may overtake anything.
+    EarlyLaneInOrder,
     /// A seat at the relay is never given up, however silent its owner.
     SeatNeverGivenUp,
 }
@@ -74,6 +76,7 @@ pub const ALL: &[Defect] = &[
     Defect::EndBeforeData,
     Defect::LateDataRefused,
     Defect::LaneCreditLost,
+    Defect::EarlyLaneInOrder,
     Defect::SeatNeverGivenUp,
 ];
 

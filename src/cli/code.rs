@@ -1,5 +1,7 @@
 //! The receiver's code: given, or asked for on the terminal.
 
+mod typing;
+
 use futures_lite::future::or;
 use zeroize::Zeroizing;
 
@@ -11,6 +13,9 @@ use crate::term::tty::Tty;
 use crate::{Error, Kind, Result};
 
 use super::meaning::{CodeSource, read_code};
+use super::messages;
+
+use typing::{Pasted, complete, unpacked};
 
 /// A code and the relay it names.
 pub type Addressed = (Code, Option<RelayUrl>);
@@ -42,7 +47,7 @@ pub fn obtain(source: CodeSource, allow_weak: bool, tty: Option<&Tty>, cancel: &
                 tty.line("");
                 Ok(Obtained::Cancelled)
             };
-            smol::block_on(or(asked, cancelled))
+            smol::block_on(or(cancelled, asked))
         }
         (CodeSource::Prompt, None) => Err(no_answer()),
     }
@@ -50,12 +55,22 @@ pub fn obtain(source: CodeSource, allow_weak: bool, tty: Option<&Tty>, cancel: &
 
 /// Asks until there is a code. A typing error that shows at once costs no guess, so the person may correct it.
 async fn prompt(tty: &Tty, allow_weak: bool) -> Result<Addressed> {
+    if tty.edits() {
+        tty.line(messages::TYPE_CODE);
+    }
+    // What is to be corrected.
+    let mut text = Zeroizing::new(String::new());
     for _ in 0..TRIES_MAX {
-        let Some(line) = tty.ask("Code: ").await.map(Zeroizing::new) else { break };
+        let Some(line) = tty.edit("Code: ", &text, complete).await.map(Zeroizing::new) else { break };
+        text = Zeroizing::new(String::new());
         if line.trim().is_empty() {
             continue;
         }
-        let code = match read_code(line.trim(), allow_weak) {
+        let Pasted { code: typed, options } = unpacked(&line);
+        if !options.is_empty() {
+            tty.line(&messages::pasted_options(&options));
+        }
+        let code = match read_code(&typed, allow_weak) {
             Ok(code) => code,
             Err(error) => {
                 tty.line(&clean(error.to_string().as_bytes()));
@@ -65,6 +80,7 @@ async fn prompt(tty: &Tty, allow_weak: bool) -> Result<Addressed> {
         if confirmed(tty, &code.0).await {
             return Ok(code);
         }
+        text = typed;
     }
     Err(no_answer())
 }
@@ -75,9 +91,7 @@ async fn confirmed(tty: &Tty, code: &Code) -> bool {
     if unknown.is_empty() {
         return true;
     }
-    let words: Vec<_> = unknown.iter().map(|word| clean(word.as_bytes())).collect();
-    let question =
-        format!("Not a word that p2pc makes codes of: {}. Use it anyway? [y/N] ", words.join(", "));
+    let question = messages::unknown_words_question(&unknown);
     tty.ask(&question).await.is_some_and(|answer| matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 

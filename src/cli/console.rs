@@ -3,6 +3,7 @@
 //! Nothing here waits for a reader: what is to be printed is put into a [`Queue`].
 
 mod asking;
+mod phase;
 
 use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
@@ -17,14 +18,18 @@ use crate::events::{Answer, Cancel, Conflict, Deciding, Event, Handler, Offer, P
 use crate::net::RelayUrl;
 use crate::proto::code::Code;
 use crate::proto::role::Role;
+use crate::proto::seal::Mode;
 use crate::term::meter::Meter;
+use crate::term::milestones::Milestones;
 use crate::term::queue::Queue;
 use crate::term::style::Style;
 use crate::term::tty::Tty;
+use crate::term::{locale, qr, screen};
 use crate::{Error, Kind};
 
 use super::line::{Found, Line};
-use super::messages::{self, Invite, Side};
+use super::messages::{self, Invite, Side, Way};
+use phase::Phase;
 
 /// How much to print.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,11 +86,24 @@ pub struct Console {
     started: Instant,
     state: Mutex<State>,
     stdout_closed: Arc<AtomicBool>,
+    /// The code is shown for phones too.
+    qr: bool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
+    phase: Phase,
+    /// When that began.
+    since: Instant,
+    /// How long the other side is waited for.
+    wait: Option<Duration>,
+    /// Until when the relay wants to be left alone.
+    busy: Option<Instant>,
+    way: Way,
     meter: Meter,
+    /// The same of what is compared instead of sent.
+    compared: Meter,
+    milestones: Milestones,
     progress: Option<Progress>,
     /// The latest.
     offer: Offer,
@@ -101,6 +119,28 @@ struct State {
     again: Option<Zeroizing<String>>,
 }
 
+impl State {
+    fn new() -> State {
+        State {
+            phase: Phase::default(),
+            since: Instant::now(),
+            wait: None,
+            busy: None,
+            way: Way::default(),
+            meter: Meter::default(),
+            compared: Meter::default(),
+            milestones: Milestones::default(),
+            progress: None,
+            offer: Offer::default(),
+            offer_seen: false,
+            offer_shown: false,
+            accepted: false,
+            lost: None,
+            again: None,
+        }
+    }
+}
+
 impl Console {
     /// A console for the command `line`; `cancel` is pulled where nobody reads the code.
     pub fn new(setting: Setting, line: Line, queue: Arc<Queue>, tty: Option<Tty>, cancel: Cancel) -> Console {
@@ -112,9 +152,15 @@ impl Console {
             tty,
             cancel,
             started: Instant::now(),
-            state: Mutex::default(),
+            state: Mutex::new(State::new()),
             stdout_closed: Arc::default(),
+            qr: false,
         }
+    }
+
+    /// The same, which shows codes for phones too if `qr`.
+    pub fn with_qr(self, qr: bool) -> Console {
+        Console { qr, ..self }
     }
 
     /// Keeps the status line true while nothing arrives. Never ends by itself.
@@ -137,9 +183,10 @@ impl Console {
     pub fn conclude(&self, report: &Report) -> Option<Kind> {
         self.queue.clear();
         if report.failed > 0 {
-            self.queue.line(messages::failures(report));
+            self.queue.line(messages::failures(self.setting.side, report));
         }
         self.notice(messages::summary(self.setting.side, report, self.setting.out.as_deref()));
+        self.notice(messages::way(&self.state().way));
         let trouble = match self.setting.side {
             Side::Send => report.shortfall(Role::Send),
             // What does not fit into a stream is no trouble of a disk.
@@ -209,8 +256,23 @@ impl Console {
             lacks_token: false,
         };
         match side {
-            Side::Send => self.notice(invite.waiting(self.style)),
+            Side::Send => self.notice(invite.waiting(self.style, self.queue.has_status())),
+            Side::Receive if self.queue.has_status() => {}
             Side::Receive => self.notice(messages::WAITING),
+        }
+        if self.qr {
+            self.queue.line(self.qr(&invite.code_line()));
+        }
+    }
+
+    /// A code for a phone, or why there is none.
+    fn qr(&self, code: &str) -> String {
+        if !locale::utf8() {
+            return messages::QR_NOT_UTF8.to_owned();
+        }
+        match qr::lines(code, screen::columns(), self.style.is_on()) {
+            Ok(lines) => messages::qr(&lines),
+            Err(columns) => messages::qr_too_wide(columns),
         }
     }
 
@@ -228,12 +290,20 @@ impl Console {
             lacks_token: self.line.lacks_token(),
         };
         // A code that goes elsewhere leaves nothing for the heading to stand above.
-        if self.stdout_is_data() || io::stdout().is_terminal() {
+        let is_seen = self.stdout_is_data() || io::stdout().is_terminal();
+        if is_seen {
             self.notice(messages::GIVE_CODE);
         }
-        let after = (self.setting.volume != Volume::Quiet).then(|| invite.after(self.style));
+        let code_line = invite.code_line();
+        let after = (self.setting.volume != Volume::Quiet).then(|| {
+            let gap = if is_seen { "\n" } else { "" };
+            format!("{gap}{}", invite.after(self.style, self.queue.has_status()))
+        });
+        let qr = self.qr.then(|| self.qr(&code_line));
+        let after =
+            [after, qr].into_iter().flatten().reduce(|text, qr| format!("{}\n\n{qr}", text.trim_end()));
         if self.stdout_is_data() {
-            self.queue.line(invite.code_line());
+            self.queue.line(self.style.strong(&code_line));
             if let Some(after) = after {
                 self.queue.line(after);
             }
@@ -244,7 +314,8 @@ impl Console {
             closed.store(true, Ordering::SeqCst);
             cancel.cancel();
         };
-        self.queue.print(invite.code_line(), after, Box::new(unread));
+        // A script that reads it is no terminal, and gets the code and nothing else.
+        self.queue.print(Style::for_stdout().strong(&code_line), after, Box::new(unread));
         self.state().again = again;
     }
 
@@ -281,10 +352,9 @@ impl Console {
 
     /// Whoever was asked has seen the offer; with `--yes` nobody was.
     fn accepted(&self) {
+        self.enter(Phase::Moving);
         let mut state = self.state();
         state.accepted = true;
-        // The time that the person took says nothing about the network.
-        state.meter = Meter::default();
         if self.setting.side == Side::Receive && !state.offer_seen {
             state.offer_seen = true;
             self.notice(messages::offer(&state.offer));
@@ -292,7 +362,10 @@ impl Console {
     }
 
     fn disconnected(&self, what: &str, retry: Duration) {
-        self.state().lost = Instant::now().checked_add(retry);
+        let mut state = self.state();
+        state.lost = Instant::now().checked_add(retry);
+        state.way.losses = state.way.losses.saturating_add(1);
+        drop(state);
         if self.tells_of_connections() {
             self.queue.passing_line(messages::disconnected(what, retry));
         }
@@ -301,14 +374,10 @@ impl Console {
 
     fn reconnected(&self) {
         let mut state = self.state();
-        state.lost = None;
+        (state.lost, state.busy) = (None, None);
         // The time without a connection says nothing about the network.
-        state.meter = Meter::default();
-        let accepted = state.accepted;
+        state.restart_meters();
         drop(state);
-        if !accepted {
-            self.queue.clear();
-        }
         if self.tells_of_connections() {
             self.queue.passing_line(messages::RECONNECTED);
         }
@@ -327,27 +396,51 @@ impl Console {
 
     fn progressed(&self, progress: Progress) {
         let mut state = self.state();
-        state.meter.observe(self.started.elapsed(), progress.bytes_done);
+        state.observe(self.started.elapsed(), &progress);
         state.progress = Some(progress);
         drop(state);
         self.paint();
     }
 
-    fn paint(&self) {
-        if self.setting.volume == Volume::Quiet || !self.queue.has_status() {
-            return;
+    /// The relay wants to be left alone for a while.
+    fn relay_busy(&self, what: &str, again: Duration) {
+        self.state().busy = Instant::now().checked_add(again);
+        // A relay may come and go for as long as it likes, so its lines are not kept at any price.
+        self.queue.passing_line(messages::relay_busy(what, again));
+        self.paint();
+    }
+
+    fn relay_lost(&self, what: &str) {
+        self.enter(Phase::Away);
+        self.queue.passing_line(messages::relay_lost(what));
+        self.paint();
+    }
+
+    fn waits_at(&self, relay: Option<&RelayUrl>, embedded: bool) {
+        self.state().way.at(relay, embedded);
+        self.enter(Phase::Waiting);
+    }
+
+    fn paired(&self, cipher: Mode, encryption_kept: bool) {
+        self.state().way.cipher = Some(cipher);
+        self.notice(messages::paired(self.setting.side, self.queue.has_status()));
+        if encryption_kept {
+            self.notice(messages::ENCRYPTION_KEPT);
         }
+        if cipher == Mode::Tagged {
+            self.queue.line(messages::READABLE);
+        }
+        self.enter(Phase::Undecided);
+        self.paint();
+    }
+
+    fn lanes(&self, lanes: u8) {
         let mut state = self.state();
-        if let Some(until) = state.lost {
-            drop(state);
-            return self.queue.paint(messages::looking(until.saturating_duration_since(Instant::now())));
-        }
-        // Until the other person has agreed nothing moves, and a line above says so.
-        let Some(progress) = state.progress.clone().filter(|_| state.accepted) else { return };
-        state.meter.observe(self.started.elapsed(), progress.bytes_done);
-        let line = messages::status(&progress, &state.meter);
+        state.way.lanes = state.way.lanes.max(lanes);
         drop(state);
-        self.queue.paint(line);
+        if self.setting.volume == Volume::Verbose {
+            self.queue.passing_line(messages::lanes(lanes));
+        }
     }
 
     fn notice(&self, text: impl Into<String>) {
@@ -364,15 +457,21 @@ impl Console {
 impl Handler for Console {
     fn event(&self, event: Event) {
         match event {
-            Event::CodeReady { code, relays, embedded } => self.invite(code.reveal(), &relays, embedded),
-            Event::Waiting { code, relay } => self.await_other(code.reveal(), &relay),
-            // A relay may come and go for as long as it likes, so these two are not kept at any price.
-            Event::RelayLost { what } => self.queue.passing_line(messages::relay_lost(&what)),
-            Event::RelayBusy { what, again } => {
-                self.queue.passing_line(messages::relay_busy(&what, again));
+            Event::CodeReady { code, relays, embedded } => {
+                self.waits_at(relays.first(), embedded);
+                self.invite(code.reveal(), &relays, embedded);
             }
-            Event::RelayBack if self.setting.volume != Volume::Quiet => {
-                self.queue.passing_line(messages::RELAY_BACK);
+            Event::Waiting { code, relay } => {
+                self.waits_at(Some(&relay), false);
+                self.await_other(code.reveal(), &relay);
+            }
+            Event::RelayLost { what } => self.relay_lost(&what),
+            Event::RelayBusy { what, again } => self.relay_busy(&what, again),
+            Event::RelayBack => {
+                self.enter(Phase::Waiting);
+                if self.setting.volume != Volume::Quiet {
+                    self.queue.passing_line(messages::RELAY_BACK);
+                }
             }
             Event::Renamed { path, name } => self.queue.line(messages::renamed(&path, &name)),
             Event::PlainRelay(relay) => {
@@ -382,15 +481,7 @@ impl Handler for Console {
             }
             // Somebody may be trying to get in: that is no matter of taste, so quiet does not hide it.
             Event::WrongGuess { left } => self.queue.line(messages::wrong_guess(left)),
-            Event::Paired { cipher, encryption_kept } => {
-                self.notice(messages::paired(self.setting.side));
-                if encryption_kept {
-                    self.notice(messages::ENCRYPTION_KEPT);
-                }
-                if cipher == crate::proto::seal::Mode::Tagged {
-                    self.queue.line(messages::READABLE);
-                }
-            }
+            Event::Paired { cipher, encryption_kept } => self.paired(cipher, encryption_kept),
             // The question that follows shows it. A person who is not asked reads it out to the one who is.
             Event::Verify(_) if self.setting.verify => {}
             Event::Verify(string) => self.queue.line(messages::verify(&string)),
@@ -411,10 +502,8 @@ impl Handler for Console {
             Event::KeptBoth { path, name } if self.setting.volume != Volume::Quiet => {
                 self.queue.passing_line(messages::kept_both(&path, &name));
             }
-            Event::Lanes(lanes) if self.setting.volume == Volume::Verbose => {
-                self.queue.passing_line(messages::lanes(lanes));
-            }
-            Event::RelayBack | Event::KeptBoth { .. } | Event::Entry(_) | Event::Lanes(_) => {}
+            Event::Lanes(lanes) => self.lanes(lanes),
+            Event::KeptBoth { .. } | Event::Entry(_) => {}
         }
     }
 

@@ -132,6 +132,10 @@ pub fn receive_code(args: &ReceiveArgs, environment: &Environment) -> Result<Cod
             .hint("Give --yes to take whatever comes."));
     }
     need_terminal_to_verify(args.verify, environment)?;
+    if args.qr && !args.new_code {
+        return Err(Error::new(Kind::Usage, "--qr shows a code that is made here, and here none is made")
+            .hint("Give --new-code as well, or leave --qr out."));
+    }
     let spoken = spoken_code(&args.words)?;
     let option = args.code.as_ref().map(|word| text(word, "--code")).transpose()?;
     if spoken.is_some() && option.is_some() {

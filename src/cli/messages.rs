@@ -6,22 +6,25 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::Error;
-use crate::events::{EntryEnd, OFFER_NAMES_MAX, Offer, Progress, Report};
+use crate::events::{OFFER_NAMES_MAX, Offer};
 use crate::net::RelayUrl;
-use crate::proto::frame::{Failure, Reason};
-use crate::proto::manifest::KindTag;
 use crate::proto::path::{Name, RelPath};
+use crate::proto::words;
 use crate::term::clean::{clean, clean_short};
 use crate::term::human;
-use crate::term::meter::Meter;
-use crate::term::screen::FIELD_GAP;
 use crate::term::style::Style;
 
+use super::suggest::nearest;
+
 mod conflict;
+mod ending;
 mod invite;
+mod status;
 
 pub use conflict::{CONFLICT_QUESTION, conflict};
-pub use invite::{GIVE_CODE, GIVE_TOKEN, Invite, addressed};
+pub use ending::{Way, delivered, failures, summary, undelivered, way};
+pub use invite::{GIVE_CODE, GIVE_TOKEN, Invite, QR_NOT_UTF8, addressed, qr, qr_too_wide};
+pub use status::{looking, percent, reaching, relay_away, relay_full, status, undecided, waiting};
 
 /// Which end this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,14 +45,37 @@ pub fn error(style: Style, error: &Error) -> String {
     text
 }
 
+/// What stands above the prompt for a code, where Tab completes.
+pub const TYPE_CODE: &str = "Type or paste the code from the other side. Tab completes its words.";
+
+/// A command was pasted where the code was asked for.
+pub fn pasted_options(options: &[String]) -> String {
+    let options: Vec<_> = options.iter().map(|option| clean(option.as_bytes())).collect();
+    format!("note: of what was pasted only the code is taken, not {}", options.join(" "))
+}
+
 /// Words of a code that was given as an argument, where nobody was asked whether they are meant.
 pub fn unknown_words(words: &[String]) -> String {
-    let words: Vec<_> = words.iter().map(|word| format!("`{}`", clean(word.as_bytes()))).collect();
     let are = if words.len() == 1 { "is not a word" } else { "are not words" };
     format!(
         "note: {} {are} that p2pc makes codes of. If that is a slip, end this with Ctrl-C.",
-        words.join(", ")
+        with_nearest(words)
     )
+}
+
+/// The same where somebody can be asked.
+pub fn unknown_words_question(words: &[String]) -> String {
+    format!("Not a word that p2pc makes codes of: {}. Use it anyway? [y/N] ", with_nearest(words))
+}
+
+/// Words with those that may have been meant. They are shown and never put in: a code that was guessed here would be somebody's try.
+fn with_nearest(words: &[String]) -> String {
+    let shown = words.iter().map(|word| {
+        let near = nearest(word, words::starting_with("").iter().copied());
+        let meant = near.map(|near| format!(" ({near}?)")).unwrap_or_default();
+        format!("`{}`{meant}", clean(word.as_bytes()))
+    });
+    shown.collect::<Vec<_>>().join(", ")
 }
 
 /// The taker of a code waits.
@@ -108,11 +134,11 @@ pub fn wrong_guess(left: u8) -> String {
     )
 }
 
-/// Both sides are there.
-pub fn paired(side: Side) -> &'static str {
+/// Both sides are there. A status line says itself what is waited for.
+pub fn paired(side: Side, has_status: bool) -> &'static str {
     match side {
-        Side::Send => "Connected. Waiting for the other side to accept.",
-        Side::Receive => "Connected.",
+        Side::Send if !has_status => "Connected. Waiting for the other side to accept.",
+        Side::Send | Side::Receive => "Connected.",
     }
 }
 
@@ -172,55 +198,7 @@ pub fn accept_question(out: &Path) -> String {
     format!("Receive into {}? [y/N] ", place(out))
 }
 
-/// The status line, what tells most first: a narrow terminal shows as many fields as fit.
-pub fn status(progress: &Progress, meter: &Meter) -> String {
-    let left = progress.bytes_total.saturating_sub(progress.bytes_done);
-    let at_least = if progress.complete { "" } else { "at least " };
-    let done = human::bytes(progress.bytes_done);
-    let mut parts = Vec::new();
-    if let Some(percent) = percent(progress) {
-        parts.push(format!("{percent:3}%"));
-    }
-    // A stream counts in the total from its end on: until then the total may be behind what is done.
-    parts.push(match progress.bytes_total {
-        0 => done,
-        total if total < progress.bytes_done => done,
-        total => format!("{done} of {at_least}{}", human::bytes(total)),
-    });
-    // A rate that fades away, and hours left, would hide that nothing moves.
-    let stalled = left > 0 && meter.stalled();
-    if stalled {
-        parts.push("stalled".to_owned());
-    } else if let Some(rate) = meter.bytes_per_second() {
-        parts.push(human::rate(rate));
-    }
-    if progress.complete
-        && left > 0
-        && !stalled
-        && let Some(time) = meter.time_left(left)
-    {
-        parts.push(format!("{} left", human::duration(time)));
-    }
-    parts.push(format!(
-        "{} of {at_least}{}",
-        progress.entries_done,
-        human::count(progress.entries_total, "entry", "entries")
-    ));
-    parts.join(FIELD_GAP)
-}
-
-/// Of a total that is known, and is not nothing.
-fn percent(progress: &Progress) -> Option<u128> {
-    let total = progress.complete.then_some(u128::from(progress.bytes_total))?;
-    (u128::from(progress.bytes_done) * 100).checked_div(total).map(|percent| percent.min(100))
-}
-
-/// In place of that, while the connection is lost.
-pub fn looking(left: Duration) -> String {
-    format!("connection lost ({} left){FIELD_GAP}looking for the other side", human::countdown(left))
-}
-
-/// The same as a line of its own.
+/// Where no status line counts down, a line of its own.
 pub fn disconnected(what: &str, retry: Duration) -> String {
     let (what, time) = (clean(what.as_bytes()), human::duration(retry));
     format!("Connection lost ({what}); looking for the other side for {time}.")
@@ -243,57 +221,9 @@ pub fn lanes(lanes: u8) -> String {
     if lanes == 1 { "one lane".to_owned() } else { format!("{lanes} lanes") }
 }
 
-/// One line for an entry that was delivered.
-pub fn delivered(entry: &EntryEnd) -> String {
-    let name = clean(entry.path.as_bytes());
-    match entry.kind {
-        KindTag::File => format!("{name}  {}", human::bytes(entry.bytes)),
-        KindTag::Directory => format!("{name}/"),
-        KindTag::Link => format!("{name}  (link)"),
-        KindTag::Other => name,
-    }
-}
-
-/// One line for an entry that was not.
-pub fn undelivered(entry: &EntryEnd) -> String {
-    let name = clean(entry.path.as_bytes());
-    match &entry.failure {
-        Some(failure) => format!("{name}: {}", why(failure)),
-        None => name,
-    }
-}
-
 /// Stands for lines that came faster than they were read.
 pub fn left_out(lines: u64) -> String {
     format!("… {} left out", human::count(lines, "line", "lines"))
-}
-
-/// The end of a transfer that ended in order.
-pub fn summary(side: Side, report: &Report, out: Option<&Path>) -> String {
-    let done = match side {
-        Side::Send => "Sent",
-        Side::Receive => "Received",
-    };
-    let mut text = format!(
-        "{done} {}, {} in {}",
-        human::count(report.delivered, "entry", "entries"),
-        human::bytes(report.bytes),
-        human::duration(report.elapsed)
-    );
-    let held = (report.held > 0).then(|| format!("{} were there already", human::bytes(report.held)));
-    let rate = average(report.bytes.saturating_sub(report.held), report.elapsed).map(human::rate);
-    // What became smaller by a hair is not worth a word.
-    let is_smaller = report.carried < report.sent - report.sent / 20;
-    let carried = is_smaller.then(|| format!("compressed to {}", human::bytes(report.carried)));
-    let aside: Vec<_> = held.into_iter().chain(rate).chain(carried).collect();
-    if !aside.is_empty() {
-        text.push_str(&format!(" ({})", aside.join(", ")));
-    }
-    if let Some(out) = out {
-        text.push_str(&format!(", into {}", place(out)));
-    }
-    text.push('.');
-    text
 }
 
 /// How to go on after an end that was none.
@@ -311,19 +241,6 @@ pub fn going_on(resumes: bool, command: &str, lacks_token: bool) -> String {
     text
 }
 
-/// Everything that was not delivered, as far as the report names it.
-pub fn failures(report: &Report) -> String {
-    let mut text = format!("{} not delivered:", human::count(report.failed, "entry was", "entries were"));
-    for entry in &report.failures {
-        text.push_str(&format!("\n  {}", undelivered(entry)));
-    }
-    let named = u64::try_from(report.failures.len()).unwrap_or(u64::MAX);
-    if report.failed > named {
-        text.push_str(&format!("\n  and {} more", report.failed - named));
-    }
-    text
-}
-
 /// One line for each address that a relay listens on.
 pub fn listening(address: std::net::SocketAddr, tls: bool) -> String {
     format!("listening on {}://{address}", if tls { "wss" } else { "ws" })
@@ -336,34 +253,6 @@ fn place(out: &Path) -> String {
         Some("-") => "standard output".to_owned(),
         _ => clean(out.as_os_str().as_encoded_bytes()),
     }
-}
-
-fn why(failure: &Failure) -> String {
-    let reason = match failure.reason {
-        Reason::Unreadable => "the sender cannot read it",
-        Reason::Special => "a FIFO, socket or device; those are never sent",
-        Reason::Changed => "it changed while it was sent",
-        Reason::Vanished => "it was gone when its turn came",
-        Reason::NameUnusable => "its name cannot be sent",
-        Reason::NameUnfit => "its name cannot exist on the receiving system",
-        Reason::LinkOutside => "the link may point outside the output directory",
-        Reason::DirectoryThere => "a directory of that name is in the way",
-        Reason::Exists => "something of that name is there already and was left alone",
-        Reason::Collides => "the receiving file system takes its name for that of another entry",
-        Reason::NoDirectory => "its directory could not be made",
-        Reason::Unwritable => "the receiver cannot write it",
-        Reason::Corrupt => "what arrived is not what was sent",
-    };
-    if failure.text.is_empty() {
-        return reason.to_owned();
-    }
-    format!("{reason} ({})", clean(failure.text.as_bytes()))
-}
-
-fn average(bytes: u64, elapsed: Duration) -> Option<u64> {
-    // Under a tenth of a second the quotient says more about the clock than about the network.
-    let tenths = elapsed.as_millis() / 100;
-    u64::try_from(u128::from(bytes) * 10 / tenths.max(1)).ok().filter(|_| tenths > 0 && bytes > 0)
 }
 
 /// Five names and the counts fit into a few lines of a terminal.

@@ -66,9 +66,10 @@ fn send(args: &SendArgs, line: Line) -> Result<u8> {
     let job = meaning::send(args, &Environment::of_process(tty.is_some()))?;
     let cancel = Cancel::new();
     let watch = Watch::start(&cancel)?;
-    let console = Console::new(job.setting, line, writer.queue(), tty, cancel.clone());
+    let console = Console::new(job.setting, line, writer.queue(), tty, cancel.clone()).with_qr(args.qr);
     job.options.code.iter().for_each(|code| console.doubt(code));
     console.tell_of_token();
+    console.begin(&job.options.dial, job.options.wait);
     let transfer = api::send(job.options, &console, cancel);
     let ended = smol::block_on(or(transfer, console.keep_painting()));
     Ok(conclude(&console, &watch, ended))
@@ -88,10 +89,11 @@ fn receive(args: &ReceiveArgs, line: Line) -> Result<u8> {
         Obtained::Cancelled => return Ok(watch.exit_status().unwrap_or(Kind::Interrupted.exit_status())),
     };
     let job = meaning::receive(args, code, &environment)?;
-    let console = Console::new(job.setting, line, writer.queue(), tty, cancel.clone());
+    let console = Console::new(job.setting, line, writer.queue(), tty, cancel.clone()).with_qr(args.qr);
     // The prompt has asked about them.
     job.options.code.iter().filter(|_| !prompts).for_each(|code| console.doubt(code));
     console.tell_of_token();
+    console.begin(&job.options.dial, job.options.wait);
     let transfer = api::receive(job.options, &console, cancel);
     let ended = smol::block_on(or(transfer, console.keep_painting()));
     Ok(conclude(&console, &watch, ended))

@@ -53,6 +53,10 @@ impl Watch {
         let cancel = cancel.clone();
         let listen = async move {
             while let Some(Ok(signal)) = signals.next().await {
+                if signal == Signal::Cont {
+                    go_on();
+                    continue;
+                }
                 if let (Signal::Hup, Some(relay)) = (signal, &relay) {
                     // Full: somebody has asked already, and was not heard yet.
                     let _ = relay.hang_up.try_send(());
@@ -61,6 +65,7 @@ impl Watch {
                 if status.swap(exit_status(signal), Ordering::SeqCst) != 0 {
                     // Somebody asked twice: the orderly end takes too long for them. Part files stay as they are,
                     // and nothing that is already under its final name is incomplete.
+                    set_back();
                     std::process::exit(exit_status(signal).into());
                 }
                 match (signal, &relay) {
@@ -93,6 +98,24 @@ pub fn described(status: u8) -> &'static str {
     }
 }
 
+/// A process that was stopped has the terminal again.
+#[cfg(unix)]
+fn go_on() {
+    crate::term::raw::again_all();
+}
+
+#[cfg(not(unix))]
+fn go_on() {}
+
+/// The terminal is left as it was found.
+#[cfg(unix)]
+fn set_back() {
+    crate::term::raw::end_all();
+}
+
+#[cfg(not(unix))]
+fn set_back() {}
+
 /// As shells count: 128 and the signal's number.
 fn exit_status(signal: Signal) -> u8 {
     match signal {
@@ -106,7 +129,7 @@ fn exit_status(signal: Signal) -> u8 {
 fn heeded(hang_up_ends_nothing: bool) -> Vec<Signal> {
     let ignored = if hang_up_ends_nothing { ignored_mask() & !HANG_UP_BIT } else { ignored_mask() };
     let all: &[(Signal, u32)] = if cfg!(unix) {
-        &[(Signal::Hup, 1), (Signal::Int, 2), (Signal::Term, 15)]
+        &[(Signal::Hup, 1), (Signal::Int, 2), (Signal::Term, 15), (Signal::Cont, 18)]
     } else {
         &[(Signal::Int, 2)]
     };

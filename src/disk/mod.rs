@@ -70,6 +70,11 @@ pub trait Dir: Sized + Send {
     /// This directory itself.
     fn stat_self(&self) -> Result<Stat>;
 
+    /// Which one this directory is, where the system tells.
+    fn id(&self) -> Option<FileId> {
+        self.stat_self().ok().and_then(|stat| stat.id)
+    }
+
     /// What a link points to, as it stands there.
     fn read_link(&self, name: &Name) -> Result<Box<[u8]>>;
 

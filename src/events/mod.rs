@@ -135,6 +135,8 @@ pub struct Progress {
     pub entries_total: u64,
     /// Bytes the receiver has taken.
     pub bytes_done: u64,
+    /// Those of them that it had already, and that were compared instead of sent.
+    pub bytes_held: u64,
     /// Bytes known so far.
     pub bytes_total: u64,
     /// True once the totals are exact.

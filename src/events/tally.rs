@@ -88,6 +88,12 @@ impl Tally {
         self.progress.bytes_done = self.taken.saturating_sub(self.again);
     }
 
+    /// Counts bytes of a file that are compared instead of sent.
+    pub fn compared(&mut self, counted: &mut Counted, bytes: u64) {
+        counted.held = counted.held.saturating_add(bytes);
+        self.progress.bytes_held = self.progress.bytes_held.saturating_add(bytes);
+    }
+
     /// Counts the contents of a data frame: how long they are in the files, and in the frame.
     pub fn carried(&mut self, content_bytes: usize, payload_bytes: usize) {
         self.report.sent = self.report.sent.saturating_add(content_bytes as u64);

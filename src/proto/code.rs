@@ -56,7 +56,7 @@ impl Code {
     /// Reads what a person typed: a code, and the text of a relay after its last `@`.
     ///
     /// A text that starts with five digits and a dash is read as a generated code, whatever follows: without regard
-    /// to case, with spaces for dashes. Any other is a code of one's own and refused when it is easily guessed,
+    /// to case, with spaces or underscores for dashes. Any other is a code of one's own and refused when it is easily guessed,
     /// unless `allow_weak`.
     ///
     /// # Errors
@@ -147,7 +147,7 @@ fn draw_room(stream: &mut SeedStream) -> String {
 const ROOM_DIGITS: usize = 5;
 
 /// Words of a generated code: 33 bits, of which an attacker may try three guesses.
-const WORDS_IN_CODE: usize = 3;
+pub const WORDS_IN_CODE: usize = 3;
 
 /// Room for a word and its dash, so that the text never moves and leaves no copy behind.
 const WORD_ROOM_BYTES: usize = 8;

@@ -123,6 +123,12 @@ impl Name {
         self.beside(PART_SUFFIX)
     }
 
+    /// The name of that part file in capitals: to a file system that does not tell cases apart it is the same.
+    #[must_use]
+    pub fn part_file_in_capitals(&self) -> Name {
+        Name(self.part_file().0.to_ascii_uppercase().into())
+    }
+
     /// The name of the journal of that part file.
     #[must_use]
     pub fn journal_file(&self) -> Name {

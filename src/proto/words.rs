@@ -22,6 +22,14 @@ pub fn contains(word: &str) -> bool {
     LIST.binary_search(&word).is_ok()
 }
 
+/// The words that begin so, in alphabetical order; all of them where nothing is given.
+#[must_use]
+pub fn starting_with(start: &str) -> &'static [&'static str] {
+    let from = LIST.partition_point(|word| *word < start);
+    let after = LIST.get(from..).unwrap_or_default();
+    after.get(..after.partition_point(|word| word.starts_with(start))).unwrap_or_default()
+}
+
 /// The list in alphabetical order, taken apart by the compiler: a list of another length does not build.
 static LIST: [&str; WORDS] = split_lines(include_str!("words.txt"));
 
@@ -54,6 +62,18 @@ mod tests {
             assert!((3..=7).contains(&word.len()), "{word}");
             assert!(word.bytes().all(|byte| byte.is_ascii_lowercase()), "{word}");
         }
+    }
+
+    #[test]
+    fn words_are_found_by_their_beginning() {
+        assert_eq!(starting_with("").len(), WORDS);
+        assert_eq!(starting_with("zzz"), [""; 0]);
+        for start in ["a", "ab", "cr", "z"] {
+            let slow: Vec<_> = LIST.iter().filter(|word| word.starts_with(start)).collect();
+            assert_eq!(starting_with(start).iter().collect::<Vec<_>>(), slow, "{start}");
+        }
+        // Four letters are enough.
+        assert!(LIST.iter().all(|word| word.len() < 4 || starting_with(&word[..4]).len() == 1));
     }
 
     #[test]

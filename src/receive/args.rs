@@ -32,6 +32,9 @@ pub struct ReceiveArgs {
     /// make the code here and give it to the sender
     #[argh(switch)]
     pub new_code: bool,
+    /// with --new-code: show the code as a QR code too
+    #[argh(switch)]
+    pub qr: bool,
     /// let the relay read the content, if the other side asks for it too
     #[argh(switch)]
     pub no_encrypt: bool,

@@ -370,8 +370,9 @@ impl Receiver {
             Control::Dropped { entry, failure } => self.dropped(entry, Failure::from(&failure)),
             Control::Lane { lane, up } => {
                 // Nothing is dialled before the person has agreed.
-                let may = !up || self.accepting == Accepting::Accepted;
-                if self.lanes.wanted(lane, up)? && may && self.stage == Stage::Running {
+                let is_early = self.accepting != Accepting::Accepted;
+                let may = !up || !is_early;
+                if self.lanes.wanted(lane, up, is_early)? && may && self.stage == Stage::Running {
                     self.effects.push_back(Effect::Lane { lane, up });
                 }
                 Ok(())
@@ -516,7 +517,7 @@ impl Receiver {
                         Taken::Last => ends.extend(self.early_ends.remove(&entry)),
                         Taken::Late => continue,
                     }
-                    item.counted.held += piece.held_bytes();
+                    self.tally.compared(&mut item.counted, piece.held_bytes());
                 }
             }
             self.tally.taken(u64::from(length));

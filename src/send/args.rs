@@ -44,6 +44,9 @@ pub struct SendArgs {
     /// where the embedded relay listens
     #[argh(option, arg_name = "ADDR:PORT")]
     pub listen: Option<Word>,
+    /// show the code as a QR code too
+    #[argh(switch)]
+    pub qr: bool,
     /// take a code of your own that is easy to guess
     #[argh(switch)]
     pub allow_weak_code: bool,

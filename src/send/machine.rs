@@ -366,7 +366,7 @@ impl Sender {
         let bytes = block.pieces().iter().map(|piece: &Piece| u64::from(piece.place().2)).sum();
         for piece in block.pieces() {
             if let Standing::Open(item) = self.window.get(piece.place().0) {
-                item.counted.held += piece.held_bytes();
+                self.tally.compared(&mut item.counted, piece.held_bytes());
             }
         }
         self.tally.carried(block.content_bytes(), block.payload_bytes());

@@ -1,6 +1,7 @@
 //! How many lanes a sender wants: the shipping decision, fed with what is true or invented; or mere whim.
 
 use super::dice::Dice;
+use super::endpoint::Command;
 use super::lanes::Lanes;
 use crate::proto::limits::LANES_MAX;
 use crate::send::machine::Sender;
@@ -36,26 +37,39 @@ impl Breadth {
 pub struct Wide {
     breadth: Breadth,
     width: Width,
-    has_accepted: bool,
+    is_hasty: bool,
+    // Whether lanes may be asked for.
+    has_begun: bool,
     // What an invented network has taken.
     invented: u64,
 }
 
 impl Wide {
     /// Before anything is decided; `can`: whether both sides can have more lanes than one.
-    pub fn new(breadth: Breadth, can: bool) -> Wide {
-        let breadth = if can { breadth } else { Breadth::Exactly(1) };
+    pub fn new(command: &Command, can: bool) -> Wide {
+        let breadth = if can { command.breadth } else { Breadth::Exactly(1) };
         let lanes = match breadth {
             Breadth::Exactly(lanes) => Some(lanes),
             Breadth::Auto => None,
             Breadth::Fickle(_) => Some(1),
         };
-        Wide { breadth, width: Width::new(lanes, None), has_accepted: false, invented: 0 }
+        let width = Width::new(lanes, None);
+        Wide { breadth, width, is_hasty: command.is_hasty, has_begun: false, invented: 0 }
+    }
+
+    /// Something is offered. Whoever is hasty asks for lanes at once, and lets go of them when the answer takes longer than a machine's: the
+    /// receiver gets there only when its person has accepted.
+    pub fn offered(&mut self, machine: &mut Sender, lanes: &mut Lanes, now_ms: u64) {
+        if self.is_hasty {
+            self.has_begun = true;
+            self.width.offered(now_ms, ANSWER_MS, BYTES);
+            self.widen(machine, lanes, now_ms);
+        }
     }
 
     /// The receiver has accepted.
     pub fn accepted(&mut self, machine: &mut Sender, lanes: &mut Lanes, now_ms: u64) {
-        self.has_accepted = true;
+        self.has_begun = true;
         self.width.accepted(now_ms, ANSWER_MS, Some(BYTES));
         self.widen(machine, lanes, now_ms);
     }
@@ -89,7 +103,7 @@ impl Wide {
     /// Something else happened: who is fickle may want a lane, or no more.
     pub fn whim(&mut self, machine: &mut Sender, lanes: &mut Lanes, now_ms: u64, dice: &mut Dice) {
         let Breadth::Fickle(most) = self.breadth else { return };
-        if !self.has_accepted || !dice.one_in(WHIMS) {
+        if !self.has_begun || !dice.one_in(WHIMS) {
             return;
         }
         let lane = u8::try_from(dice.between(1, most.into())).unwrap_or(1);

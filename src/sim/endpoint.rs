@@ -50,6 +50,8 @@ pub struct Command {
     pub can: Capabilities,
     /// How many lanes the sender wants.
     pub breadth: Breadth,
+    /// Whether it asks for them ahead of the answer to what it offers, as for much to somebody far away.
+    pub is_hasty: bool,
     /// How many bytes of files the sender puts into one frame at most.
     pub block_bytes: usize,
     /// No more than this is to come to the receiver in a second.

@@ -203,9 +203,7 @@ pub fn has_reason(ended: &Ended, scenario: &Scenario) -> Result<(), String> {
         let error = match outcome {
             Some(Ok(_)) => continue,
             Some(Err(error)) => error,
-            None if had(|strike| matches!(strike, Strike::Kill { .. } | Strike::KillWithin { .. })) => {
-                continue;
-            }
+            None if had(Strike::kills) => continue,
             None => return Err(format!("the {role} came to nothing")),
         };
         let is_excused = !blows.is_empty()

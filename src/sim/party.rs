@@ -93,7 +93,7 @@ impl Party {
             reader: Box::new(Reader::new(chunk)),
             packers: codecs.map(Packer::new).collect(),
             block_bytes: command.block_bytes,
-            wide: Box::new(Wide::new(command.breadth, both_can.has(Capabilities::LANES))),
+            wide: Box::new(Wide::new(command, both_can.has(Capabilities::LANES))),
         }
     }
 
@@ -121,8 +121,10 @@ impl Party {
                         }
                         sending::Effect::Abandon(entry) => reader.abandon(entry),
                         sending::Effect::Event(event) => {
-                            if matches!(event, Event::Accepted) {
-                                wide.accepted(machine, lanes, now_ms);
+                            match event {
+                                Event::Offer(_) => wide.offered(machine, lanes, now_ms),
+                                Event::Accepted => wide.accepted(machine, lanes, now_ms),
+                                _ => {}
                             }
                             wishes.push(Wish::Told(event));
                         }

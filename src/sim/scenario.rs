@@ -116,6 +116,11 @@ pub enum Strike {
         /// When its person starts it again, if ever.
         restart_ms: Option<u64>,
     },
+    /// The receiver's machine loses its power when the journal of a file has just been made durable.
+    PowerLostAtCheckpoint {
+        /// When its person starts it again, if ever.
+        restart_ms: Option<u64>,
+    },
     /// The disk has only so much room.
     DiskFull {
         /// In all, in bytes.
@@ -160,9 +165,83 @@ impl Strike {
         }
     }
 
+    /// Whether a process may be killed by it.
+    pub fn kills(&self) -> bool {
+        matches!(self, Strike::Kill { .. } | Strike::KillWithin { .. } | Strike::PowerLostAtCheckpoint { .. })
+    }
+
     /// Whether somebody in between has to listen for it.
     pub fn is_hostile(&self) -> bool {
         matches!(self, Strike::Hostile(_) | Strike::Stranger(_))
+    }
+}
+
+/// What a run is likely to show. Where everything is left to chance, what needs several things at once comes up once in thousands of runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Theme {
+    /// Whatever the dice say.
+    Anything,
+    /// Lanes come and go while there is much on them, and a chunk is many frames.
+    BusyLanes,
+    /// The power goes while a large file comes, of which the journal speaks already.
+    Power,
+    /// Nothing is encrypted, and somebody in between has a hand in it.
+    Readable,
+}
+
+impl Theme {
+    fn draw(dice: &mut Dice) -> Theme {
+        match dice.roll(10) {
+            0 => Theme::BusyLanes,
+            1 => Theme::Power,
+            2 => Theme::Readable,
+            _ => Theme::Anything,
+        }
+    }
+
+    /// Makes it likely. Whatever else was drawn stays.
+    fn shape(self, scenario: &mut Scenario, dice: &mut Dice) {
+        match self {
+            Theme::Anything => {}
+            Theme::BusyLanes => {
+                // The word that a lane is gone comes back before the chunk has ended that was on it.
+                for manner in &mut scenario.manners {
+                    (manner.capacity, manner.latency_ms, manner.jitter_ms) =
+                        (8 << 10, dice.roll(3), dice.roll(3));
+                }
+                for command in &mut scenario.commands {
+                    command.can = command.can | Capabilities::LANES;
+                    command.limit = None;
+                }
+                let [send, _] = &mut scenario.commands;
+                send.breadth = Breadth::Fickle(1 + u8::try_from(dice.roll(3)).unwrap_or(0));
+                send.block_bytes = dice.pick(&[4 << 10, 4 << 10, 16 << 10]);
+                // What went to a lane that is gone comes after all when it is there again: it shall not always be.
+                for strike in [Strike::ChangeLargest, Strike::RefuseLanes(u16::MAX)] {
+                    let at_move = dice.between(60, 60 + scenario.bytes / 4096);
+                    if dice.one_in(2) {
+                        scenario.blows.push(Blow { at_move, strike });
+                    }
+                }
+            }
+            Theme::Readable => {
+                scenario.commands.iter_mut().for_each(|command| command.no_encrypt = true);
+                for _ in 0..3 {
+                    let at_move = dice.between(60, 60 + scenario.bytes / 4096);
+                    let strike = Strike::Hostile(dice.pick(hostile::ACTS));
+                    scenario.blows.push(Blow { at_move, strike });
+                }
+            }
+            Theme::Power => {
+                for command in &mut scenario.commands {
+                    command.chunk = ChunkSize::MIN;
+                    command.haste = dice.pick(&[1000, 100_000]);
+                    command.rules.resume = true;
+                }
+                let strike = Strike::PowerLostAtCheckpoint { restart_ms: restart_ms(dice) };
+                scenario.blows.push(Blow { at_move: dice.wide(60 + scenario.bytes / 8192), strike });
+            }
+        }
     }
 }
 
@@ -175,15 +254,24 @@ impl Scenario {
     /// The first run of these dice.
     pub fn draw(dice: &mut Dice) -> Scenario {
         // Buffers of a few hundred bytes find what large ones hide, and take long: so little is sent through them.
-        let is_narrow = dice.one_in(4);
-        let largest = if is_narrow { 0 } else { 2_500_000 };
-        let tree = Tree::random(dice, largest);
+        let theme = Theme::draw(dice);
+        let is_narrow = theme == Theme::Anything && dice.one_in(4);
+        let largest = match theme {
+            _ if is_narrow => 0,
+            // In small frames it takes long.
+            Theme::BusyLanes => 1_200_000,
+            _ => 2_500_000,
+        };
+        let has_large = matches!(theme, Theme::BusyLanes | Theme::Power);
+        let tree = Tree::random(dice, largest, has_large);
         let existing = if dice.one_in(4) { existing(&tree, dice) } else { BTreeMap::new() };
         let strategies = [OnConflict::Skip, OnConflict::Overwrite, OnConflict::Rename, OnConflict::Ask];
         let on_conflict = dice.pick(&strategies);
         let made = dice.pick(&[[true, false], [true, false], [false, true], [false, false]]);
         let bytes = tree.bytes();
-        Scenario::with(tree, existing, on_conflict, made, bytes, is_narrow, dice)
+        let mut scenario = Scenario::with(tree, existing, on_conflict, made, bytes, is_narrow, dice);
+        theme.shape(&mut scenario, dice);
+        scenario
     }
 
     /// A later run of the same transfer, which goes on with what is there.
@@ -236,6 +324,7 @@ impl Scenario {
             rules: Rules { on_conflict, resume: dice.roll(8) > 0 },
             can: can(dice),
             breadth: Breadth::draw(dice),
+            is_hasty: dice.one_in(2),
             block_bytes: dice.pick(&[PAYLOAD_BYTES_MAX, PAYLOAD_BYTES_MAX, 64 << 10, 16 << 10]),
             limit: if dice.one_in(8) { Rate::new(dice.between(100_000, 2_000_000)) } else { None },
         };

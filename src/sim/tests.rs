@@ -41,4 +41,4 @@ fn a_seed_tells_the_same_story_every_time() {
 const FIRST: u64 = 1;
 
 /// What a debug build does in a few seconds.
-const RUNS: u64 = 1000;
+const RUNS: u64 = 500;

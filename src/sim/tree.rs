@@ -136,12 +136,13 @@ impl SourceFile {
 }
 
 impl Tree {
-    /// A tree of a few files, now and then with one of several chunks.
-    pub fn random(dice: &mut Dice, largest: u64) -> Tree {
+    /// A tree of a few files, now and then with one of several chunks; or always.
+    pub fn random(dice: &mut Dice, largest: u64, has_large: bool) -> Tree {
         let mut tree = Tree::default();
         let mut path = vec![RelPath::root()];
         let count = dice.wide(24);
-        let large_at = if largest > 0 && dice.roll(3) > 0 { dice.roll(count) } else { u64::MAX };
+        let large_at =
+            if largest > 0 && (has_large || dice.roll(3) > 0) { dice.roll(count) } else { u64::MAX };
         for at in 0..count {
             let name = format!("n{at}").into_bytes();
             let meta = meta(dice);

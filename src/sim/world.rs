@@ -70,6 +70,8 @@ pub struct World<'p> {
     blows: Vec<Blow>,
     // How the receiver dies once its disk has done so much.
     stops: Option<(bool, Option<u64>)>,
+    // When the receiver is started again that dies with its machine once a checkpoint was carried out.
+    stops_at_checkpoint: Option<Option<u64>>,
     // A promise that was found broken.
     broken: Option<String>,
     starts_due: u32,
@@ -108,6 +110,7 @@ impl<'p> World<'p> {
             deaths: 0,
             blows,
             stops: None,
+            stops_at_checkpoint: None,
             broken: None,
             starts_due: 0,
             dice,
@@ -180,7 +183,13 @@ impl<'p> World<'p> {
                 ends[role as usize].answer(true, net, places);
             }
             Happening::Save(role, life) if ends[role as usize].life == life => {
+                let before = places.disk.changes();
                 ends[role as usize].save(net, places);
+                if places.disk.changes() > before
+                    && let Some(restart_ms) = self.stops_at_checkpoint.take()
+                {
+                    self.kill(role, true, restart_ms);
+                }
             }
             Happening::Decided(role, life) if ends[role as usize].life == life => {
                 ends[role as usize].decide(net, places);
@@ -264,6 +273,7 @@ impl<'p> World<'p> {
                     self.stops = Some((is_silent, restart_ms));
                 }
             }
+            Strike::PowerLostAtCheckpoint { restart_ms } => self.stops_at_checkpoint = Some(restart_ms),
             Strike::Cancel(role) => ends[role as usize].cancel(net, places),
             Strike::Hostile(act) => net.hostile.plan(act),
             Strike::Stranger(role) => net.stranger(role, dice),

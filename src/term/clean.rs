@@ -6,6 +6,8 @@
 
 use std::fmt::Write as _;
 
+use unicode_width::UnicodeWidthChar as _;
+
 /// `bytes` as one line of text without any character that acts instead of showing itself.
 ///
 /// Text stays as it is; control characters, invisible and direction-changing ones appear as `\n`, `\u{202e}` and the
@@ -26,18 +28,27 @@ pub fn clean(bytes: &[u8]) -> String {
     shown
 }
 
-/// `clean`, cut in the middle to at most `columns_max` characters: the ends of a name tell most.
+/// `clean`, cut in the middle to at most `columns_max` columns: the ends of a name tell most.
 #[must_use]
 pub fn clean_short(bytes: &[u8], columns_max: usize) -> String {
     let shown = clean(bytes);
-    let length = shown.chars().count();
-    if length <= columns_max {
+    if columns_of(&shown) <= columns_max {
         return shown;
     }
     let kept = columns_max.saturating_sub(1);
-    let head = kept.div_ceil(2);
-    let tail = kept - head;
-    shown.chars().take(head).chain(['…']).chain(shown.chars().skip(length - tail)).collect()
+    let head = cut(&shown, kept.div_ceil(2));
+    let mut left = kept - columns_of(head);
+    let mut tail = shown.len();
+    for (at, letter) in shown.char_indices().rev() {
+        if width(letter) > left {
+            break;
+        }
+        left -= width(letter);
+        tail = at;
+    }
+    // A mark without its letter would stand over the dots.
+    let tail = shown[tail..].trim_start_matches(|letter| width(letter) == 0);
+    format!("{head}…{tail}")
 }
 
 /// As much of `text` as surely fits into so many columns of a terminal.
@@ -69,9 +80,13 @@ pub fn columns_of(text: &str) -> usize {
     columns
 }
 
-/// Some of what is not ASCII is two columns wide. A line that breaks too early is better than one that is too long.
+/// How many columns a character takes at most, whatever stands beside it: what is joined to one sign takes fewer.
 fn width(letter: char) -> usize {
-    if letter.is_ascii() { 1 } else { 2 }
+    match letter {
+        // Makes a sign of two columns of the narrow one before it.
+        '\u{fe0f}' => 1,
+        _ => letter.width().unwrap_or(0),
+    }
 }
 
 fn push(shown: &mut String, character: char) {
@@ -154,7 +169,30 @@ mod tests {
         }
     }
 
+    #[test]
+    fn columns_are_those_of_the_terminal() {
+        for (text, columns) in [
+            ("abc", 3),
+            ("köln", 4),
+            ("東京", 4),
+            ("e\u{301}", 1),
+            ("😀", 2),
+            ("❤\u{fe0f}", 2),
+            ("한글", 4),
+            ("", 0),
+        ] {
+            assert_eq!(columns_of(text), columns, "{text}");
+        }
+        assert_eq!(clean_short("東京の写真とても長い名前.jpg".as_bytes(), 15), "東京の…名前.jpg");
+        assert_eq!(clean_short("aaaae\u{301}\u{301}b".as_bytes(), 4), "aa…b");
+    }
+
     proptest! {
+        #[test]
+        fn a_short_name_fits(name: String, columns in 1usize..40) {
+            prop_assert!(columns_of(&clean_short(name.as_bytes(), columns)) <= columns);
+        }
+
         #[test]
         fn nothing_shown_acts(bytes: Vec<u8>) {
             let shown = clean(&bytes);

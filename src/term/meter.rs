@@ -50,10 +50,10 @@ impl Meter {
         Some(rate as u64)
     }
 
-    /// Whether nothing was done for so long that a rate says nothing any more.
+    /// For how long nothing was done, once that is so long that a rate says nothing any more.
     #[must_use]
-    pub fn stalled(&self) -> bool {
-        self.still >= STALL
+    pub fn stalled(&self) -> Option<Duration> {
+        Some(self.still).filter(|still| *still >= STALL)
     }
 
     /// How long `bytes_left` take at this rate; `None` while nobody can say.
@@ -107,11 +107,11 @@ mod tests {
         meter.observe(Duration::ZERO, 0);
         meter.observe(Duration::from_secs(1), 10);
         meter.observe(Duration::from_secs(4), 10);
-        assert!(!meter.stalled());
+        assert_eq!(meter.stalled(), None);
         meter.observe(Duration::from_secs(6), 10);
-        assert!(meter.stalled());
+        assert_eq!(meter.stalled(), Some(Duration::from_secs(5)));
         meter.observe(Duration::from_secs(7), 11);
-        assert!(!meter.stalled());
+        assert_eq!(meter.stalled(), None);
     }
 
     #[test]

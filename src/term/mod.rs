@@ -2,10 +2,16 @@
 
 pub mod calendar;
 pub mod clean;
+pub mod edit;
 pub mod human;
 pub mod json;
+pub mod locale;
 pub mod meter;
+pub mod milestones;
+pub mod qr;
 pub mod queue;
+#[cfg(unix)]
+pub mod raw;
 pub mod screen;
 pub mod style;
 pub mod tty;

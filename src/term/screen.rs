@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use zeroize::Zeroizing;
 
-use super::clean::cut;
+use super::clean::{columns_of, cut};
+use super::locale;
 use super::queue::{Item, Text};
 use super::style::dumb;
 use super::wrap::wrap;
@@ -22,6 +23,8 @@ pub struct Screen {
     /// `None` where there is no status line.
     status: Option<Status>,
     left_out: fn(u64) -> String,
+    /// Standard error is a terminal that shows nothing else.
+    ascii: bool,
 }
 
 /// A line that is written over itself.
@@ -31,6 +34,8 @@ struct Status {
     /// Whether the terminal clears to the end of a line. It then takes along what is not ours: the `^C` of a key that
     /// was pressed, and what a change of the width left behind. An old Windows console obeys the carriage return only.
     erases: bool,
+    /// Whether a terminal that became narrower breaks the line that stands there into several.
+    reflows: bool,
     /// How many columns stand painted.
     painted: usize,
     painted_at: Option<Instant>,
@@ -44,8 +49,10 @@ impl Screen {
     #[must_use]
     pub fn of_process(left_out: fn(u64) -> String) -> Screen {
         let erases = cfg!(unix) && !dumb();
-        let status = io::stderr().is_terminal().then(|| Status { erases, ..Status::default() });
-        Screen { status, ..Screen::on(io::stderr(), io::stdout(), left_out) }
+        let is_terminal = io::stderr().is_terminal();
+        let status = is_terminal.then(|| Status { erases, reflows: reflows(), ..Status::default() });
+        let ascii = is_terminal && !locale::utf8();
+        Screen { status, ascii, ..Screen::on(io::stderr(), io::stdout(), left_out) }
     }
 
     /// Other streams than those of the process, without a status line.
@@ -54,7 +61,7 @@ impl Screen {
         out: impl Write + Send + 'static,
         left_out: fn(u64) -> String,
     ) -> Screen {
-        Screen { err: Box::new(err), out: Box::new(out), status: None, left_out }
+        Screen { err: Box::new(err), out: Box::new(out), status: None, left_out, ascii: false }
     }
 
     /// The same with a status line, which the other end has to read as bytes.
@@ -93,12 +100,15 @@ impl Screen {
 
     /// Writes whole lines above the status line. One write, so that the status line does not flicker.
     fn line(&mut self, text: &str) {
+        let shown =
+            Zeroizing::new(if self.ascii { locale::ascii(text).into_owned() } else { text.to_owned() });
+        let text = shown.as_str();
         let Some(status) = &mut self.status else {
             return self.error(&Zeroizing::new(format!("{text}\n")));
         };
         let columns = columns();
         let wrapped = Zeroizing::new(wrap(text, columns));
-        let (wiped, painted) = (status.wipe(), status.paint(columns));
+        let (wiped, painted) = (status.wipe(columns), status.paint(columns));
         self.error(&Zeroizing::new(format!("{wiped}{}\n{painted}", *wrapped)));
     }
 
@@ -116,7 +126,7 @@ impl Screen {
 
     fn wipe(&mut self) {
         if let Some(status) = &mut self.status {
-            let wiped = status.wipe();
+            let wiped = status.wipe(columns());
             self.error(&wiped);
         }
     }
@@ -139,37 +149,48 @@ impl Status {
         if self.held || (self.text.is_empty() && self.painted == 0) {
             return String::new();
         }
+        let back = self.back(columns);
         let text = fitting(&self.text, columns.saturating_sub(FREE_COLUMNS));
-        let width = text.chars().count();
+        let width = columns_of(text);
         let rest = self.painted.saturating_sub(width);
         self.painted = width;
         if self.erases {
-            format!("\r{text}{ERASE}")
+            format!("{back}{text}{ERASE}")
         } else {
             format!("\r{text}{:rest$}{:\x08<rest$}", "", "")
         }
     }
 
     /// What to write to take it away.
-    fn wipe(&mut self) -> String {
+    fn wipe(&mut self, columns: usize) -> String {
+        let back = self.back(columns);
         match std::mem::take(&mut self.painted) {
             0 => String::new(),
-            _ if self.erases => format!("\r{ERASE}"),
+            _ if self.erases => format!("{back}{ERASE}"),
             painted => format!("\r{:painted$}\r", ""),
         }
     }
+
+    /// To where the line begins. Where the terminal has become narrower than the line, it stands in several rows by now.
+    fn back(&self, columns: usize) -> String {
+        let rows = self.painted.saturating_sub(1) / columns.max(1);
+        if rows == 0 || !self.erases || !self.reflows {
+            return "\r".to_owned();
+        }
+        format!("\r\x1b[{rows}A{ERASE_BELOW}")
+    }
 }
 
-/// As many whole fields of a status as fit; of a first one that does not, as much as does.
+/// The longest form of a status that fits. Its forms stand below each other, the longest first; of the last, as much is shown as fits.
 fn fitting(text: &str, columns: usize) -> &str {
-    let mut fields = text;
-    while cut(fields, columns) != fields {
-        match fields.rsplit_once(FIELD_GAP) {
-            Some((before, _)) if !before.trim().is_empty() => fields = before,
-            _ => return cut(fields, columns),
-        }
-    }
-    fields
+    let fits = |form: &&str| columns_of(form) <= columns;
+    text.lines().find(fits).unwrap_or_else(|| cut(text.lines().last().unwrap_or_default(), columns))
+}
+
+/// Most terminals do. Of these it is known that they do not, and there the rows above would be cleared.
+fn reflows() -> bool {
+    let variable = |name| std::env::var_os(name).unwrap_or_default();
+    variable("XTERM_VERSION").is_empty() && variable("STY").is_empty() && variable("TERM") != "linux"
 }
 
 /// Writes whole lines to standard error, and waits until they are out: for where there is no transfer to hold up.
@@ -196,14 +217,18 @@ fn write_line(out: &mut dyn Write, text: &str) -> io::Result<()> {
     out.flush()
 }
 
+/// How wide standard error is, where it is a terminal.
 #[cfg(unix)]
-fn columns() -> usize {
+#[must_use]
+pub fn columns() -> usize {
     let size = rustix::termios::tcgetwinsize(io::stderr());
     size.ok().map(|size| size.ws_col.into()).filter(|columns| *columns > 0).unwrap_or(COLUMNS_DEFAULT)
 }
 
+/// Windows does not say without unsafe code.
 #[cfg(not(unix))]
-fn columns() -> usize {
+#[must_use]
+pub fn columns() -> usize {
     COLUMNS_DEFAULT
 }
 
@@ -211,6 +236,8 @@ fn columns() -> usize {
 pub const FIELD_GAP: &str = "  ";
 /// Clears from the cursor to the end of its line.
 const ERASE: &str = "\x1b[K";
+/// Clears from the cursor to the end of the screen.
+const ERASE_BELOW: &str = "\x1b[J";
 /// A character in the last column would make some terminals go on in the next line, and so would the `^C` that a
 /// terminal shows behind the status.
 const FREE_COLUMNS: usize = 3;
@@ -233,8 +260,8 @@ mod tests {
         assert_eq!(status.paint(80), "\rabcdef");
         status.text = text("xyz");
         assert_eq!(status.paint(80), "\rxyz   \x08\x08\x08");
-        assert_eq!(status.wipe(), "\r   \r");
-        assert_eq!(status.wipe(), "");
+        assert_eq!(status.wipe(80), "\r   \r");
+        assert_eq!(status.wipe(80), "");
     }
 
     #[test]
@@ -249,17 +276,35 @@ mod tests {
     fn a_status_that_can_erases_to_the_end_of_the_line() {
         let mut status = Status { text: text("abc"), erases: true, ..Status::default() };
         assert_eq!(status.paint(80), "\rabc\x1b[K");
-        assert_eq!(status.wipe(), "\r\x1b[K");
-        assert_eq!(status.wipe(), "");
+        assert_eq!(status.wipe(80), "\r\x1b[K");
+        assert_eq!(status.wipe(80), "");
     }
 
     #[test]
-    fn a_narrow_terminal_shows_whole_fields() {
-        let status = "  5%  12 MiB of 1.0 GiB  3 s left";
-        for (columns, shown) in
-            [(33, status), (32, "  5%  12 MiB of 1.0 GiB"), (22, "  5%"), (4, "  5%"), (3, "  5")]
-        {
+    fn a_narrow_terminal_shows_a_shorter_form() {
+        let status = "  5%  12 MiB of 1.0 GiB  3 s left\n  5%  3 s left\n  5%";
+        for (columns, shown) in [
+            (33, "  5%  12 MiB of 1.0 GiB  3 s left"),
+            (32, "  5%  3 s left"),
+            (13, "  5%"),
+            (3, "  5"),
+            (0, ""),
+        ] {
             assert_eq!(fitting(status, columns), shown);
         }
+    }
+
+    #[test]
+    fn a_status_that_the_terminal_broke_into_rows_is_taken_away_whole() {
+        let wide =
+            || Status { text: text(&"x".repeat(70)), erases: true, reflows: true, ..Status::default() };
+        let mut status = wide();
+        status.paint(80);
+        status.text = text("y");
+        assert_eq!(status.paint(30), "\r\x1b[2A\x1b[Jy\x1b[K");
+        assert_eq!(status.wipe(30), "\r\x1b[K");
+        let mut status = Status { reflows: false, ..wide() };
+        status.paint(80);
+        assert_eq!(status.wipe(30), "\r\x1b[K", "what stands above is not ours");
     }
 }

@@ -12,12 +12,28 @@ impl Style {
     /// No emphasis at all.
     pub const PLAIN: Style = Style { on: false };
 
+    /// The same for standard output.
+    #[must_use]
+    pub fn for_stdout() -> Style {
+        Style { on: Style::wanted() && std::io::stdout().is_terminal() }
+    }
+
     /// What suits standard error: a terminal that understands escapes, and no `NO_COLOR` in the environment.
     #[must_use]
     pub fn for_stderr() -> Style {
+        Style { on: Style::wanted() && std::io::stderr().is_terminal() }
+    }
+
+    fn wanted() -> bool {
         let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         // An old Windows console shows escapes as they are, and asking it to stop needs unsafe code.
-        Style { on: cfg!(unix) && !unwanted && !dumb() && std::io::stderr().is_terminal() }
+        cfg!(unix) && !unwanted && !dumb()
+    }
+
+    /// Whether there is any.
+    #[must_use]
+    pub fn is_on(self) -> bool {
+        self.on
     }
 
     /// What should be seen first.

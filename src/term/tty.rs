@@ -4,16 +4,25 @@
 //! transfer goes on meanwhile; so does writing, which a [`Queue`] takes over. A question that is given up leaves its
 //! thread behind in the read, which keeps nobody from leaving: the process ends when `main` returns. The next line
 //! then answers the question that was given up, and nothing else.
+//!
+//! A line is the terminal's to edit, except where Tab shall complete: then the thread takes key by key, with an
+//! [`Editor`], and the terminal is [`Raw`] meanwhile.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use smol::channel::{Receiver, Sender};
 use zeroize::Zeroizing;
 
+use super::edit::{Complete, Editor, Key, Pressed};
+use super::locale;
 use super::queue::{Queue, Text};
+#[cfg(unix)]
+use super::raw::Raw;
 use super::screen::COLUMNS_DEFAULT;
 use super::wrap::rows;
 
@@ -33,6 +42,8 @@ pub(super) struct Output {
     file: File,
     /// How many rows the text above the question takes.
     rows: AtomicUsize,
+    /// It shows nothing else.
+    ascii: bool,
 }
 
 /// A line as it was typed, or `None` at the end of the input.
@@ -43,6 +54,14 @@ struct Wanted {
     /// Closed once the question stands on the terminal: what was typed before does not answer it.
     asked: Receiver<()>,
     answer: Sender<Line>,
+    edits: Option<Edits>,
+}
+
+/// A line that is edited here.
+struct Edits {
+    editor: Editor,
+    raw: Arc<Raw>,
+    output: Arc<Output>,
 }
 
 /// Something to write on the terminal.
@@ -53,6 +72,8 @@ pub(super) enum Part {
     About(Text),
     /// A question, which leaves the cursor behind it. What is attached is dropped when it stands there.
     Question(Text, Sender<()>),
+    /// The same with a line that is edited here.
+    Prompt(Text, Arc<Raw>, Sender<()>),
     /// In place of the rows above a question, which comes along: more rows move it.
     Above { about: Text, question: Text },
 }
@@ -70,7 +91,7 @@ impl Tty {
         let (reads, wanted) = smol::channel::bounded(1);
         std::thread::Builder::new().name("terminal".into()).spawn(move || read_lines(input, &wanted))?;
         let rewrites = cfg!(unix) && !super::style::dumb();
-        let output = Arc::new(Output { file: output, rows: AtomicUsize::new(0) });
+        let output = Arc::new(Output { file: output, rows: AtomicUsize::new(0), ascii: !locale::utf8() });
         Ok(Tty { output, queue, reads, rewrites })
     }
 
@@ -81,13 +102,35 @@ impl Tty {
         let (asking, asked) = smol::channel::bounded(1);
         let (answer, answered) = smol::channel::bounded(1);
         self.put(Part::Question(Zeroizing::new(text.to_owned()), asking));
-        self.reads.send(Wanted { asked, answer }).await.ok()?;
+        self.reads.send(Wanted { asked, answer, edits: None }).await.ok()?;
         let line = answered.recv().await.ok()?;
         if line.is_none() {
             // Ctrl-D leaves the cursor behind the question.
             self.line("");
         }
         line
+    }
+
+    /// Whether [`Tty::edit`] takes key by key.
+    #[must_use]
+    pub fn edits(&self) -> bool {
+        self.rewrites
+    }
+
+    /// The same with a line that begins with `text` and that Tab completes, where the terminal can. The terminal is as it was
+    /// when this returns or is dropped.
+    pub async fn edit(&self, prompt: &'static str, text: &str, complete: Complete) -> Line {
+        let raw = if self.rewrites { Raw::new(&self.output.file).ok() } else { None };
+        let Some(raw) = raw else { return self.ask(prompt).await };
+        let _back = SetBack(Arc::clone(&raw));
+        let (asking, asked) = smol::channel::bounded(1);
+        let (answer, answered) = smol::channel::bounded(1);
+        let editor = Editor::new(prompt, text, complete);
+        let row = editor.row(columns(&self.output.file).unwrap_or(COLUMNS_DEFAULT));
+        self.put(Part::Prompt(row, Arc::clone(&raw), asking));
+        let output = Arc::clone(&self.output);
+        self.reads.send(Wanted { asked, answer, edits: Some(Edits { editor, raw, output }) }).await.ok()?;
+        answered.recv().await.ok()?
     }
 
     /// Writes lines, whole.
@@ -118,9 +161,11 @@ impl Part {
     pub(super) fn write(self, output: &Output) {
         let terminal = &output.file;
         // The last column stays free: a character there would make some terminals go on in the next row.
-        let fitting = |text| rows(text, columns(terminal).unwrap_or(COLUMNS_DEFAULT).saturating_sub(1));
+        let columns = columns(terminal).unwrap_or(COLUMNS_DEFAULT).saturating_sub(1);
+        let fitting =
+            |text: &str| rows(&if output.ascii { locale::ascii(text) } else { Cow::Borrowed(text) }, columns);
         match self {
-            Part::Lines(text) => write(terminal, &format!("{}\n", *text)),
+            Part::Lines(text) => write(terminal, &format!("{}\n", fitting(&text).join("\n"))),
             Part::About(text) => {
                 let rows = fitting(&text);
                 output.rows.store(rows.len(), Ordering::Relaxed);
@@ -128,26 +173,34 @@ impl Part {
             }
             Part::Question(text, asking) => {
                 forget_typed_ahead(terminal);
-                write(terminal, &text);
+                write(terminal, &fitting(&text).join("\n"));
+                drop(asking);
+            }
+            Part::Prompt(row, raw, asking) => {
+                raw.enter();
+                forget_typed_ahead(terminal);
+                write(terminal, &row);
                 drop(asking);
             }
             Part::Above { about, question } => {
                 let rows = fitting(&about);
                 let before = output.rows.swap(rows.len(), Ordering::Relaxed);
-                write(terminal, &replacement(&rows, before, &question));
+                write(terminal, &replacement(&rows, before, &fitting(&question)));
             }
         }
     }
 }
 
 /// What to write in place of the rows above a question.
-fn replacement(rows: &[String], before: usize, question: &str) -> String {
+fn replacement(rows: &[String], before: usize, question: &[String]) -> String {
+    // The cursor stands in the last row of the question.
+    let up = before + question.len().saturating_sub(1);
     if rows.len() == before {
         // Save the cursor, go to the first row, clear and write each, and go back: what is being typed stays.
-        return format!("\x1b7\x1b[{before}A\r\x1b[2K{}\x1b8", rows.join("\n\r\x1b[2K"));
+        return format!("\x1b7\x1b[{up}A\r\x1b[2K{}\x1b8", rows.join("\n\r\x1b[2K"));
     }
     // Go to the first row and clear all below. What was typed so far is not shown any more, but still counts.
-    format!("\r\x1b[{before}A\x1b[J{}\n{question}", rows.join("\n"))
+    format!("\r\x1b[{up}A\x1b[J{}\n{}", rows.join("\n"), question.join("\n"))
 }
 
 fn write(mut terminal: &File, text: &str) {
@@ -165,12 +218,88 @@ fn forget_typed_ahead(terminal: &File) {
 fn forget_typed_ahead(_: &File) {}
 
 fn read_lines(mut input: File, wanted: &Receiver<Wanted>) {
-    while let Ok(Wanted { asked, answer }) = wanted.recv_blocking() {
+    while let Ok(Wanted { asked, answer, edits }) = wanted.recv_blocking() {
         // Nothing is ever sent: it ends with the close.
         let _ = asked.recv_blocking();
-        let line = read_line(&mut input);
+        let line = match edits {
+            // Where the terminal does not leave the keys to us, it edits.
+            Some(edits) if edits.raw.enter() => edits.read_line(&mut input),
+            _ => read_line(&mut input),
+        };
         // The asker may be gone; its line is lost with it.
         let _ = answer.send_blocking(line);
+    }
+}
+
+impl Edits {
+    /// One line, as it was edited.
+    fn read_line(mut self, input: &mut File) -> Line {
+        let terminal = &self.output.file;
+        let mut byte = [0];
+        loop {
+            match input.read(&mut byte) {
+                Ok(1) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                // A terminal that hung up.
+                _ => return None,
+            }
+            let columns = columns(terminal).unwrap_or(COLUMNS_DEFAULT);
+            match self.editor.press(byte[0]) {
+                Pressed::Nothing => {}
+                Pressed::Changed => write(terminal, &self.editor.row(columns)),
+                Pressed::Candidates(words) => {
+                    write(terminal, &format!("\n{}\n", rows(&shortened(&words), columns).join("\n")));
+                    write(terminal, &self.editor.row(columns));
+                }
+                Pressed::Entered => {
+                    write(terminal, &self.editor.whole());
+                    self.raw.end();
+                    return Some(self.editor.text().to_owned());
+                }
+                Pressed::Ended => {
+                    write(terminal, "\n");
+                    self.raw.end();
+                    return None;
+                }
+                Pressed::Signal(key) => {
+                    self.raw.leave();
+                    if key == Key::Suspend {
+                        write(terminal, "\n");
+                    }
+                    send(key);
+                    match key {
+                        // Nobody listens to it: the process is ending.
+                        Key::Quit => return None,
+                        // Whoever listens to it gives the question up, and then nothing enters again. Who ignores it goes on.
+                        Key::Interrupt => drop(self.raw.enter()),
+                        Key::Suspend => {
+                            // The signal stops another thread first, and this one a little later: it must not have the keys by then.
+                            std::thread::sleep(STOPPING);
+                            self.raw.enter();
+                            write(terminal, &self.editor.row(columns));
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Some of the words that may follow.
+fn shortened(words: &[&str]) -> String {
+    let shown = words.iter().take(CANDIDATES_MAX).copied().collect::<Vec<_>>().join("  ");
+    match words.len().checked_sub(CANDIDATES_MAX) {
+        None | Some(0) => shown,
+        Some(more) => format!("{shown}  and {more} more"),
+    }
+}
+
+/// Sets the terminal back when the question is answered or given up.
+struct SetBack(Arc<Raw>);
+
+impl Drop for SetBack {
+    fn drop(&mut self) {
+        self.0.end();
     }
 }
 
@@ -191,6 +320,42 @@ fn read_line(input: &mut File) -> Line {
     }
     let text = String::from_utf8_lossy(&line);
     Some(text.trim_end_matches('\r').to_owned())
+}
+
+/// Does what the terminal does where it does not leave the keys to us: the signal goes to all of a pipeline.
+#[cfg(unix)]
+fn send(key: Key) {
+    use rustix::process::Signal;
+    let signal = match key {
+        Key::Interrupt => Signal::INT,
+        Key::Quit => Signal::QUIT,
+        Key::Suspend => Signal::TSTP,
+    };
+    // Nobody may forbid a process to signal its own group.
+    let _ = rustix::process::kill_current_process_group(signal);
+}
+
+#[cfg(not(unix))]
+fn send(_: Key) {}
+
+/// A terminal that is never left to us.
+#[cfg(not(unix))]
+#[derive(Debug)]
+pub(super) struct Raw;
+
+#[cfg(not(unix))]
+impl Raw {
+    fn new(_: &File) -> io::Result<Arc<Raw>> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn enter(&self) -> bool {
+        false
+    }
+
+    fn leave(&self) {}
+
+    fn end(&self) {}
 }
 
 #[cfg(unix)]
@@ -218,6 +383,10 @@ fn columns(_: &File) -> Option<usize> {
     None
 }
 
+/// Much longer than a signal takes to stop a process, and too short to be noticed where nothing stops.
+const STOPPING: Duration = Duration::from_millis(100);
+/// More words than that nobody reads: another letter tells more.
+const CANDIDATES_MAX: usize = 24;
 /// No sensible answer, and no code, is longer.
 const LINE_BYTES_MAX: usize = 4096;
 

@@ -19,27 +19,41 @@ pub fn wrap(text: &str, columns: usize) -> String {
 }
 
 /// `text` as rows of at most so many columns. Words that are too long are broken, so that the rows can be
-/// counted.
+/// counted; an indented line goes on indented.
 #[must_use]
 pub fn rows(text: &str, columns: usize) -> Vec<String> {
     let mut rows = Vec::new();
-    for line in wrap(text, columns).split('\n') {
-        let mut rest = line;
-        while cut(rest, columns) != rest && !cut(rest, columns).is_empty() {
-            let (row, after) = rest.split_at(cut(rest, columns).len());
-            rows.push(row.to_owned());
-            rest = after;
+    for line in text.split('\n') {
+        let indent = &line[..line.len() - line.trim_start_matches(' ').len()];
+        let indent = if indent.len() + INDENTED_MIN < columns { indent } else { "" };
+        let mut wrapped = String::with_capacity(line.len());
+        wrap_words(&mut wrapped, &line[indent.len()..], columns.saturating_sub(indent.len()));
+        for line in wrapped.split('\n') {
+            let mut rest = line;
+            let room = columns.saturating_sub(indent.len());
+            while cut(rest, room) != rest && !cut(rest, room).is_empty() {
+                let (row, after) = rest.split_at(cut(rest, room).len());
+                rows.push(format!("{indent}{row}"));
+                rest = after;
+            }
+            rows.push(format!("{indent}{rest}"));
         }
-        rows.push(rest.to_owned());
     }
     rows
 }
+
+/// Narrower than that no line is indented.
+const INDENTED_MIN: usize = 8;
 
 fn wrap_line(wrapped: &mut String, line: &str, columns: usize) {
     if line.starts_with(' ') {
         wrapped.push_str(line);
         return;
     }
+    wrap_words(wrapped, line, columns);
+}
+
+fn wrap_words(wrapped: &mut String, line: &str, columns: usize) {
     let mut used = 0;
     for (at, word) in line.split(' ').enumerate() {
         let width = columns_of(word);
@@ -82,6 +96,7 @@ mod tests {
     fn rows_fit_whatever_the_words_are() {
         assert_eq!(rows("Offered: 0123456789", 8), ["Offered:", "01234567", "89"]);
         assert_eq!(rows("a", 8), ["a"]);
+        assert_eq!(rows("  there  1.2 MiB  2024", 18), ["  there  1.2 MiB ", "  2024"]);
         assert_eq!(rows("東京", 1).len(), 1, "no width holds it");
     }
 }

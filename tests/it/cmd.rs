@@ -77,6 +77,7 @@ fn what_is_no_code_is_told_from_what_lacks_a_part() {
 
 #[test]
 fn contradictions_are_named() {
+    check("qr-without-new-code", &["receive", "--yes", "--qr", "48213-acid-crane-otter@r.example"]);
     check("code-twice", &["receive", "--yes", "48213-acid-crane-otter", "--code", "48213-acid-crane-otter"]);
     check("two-relays", &["receive", "--yes", "48213-acid-crane-otter@a.example", "--relay=b.example"]);
     check("two-arguments", &["receive", "--yes", "48213-acid-crane-otter@a.example", "incoming"]);

@@ -10,7 +10,24 @@ use crate::term::style::Style;
 use super::{Side, WAITING};
 
 /// What stands above the code.
-pub const GIVE_CODE: &str = "Give this code to the other side:";
+pub const GIVE_CODE: &str = "Give this code to the other side:\n";
+
+/// A code for phones.
+pub fn qr(lines: &str) -> String {
+    format!("The same code for a phone's camera:\n\n{lines}\n")
+}
+
+/// `--qr` on a terminal that shows no blocks.
+pub const QR_NOT_UTF8: &str = "note: no QR code is shown: this terminal is not set to UTF-8 (LANG). The code above is all that would be in it.";
+
+/// `--qr` on a narrow terminal; `None`: the code is too long for any.
+pub fn qr_too_wide(columns: Option<usize>) -> String {
+    let why = match columns {
+        Some(columns) => format!("this terminal has fewer than {columns} columns"),
+        None => "the code is too long for one".to_owned(),
+    };
+    format!("note: no QR code is shown: {why}. The code above is all that would be in it.")
+}
 
 /// What stands behind a command that was typed with a token.
 pub const GIVE_TOKEN: &str = "The token is not shown here: give it again, with --token or in P2PC_TOKEN.";
@@ -42,8 +59,8 @@ impl Invite<'_> {
         self.relays.first().map_or_else(|| self.code.to_owned(), |relay| self.addressed(relay))
     }
 
-    /// What stands below that line: the commands that work as printed.
-    pub fn after(&self, style: Style) -> String {
+    /// What stands below that line: the commands that work as printed. `has_status`: another line says what is waited for.
+    pub fn after(&self, style: Style, has_status: bool) -> String {
         let mut text = String::from(match self.relays.len() {
             0 | 1 => "There, run\n",
             _ => "There, run the first of these that can reach this machine\n",
@@ -68,18 +85,24 @@ impl Invite<'_> {
                 text.push('\n');
             }
         }
-        text.push_str(WAITING);
+        // A status line says so by itself.
+        if has_status {
+            text.truncate(text.trim_end().len());
+            text.push('\n');
+        } else {
+            text.push_str(WAITING);
+        }
         text
     }
 
     /// What a sender says that was given the code: the other side may have started already, or not.
-    pub fn waiting(&self, style: Style) -> String {
+    pub fn waiting(&self, style: Style, has_status: bool) -> String {
         let command = self.relays.first().map_or_else(String::new, |relay| self.command(relay));
         let mut text = format!("Waiting for the other side to run\n\n    {}\n", style.strong(&command));
         if self.private_ca {
             text.push_str("\nThe other side needs --ca with the same certificate authority.");
         }
-        text.push_str("\nCtrl-C ends it.");
+        text.push_str(if has_status { "" } else { "\nCtrl-C ends it." });
         text
     }
 

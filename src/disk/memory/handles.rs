@@ -34,6 +34,13 @@ impl MemoryDir {
         world.lookup(self.id, &world.fold(name.as_bytes()))
     }
 
+    fn check_descriptors(&self, world: &World) -> Result<()> {
+        if world.descriptors_max.is_some_and(|most| self.disk.descriptors() >= most) {
+            return Err(DiskError::of(Fault::Exhausted, "too many open files"));
+        }
+        Ok(())
+    }
+
     fn file(&self, id: usize) -> MemoryFile {
         MemoryFile { disk: self.disk.clone(), id, handle: Arc::new(()) }
     }
@@ -45,6 +52,7 @@ impl Dir for MemoryDir {
 
     fn open_dir(&self, name: &Name) -> Result<MemoryDir> {
         let mut world = enter(&self.disk)?;
+        self.check_descriptors(&world)?;
         let id = self.find(&world, name)?;
         world.opens += 1;
         world.look("enter", &world.node(id)?.name)?;
@@ -64,12 +72,15 @@ impl Dir for MemoryDir {
     }
 
     fn create_file(&self, name: &Name) -> Result<MemoryFile> {
-        let id = enter(&self.disk)?.create("create", self.id, name.as_bytes(), Kind::File, b"")?;
+        let mut world = enter(&self.disk)?;
+        self.check_descriptors(&world)?;
+        let id = world.create("create", self.id, name.as_bytes(), Kind::File, b"")?;
         Ok(self.file(id))
     }
 
     fn open_file(&self, name: &Name, access: Access) -> Result<MemoryFile> {
         let world = enter(&self.disk)?;
+        self.check_descriptors(&world)?;
         let id = self.find(&world, name)?;
         let node = world.node(id)?;
         world.look("open", &node.name)?;

@@ -126,6 +126,17 @@ impl MemoryDisk {
         self.world().set_capacity(bytes);
     }
 
+    /// How many handles there are to it, of all processes; and something more.
+    #[must_use]
+    pub fn descriptors(&self) -> usize {
+        Arc::strong_count(&self.world)
+    }
+
+    /// Lets nothing more be opened while there are so many [`MemoryDisk::descriptors`].
+    pub fn set_descriptors(&self, most: Option<usize>) {
+        self.world().descriptors_max = most;
+    }
+
     /// Every change and sync so far.
     #[must_use]
     pub fn ops(&self) -> Vec<Op> {

@@ -24,6 +24,8 @@ pub(super) struct World {
     /// How many directories were opened.
     pub(super) opens: usize,
     last_written: Option<usize>,
+    /// How many handles there may be.
+    pub(super) descriptors_max: Option<usize>,
     /// What is to go wrong.
     pub(super) faults: Faults,
 }
@@ -119,6 +121,7 @@ impl World {
             ops: Vec::new(),
             opens: 0,
             last_written: None,
+            descriptors_max: None,
             faults: Faults::default(),
         };
         world.add(Kind::Directory, "", b"");

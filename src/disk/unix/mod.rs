@@ -24,6 +24,7 @@ pub use file::UnixFile;
 pub struct UnixDir {
     fd: OwnedFd,
     system: FileSystem,
+    inode: u64,
 }
 
 /// What stands in a directory, read a few KiB at a time.
@@ -63,12 +64,13 @@ impl UnixDir {
     }
 
     fn opened(fd: OwnedFd, parent: Option<&UnixDir>) -> Result<UnixDir> {
-        let id = to(rustix::fs::fstat(&fd)?.st_dev);
+        let stat = rustix::fs::fstat(&fd)?;
+        let (id, inode) = (to(stat.st_dev), to(stat.st_ino));
         let system = match parent {
             Some(parent) if parent.system.id == id => parent.system,
             _ => FileSystem { id, syncs_whole: whole::reports_errors(&fd) },
         };
-        Ok(UnixDir { fd, system })
+        Ok(UnixDir { fd, system, inode })
     }
 }
 
@@ -121,6 +123,10 @@ impl Dir for UnixDir {
 
     fn stat_self(&self) -> Result<Stat> {
         Ok(stat_of(&rustix::fs::fstat(&self.fd)?))
+    }
+
+    fn id(&self) -> Option<FileId> {
+        Some(FileId { device: self.system.id, inode: self.inode })
     }
 
     fn read_link(&self, name: &Name) -> Result<Box<[u8]>> {

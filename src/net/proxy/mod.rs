@@ -48,6 +48,13 @@ impl ProxyEnv {
             no_proxy: variable("no_proxy"),
         }
     }
+
+    /// The proxy on the way to `relay` as people may see it, without its password. `None` where there is none, or one that cannot be
+    /// understood.
+    #[must_use]
+    pub fn on_the_way_to(&self, relay: &RelayUrl) -> Option<String> {
+        Some(Proxies::parse(self).ok()?.choose(relay)?.to_string())
+    }
 }
 
 /// Redacted: proxies' addresses may hold a password.

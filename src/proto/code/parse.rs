@@ -122,9 +122,9 @@ fn lacks_room(text: &str) -> bool {
         && lower.split(is_separator).filter(|word| !word.is_empty()).all(words::contains)
 }
 
-/// Spaces, the dash, and the dashes that telephones and word processors make of it.
+/// Spaces, the underscore, the dash, and the dashes that telephones and word processors make of it.
 fn is_separator(char: char) -> bool {
-    char.is_whitespace() || matches!(char, '-' | '\u{2010}'..='\u{2015}' | '\u{2212}')
+    char.is_whitespace() || matches!(char, '-' | '_' | '\u{2010}'..='\u{2015}' | '\u{2212}')
 }
 
 /// The composed form of a text, so that two keyboards that spell é differently give one code.
@@ -204,6 +204,7 @@ mod tests {
             "48213-acid-crane-otter",
             "  48213 Acid Crane Otter\n",
             "48213 - ACID -- crane  otter -",
+            "48213_acid_Crane _otter",
             "48213\u{2013}acid\u{2014}crane\u{a0}otter",
             "48213-acid-\r\ncrane-\totter",
         ] {

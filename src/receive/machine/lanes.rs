@@ -1,6 +1,7 @@
 //! The lanes beside the first, as the sender wants them.
 
 use super::receiving::Order;
+use crate::defects::{self, Defect};
 use crate::error::Result;
 use crate::proto::conversation::broken;
 use crate::proto::limits::LANES_MAX;
@@ -22,9 +23,9 @@ impl Lanes {
         Lanes { can, up: 0, were_any: false }
     }
 
-    /// The sender wants this lane, or no more. Returns whether there is anything to be done: that it is wanted no more may cross our telling
-    /// that it is lost.
-    pub(super) fn wanted(&mut self, lane: u8, up: bool) -> Result<bool> {
+    /// The sender wants this lane, or no more; `is_early`: it was not accepted yet what it offers. Returns whether there is anything to be done:
+    /// that it is wanted no more may cross our telling that it is lost.
+    pub(super) fn wanted(&mut self, lane: u8, up: bool, is_early: bool) -> Result<bool> {
         let bit = bit(lane);
         if !self.can || (up && self.up & bit != 0) {
             return Err(broken("it wants a lane that there cannot be"));
@@ -32,7 +33,7 @@ impl Lanes {
         let was_up = self.up & bit != 0;
         if up {
             self.up |= bit;
-            self.were_any = true;
+            self.were_any |= !(is_early && defects::has(Defect::EarlyLaneInOrder));
         }
         Ok(up || was_up)
     }

@@ -292,20 +292,19 @@ impl<D: Dir + 'static> Sink<D> {
         chunk: ChunkSize,
         journaling: &mut Journaling<D::File>,
     ) -> DiskResult<()> {
-        let dir = self.dirs.get(dir)?;
         let name = journaling.name().ok_or_else(|| DiskError::of(Fault::Other, "it has no journal"))?;
         let file = if journaling.is_made() {
-            let file = dir.open_file(name, Access::ReadWrite)?;
+            let file = self.dirs.open(dir, |dir| dir.open_file(name, Access::ReadWrite))?;
             let stat = file.stat()?;
             if stat.kind != Kind::File || !stat.is_ours || stat.links.is_some_and(|links| links != 1) {
                 return Err(DiskError::of(Fault::Other, "its journal was replaced by another program"));
             }
             file
         } else {
-            let file = dir.create_file(name)?;
+            let file = self.dirs.open(dir, |dir| dir.create_file(name))?;
             if let Err(error) = journal::begin(&file, chunk) {
                 // Without its beginning it is none, and nothing must be added to it.
-                let _ = dir.remove_file(name);
+                let _ = self.dirs.get(dir).and_then(|dir| dir.remove_file(name));
                 return Err(error);
             }
             journaling.state = State::Made;

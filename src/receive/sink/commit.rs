@@ -1,6 +1,6 @@
 //! Commits in bounded groups: data durable, renamed, directories finished and durable, told. In this order, always.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 
 use std::sync::Arc;
 
@@ -144,9 +144,14 @@ impl<F: File> Group<F> {
             finished.close();
         }
         if self.files.len() == SYNC_EACH_MAX {
-            self.files.iter_mut().filter(|file| file.is_covered).for_each(Finished::close);
+            self.close();
         }
         self.files.push_back(finished);
+    }
+
+    /// Closes those that the sync of the whole covers.
+    pub(super) fn close(&mut self) {
+        self.files.iter_mut().filter(|file| file.is_covered).for_each(Finished::close);
     }
 }
 
@@ -296,7 +301,7 @@ impl<D: Dir + 'static> Sink<D> {
 
     /// Sets modes and times of the directories that were made and are done, inner ones first, and makes durable everything that
     /// changed: the names in the directories of `outcomes`, and the finished directories. Few are synced for themselves, many with
-    /// their file system.
+    /// their file system. Whatever was swapped for something else since it was opened fails, with what was put into it.
     fn finish_directories(&mut self, ready: Vec<Ready>, outcomes: &mut Vec<Outcome>) -> Result<()> {
         // In order, so that each one is opened from a neighbour and not from the top.
         let mut touched: BTreeMap<RelPath, bool> = BTreeMap::new();
@@ -315,11 +320,7 @@ impl<D: Dir + 'static> Sink<D> {
         }
         let is_covered =
             |dir: &D| is_many && Some(dir.file_system()) == root && dir.file_system().syncs_whole;
-        // What was named through a handle on that file system a moment ago need not be opened again to be synced with it.
         let mut sync_all = is_many && touched.values().any(|is_covered| *is_covered);
-        if is_many {
-            touched.retain(|_, is_covered| !*is_covered);
-        }
         let mut sync = |dir: &D| {
             if !is_covered(dir) {
                 return dir.sync();
@@ -327,9 +328,14 @@ impl<D: Dir + 'static> Sink<D> {
             sync_all = true;
             Ok(())
         };
-        for path in touched.into_keys() {
+        let mut checked = HashSet::new();
+        for (path, was_covered) in touched {
             self.stop.check()?;
-            let synced = self.dirs.get(&path).and_then(&mut sync).map_err(|error| self.refuse(error, &path));
+            let synced = self.dirs.check(&path, &mut checked).and_then(|()| {
+                // What was named through a handle on that file system need not be opened again to be synced with it.
+                if is_many && was_covered { Ok(()) } else { self.dirs.get(&path).and_then(&mut sync) }
+            });
+            let synced = synced.map_err(|error| self.refuse(error, &path));
             // It was moved away or swapped for a link since: what was put into it cannot be vouched for.
             if let Err(failure) = fatal(synced)? {
                 let inside = outcomes.iter_mut().filter(|outcome| outcome.inside == path);
@@ -341,7 +347,8 @@ impl<D: Dir + 'static> Sink<D> {
         for Ready { entry, path, meta } in ready {
             self.stop.check()?;
             // One that was there keeps its own mode and time. They may be ours, of a session that was killed before they were durable.
-            let set = self.dirs.get(&path).and_then(|dir| {
+            let set = self.dirs.check(&path, &mut checked).and_then(|()| {
+                let dir = self.dirs.get(&path)?;
                 meta.map_or(Ok(()), |meta| dir.set_meta(&meta))?;
                 sync(dir)
             });

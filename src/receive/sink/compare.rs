@@ -135,7 +135,7 @@ impl<D: Dir + 'static> Sink<D> {
         let dir = file.dir.clone();
         let Some(basis) = &mut file.basis else { return Ok(false) };
         if basis.file.is_none() {
-            let opened = self.dirs.get(&dir).and_then(|dir| {
+            let opened = self.dirs.open(&dir, |dir| {
                 let opened = dir.open_file(&basis.name, Access::Read)?;
                 let is_it = is_same(&basis.stat, &opened.stat()?);
                 Ok(is_it.then_some(opened))

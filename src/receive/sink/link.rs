@@ -38,7 +38,10 @@ impl<D: Dir + 'static> Sink<D> {
         }
         let made = self.dirs.get(&dir).and_then(|dir| dir.symlink(&name, &target, &meta));
         match made {
-            Ok(()) => return Ok(self.made_link(id, parent, dir, None)),
+            Ok(()) => {
+                self.folding.note(&dir, &name);
+                return Ok(self.made_link(id, parent, dir, None));
+            }
             Err(error) if error.fault() == Fault::Exists => {}
             Err(error) => return Err(self.refuse(error, &path)),
         }

@@ -13,6 +13,7 @@
 //! | --- | --- |
 //! | `place`, `link`, `tree` | items that are announced, and the directories they stand in |
 //! | `conflict`, `compare` | what stands there already |
+//! | `spelling`, `folding` | names that the disk takes for one another |
 //! | `file`, `coverage`, `order` | what comes, and how much of it has come |
 //! | `part`, `journal`, `checkpoint` | part files, and what is known of them after a crash |
 //! | `commit` | the way to the final name |
@@ -31,7 +32,8 @@
 //!   was made by this session, and in any case again, atomically, when it is renamed. What is replaced stays whole until then, and must
 //!   still be what was decided about. An existing directory of exactly
 //!   that name is entered; a link to one is not.
-//! - Names that the disk takes for one another (case, normalisation) fail with `Collides` and are never merged.
+//! - Names that the disk takes for one another (case, normalisation) fail with `Collides` and are never merged; where only the case differs,
+//!   before anything of the second one is sent.
 //! - A directory is made for our eyes only and gets its mode and time after everything in it has its outcome. One that existed keeps
 //!   its own, unlike with `cp -p` and `rsync -a`: a sender does not decide who may look into a `.ssh` of ours. So does the output
 //!   directory. One that an interrupted transfer left unfinished bears a mark, and is as good as made.
@@ -48,6 +50,7 @@ mod coverage;
 #[cfg(test)]
 mod crash_tests;
 mod file;
+mod folding;
 mod journal;
 mod link;
 mod order;
@@ -86,6 +89,7 @@ use crate::proto::path::{Name, RelPath};
 
 use commit::Group;
 use file::Incoming;
+use folding::Folding;
 use link::Link;
 use space::Space;
 use spelling::Spellings;
@@ -229,6 +233,7 @@ pub struct Sink<D: Dir + 'static> {
     stop: Stop,
     tree: Tree,
     spellings: Spellings,
+    folding: Folding,
     space: Space,
     next: u64,
     /// Files announced and not complete.
@@ -272,6 +277,7 @@ impl<D: Dir + 'static> Sink<D> {
             stop,
             tree: Tree::default(),
             spellings: Spellings::default(),
+            folding: Folding::default(),
             space: Space::default(),
             next: 0,
             files: HashMap::new(),

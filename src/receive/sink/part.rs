@@ -155,8 +155,7 @@ impl<D: Dir + 'static> Sink<D> {
             stat.kind == Kind::File && stat.is_ours && stat.links.is_none_or(|links| links == 1)
         };
         let (part_name, journal_name) = (name.part_file(), name.journal_file());
-        let found: Result<_> = (|| {
-            let dir = self.dirs.get(dir)?;
+        let found = self.dirs.open(dir, |dir| {
             let file = open_to_write(dir, &part_name, is_usable)?;
             let stat = file.stat()?;
             if !is_usable(&stat) {
@@ -178,9 +177,9 @@ impl<D: Dir + 'static> Sink<D> {
             if claims.is_empty() {
                 return Ok(None);
             }
-            let journal = Journaling::found(journal_name, journal);
+            let journal = Journaling::found(journal_name.clone(), journal);
             let part = PartFile {
-                name: part_name,
+                name: part_name.clone(),
                 id: stat.id,
                 file: Some(Arc::new(file)),
                 is_sealed: false,
@@ -189,7 +188,7 @@ impl<D: Dir + 'static> Sink<D> {
                 journal,
             };
             Ok(Some(Ok(Left { part, chunk, claims })))
-        })();
+        });
         match found {
             Ok(Some(Ok(left))) => Ok(Some(left)),
             Ok(Some(Err(refusal))) => Err(refusal),
@@ -208,11 +207,16 @@ impl<D: Dir + 'static> Sink<D> {
         journaled: bool,
     ) -> Attempt<PartFile<D::File>> {
         let part_name = name.part_file();
-        let made = self.dirs.get(dir).and_then(|dir| dir.create_file(&part_name));
+        let mut made = self.dirs.open(dir, |dir| dir.create_file(&part_name));
+        if made.as_ref().is_err_and(|error| error.fault() == Fault::Exhausted) {
+            // What is complete and open only to be synced for itself.
+            self.group.close();
+            made = self.dirs.open(dir, |dir| dir.create_file(&part_name));
+        }
         let file = match made {
             Err(error) if error.fault() == Fault::Exists => {
                 self.remove_stale(path, dir, name)?;
-                self.dirs.get(dir).and_then(|dir| dir.create_file(&part_name))
+                self.dirs.open(dir, |dir| dir.create_file(&part_name))
             }
             made => made,
         };
@@ -241,7 +245,7 @@ impl<D: Dir + 'static> Sink<D> {
         dir: &RelPath,
         part: &mut PartFile<D::File>,
     ) -> Attempt<()> {
-        let opened = self.dirs.get(dir).and_then(|dir| {
+        let opened = self.dirs.open(dir, |dir| {
             let file = dir.open_file(&part.name, Access::ReadWrite)?;
             let stat = file.stat()?;
             if stat.kind != Kind::File || stat.id != part.id {

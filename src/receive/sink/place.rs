@@ -25,9 +25,13 @@ impl<D: Dir + 'static> Sink<D> {
         if let Some(there) = &there {
             self.check_in_the_way(&dir, &name, there)?;
         }
+        if there.is_none() && self.collides(&dir, &name) {
+            return Err(Refusal::Entry(Failure::new(Reason::Collides, "")));
+        }
         if !self.taken.insert(path.clone()) {
             return Err(Refusal::Entry(Failure::new(Reason::Exists, "it was sent twice")));
         }
+        self.folding.note(&dir, &name);
         self.tree.wait_for_one(parent);
         let mut file = Incoming::new((path, dir), parent, name, size, meta);
         (file.there, file.holes) = (there.map(Box::new), holes);
@@ -81,7 +85,10 @@ impl<D: Dir + 'static> Sink<D> {
         let (_, parent_path, name) = self.place_of(path)?;
         let made = self.dirs.get(&parent_path).and_then(|dir| dir.create_dir(&name));
         match made {
-            Ok(()) => return Ok(Begun::Made),
+            Ok(()) => {
+                self.folding.note(&parent_path, &name);
+                return Ok(Begun::Made);
+            }
             Err(error) if error.fault() == Fault::Exists => {}
             Err(error) => return Err(self.refuse(error, path)),
         }

@@ -36,7 +36,7 @@ impl Spellings {
         self.seen.retain(|listing| listing.path != *path);
         let mut listing = Listing { path: path.clone(), names: HashSet::new() };
         let mut found = false;
-        for there in dirs.get(path)?.names()? {
+        for there in dirs.open(path, Dir::names)? {
             let there = there?;
             found = found || *there == *name.as_bytes();
             if listing.names.len() < NAMES_MAX {

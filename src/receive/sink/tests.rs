@@ -320,6 +320,53 @@ fn names_the_disk_takes_for_one_another_collide() {
     assert_eq!(feeder.tree(), ["Dir", "README", "\u{e9}"]);
 }
 
+/// What is on its way stands nowhere yet, and the whole of the second one would be sent for nothing.
+#[test]
+fn names_that_differ_only_in_case_are_found_before_the_second_one_is_sent() {
+    for (spelling, second) in [(Spelling::Folded, Some(Reason::Collides)), (Spelling::Exact, None)] {
+        let mut feeder = Feeder::new(MemoryDisk::with(spelling, true));
+        for is_new in [false, true] {
+            if is_new {
+                feeder.dir("d");
+            }
+            let (big, small) = (feeder.file("README", 3), feeder.file("readme", 3));
+            let (upper, lower) = (feeder.file("\u{c4}", 3), feeder.file("\u{e4}", 3));
+            for (first, other) in [(big, small), (upper, lower)] {
+                assert!(feeder.is_wanted(first));
+                if second.is_some() {
+                    assert_eq!(feeder.verdict(other), Verdict::Nothing);
+                    assert_eq!(feeder.outcome(other), Some(second));
+                    continue;
+                }
+                feeder.write(other, 0, b"abc").unwrap();
+                feeder.finish(other, b"abc").unwrap();
+            }
+            for first in [big, upper] {
+                feeder.write(first, 0, b"abc").unwrap();
+                feeder.finish(first, b"abc").unwrap();
+            }
+            // A directory and a link are in the way as well.
+            feeder.link("Link", "README");
+            let file = feeder.file("LINK", 1);
+            assert_eq!(feeder.outcome(file), second.map(Some));
+            if second.is_none() {
+                feeder.write(file, 0, b"x").unwrap();
+                feeder.finish(file, b"x").unwrap();
+            }
+            if is_new {
+                feeder.end();
+            }
+            feeder.commit();
+            let expected = [(big, None), (upper, None), (small, second), (lower, second), (file, second)];
+            for (entry, failure) in expected {
+                assert_eq!(feeder.outcome(entry), Some(failure));
+            }
+        }
+        let names = if second.is_some() { 3 } else { 6 };
+        assert_eq!(feeder.tree().len(), 2 * names + 1, "{:?}", feeder.tree());
+    }
+}
+
 #[test]
 fn a_link_sent_earlier_is_no_directory() {
     let mut feeder = Feeder::new(MemoryDisk::new());

@@ -237,6 +237,57 @@ fn directories_swapped_for_links_lead_nowhere() {
     assert_ne!(std::fs::metadata(&outside).unwrap().mtime(), META.mtime_s);
 }
 
+/// With more directories in a commit than are synced one by one, and with fewer.
+#[test]
+fn what_was_put_into_a_directory_that_was_swapped_meanwhile_fails_and_nothing_else() {
+    for (count, is_evicted) in [(20, false), (20, true), (3, false)] {
+        let temp = quickly_synced();
+        let (out, outside) = (temp.path().join("out"), temp.path().join("outside"));
+        std::fs::create_dir(&outside).unwrap();
+        let mut feeder = Feeder::new(&out);
+        let mut sent = Vec::new();
+        for number in 0..count {
+            let begin = feeder.prepare(&Item::Directory { name: format!("d{number}").as_bytes() }).unwrap();
+            let file = feeder.send(b"f", META, b"x").unwrap();
+            feeder.prepare(&Item::Directory { name: b"inner" }).unwrap();
+            let inner = feeder.send(b"g", META, b"y").unwrap();
+            feeder.prepare(&Item::DirectoryEnd { meta: META }).unwrap();
+            let end = feeder.prepare(&Item::DirectoryEnd { meta: META }).unwrap();
+            sent.push([begin, file, inner, end]);
+        }
+        let (link, other) = (out.join("d1"), out.join("d2"));
+        std::fs::rename(&link, temp.path().join("first")).unwrap();
+        symlink(&outside, &link).unwrap();
+        std::fs::rename(&other, temp.path().join("second")).unwrap();
+        std::fs::create_dir_all(other.join("inner")).unwrap();
+        let before = std::fs::metadata(&other).unwrap().mtime();
+        if is_evicted {
+            let mut names: Vec<_> = (0..400).map(|number| format!("e{number}")).collect();
+            for name in names.drain(..) {
+                std::fs::create_dir(out.join(&name)).unwrap();
+                let path = RelPath::root().join(&crate::proto::path::Name::new(name.as_bytes()).unwrap());
+                feeder.sink.dirs.get(&path.unwrap()).unwrap();
+            }
+        }
+        feeder.commit();
+        for (number, [begin, file, inner, end]) in sent.into_iter().enumerate() {
+            let expected = matches!(number, 1 | 2).then_some(Reason::NoDirectory);
+            assert_eq!(feeder.outcome(begin), None, "{number} stood in the output directory");
+            let outcome = feeder.outcome(file);
+            assert!(outcome == expected || is_evicted && expected.is_some() && outcome.is_some());
+            assert_eq!(
+                (feeder.outcome(inner).is_some(), feeder.outcome(end)),
+                (expected.is_some(), expected)
+            );
+            assert_eq!(out.join(format!("d{number}/f")).exists(), expected.is_none());
+        }
+        assert_eq!(std::fs::read_dir(&outside).unwrap().count(), 0);
+        assert_ne!(std::fs::metadata(&outside).unwrap().mtime(), META.mtime_s);
+        assert_eq!(std::fs::read_dir(other.join("inner")).unwrap().count(), 0);
+        assert_eq!(std::fs::metadata(&other).unwrap().mtime(), before);
+    }
+}
+
 #[test]
 fn links_that_stood_there_before_are_not_followed() {
     let temp = tempfile::tempdir().unwrap();

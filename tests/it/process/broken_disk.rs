@@ -127,6 +127,26 @@ fn a_limit_on_the_size_of_files_is_like_a_full_disk() {
     assert!(std::fs::read(scene.arrived()).unwrap() == std::fs::read(&scene.source).unwrap());
 }
 
+/// Beside those of the small files that wait for their commit there is no room for the handles of many directories.
+#[test]
+fn few_descriptors_do_for_many_directories() {
+    let scene = Scene::new();
+    for number in 0..120 {
+        let dir = scene.source.join(format!("d{number}/e"));
+        std::fs::create_dir_all(&dir).unwrap();
+        std::fs::write(dir.join("f"), b"x").unwrap();
+    }
+    let sender = Program::start(&mut scene.sends(&scene.relay.url));
+    let limited = format!(
+        "ulimit -n 40 && exec p2pc receive --yes --code {CODE} --relay {} --out '{}'",
+        scene.relay.url,
+        scene.out.display()
+    );
+    Program::start(&mut typed(&limited)).exits(0);
+    sender.exits(0);
+    assert_eq!(names(&scene.arrived()).len(), 120);
+}
+
 #[test]
 fn an_output_directory_that_cannot_be_made_is_found_before_anybody_is_troubled() {
     let scene = Scene::new();

@@ -281,12 +281,13 @@ fn all_lanes_and_whoever_comes_back_show_the_token() {
     let relay = guarded(&tokens, "127.0.0.1:0");
     let scene = Scene { relay, ..scene };
     let line = Line::to(scene.relay.address());
-    line.hold_after(SIZE as u64 / 2);
-    // The receiver, so that what the sender says passes the line and is held up there.
-    let mut sender = Program::start(scene.sends_over("4", &line.url).arg("--verbose"));
+    // The receiver, so that what the sender says passes the line and is held up there. Slowly: on a busy machine all of it could pass
+    // before the lanes are there.
+    let mut sender = Program::start(scene.sends_over("4", &line.url).args(["--verbose", "--limit", "3M"]));
     let mut receive = with_token(scene.receives(&[]), Some(ANNA));
     let mut receiver = Program::start(&mut receive);
     sender.says("4 lanes");
+    line.hold_after(SIZE as u64 / 2);
     line.wait_held();
     let address = scene.relay.address().to_string();
     scene.relay.program.signal(Signal::KILL);

@@ -1,0 +1,261 @@
+//! One line that is being typed, key by key, where the terminal leaves the keys to us: so that Tab can complete.
+//!
+//! No key moves within the line: a code is short, and what is wrong is taken back from its end. Pure: bytes come in as they are read,
+//! and what is to be written comes out as text.
+
+use unicode_width::UnicodeWidthChar as _;
+use zeroize::Zeroizing;
+
+use super::clean::{clean, columns_of, cut};
+
+/// What Tab knows: from the text so far to what may follow.
+pub type Complete = fn(&str) -> Completion;
+
+/// What may follow a text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Completion {
+    /// What follows in any case.
+    pub append: String,
+    /// Where nothing does: what may follow.
+    pub candidates: Vec<&'static str>,
+}
+
+/// A line that is being typed.
+pub struct Editor {
+    prompt: &'static str,
+    /// Never longer than at first: a string that grew would leave pieces of a code in freed memory.
+    text: Zeroizing<String>,
+    complete: Complete,
+    /// The bytes of a character that has begun.
+    begun: Vec<u8>,
+    escape: Escape,
+}
+
+/// What a key came to.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Pressed {
+    /// Nothing.
+    Nothing,
+    /// The line looks different.
+    Changed,
+    /// Tab, with more than one thing that may follow.
+    Candidates(Vec<&'static str>),
+    /// Enter.
+    Entered,
+    /// Ctrl-D in an empty line.
+    Ended,
+    /// A key that stands for a signal, which the terminal does not send now.
+    Signal(Key),
+}
+
+/// A key that stands for a signal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Key {
+    /// Ctrl-C
+    Interrupt,
+    /// Ctrl-\
+    Quit,
+    /// Ctrl-Z
+    Suspend,
+}
+
+/// The keys that move about send sequences, which mean nothing here.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Escape {
+    None,
+    Began,
+    Sequence,
+}
+
+impl Editor {
+    /// A line behind `prompt` that begins with `text`.
+    #[must_use]
+    pub fn new(prompt: &'static str, text: &str, complete: Complete) -> Editor {
+        let mut line = Zeroizing::new(String::with_capacity(TEXT_BYTES_MAX));
+        line.push_str(cut(text, TEXT_BYTES_MAX / 4));
+        Editor { prompt, text: line, complete, begun: Vec::with_capacity(4), escape: Escape::None }
+    }
+
+    /// What stands in front of the line.
+    #[must_use]
+    pub fn prompt(&self) -> &'static str {
+        self.prompt
+    }
+
+    /// The line so far.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Takes one byte as the terminal sent it.
+    pub fn press(&mut self, byte: u8) -> Pressed {
+        match (self.escape, byte) {
+            (Escape::Began, b'[' | b'O') => self.escape = Escape::Sequence,
+            (Escape::Began, _) | (Escape::Sequence, 0x40..=0x7e) => self.escape = Escape::None,
+            (Escape::Sequence, _) => {}
+            (Escape::None, 0x1b) => self.escape = Escape::Began,
+            (Escape::None, 0x20..=0x7e | 0x80..) => return self.letter(byte),
+            (Escape::None, _) => return self.control(byte),
+        }
+        Pressed::Nothing
+    }
+
+    /// The line as it is painted into one row: of one that is too long, the end.
+    #[must_use]
+    pub fn row(&self, columns: usize) -> Zeroizing<String> {
+        // The cursor stands behind the line.
+        let room = columns.saturating_sub(self.prompt.len() + 1);
+        let shown = Zeroizing::new(clean(self.text.as_bytes()));
+        let mut tail = shown.as_str();
+        while columns_of(tail) > room.saturating_sub(usize::from(tail.len() < shown.len())) {
+            let mut letters = tail.chars();
+            if letters.next().is_none() {
+                break;
+            }
+            tail = letters.as_str();
+        }
+        let more = if tail.len() < shown.len() { "<" } else { "" };
+        Zeroizing::new(format!("\r{}{more}{tail}\x1b[K", self.prompt))
+    }
+
+    /// The line as it stays once it is entered: all of it, in as many rows as it takes.
+    #[must_use]
+    pub fn whole(&self) -> Zeroizing<String> {
+        Zeroizing::new(format!("\r{}{}\x1b[K\n", self.prompt, clean(self.text.as_bytes())))
+    }
+
+    fn letter(&mut self, byte: u8) -> Pressed {
+        self.begun.push(byte);
+        match std::str::from_utf8(&self.begun) {
+            Ok(letter) if self.text.len() + letter.len() <= TEXT_BYTES_MAX => {
+                self.text.push_str(letter);
+                self.begun.clear();
+                Pressed::Changed
+            }
+            // More is to come, if the sender of the bytes knows UTF-8.
+            Err(error) if error.error_len().is_none() => Pressed::Nothing,
+            _ => {
+                self.begun.clear();
+                Pressed::Nothing
+            }
+        }
+    }
+
+    fn control(&mut self, byte: u8) -> Pressed {
+        self.begun.clear();
+        match byte {
+            b'\r' | b'\n' => return Pressed::Entered,
+            0x04 if self.text.is_empty() => return Pressed::Ended,
+            0x03 => return Pressed::Signal(Key::Interrupt),
+            0x1c => return Pressed::Signal(Key::Quit),
+            0x1a => return Pressed::Signal(Key::Suspend),
+            b'\t' => return self.tab(),
+            0x08 | 0x7f => self.take_back(),
+            // Ctrl-U and Ctrl-W, as the terminal itself has them; Ctrl-L paints anew.
+            0x15 => self.text.clear(),
+            0x17 => {
+                let word = self.text.trim_end().rfind([' ', '-', '_', '@']).unwrap_or(0);
+                self.text.truncate(word);
+            }
+            0x0c => {}
+            _ => return Pressed::Nothing,
+        }
+        Pressed::Changed
+    }
+
+    /// Takes back what looks like one letter.
+    fn take_back(&mut self) {
+        while self.text.pop().is_some_and(|letter| letter.width() == Some(0)) {}
+    }
+
+    fn tab(&mut self) -> Pressed {
+        let Completion { append, candidates } = (self.complete)(&self.text);
+        if !append.is_empty() && self.text.len() + append.len() <= TEXT_BYTES_MAX {
+            self.text.push_str(&append);
+            return Pressed::Changed;
+        }
+        if candidates.is_empty() { Pressed::Nothing } else { Pressed::Candidates(candidates) }
+    }
+}
+
+/// No sensible answer, and no code, is longer.
+const TEXT_BYTES_MAX: usize = 4096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn complete(text: &str) -> Completion {
+        match text {
+            "ac" => Completion { append: "id-".into(), candidates: Vec::new() },
+            "a" => Completion { append: String::new(), candidates: vec!["acid", "acorn"] },
+            _ => Completion::default(),
+        }
+    }
+
+    fn editor(keys: &[u8]) -> Editor {
+        let mut editor = Editor::new("> ", "", complete);
+        for key in keys {
+            editor.press(*key);
+        }
+        editor
+    }
+
+    #[test]
+    fn keys_make_a_line() {
+        for (keys, text) in [
+            ("abc", "abc"),
+            ("abc\x7f\x08d", "ad"),
+            ("abc\x15d", "d"),
+            ("48213-acid-crane\x17", "48213-acid"),
+            ("one\x17\x17", ""),
+            ("a\x1b[A\x1b[3~\x1bOHb", "ab"),
+            ("köln東\x7f", "köln"),
+            ("e\u{301}x\x7f\x7f", ""),
+            ("ac\t", "acid-"),
+            ("x\t", "x"),
+        ] {
+            assert_eq!(editor(keys.as_bytes()).text(), text, "{keys:?}");
+        }
+        assert_eq!(editor(b"a\xffb\xe6\x9d").text(), "ab", "what is no text");
+    }
+
+    #[test]
+    fn keys_that_end_a_line() {
+        assert_eq!(editor(b"").press(b'\n'), Pressed::Entered);
+        assert_eq!(editor(b"").press(4), Pressed::Ended);
+        assert_eq!(editor(b"a").press(4), Pressed::Nothing);
+        assert_eq!(editor(b"a").press(3), Pressed::Signal(Key::Interrupt));
+        assert_eq!(editor(b"a").press(0x1a), Pressed::Signal(Key::Suspend));
+        assert_eq!(editor(b"a").press(b'\t'), Pressed::Candidates(vec!["acid", "acorn"]));
+    }
+
+    #[test]
+    fn a_long_line_shows_its_end() {
+        assert_eq!(*editor(b"0123456789").row(13), "\r> 0123456789\x1b[K");
+        assert_eq!(*editor(b"0123456789").row(12), "\r> <23456789\x1b[K");
+        assert_eq!(*editor("東京東京".as_bytes()).row(9), "\r> <東京\x1b[K");
+        assert_eq!(*editor(b"0123").row(0), "\r> <\x1b[K");
+        assert_eq!(*editor(b"0123").whole(), "\r> 0123\x1b[K\n");
+    }
+
+    #[test]
+    fn a_text_to_begin_with_can_be_corrected() {
+        let mut editor = Editor::new("> ", "48213-krane", complete);
+        editor.press(0x7f);
+        assert_eq!(editor.text(), "48213-kran");
+    }
+
+    proptest! {
+        #[test]
+        fn a_row_is_never_wider_than_the_terminal(keys: Vec<u8>, columns in 4usize..100) {
+            let editor = editor(&keys);
+            let row = editor.row(columns);
+            let shown = row.trim_start_matches('\r').trim_end_matches("\x1b[K");
+            prop_assert!(columns_of(shown) < columns, "{shown:?}");
+            prop_assert!(!shown.chars().any(char::is_control));
+        }
+    }
+}
