@@ -39,7 +39,10 @@ fn every_error_is_in_the_page_below_its_status() {
             let status = KINDS.iter().find(|known| format!("{known:?}") == kind).unwrap().exit_status();
             let is_there = told.get(&status).is_some_and(|rows| rows.iter().any(|row| fits(&message, row)));
             if !is_there {
-                missing.push(format!("{status}: | `{message}` |   ({})", path.display()));
+                missing.push(format!(
+                    "{status}: | `{message}` |   ({})",
+                    path.strip_prefix(below("")).unwrap().display()
+                ));
             }
         }
     }

@@ -133,7 +133,7 @@ impl Readme {
         let in_blocks = blocks(&text).into_iter().flat_map(|block| block.commands());
         // Within a sentence stands also the name of a subcommand or an option, which is no command.
         let in_prose = spans(&text).into_iter().filter(|span| {
-            let begins = ["p2pc ", "tar ", "find ", "git ", "curl ", "make ", "cargo "];
+            let begins = ["p2pc ", "tar ", "find incoming", "git ls-files", "curl ", "make ", "cargo "];
             begins.iter().any(|begin| span.starts_with(begin))
                 && (span.contains(" -") || !span.starts_with("p2pc"))
         });
