@@ -22,7 +22,7 @@ use crate::proto::code::{Code, Derived};
 use crate::proto::handshake::{Capabilities, Options};
 use crate::proto::pace::Rate;
 use crate::proto::role::Role;
-use crate::receive::{Destination, ReceiveOptions, Rules};
+use crate::receive::{Destination, ReceiveOptions, Rules, SumFile};
 use crate::relay::{Relay, RelayOptions, Rooms};
 use crate::send::source::{Roots, Walk};
 use crate::send::{Cut, SendOptions};
@@ -34,8 +34,8 @@ use crate::send::{Cut, SendOptions};
 /// # Errors
 /// [`Error`] with the [`Kind`] that says whose fault it was. A report with failed entries is no error.
 pub async fn send(options: SendOptions, handler: &dyn Handler, cancel: Cancel) -> Result<Report> {
-    let walk = Walk::new(&options.paths)?;
-    for renamed in walk.roots().renamed() {
+    let roots = options.roots()?;
+    for renamed in roots.renamed() {
         handler.event(Event::Renamed { path: renamed.path.clone(), name: renamed.name.clone() });
     }
     let meeting = Meeting {
@@ -48,7 +48,6 @@ pub async fn send(options: SendOptions, handler: &dyn Handler, cancel: Cancel) -
         wait: options.wait,
         retry: options.retry,
     };
-    let roots = walk.roots().clone();
     let SendOptions { chunk_size: chunk, compress, lanes, limit, .. } = options;
     let cut = Cut { chunk, compress, lanes, limit };
     meeting.hold(handler, &cancel, Sending { roots, cut }).await
@@ -63,6 +62,14 @@ pub async fn send(options: SendOptions, handler: &dyn Handler, cancel: Cancel) -
 pub async fn receive(options: ReceiveOptions, handler: &dyn Handler, cancel: Cancel) -> Result<Report> {
     let output = Destination::check(&options.out)?;
     let rules = options.rules();
+    let sums = options.checksums.as_ref().map(|sums| SumFile::check(sums, &options.out)).transpose()?;
+    if sums.is_some() && output == Destination::Stdout {
+        return Err(Error::new(
+            Kind::Usage,
+            "checksums are for files, and what is received goes to standard output",
+        )
+        .hint("Receive into a directory, or let another program sum what comes out."));
+    }
     let meeting = Meeting {
         role: Role::Receive,
         code: options.code,
@@ -73,7 +80,9 @@ pub async fn receive(options: ReceiveOptions, handler: &dyn Handler, cancel: Can
         wait: options.wait,
         retry: options.retry,
     };
-    meeting.hold(handler, &cancel, Receiving { output, rules, yes: options.yes, limit: options.limit }).await
+    meeting
+        .hold(handler, &cancel, Receiving { output, sums, rules, yes: options.yes, limit: options.limit })
+        .await
 }
 
 /// What one side does in a session, which may begin more than once: the other side may be started again.
@@ -89,6 +98,7 @@ struct Sending {
 
 struct Receiving {
     output: Destination,
+    sums: Option<SumFile>,
     rules: Rules,
     yes: bool,
     limit: Option<Rate>,
@@ -118,7 +128,8 @@ impl Part for Receiving {
             return Err(decline(paired, error.hint(ONCE_ONLY)).await);
         }
         let yes = self.yes || accepted == Some(true);
-        crate::receive::run(paired, self.output.clone(), self.rules, yes, self.limit).await
+        let places = (self.output.clone(), self.sums.clone());
+        crate::receive::run(paired, places, self.rules, yes, self.limit).await
     }
 }
 

@@ -98,9 +98,9 @@ pub use proto::chunk::ChunkSize;
 pub use proto::code::Code;
 pub use proto::pace::Rate;
 pub use proto::token::Token;
-pub use receive::{OnConflict, ReceiveOptions};
+pub use receive::{Algorithm, Checksums, OnConflict, ReceiveOptions};
 pub use relay::{Relay, RelayOptions};
-pub use send::{Compress, LaneCount, SendOptions};
+pub use send::{Compress, Exclude, LaneCount, PathList, Pattern, SendOptions};
 pub use term::clean::clean;
 
 /// The blocks of code in the pages: `cargo test --doc` compiles them, and nothing else knows of this.

@@ -1,5 +1,6 @@
 //! Options one after the other: what every field of [`SendOptions`] and [`ReceiveOptions`] says can be said in a chain too.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,9 +11,9 @@ use crate::proto::chunk::ChunkSize;
 use crate::proto::code::Code;
 use crate::proto::pace::Rate;
 use crate::proto::token::Token;
-use crate::receive::{OnConflict, ReceiveOptions};
+use crate::receive::{Algorithm, Checksums, OnConflict, ReceiveOptions};
 use crate::relay::{Front, Limits, RelayOptions, TlsFiles};
-use crate::send::{Compress, LaneCount, SendOptions};
+use crate::send::{Compress, Exclude, LaneCount, PathList, SendOptions};
 
 /// What both sides can be told, in the same words.
 macro_rules! of_both_sides {
@@ -109,6 +110,34 @@ impl SendOptions {
         self
     }
 
+    /// What standard input is called at the other end, or else the only path.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<OsString>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Sends exactly the paths of this list, in place of those that were given.
+    #[must_use]
+    pub fn list(mut self, paths: PathList) -> Self {
+        self.list = Some(paths);
+        self
+    }
+
+    /// Sends this text, in place of any path: the other side shows it and does not write it.
+    #[must_use]
+    pub fn text(mut self, text: impl Into<String>) -> Self {
+        self.text = Some(text.into());
+        self
+    }
+
+    /// Leaves this out of what is sent.
+    #[must_use]
+    pub fn exclude(mut self, what: Exclude) -> Self {
+        self.exclude = what;
+        self
+    }
+
     /// The unit of hashing.
     #[must_use]
     pub fn chunk_size(mut self, size: ChunkSize) -> Self {
@@ -143,6 +172,13 @@ impl ReceiveOptions {
     #[must_use]
     pub fn on_conflict(mut self, what: OnConflict) -> Self {
         self.on_conflict = what;
+        self
+    }
+
+    /// Writes checksums of what is delivered to this file, once all of it is.
+    #[must_use]
+    pub fn checksums(mut self, file: impl Into<PathBuf>, with: Algorithm) -> Self {
+        self.checksums = Some(Checksums { file: file.into(), with });
         self
     }
 

@@ -326,7 +326,7 @@ impl Parcel {
 
     pub(super) fn receiving(&self) -> Receiving {
         let output = Destination::check(&self.out).unwrap();
-        Receiving { output, rules: Rules::default(), yes: false, limit: None }
+        Receiving { output, sums: None, rules: Rules::default(), yes: false, limit: None }
     }
 
     /// Both sides know that everything is there, and it is.

@@ -27,6 +27,7 @@ use crate::term::tty::Tty;
 use crate::term::{locale, qr, screen};
 use crate::{Error, Kind};
 
+use super::json::Invitation;
 use super::line::{Found, Line};
 use super::messages::{self, Invite, Side, Way};
 use phase::Phase;
@@ -49,6 +50,8 @@ pub struct Setting {
     pub side: Side,
     /// How much to print.
     pub volume: Volume,
+    /// Standard output is a program's.
+    pub json: bool,
     /// Whether this side's person is asked to compare the string.
     pub verify: bool,
     /// Where the entries go, on the receiving side.
@@ -185,7 +188,9 @@ impl Console {
         if report.failed > 0 {
             self.queue.line(messages::failures(self.setting.side, report));
         }
-        self.notice(messages::summary(self.setting.side, report, self.setting.out.as_deref()));
+        // A text goes nowhere but before the person.
+        let out = self.setting.out.as_deref().filter(|_| !self.state().offer.text);
+        self.notice(messages::summary(self.setting.side, report, out));
         self.notice(messages::way(&self.state().way));
         let trouble = match self.setting.side {
             Side::Send => report.shortfall(Role::Send),
@@ -203,6 +208,46 @@ impl Console {
     pub fn tell_of_token(&self) {
         if let Showing::Withheld(relay) = &self.setting.showing {
             self.notice(messages::token_withheld(relay));
+        }
+    }
+
+    /// The relay that is not shown the token in the environment, if there is one.
+    pub fn withholds_token_from(&self) -> Option<&RelayUrl> {
+        match &self.setting.showing {
+            Showing::Withheld(relay) => Some(relay),
+            Showing::None | Showing::Shown => None,
+        }
+    }
+
+    /// Whether the relay is shown a token.
+    pub fn shows_token(&self) -> bool {
+        self.setting.showing == Showing::Shown
+    }
+
+    /// What the maker of a code tells a program.
+    pub fn invitation(&self, code: &str, relays: &[RelayUrl], embedded: bool) -> Invitation {
+        let again = self.line.can_go_on().then(|| self.command_with(code, relays, embedded));
+        let invite = Invite {
+            from: self.setting.side,
+            code,
+            relays,
+            embedded,
+            options: &self.setting.invite_options,
+            private_ca: self.setting.private_ca,
+            again: None,
+            lacks_token: false,
+        };
+        Invitation {
+            code: invite.code_line(),
+            command: invite.best_command(),
+            again: again.map(|again| again.as_str().to_owned()),
+        }
+    }
+
+    /// Shows the code as a QR code, where that was asked for and nothing else shows the code.
+    pub fn show_qr(&self, code_line: &str) {
+        if self.qr {
+            self.queue.line(self.qr(code_line));
         }
     }
 
@@ -309,14 +354,19 @@ impl Console {
             }
             return;
         }
+        // A script that reads it is no terminal, and gets the code and nothing else.
+        self.print(Style::for_stdout().strong(&code_line), after);
+        self.state().again = again;
+    }
+
+    /// Writes to standard output, with `after` for people behind it. Where nobody reads that, the transfer ends.
+    fn print(&self, line: String, after: Option<String>) {
         let (closed, cancel) = (Arc::clone(&self.stdout_closed), self.cancel.clone());
         let unread = move || {
             closed.store(true, Ordering::SeqCst);
             cancel.cancel();
         };
-        // A script that reads it is no terminal, and gets the code and nothing else.
-        self.queue.print(Style::for_stdout().strong(&code_line), after, Box::new(unread));
-        self.state().again = again;
+        self.queue.print(line, after, Box::new(unread));
     }
 
     /// The command that goes on where this process ends.
@@ -337,7 +387,7 @@ impl Console {
         let mut state = self.state();
         let shown = self.tty.as_ref().filter(|_| state.offer_shown);
         if let (Some(tty), Some(out)) = (shown, &self.setting.out) {
-            tty.replace_about(&messages::offer(&offer), &messages::accept_question(out));
+            tty.replace_about(&messages::offer(&offer), &messages::question(&offer, out));
         }
         state.offer = offer;
     }
@@ -503,6 +553,9 @@ impl Handler for Console {
                 self.queue.passing_line(messages::kept_both(&path, &name));
             }
             Event::Lanes(lanes) => self.lanes(lanes),
+            // In place of the file that it is not; a program has it already.
+            Event::Text(_) if self.setting.json => {}
+            Event::Text(text) => self.print(messages::shown_text(&text, io::stdout().is_terminal()), None),
             Event::KeptBoth { .. } | Event::Entry(_) => {}
         }
     }

@@ -19,7 +19,7 @@ fn every_command_in_the_pages_means_something() {
         // What stands within a sentence may be a part of a command; with an option it is meant to be one.
         let in_prose = page::spans(&text).into_iter().filter(|span| span.contains(" -"));
         for line in in_blocks.chain(in_prose).filter(|line| !line.contains(['…', '[', '{'])) {
-            for arguments in page::arguments(&line) {
+            for arguments in arguments(&line) {
                 if let Err(error) = understand(&arguments) {
                     let hint = error.hint_text().unwrap_or_default();
                     panic!("{name}: {line}\n{error}\n{hint}");
@@ -80,4 +80,58 @@ fn pages() -> Vec<(String, String)> {
     let pages = docs.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
     let pages = pages.chain([root.join("README.md")]);
     pages.map(|path| (path.display().to_string(), std::fs::read_to_string(&path).unwrap())).collect()
+}
+
+/// The arguments of each `p2pc` in a line for a shell, as that would split them.
+fn arguments(line: &str) -> Vec<Vec<String>> {
+    let simple = split(line);
+    let called = simple.into_iter().map(|words| {
+        let words = words.into_iter().skip_while(|word| is_assignment(word) || word == "exec");
+        words.collect::<Vec<_>>()
+    });
+    called
+        .filter(|words| words.first().is_some_and(|word| word == "p2pc"))
+        .map(|words| words[1..].to_vec())
+        .collect()
+}
+
+/// The simple commands of a line and their words, without comments and redirections. As much of a shell as pages need.
+fn split(line: &str) -> Vec<Vec<String>> {
+    let mut commands = vec![Vec::new()];
+    let mut word: Option<String> = None;
+    let mut quote = None;
+    let mut chars = line.chars();
+    let end = |word: &mut Option<String>, commands: &mut Vec<Vec<String>>| {
+        if let (Some(word), Some(command)) = (word.take(), commands.last_mut()) {
+            command.push(word);
+        }
+    };
+    while let Some(c) = chars.next() {
+        match (quote, c) {
+            (Some(mark), _) if c == mark => quote = None,
+            (None, '\'' | '"') => {
+                quote = Some(c);
+                word.get_or_insert_default();
+            }
+            (None, '\\') => word.get_or_insert_default().extend(chars.next()),
+            (None, '#') if word.is_none() => break,
+            (None, ' ' | '\t') => end(&mut word, &mut commands),
+            (None, '|' | '&' | ';' | '(' | ')' | '\n') => {
+                end(&mut word, &mut commands);
+                commands.push(Vec::new());
+            }
+            // Within quotes, or nothing special.
+            _ => word.get_or_insert_default().push(c),
+        }
+    }
+    end(&mut word, &mut commands);
+    for command in &mut commands {
+        command.retain(|word| !word.starts_with(['>', '<']) && !word.starts_with("2>"));
+    }
+    commands
+}
+
+fn is_assignment(word: &str) -> bool {
+    let name = word.split('=').next().unwrap_or_default();
+    word.contains('=') && name.chars().all(|c| c.is_ascii_uppercase() || c == '_' || c.is_ascii_digit())
 }

@@ -59,7 +59,9 @@ impl Line {
     #[must_use]
     pub fn can_go_on(&self) -> bool {
         self.positionals.iter().all(|word| word.os() != "-")
-            && self.value("--out").is_none_or(|out| out.os() != "-")
+            && ["--out", "--files-from", "--text"]
+                .iter()
+                .all(|option| self.value(option).is_none_or(|value| value.os() != "-"))
     }
 
     /// Whether a token has to be given again, since it is in none of the commands.
@@ -225,7 +227,7 @@ mod tests {
     #[test]
     fn streams_cannot_go_on() {
         assert!(!line(&["send", "a", "-"]).can_go_on());
-        assert!(!line(&["receive", "-o-"]).can_go_on());
+        assert!(!line(&["receive", "-o-"]).can_go_on() && !line(&["send", "--files-from=-"]).can_go_on());
         assert!(line(&["send", "./-"]).can_go_on() && line(&["receive", "-o", "in"]).can_go_on());
     }
 

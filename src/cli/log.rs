@@ -139,7 +139,7 @@ fn level(level: Level) -> &'static str {
 }
 
 /// `2026-11-22T13:18:56.042Z` for a time since 1970.
-fn utc(since_1970: Duration) -> String {
+pub(super) fn utc(since_1970: Duration) -> String {
     let moment = Moment::new(i64::try_from(since_1970.as_secs()).unwrap_or(i64::MAX));
     format!("{}T{}.{:03}Z", moment.date(), moment.time(), since_1970.subsec_millis())
 }

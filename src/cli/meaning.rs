@@ -15,9 +15,9 @@ use crate::net::{ListenAddr, RelayUrl};
 use crate::proto::code::Code;
 use crate::proto::handshake::Capabilities;
 use crate::receive::args::ReceiveArgs;
-use crate::receive::{OnConflict, ReceiveOptions};
-use crate::send::SendOptions;
+use crate::receive::{Checksums, OnConflict, ReceiveOptions};
 use crate::send::args::SendArgs;
+use crate::send::{Exclude, Pattern, SendOptions};
 use crate::term::word::Word;
 use crate::{Error, Kind, Result};
 
@@ -82,8 +82,8 @@ pub enum CodeSource {
 ///
 /// [`Kind::Usage`].
 pub fn send(args: &SendArgs, environment: &Environment) -> Result<Job<SendOptions>> {
-    let paths = sources(&args.paths)?;
-    let volume = volume(args.quiet, args.verbose)?;
+    let paths = sources(args)?;
+    let volume = volume(args.quiet, args.verbose, args.json)?;
     need_terminal_to_verify(args.verify, environment)?;
     let text = match (&args.code, &environment.code) {
         (Some(word), _) => Some(text(word, "--code")?.to_owned()),
@@ -99,6 +99,11 @@ pub fn send(args: &SendArgs, environment: &Environment) -> Result<Job<SendOption
     let (token, showing) = token(args.token.as_ref(), relay.as_ref(), args.relay.as_ref(), environment)?;
     let options = SendOptions {
         paths,
+        name: args.name.as_ref().map(|word| word.os().to_owned()),
+        // Who runs this reads it: the list may be long, and nothing is opened here.
+        list: None,
+        text: value(args.text.as_ref(), "--text", |text| Ok(text.to_owned()))?,
+        exclude: exclude(args)?,
         code,
         dial: dial(args.ca.as_ref(), relay, token, environment),
         listen,
@@ -116,8 +121,9 @@ pub fn send(args: &SendArgs, environment: &Environment) -> Result<Job<SendOption
     let private_ca = args.ca.is_some();
     let verify = args.verify;
     let side = Side::Send;
+    let json = args.json;
     let setting =
-        Setting { side, volume, verify, out: None, resumes: true, invite_options, private_ca, showing };
+        Setting { side, volume, json, verify, out: None, resumes: true, invite_options, private_ca, showing };
     Ok(Job { options, setting })
 }
 
@@ -181,7 +187,7 @@ pub fn receive(
     code: Option<(Code, Option<RelayUrl>)>,
     environment: &Environment,
 ) -> Result<Job<ReceiveOptions>> {
-    let volume = volume(args.quiet, args.verbose)?;
+    let volume = volume(args.quiet, args.verbose, args.json)?;
     let (code, in_code) = code.map_or((None, None), |(code, relay)| (Some(code), relay));
     let relay = choose_relay(in_code, args.relay.as_ref(), environment)?;
     let listen = listen(args.listen.as_ref(), relay.as_ref())?;
@@ -196,6 +202,10 @@ pub fn receive(
     if out.as_os_str().is_empty() {
         return Err(Error::new(Kind::Usage, "--out is empty").hint("The current directory is `.`."));
     }
+    if args.json && out.as_os_str() == "-" {
+        return Err(Error::new(Kind::Usage, "--json and --out - both want standard output")
+            .hint("Receive into a directory, or leave --json out."));
+    }
     let options = ReceiveOptions {
         code,
         out: out.clone(),
@@ -209,13 +219,15 @@ pub fn receive(
         retry: value(args.retry.as_ref(), "--retry", values::time_or_none)?.unwrap_or(RETRY),
         on_conflict: on_conflict(args.on_conflict.as_ref(), environment)?,
         resume: !args.no_resume,
+        checksums: checksums(args)?,
         capabilities: Capabilities::default(),
     };
     let invite_options = invite_options(args.no_encrypt, args.verify, false);
     let private_ca = args.ca.is_some();
     let verify = args.verify;
     let (side, out, resumes) = (Side::Receive, Some(out), !args.no_resume);
-    let setting = Setting { side, volume, verify, out, resumes, invite_options, private_ca, showing };
+    let json = args.json;
+    let setting = Setting { side, volume, json, verify, out, resumes, invite_options, private_ca, showing };
     Ok(Job { options, setting })
 }
 
@@ -230,7 +242,18 @@ pub fn read_code(text: &str, allow_weak: bool) -> Result<(Code, Option<RelayUrl>
     Ok((code, relay))
 }
 
-fn sources(words: &[Word]) -> Result<Vec<PathBuf>> {
+fn sources(args: &SendArgs) -> Result<Vec<PathBuf>> {
+    let words = &args.paths;
+    if args.text.is_some() {
+        return text_alone(args);
+    }
+    if args.files_from.is_some() {
+        return listed(args);
+    }
+    if args.null {
+        return Err(Error::new(Kind::Usage, "--null is about the list of --files-from, and there is none")
+            .hint("Give the list with --files-from, or leave --null out."));
+    }
     if words.is_empty() {
         return Err(Error::new(Kind::Usage, "nothing to send: no PATH is given")
             .hint("`p2pc send PATH...` sends files and directories; `-` is standard input."));
@@ -244,6 +267,50 @@ fn sources(words: &[Word]) -> Result<Vec<PathBuf>> {
             .hint("It can be read only once. A file of that name is `./-`."));
     }
     Ok(words.iter().map(Word::path).collect())
+}
+
+/// Where a text is sent, nothing else is.
+fn text_alone(args: &SendArgs) -> Result<Vec<PathBuf>> {
+    let others = [
+        ("a PATH", !args.paths.is_empty()),
+        ("--files-from", args.files_from.is_some()),
+        ("--null", args.null),
+        ("--name", args.name.is_some()),
+        ("--exclude", !args.exclude.is_empty()),
+        ("--gitignore", args.gitignore),
+    ];
+    match others.iter().find(|(_, is_given)| *is_given) {
+        None => Ok(Vec::new()),
+        Some((other, _)) => Err(Error::new(
+            Kind::Usage,
+            format!("--text sends a text and no files, and {other} is given as well"),
+        )
+        .hint("Leave one of them out. A text with blanks in it goes in quotes.")),
+    }
+}
+
+/// Where a list says what to send, nothing else does.
+fn listed(args: &SendArgs) -> Result<Vec<PathBuf>> {
+    let other = if args.paths.is_empty() { "--name" } else { "a PATH" };
+    if !args.paths.is_empty() || args.name.is_some() {
+        return Err(Error::new(
+            Kind::Usage,
+            format!("--files-from says what to send, and {other} is given as well"),
+        )
+        .hint("Leave one of them out."));
+    }
+    Ok(Vec::new())
+}
+
+fn exclude(args: &SendArgs) -> Result<Exclude> {
+    let pattern = |word: &Word| {
+        Pattern::parse(word.os().as_encoded_bytes()).ok_or_else(|| {
+            Error::new(Kind::Usage, "--exclude: the pattern matches nothing")
+                .hint("It is one as in a .gitignore: *.log, /build, cache/. Quote it, so that the shell leaves it alone.")
+        })
+    };
+    let patterns = args.exclude.iter().map(pattern).collect::<Result<Vec<_>>>()?;
+    Ok(Exclude::new(patterns, args.gitignore))
 }
 
 /// The words of a generated code may come as separate arguments, as it is spoken. Nothing else may: a second word is
@@ -330,12 +397,14 @@ fn token(
     Ok((value(Some(&held), "P2PC_TOKEN", Token::parse)?, Showing::Shown))
 }
 
-fn volume(quiet: bool, verbose: bool) -> Result<Volume> {
+/// Whoever asks for JSON reads that, unless people are to be told as well.
+fn volume(quiet: bool, verbose: bool, json: bool) -> Result<Volume> {
     match (quiet, verbose) {
         (true, true) => {
             Err(Error::new(Kind::Usage, "--quiet and --verbose contradict each other").hint("Leave one out."))
         }
         (true, false) => Ok(Volume::Quiet),
+        (false, false) if json => Ok(Volume::Quiet),
         (false, true) => Ok(Volume::Verbose),
         (false, false) => Ok(Volume::Normal),
     }
@@ -347,6 +416,28 @@ fn need_terminal_to_verify(verify: bool, environment: &Environment) -> Result<()
             .hint("Run it in a terminal, or leave --verify out."));
     }
     Ok(())
+}
+
+fn checksums(args: &ReceiveArgs) -> Result<Option<Checksums>> {
+    let with = value(args.checksums_with.as_ref(), "--checksums-with", values::algorithm)?;
+    let Some(file) = &args.checksums else {
+        return match with {
+            None => Ok(None),
+            Some(_) => Err(Error::new(Kind::Usage, "--checksums-with says how, and no --checksums where")
+                .hint("Give the file with --checksums FILE.")),
+        };
+    };
+    let name = file.os();
+    if name == "-" || name.is_empty() {
+        return Err(
+            Error::new(Kind::Usage, "--checksums needs a file").hint("A file of the name - is `./-`.")
+        );
+    }
+    if args.out.as_ref().is_some_and(|out| out.os() == "-") {
+        return Err(Error::new(Kind::Usage, "--checksums is for files, and --out - has none")
+            .hint("Receive into a directory, or let another program sum what comes out."));
+    }
+    Ok(Some(Checksums { file: file.path(), with: with.unwrap_or_default() }))
 }
 
 /// Where nobody can be asked, asking means to leave alone what is there.

@@ -159,8 +159,11 @@ pub const VERIFY_QUESTION: &str = "Does the other side show exactly the same? [y
 
 /// What is offered so far: counts, bytes, first names. `…` stands for names that are not shown, and for nothing else.
 pub fn offer(offer: &Offer) -> String {
-    let at_least = if offer.complete { "" } else { "at least " };
+    let at_least = if offer.complete || offer.text { "" } else { "at least " };
     let mut text = format!("Offered: {at_least}{}", counts(offer));
+    if offer.text {
+        return text;
+    }
     let names: Vec<_> =
         offer.names.iter().map(|name| clean_short(name.as_bytes(), NAME_COLUMNS_MAX)).collect();
     if !names.is_empty() {
@@ -175,6 +178,9 @@ pub fn offer(offer: &Offer) -> String {
 }
 
 fn counts(offer: &Offer) -> String {
+    if offer.text {
+        return format!("a text of {}", human::count(offer.bytes, "byte", "bytes"));
+    }
     let directories = |number| human::count(number, "directory", "directories");
     if offer.files == 0 && !offer.complete {
         // A directory counts from its end on, and is named from its beginning.
@@ -196,6 +202,27 @@ fn counts(offer: &Offer) -> String {
 /// Take it?
 pub fn accept_question(out: &Path) -> String {
     format!("Receive into {}? [y/N] ", place(out))
+}
+
+/// The question about an offer.
+pub fn question(offer: &Offer, out: &Path) -> String {
+    if offer.text && out.as_os_str() != "-" { SHOW_QUESTION.to_owned() } else { accept_question(out) }
+}
+
+/// Show it?
+const SHOW_QUESTION: &str = "Show it? [y/N] ";
+
+/// A text that was received, as standard output gets it: lines, of which the last has no end here. On a terminal nothing in it acts.
+pub fn shown_text(text: &str, on_terminal: bool) -> String {
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    if !on_terminal {
+        return text.to_owned();
+    }
+    let clean_line = |line: &str| {
+        let line = line.strip_suffix('\r').unwrap_or(line);
+        line.split('\t').map(|part| clean(part.as_bytes())).collect::<Vec<_>>().join("\t")
+    };
+    text.split('\n').map(clean_line).collect::<Vec<_>>().join("\n")
 }
 
 /// Where no status line counts down, a line of its own.

@@ -102,12 +102,21 @@ fn offers_are_counted_and_named() {
         bytes: 1_288_490_189,
         names: vec![at("photos"), at("evil\u{202e}gpj")],
         complete: false,
+        text: false,
     };
     assert_eq!(
         offer(&offered),
         "Offered: at least 3 files, 2 directories, 1.2 GiB: photos, evil\\u{202e}gpj"
     );
-    offered = Offer { files: 1, streams: 0, directories: 0, bytes: 0, names: vec![at("a")], complete: true };
+    offered = Offer {
+        files: 1,
+        streams: 0,
+        directories: 0,
+        bytes: 0,
+        names: vec![at("a")],
+        complete: true,
+        text: false,
+    };
     assert_eq!(offer(&offered), "Offered: 1 file, 0 B: a");
     offered.complete = false;
     assert_eq!(offer(&offered), "Offered: at least 1 file, size unknown: a");
@@ -118,7 +127,8 @@ fn offers_are_counted_and_named() {
 #[test]
 fn an_offer_says_when_it_does_not_name_everything() {
     let names: Vec<_> = ["a", "b", "c", "d", "e"].map(at).into();
-    let mut offered = Offer { files: 5, streams: 0, directories: 0, bytes: 5, names, complete: true };
+    let mut offered =
+        Offer { files: 5, streams: 0, directories: 0, bytes: 5, names, complete: true, text: false };
     assert_eq!(offer(&offered), "Offered: 5 files, 5 B: a, b, c, d, e");
     offered.files = 6;
     assert_eq!(offer(&offered), "Offered: 6 files, 5 B: a, b, c, d, e, …");
@@ -239,4 +249,21 @@ fn a_token_that_anybody_on_the_way_can_read_is_warned_of() {
     let relay = "ws://203.0.113.7".parse().unwrap();
     assert!(!plain_relay(&relay, false).contains("token"));
     assert!(plain_relay(&relay, true).contains("warning: your token"));
+}
+
+#[test]
+fn a_text_does_nothing_to_a_terminal_and_is_itself_in_a_pipe() {
+    let text = "one\ttwo\r\n\x1b[2Jthree\u{202e}\n\n";
+    assert_eq!(shown_text(text, true), "one\ttwo\n\\x1b[2Jthree\\u{202e}\n");
+    assert_eq!(shown_text(text, false), &text[..text.len() - 1]);
+    assert_eq!(shown_text("x", true), "x");
+}
+
+#[test]
+fn who_is_offered_a_text_is_asked_whether_to_see_it() {
+    let offered = Offer { files: 1, bytes: 5, text: true, ..Offer::default() };
+    assert_eq!(offer(&offered), "Offered: a text of 5 bytes");
+    assert_eq!(question(&offered, Path::new("in")), "Show it? [y/N] ");
+    assert_eq!(question(&offered, Path::new("-")), "Receive into standard output? [y/N] ");
+    assert_eq!(question(&Offer::default(), Path::new("in")), "Receive into in? [y/N] ");
 }

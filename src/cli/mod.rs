@@ -4,8 +4,11 @@ mod code;
 mod console;
 #[cfg(test)]
 mod documented_tests;
+mod face;
 mod help;
+mod json;
 mod line;
+mod list;
 mod log;
 mod meaning;
 mod messages;
@@ -35,6 +38,8 @@ use crate::{Error, Kind, Result, api};
 
 use code::Obtained;
 use console::Console;
+use face::Face;
+use json::Events;
 use line::Line;
 use meaning::{CodeSource, Environment};
 use signals::{RelaySignals, Watch};
@@ -44,8 +49,13 @@ use words::Typed;
 pub fn main(argv: Vec<OsString>) -> ExitCode {
     let words = argv.get(1..).unwrap_or_default();
     let status = words::read(words).and_then(run).unwrap_or_else(|error| {
+        let status = error.kind().exit_status();
         write_stderr(&messages::error(Style::for_stderr(), &error));
-        error.kind().exit_status()
+        if words::asks_for_json(words) {
+            // Where nobody reads it, the status says it.
+            let _ = write_stdout(&json::only_error(&error, status));
+        }
+        status
     });
     ExitCode::from(status)
 }
@@ -63,16 +73,21 @@ fn run(typed: Typed) -> Result<u8> {
 fn send(args: &SendArgs, line: Line) -> Result<u8> {
     let writer = start_writer()?;
     let tty = Tty::open(writer.queue());
-    let job = meaning::send(args, &Environment::of_process(tty.is_some()))?;
+    let mut job = meaning::send(args, &Environment::of_process(tty.is_some()))?;
+    job.options.list = args.files_from.as_ref().map(|from| list::read(from, args.null)).transpose()?;
+    if job.options.text.as_deref() == Some("-") {
+        job.options.text = Some(list::read_text()?);
+    }
     let cancel = Cancel::new();
     let watch = Watch::start(&cancel)?;
     let console = Console::new(job.setting, line, writer.queue(), tty, cancel.clone()).with_qr(args.qr);
-    job.options.code.iter().for_each(|code| console.doubt(code));
-    console.tell_of_token();
-    console.begin(&job.options.dial, job.options.wait);
-    let transfer = api::send(job.options, &console, cancel);
-    let ended = smol::block_on(or(transfer, console.keep_painting()));
-    Ok(conclude(&console, &watch, ended))
+    let face = Face::new(console, if args.json { Some(Events::start(cancel.clone())?) } else { None });
+    job.options.code.iter().for_each(|code| face.doubt(code));
+    face.tell_of_token();
+    face.begin(&job.options.dial, job.options.wait);
+    let transfer = api::send(job.options, &face, cancel);
+    let ended = smol::block_on(or(transfer, face.keep_painting()));
+    Ok(conclude(&face, &watch, ended))
 }
 
 fn receive(args: &ReceiveArgs, line: Line) -> Result<u8> {
@@ -86,17 +101,25 @@ fn receive(args: &ReceiveArgs, line: Line) -> Result<u8> {
     let code = match code::obtain(source, args.allow_weak_code, tty.as_ref(), &cancel)? {
         Obtained::New => None,
         Obtained::Given(code) => Some(code),
-        Obtained::Cancelled => return Ok(watch.exit_status().unwrap_or(Kind::Interrupted.exit_status())),
+        Obtained::Cancelled => {
+            let status = watch.exit_status().unwrap_or(Kind::Interrupted.exit_status());
+            if args.json {
+                let error = Error::new(Kind::Interrupted, signals::described(status));
+                let _ = write_stdout(&json::only_error(&error, status));
+            }
+            return Ok(status);
+        }
     };
     let job = meaning::receive(args, code, &environment)?;
     let console = Console::new(job.setting, line, writer.queue(), tty, cancel.clone()).with_qr(args.qr);
+    let face = Face::new(console, if args.json { Some(Events::start(cancel.clone())?) } else { None });
     // The prompt has asked about them.
-    job.options.code.iter().filter(|_| !prompts).for_each(|code| console.doubt(code));
-    console.tell_of_token();
-    console.begin(&job.options.dial, job.options.wait);
-    let transfer = api::receive(job.options, &console, cancel);
-    let ended = smol::block_on(or(transfer, console.keep_painting()));
-    Ok(conclude(&console, &watch, ended))
+    job.options.code.iter().filter(|_| !prompts).for_each(|code| face.doubt(code));
+    face.tell_of_token();
+    face.begin(&job.options.dial, job.options.wait);
+    let transfer = api::receive(job.options, &face, cancel);
+    let ended = smol::block_on(or(transfer, face.keep_painting()));
+    Ok(conclude(&face, &watch, ended))
 }
 
 fn relay(args: &RelayArgs) -> Result<u8> {
@@ -153,29 +176,31 @@ fn relay(args: &RelayArgs) -> Result<u8> {
 
 /// What a transfer says is written from here on, and when this is dropped, all of it has been, if anybody reads.
 fn start_writer() -> Result<Writer> {
+    start_writer_on(Screen::of_process(messages::left_out))
+}
+
+fn start_writer_on(screen: Screen) -> Result<Writer> {
     let cannot = |error| Error::new(Kind::Internal, "cannot start the writing thread").caused_by(error);
-    Writer::start(Screen::of_process(messages::left_out)).map_err(cannot)
+    Writer::start(screen).map_err(cannot)
 }
 
 /// Says how a transfer ended, and turns it into the exit status.
-fn conclude(console: &Console, watch: &Watch, ended: Result<Report>) -> u8 {
+fn conclude(face: &Face, watch: &Watch, ended: Result<Report>) -> u8 {
     match ended {
-        Ok(report) => {
-            let trouble = console.conclude(&report);
-            trouble.map_or(0, Kind::exit_status)
-        }
-        Err(error) if console.stdout_closed(&error) => {
-            console.finish();
+        Ok(report) => face.conclude(&report),
+        Err(error) if face.stdout_closed(&error) => {
+            face.finish();
             STDOUT_CLOSED
         }
         Err(error) => match watch.exit_status().filter(|_| error.kind() == Kind::Interrupted) {
             Some(status) => {
-                console.fail(&Error::new(Kind::Interrupted, signals::described(status)));
+                face.fail(&Error::new(Kind::Interrupted, signals::described(status)), status);
                 status
             }
             None => {
-                console.fail(&error);
-                error.kind().exit_status()
+                let status = error.kind().exit_status();
+                face.fail(&error, status);
+                status
             }
         },
     }

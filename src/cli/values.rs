@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::proto::chunk::ChunkSize;
 use crate::proto::limits::LANES_MAX;
 use crate::proto::pace::Rate;
-use crate::receive::OnConflict;
+use crate::receive::{Algorithm, OnConflict};
 use crate::relay::LogAddresses;
 use crate::send::{Compress, LaneCount};
 use crate::term::clean::clean;
@@ -113,6 +113,20 @@ pub fn on_conflict(text: &str) -> Result<OnConflict> {
         _ => {
             Err(unreadable(text, "a way to settle a conflict").hint("It is ask, overwrite, skip or rename."))
         }
+    }
+}
+
+/// How files are summed.
+///
+/// # Errors
+///
+/// [`Kind::Usage`].
+pub fn algorithm(text: &str) -> Result<Algorithm> {
+    match text {
+        "sha256" => Ok(Algorithm::Sha256),
+        "blake3" => Ok(Algorithm::Blake3),
+        _ => Err(unreadable(text, "a kind of checksum")
+            .hint("It is sha256, for `sha256sum -c`, or blake3, for `b3sum --check`.")),
     }
 }
 

@@ -92,6 +92,13 @@ pub fn read(words: &[OsString]) -> Result<Typed> {
     }
 }
 
+/// Whether whoever typed this wants to hear of it as JSON: asked where it could not be read as a whole.
+#[must_use]
+pub fn asks_for_json(words: &[OsString]) -> bool {
+    let of_transfer = words.first().is_some_and(|word| word == "send" || word == "receive");
+    of_transfer && words.iter().take_while(|word| *word != "--").any(|word| word == "--json")
+}
+
 fn help_about(rest: &[OsString]) -> Result<Typed> {
     let Some(name) = rest.first() else { return Ok(Typed::Help(Topic::Program)) };
     Topic::named(name).map(Typed::Help).ok_or_else(|| unknown_subcommand(name))

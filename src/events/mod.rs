@@ -104,6 +104,9 @@ pub enum Event {
     Progress(Progress),
     /// An entry reached its end.
     Entry(EntryEnd),
+    /// The text that was sent in place of files, whole and verified: to be shown, since it is nowhere else. Anything may be in it: clean it before
+    /// it reaches a terminal. What was not UTF-8 in it is U+FFFD.
+    Text(String),
 }
 
 /// What is offered, as far as the walk has come.
@@ -121,6 +124,8 @@ pub struct Offer {
     pub names: Vec<RelPath>,
     /// True once the walk has ended: before that every number is "at least".
     pub complete: bool,
+    /// It is one text, to be shown and not to be written.
+    pub text: bool,
 }
 
 /// How many names an [`Offer`] carries: what a person reads before answering.

@@ -65,6 +65,11 @@ impl Tally {
         counted
     }
 
+    /// What is offered is one text.
+    pub fn is_text(&mut self) {
+        self.offer.text = true;
+    }
+
     /// The manifest has ended: the totals are exact now, but for streams that go on.
     pub fn manifest_ended(&mut self) {
         self.manifest_ended = true;

@@ -103,6 +103,9 @@ pub const RECEIVED_MS: u64 = 1000;
 /// The longest text of a failure or a cancellation, in bytes.
 pub const TEXT_BYTES_MAX: usize = 512;
 
+/// The longest text that is offered to a person in place of files, in bytes: more than anybody reads on a terminal. The receiver holds it in memory.
+pub const SHOWN_BYTES_MAX: u64 = 64 * 1024;
+
 /// Idle time after which an end says that it still lives, in milliseconds.
 pub const KEEPALIVE_MS: u64 = 15_000;
 

@@ -23,6 +23,12 @@ pub struct ReceiveArgs {
     /// go on with nothing that was interrupted, and keep nothing to go on with
     #[argh(switch)]
     pub no_resume: bool,
+    /// write checksums of what is received to this file
+    #[argh(option, arg_name = "FILE")]
+    pub checksums: Option<Word>,
+    /// what those are: sha256 or blake3
+    #[argh(option, arg_name = "HASH")]
+    pub checksums_with: Option<Word>,
     /// the relay: `HOST[:PORT]`, `wss://…` or `ws://…`
     #[argh(option, arg_name = "RELAY")]
     pub relay: Option<Word>,
@@ -59,6 +65,9 @@ pub struct ReceiveArgs {
     /// print nothing but errors and questions
     #[argh(switch, short = 'q')]
     pub quiet: bool,
+    /// say what happens on standard output, as JSON
+    #[argh(switch)]
+    pub json: bool,
     /// print one line for each file
     #[argh(switch, short = 'v')]
     pub verbose: bool,

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::sink::{Output, Rules, Sink, Stop, StreamSink};
 use crate::disk::create_output;
@@ -15,7 +16,46 @@ pub enum Destination {
     Directory(PathBuf),
     /// The one file that is sent goes to standard output.
     Stdout,
+    /// The one file that is sent is held in memory: a text to be shown.
+    Memory(Held),
 }
+
+/// A text, while it comes. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct Held(Arc<Mutex<Vec<u8>>>);
+
+impl Held {
+    /// What has come, whatever it is, as text.
+    pub(super) fn take(&self) -> String {
+        let bytes = std::mem::take(&mut *self.lock());
+        String::from_utf8(bytes)
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<u8>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How much comes is bounded by who writes: no more than was announced.
+impl io::Write for Held {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.lock().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl PartialEq for Held {
+    fn eq(&self, other: &Held) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Held {}
 
 impl Destination {
     /// Looks whether entries could be put there; `-` is standard output. What can be known to fail fails now, before the other
@@ -54,19 +94,20 @@ impl Destination {
                 Ok(Box::new(Sink::new(create_output(&path)?, chunk, rules, stop)))
             }
             Destination::Stdout => Ok(Box::new(StreamSink::new(io::stdout(), chunk, stop))),
+            Destination::Memory(held) => Ok(Box::new(StreamSink::new(held, chunk, stop))),
         }
     }
 }
 
 /// Whether this process may make things in a directory, as far as the system tells beforehand.
 #[cfg(unix)]
-fn is_writable(directory: &Path) -> bool {
+pub(super) fn is_writable(directory: &Path) -> bool {
     use rustix::fs::{Access, access};
     access(directory, Access::WRITE_OK | Access::EXEC_OK).is_ok()
 }
 
 /// Windows tells only when it is tried.
 #[cfg(not(unix))]
-fn is_writable(_: &Path) -> bool {
+pub(super) fn is_writable(_: &Path) -> bool {
     true
 }

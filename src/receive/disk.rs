@@ -10,6 +10,8 @@
 //! checkpoint at a time. To write ahead takes as long as the disk has something to do for any program, so no checkpoint waits for that, and
 //! neither does the end.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_lite::future;
@@ -17,6 +19,7 @@ use smol::Timer;
 use smol::channel::{Receiver as Out, Sender as Queue, unbounded};
 
 use super::Destination;
+use super::checksums::{SumFile, Writing};
 use super::sink::{Checkpoint, Checkpointed, Job, Output, Rules, SinkEvent, Stop};
 use crate::disk::WriteAhead;
 use crate::error::{Error, Kind, Result};
@@ -28,6 +31,9 @@ pub(super) struct Disk {
     jobs: Queue<Job>,
     events: Out<Result<Vec<SinkEvent>>>,
     stop: Stop,
+    /// Set before the end of a transfer that went through: only then the checksums get their name, and what came of that is said here.
+    is_done: Arc<AtomicBool>,
+    summed: Option<Out<Result<()>>>,
 }
 
 /// What the thread of the disk works on.
@@ -37,6 +43,7 @@ struct Work {
     begun: Instant,
     journal: Beside<Checkpoint, Checkpointed>,
     ahead: Beside<WriteAhead, ()>,
+    sums: Option<Writing>,
 }
 
 /// A thread that does one thing at a time for another.
@@ -55,25 +62,38 @@ enum Wake {
 }
 
 impl Disk {
-    pub(super) fn start(destination: Destination, rules: Rules, chunk: ChunkSize) -> Result<Disk> {
+    pub(super) fn start(
+        destination: Destination,
+        rules: Rules,
+        sums: Option<SumFile>,
+        chunk: ChunkSize,
+    ) -> Result<Disk> {
         let (jobs, jobs_out) = unbounded::<Job>();
         let (events_in, events) = unbounded();
         let journal = Beside::start("journal", Checkpoint::run)?;
         let ahead = Beside::start("ahead", |write: WriteAhead| write())?;
         let stop = Stop::new();
         let stopped = stop.clone();
+        let (is_done, (summed_in, summed)) = (Arc::new(AtomicBool::new(false)), unbounded());
+        let summed = sums.is_some().then_some(summed);
+        let went_through = Arc::clone(&is_done);
         let work = move || {
-            let output = match destination.open(chunk, rules, stopped) {
-                Ok(output) => output,
-                // Whoever is not listening any more has its own reason.
-                Err(error) => return drop(events_in.try_send(Err(error))),
-            };
+            let opened = destination.open(chunk, rules, stopped);
+            let (output, sums) =
+                match opened.and_then(|output| Ok((output, sums.map(SumFile::begin).transpose()?))) {
+                    Ok(opened) => opened,
+                    // Whoever is not listening any more has its own reason.
+                    Err(error) => return drop(events_in.try_send(Err(error))),
+                };
             let begun = Instant::now();
-            let work = Work { output, jobs: jobs_out, begun, journal, ahead };
-            work.run(|said| events_in.try_send(said).is_ok());
+            let work = Work { output, jobs: jobs_out, begun, journal, ahead, sums };
+            let sums = work.run(|said| events_in.try_send(said).is_ok());
+            if let Some(sums) = sums.filter(|_| went_through.load(Ordering::SeqCst)) {
+                let _ = summed_in.try_send(sums.commit());
+            }
         };
         spawn("disk", work)?;
-        Ok(Disk { jobs, events, stop })
+        Ok(Disk { jobs, events, stop, is_done, summed })
     }
 
     /// Queues a job.
@@ -88,6 +108,21 @@ impl Disk {
             .recv()
             .await
             .unwrap_or_else(|_| Err(Error::new(Kind::Internal, "the writing of files ended by itself")))
+    }
+
+    /// As [`Disk::end`] after a transfer that went through: the checksums get their name, if there are any.
+    pub(super) async fn conclude(self, patience: Duration) -> Result<()> {
+        self.is_done.store(true, Ordering::SeqCst);
+        let summed = self.summed.clone();
+        self.end(patience).await;
+        let Some(summed) = summed else { return Ok(()) };
+        // The thread says it as its last word; one that could not begin has said why already.
+        let said = async { summed.recv().await.unwrap_or(Ok(())) };
+        let late = async {
+            Timer::after(patience).await;
+            Err(Error::new(Kind::Disk, "the checksums were not written in time"))
+        };
+        future::or(said, late).await
     }
 
     /// Lets the thread end and waits until it has made durable what the next session can go on with; not for ever, because a disk or a
@@ -129,11 +164,11 @@ impl<T: Send + 'static, R: Send + 'static> Beside<T, R> {
 }
 
 impl Work {
-    /// Works until there is nothing more to do or nobody listens.
-    fn run(mut self, mut tell: impl FnMut(Result<Vec<SinkEvent>>) -> bool) {
+    /// Works until there is nothing more to do or nobody listens. Returns the checksums, without their name.
+    fn run(mut self, mut tell: impl FnMut(Result<Vec<SinkEvent>>) -> bool) -> Option<Writing> {
         loop {
             let mut said = Vec::new();
-            let result = self.step(&mut said);
+            let result = self.step(&mut said).and_then(|goes_on| self.sum().map(|()| goes_on));
             let is_over = !matches!(result, Ok(true));
             let is_heard = said.is_empty() || tell(Ok(said));
             if let Err(error) = result {
@@ -144,13 +179,20 @@ impl Work {
             }
         }
         // What is being made durable counts, and the output must know when it cleans up.
-        let Work { mut output, journal: Beside { tasks, done, .. }, .. } = self;
+        let Work { mut output, journal: Beside { tasks, done, .. }, sums, .. } = self;
         drop(tasks);
         while let Ok(saved) = done.recv_blocking() {
             // Its data is not claimed then.
             let _ = output.checkpointed(saved);
         }
         drop(output);
+        sums
+    }
+
+    /// Writes down the checksums of what was delivered, before that is told.
+    fn sum(&mut self) -> Result<()> {
+        let Some(sums) = &mut self.sums else { return Ok(()) };
+        self.output.summed().iter().try_for_each(|summed| sums.add(summed))
     }
 
     /// Does the next thing; false when there will be none.
@@ -295,7 +337,7 @@ mod tests {
         let (jobs_in, jobs) = unbounded();
         let journal = Beside::start("journal", Checkpoint::run).unwrap();
         let ahead = Beside::start("ahead", |write: WriteAhead| write()).unwrap();
-        let work = Work { output, jobs, begun: Instant::now(), journal, ahead };
+        let work = Work { output, jobs, begun: Instant::now(), journal, ahead, sums: None };
         let (over_in, over) = unbounded();
         std::thread::spawn(move || {
             work.run(|_| true);

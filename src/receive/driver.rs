@@ -2,18 +2,19 @@
 
 use futures_lite::future;
 
-use super::Destination;
+use super::destination::Held;
 use super::disk::{CLEANING, Disk, LETTING_GO};
 use super::machine::{Beginning, Effect, Receiver};
 use super::sink::{Rules, SinkEvent};
+use super::{Destination, SumFile};
 use crate::error::{Error, Kind, Result};
-use crate::events::Report;
+use crate::events::{Event, Report};
 use crate::net::lanes::Lanes;
 use crate::net::link::{Asked, Drive, Ended, Happening, Link, drive};
 use crate::net::pair::Paired;
 use crate::proto::pace::Rate;
 
-/// Receives into `destination`, by `rules`, no faster than `limit`, from the other side of an established session, until that is done or the other side was started again: then
+/// Receives into `destination`, with the checksums in `sums`, by `rules`, no faster than `limit`, from the other side of an established session, until that is done or the other side was started again: then
 /// the destination is let go of before this returns. Dropping the future abandons the transfer without telling the other side; its cancellation
 /// ends it in order.
 ///
@@ -21,7 +22,7 @@ use crate::proto::pace::Rate;
 /// Whatever ended the session before every entry had its outcome.
 pub async fn run(
     paired: Paired<'_>,
-    destination: Destination,
+    (destination, sums): (Destination, Option<SumFile>),
     rules: Rules,
     yes: bool,
     limit: Option<Rate>,
@@ -37,8 +38,9 @@ pub async fn run(
     let driver = Driver {
         machine: Receiver::new(beginning),
         link,
-        destination: Some((destination, rules)),
+        destination: Some((destination, rules, sums)),
         disk: None,
+        held: None,
     };
     // On the heap: it is far larger than what it is part of.
     Box::pin(upkeep.beside(Box::pin(driver.run()))).await
@@ -48,8 +50,10 @@ struct Driver<'h> {
     machine: Receiver,
     link: Link<'h>,
     // Until the person accepts, the disk is not touched.
-    destination: Option<(Destination, Rules)>,
+    destination: Option<(Destination, Rules, Option<SumFile>)>,
     disk: Option<Disk>,
+    // A text that is to be shown.
+    held: Option<Held>,
 }
 
 enum Input {
@@ -59,10 +63,17 @@ enum Input {
 
 impl<'h> Driver<'h> {
     async fn run(mut self) -> (Result<Ended<'h>>, Lanes) {
-        let result = drive(&mut self).await;
+        let mut result = drive(&mut self).await;
         if let Some(disk) = self.disk {
-            let is_restarted = matches!(result, Ok(Ended::Restarted { .. }));
-            disk.end(if is_restarted { LETTING_GO } else { CLEANING }).await;
+            match result {
+                Ok(Ended::Done(_)) => {
+                    if let Err(error) = disk.conclude(CLEANING).await {
+                        result = Err(error);
+                    }
+                }
+                Ok(Ended::Restarted { .. }) => disk.end(LETTING_GO).await,
+                Err(_) => disk.end(CLEANING).await,
+            }
         }
         (result, self.link.lanes)
     }
@@ -88,7 +99,15 @@ impl<'h> Drive<'h> for Driver<'h> {
                     }
                 }
                 Effect::Open(chunk) => {
-                    match self.destination.take().map(|(place, rules)| Disk::start(place, rules, chunk)) {
+                    let is_text = self.machine.is_text();
+                    let place = self.destination.take().map(|(place, rules, sums)| match place {
+                        Destination::Directory(_) if is_text => {
+                            let held = self.held.insert(Held::default()).clone();
+                            (Destination::Memory(held), rules, None)
+                        }
+                        place => (place, rules, sums),
+                    });
+                    match place.map(|(place, rules, sums)| Disk::start(place, rules, sums, chunk)) {
                         Some(Ok(disk)) => self.disk = Some(disk),
                         Some(Err(error)) => self.machine.fail(error),
                         None => {}
@@ -135,7 +154,16 @@ impl<'h> Drive<'h> for Driver<'h> {
     fn feed(&mut self, input: Input) {
         let now_ms = self.link.now_ms();
         match input {
-            Input::Sunk(Ok(events)) => events.into_iter().for_each(|event| self.machine.sink(event, now_ms)),
+            Input::Sunk(Ok(events)) => {
+                for event in events {
+                    if matches!(event, SinkEvent::Resolved { failure: None, .. })
+                        && let Some(held) = self.held.take()
+                    {
+                        self.link.tell(Event::Text(held.take()));
+                    }
+                    self.machine.sink(event, now_ms);
+                }
+            }
             Input::Happened(Happening::Frame(Ok(bytes))) => self.machine.frame(bytes, now_ms),
             Input::Happened(Happening::Frame(Err(error))) if error.kind() == Kind::ConnectionLost => {
                 self.machine.connection_lost(error);

@@ -30,7 +30,7 @@ use crate::proto::frame::{
     cost,
 };
 use crate::proto::handshake::Capabilities;
-use crate::proto::limits::{CONTROL_BYTES_TARGET, LIST_MAX, RECEIPT_MS, WINDOW_BYTES};
+use crate::proto::limits::{CONTROL_BYTES_TARGET, LIST_MAX, RECEIPT_MS, SHOWN_BYTES_MAX, WINDOW_BYTES};
 use crate::proto::manifest::{Entry, Item, Nesting};
 use crate::proto::pace::{Rate, Ration};
 use crate::proto::seal::TAG_BYTES;
@@ -63,6 +63,8 @@ pub struct Receiver {
     gets_runs: usize,
     outcomes: Vec<(u64, Option<Failure>)>,
     outcome_bytes: usize,
+    // What is offered is one text, for the person.
+    text: bool,
     // Questions about what exists already, the first of them asked.
     conflicts: VecDeque<(u64, Conflict)>,
     for_all: Option<Resolution>,
@@ -158,6 +160,7 @@ impl Receiver {
             gets_runs: 0,
             outcomes: Vec::new(),
             outcome_bytes: 0,
+            text: false,
             conflicts: VecDeque::new(),
             for_all: None,
             charged: 0,
@@ -181,6 +184,12 @@ impl Receiver {
     /// The next thing to do. Take them until there is none.
     pub fn poll(&mut self) -> Option<Effect> {
         self.effects.pop_front()
+    }
+
+    /// Whether what is offered is a text, which is shown and not written. Known before it is accepted.
+    #[must_use]
+    pub fn is_text(&self) -> bool {
+        self.text
     }
 
     /// How far it is.
@@ -351,6 +360,11 @@ impl Receiver {
             _ if self.chunk.is_none() && !matches!(control, Control::Cancel(_)) => {
                 Err(broken("the sender did not begin at the beginning"))
             }
+            Control::Text if self.may_be_text() => {
+                self.text = true;
+                self.tally.is_text();
+                Ok(())
+            }
             Control::Manifest(items) if !self.manifest_ended => {
                 items.iter().try_for_each(|item| self.item(item))?;
                 self.offered();
@@ -389,7 +403,18 @@ impl Receiver {
         }
     }
 
+    /// Whether it may still be said that a text is offered.
+    fn may_be_text(&self) -> bool {
+        let nothing_yet = self.window.next_id() == 0 && !self.manifest_ended && !self.text;
+        nothing_yet && self.both_can.has(Capabilities::TEXT)
+    }
+
     fn item(&mut self, item: &Item<'_>) -> Result<()> {
+        let is_text = self.window.next_id() == 0
+            && matches!(item, Item::File { size: Some(size), .. } if *size <= SHOWN_BYTES_MAX);
+        if self.text && !is_text {
+            return Err(broken("it offered something else than the text that it said it offers"));
+        }
         let entry = self.nesting.place(item).map_err(|error| broken(format_args!("it offered {error}")))?;
         let kept = Receiving::new(&entry, self.tally.offered(&entry));
         if !self.window.push(entry.cost(), kept) {

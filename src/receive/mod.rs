@@ -3,6 +3,7 @@
 //! [`machine`] decides what is wanted and what is said, [`sink`] writes on a thread of its own, the driver joins both to a lane.
 
 pub mod args;
+pub mod checksums;
 mod destination;
 mod disk;
 mod driver;
@@ -12,6 +13,7 @@ pub mod sink;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use checksums::{Algorithm, Checksums, SumFile};
 pub use destination::Destination;
 pub use driver::run;
 pub use sink::Rules;
@@ -51,6 +53,8 @@ pub struct ReceiveOptions {
     /// Go on with what an interrupted transfer left, and keep what the next one can go on with. Without it every file starts afresh and no
     /// journal is kept.
     pub resume: bool,
+    /// Where the checksums of what is delivered go; `None`: nowhere. Into a directory only.
+    pub checksums: Option<Checksums>,
     /// What this side may do where the other can, too.
     pub capabilities: Capabilities,
 }
@@ -73,7 +77,8 @@ impl ReceiveOptions {
     /// How what stands there already is treated.
     #[must_use]
     pub fn rules(&self) -> Rules {
-        Rules { on_conflict: self.on_conflict, resume: self.resume }
+        let checksums = self.checksums.as_ref().map(|checksums| checksums.with);
+        Rules { on_conflict: self.on_conflict, resume: self.resume, checksums }
     }
 
     /// Receives into `out` with this code, asking first, encrypted.
@@ -91,6 +96,7 @@ impl ReceiveOptions {
             retry: RETRY,
             on_conflict: OnConflict::default(),
             resume: true,
+            checksums: None,
             capabilities: Capabilities::default(),
         }
     }

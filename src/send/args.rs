@@ -11,6 +11,24 @@ pub struct SendArgs {
     /// the code to use instead of a new one, with or without @RELAY
     #[argh(option, arg_name = "CODE")]
     pub code: Option<Word>,
+    /// what standard input, or the only PATH, is called at the other end
+    #[argh(option, arg_name = "NAME")]
+    pub name: Option<Word>,
+    /// send this text in place of files; `-` reads it from standard input
+    #[argh(option, arg_name = "TEXT")]
+    pub text: Option<Word>,
+    /// leave out what this pattern matches; may come again
+    #[argh(option, arg_name = "GLOB")]
+    pub exclude: Vec<Word>,
+    /// leave out what .gitignore and .ignore files say
+    #[argh(switch)]
+    pub gitignore: bool,
+    /// send exactly the paths in this file; `-` is standard input
+    #[argh(option, arg_name = "FILE")]
+    pub files_from: Option<Word>,
+    /// the paths in that file end with a zero byte, not with a line
+    #[argh(switch, short = '0')]
+    pub null: bool,
     /// the relay: `HOST[:PORT]`, `wss://…` or `ws://…`
     #[argh(option, arg_name = "RELAY")]
     pub relay: Option<Word>,
@@ -53,6 +71,9 @@ pub struct SendArgs {
     /// print nothing but the code and errors
     #[argh(switch, short = 'q')]
     pub quiet: bool,
+    /// say what happens on standard output, as JSON
+    #[argh(switch)]
+    pub json: bool,
     /// print one line for each file
     #[argh(switch, short = 'v')]
     pub verbose: bool,

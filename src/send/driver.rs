@@ -30,6 +30,8 @@ use crate::proto::pace::Rate;
 /// # Errors
 /// Whatever ended the session before the receiver's statement that everything has its outcome.
 pub async fn run(paired: Paired<'_>, walk: Walk, cut: Cut) -> Result<Ended<'_>> {
+    let text = walk.roots().is_text() && paired.both_can.has(Capabilities::TEXT);
+    let walk = if text { walk.showing() } else { walk };
     let Cut { chunk, compress, lanes, limit } = cut;
     let lanes = match lanes {
         _ if !paired.both_can.has(Capabilities::LANES) => Some(1),
@@ -37,7 +39,8 @@ pub async fn run(paired: Paired<'_>, walk: Walk, cut: Cut) -> Result<Ended<'_>> 
         LaneCount::Auto => None,
     };
     let width = Width::new(lanes, limit.map(Rate::bytes_per_second));
-    let beginning = Beginning { chunk, verify: paired.verify.clone(), must_confirm: paired.must_confirm };
+    let beginning =
+        Beginning { chunk, verify: paired.verify.clone(), must_confirm: paired.must_confirm, text };
     let packing = packing(compress, Codec::best(paired.both_can))?;
     let threads = Threads::start(walk, chunk, packing)?;
     let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
@@ -122,7 +125,9 @@ impl<'h> Driver<'h> {
             Event::Accepted => {
                 // Until now a person may have thought; one of these two is a way there and back, and the other next to nothing.
                 let met_ms = self.link.lanes.first().met_ms().unwrap_or(0);
-                self.width.accepted(now_ms, self.answered_ms.saturating_add(met_ms), Some(bytes));
+                let answer_ms = self.answered_ms.saturating_add(met_ms);
+                self.threads.read.answers_in(Duration::from_millis(answer_ms));
+                self.width.accepted(now_ms, answer_ms, Some(bytes));
             }
             _ => return,
         }

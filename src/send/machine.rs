@@ -94,6 +94,8 @@ pub struct Beginning {
     pub verify: Option<String>,
     /// Whether this side's person must confirm it before anything is sent.
     pub must_confirm: bool,
+    /// What is offered is one text, and the receiver can show it.
+    pub text: bool,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -143,6 +145,10 @@ impl Sender {
             lanes: 0,
         };
         sender.say(Control::Begin { chunk_bytes: beginning.chunk.bytes() });
+        if beginning.text {
+            sender.say(Control::Text);
+            sender.tally.is_text();
+        }
         if let Some(text) = beginning.verify {
             sender.tell(Event::Verify(text.clone()));
             if beginning.must_confirm {
@@ -472,6 +478,10 @@ impl Sender {
             return Err(broken("the receiver ended before everything had its outcome"));
         }
         let report = report.clone();
+        // What it has not given back credit for is taken all the same: everything has its outcome.
+        for frame in self.in_flight.drain(..) {
+            self.tally.taken(frame.bytes);
+        }
         self.say(Control::Receipt);
         self.done(Ok(report));
         Ok(())

@@ -11,12 +11,17 @@ pub mod source;
 mod walked;
 mod wishes;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
 pub use driver::{Cut, run};
 pub use packing::Compress;
+pub use source::{Exclude, PathList, Pattern};
 
+use source::Roots;
+
+use crate::error::Result;
 use crate::net::ListenAddr;
 use crate::net::dial::DialOptions;
 use crate::net::pair::RETRY;
@@ -31,6 +36,14 @@ pub struct SendOptions {
     /// Files and directories, at least one; `-` is standard input. A link named here is followed; links inside directories are
     /// sent as links.
     pub paths: Vec<PathBuf>,
+    /// What standard input is called at the other end, or else the only path; `None`: `stdin`, and a path's own name.
+    pub name: Option<OsString>,
+    /// In place of `paths`, which are not looked at then: exactly these paths, each in its directories.
+    pub list: Option<PathList>,
+    /// In place of all of those: a text, which the other side shows to its person and does not write. At most 64 KiB.
+    pub text: Option<String>,
+    /// What is left out of the directories that are sent, and of the list.
+    pub exclude: Exclude,
     /// The code, where the other side made it or both agreed on one; `None` makes one.
     pub code: Option<Code>,
     /// The relay and the way to it. Without a relay an embedded one is run.
@@ -68,10 +81,27 @@ pub enum LaneCount {
 }
 
 impl SendOptions {
+    /// What there is to send, checked and named.
+    ///
+    /// # Errors
+    /// Kind `Usage`, as [`Roots::named`], [`Roots::listed`] and [`Roots::text`].
+    pub fn roots(&self) -> Result<Roots> {
+        let roots = match (&self.text, &self.list) {
+            (Some(text), _) => Roots::text(text)?,
+            (None, Some(list)) => Roots::listed(list)?,
+            (None, None) => Roots::named(&self.paths, self.name.as_deref())?,
+        };
+        Ok(roots.without(self.exclude.clone()))
+    }
+
     /// Sends these paths, with a code made for the occasion and an embedded relay, encrypted.
     pub fn new(paths: impl IntoIterator<Item = impl Into<PathBuf>>) -> SendOptions {
         SendOptions {
             paths: paths.into_iter().map(Into::into).collect(),
+            name: None,
+            list: None,
+            text: None,
+            exclude: Exclude::default(),
             code: None,
             dial: DialOptions::default(),
             listen: None,

@@ -150,6 +150,13 @@ impl Unpacked {
 }
 
 impl Ready {
+    /// How long a word to the other side and its answer take.
+    pub(super) fn answers_in(&self, time: Duration) {
+        if let Some(judge) = &self.judge {
+            judge.lock().answers_in(micros(time), micros(judge.begun.elapsed()));
+        }
+    }
+
     /// What comes next; `None` when nothing will any more. Cancel safe.
     pub(super) async fn next(&mut self) -> Option<Vec<SourceEvent>> {
         if self.first.is_none() {

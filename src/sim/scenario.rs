@@ -321,7 +321,7 @@ impl Scenario {
             no_encrypt: dice.one_in(3),
             turn_ms: dice.pick(&[0, 3, 3, 50, 2000]),
             haste: dice.pick(&[1, 30, 1000, 100_000]),
-            rules: Rules { on_conflict, resume: dice.roll(8) > 0 },
+            rules: Rules { on_conflict, resume: dice.roll(8) > 0, checksums: None },
             can: can(dice),
             breadth: Breadth::draw(dice),
             is_hasty: dice.one_in(2),

@@ -31,6 +31,27 @@ impl Object {
         }
     }
 
+    /// A number, or null where there is none.
+    pub fn optional(&mut self, name: &str, value: Option<impl std::fmt::Display>) {
+        match value {
+            Some(value) => self.value(name, value),
+            None => self.value(name, "null"),
+        }
+    }
+
+    /// Texts, one after the other.
+    pub fn list(&mut self, name: &str, values: impl IntoIterator<Item = impl AsRef<str>>) {
+        self.name(name);
+        self.0.push('[');
+        for (at, value) in values.into_iter().enumerate() {
+            if at > 0 {
+                self.0.push(',');
+            }
+            self.quoted(value.as_ref());
+        }
+        self.0.push(']');
+    }
+
     /// The whole, without a line's end.
     #[must_use]
     pub fn end(mut self) -> String {
@@ -82,10 +103,15 @@ mod tests {
         object.value("c", 1.5);
         object.value("d", f64::NAN);
         object.value("e", true);
+        object.optional("f", Some(7));
+        object.optional("g", None::<u64>);
+        object.list("h", ["x\n", "y"]);
+        object.list("i", [""; 0]);
         assert_eq!(
             object.end(),
             "{\"a\\\"\":\"x\\u000a\\u000d\\u0009\\u0000\\u001b[2J\\u007f\\u0085\\u2028\\u202e\\\"\\\\\",\
-             \"b\":\"grüße 🦀 \\udb40\\udc01\",\"c\":1.5,\"d\":null,\"e\":true}"
+             \"b\":\"grüße 🦀 \\udb40\\udc01\",\"c\":1.5,\"d\":null,\"e\":true,\
+             \"f\":7,\"g\":null,\"h\":[\"x\\u000a\",\"y\"],\"i\":[]}"
         );
         assert_eq!(Object::new().end(), "{}");
     }

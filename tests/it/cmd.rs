@@ -35,7 +35,7 @@ fn nothing_typed() {
 fn unknown_words_get_suggestions() {
     check("unknown-subcommand", &["recieve", "48213-acid-crane-otter"]);
     check("unknown-option", &["send", "--chunksize=1MiB", "file"]);
-    check("unknown-option-late", &["send", "--json", "file"]);
+    check("unknown-option-late", &["send", "--yaml", "file"]);
     check("unknown-short", &["receive", "-x"]);
     check("option-of-receive", &["send", "-o", "directory", "file"]);
     check("option-of-send", &["receive", "--chunk-size=1MiB"]);
@@ -53,6 +53,8 @@ fn values_are_checked() {
         "bad-on-conflict",
         &["receive", "--yes", "--on-conflict", "replace", "48213-acid-crane-otter@r.example"],
     );
+    check("bad-exclude", &["send", "--exclude", "# all", "file"]);
+    check("bad-name", &["send", "--name", "a/b", "-"]);
     check("bad-chunk-size", &["send", "--chunk-size=3MiB", "file"]);
     check("switch-with-value", &["send", "--verify=yes", "file"]);
     check("bad-listen", &["relay", "--listen=4430"]);
@@ -62,6 +64,8 @@ fn values_are_checked() {
 #[test]
 fn what_is_missing_is_named() {
     check("missing-path", &["send"]);
+    check("missing-list", &["send", "--files-from", "/nowhere/list"]);
+    check("empty-list", &["send", "--files-from", "-"]);
     check("missing-listen", &["relay"]);
     check("missing-relay", &["receive", "--yes", "48213-acid-crane-otter"]);
     check("missing-code", &["receive", "--yes"]);
@@ -80,6 +84,16 @@ fn contradictions_are_named() {
     check("qr-without-new-code", &["receive", "--yes", "--qr", "48213-acid-crane-otter@r.example"]);
     check("code-twice", &["receive", "--yes", "48213-acid-crane-otter", "--code", "48213-acid-crane-otter"]);
     check("two-relays", &["receive", "--yes", "48213-acid-crane-otter@a.example", "--relay=b.example"]);
+    check("json-and-data", &["receive", "--yes", "--json", "-o-", "48213-acid-crane-otter@r.example"]);
+    check("list-and-path", &["send", "--files-from", "list", "file"]);
+    let code = "48213-acid-crane-otter@r.example";
+    check("sums-of-a-stream", &["receive", "--yes", "-o-", "--checksums", "sums", code]);
+    check("sums-nowhere", &["receive", "--yes", "--checksums-with=blake3", code]);
+    check("bad-sums", &["receive", "--yes", "--checksums=sums", "--checksums-with=md5", code]);
+    check("text-and-path", &["send", "--text", "hello", "file"]);
+    check("empty-text", &["send", "--text", "-"]);
+    check("null-without-list", &["send", "-0", "file"]);
+    check("name-for-none", &["send", "--name", "x", "/", "/dev"]);
     check("two-arguments", &["receive", "--yes", "48213-acid-crane-otter@a.example", "incoming"]);
 }
 
@@ -113,14 +127,15 @@ fn a_closed_pipe_ends_quietly() {
 /// Compares one command with its file.
 fn check<A: AsRef<OsStr>>(name: &str, line: &[A]) {
     let output = run(line);
+    let stdout = dated(text(&output.stdout));
     let mut seen = String::from("$ p2pc");
     for word in line {
         let _ = write!(seen, " {}", shown(word.as_ref()));
     }
     let _ = write!(seen, "\n? {}\n", output.status.code().expect("no signal"));
-    for (title, stream) in [("stdout", &output.stdout), ("stderr", &output.stderr)] {
+    for (title, stream) in [("stdout", stdout.as_str()), ("stderr", text(&output.stderr))] {
         if !stream.is_empty() {
-            let _ = write!(seen, "--- {title}\n{}", text(stream));
+            let _ = write!(seen, "--- {title}\n{stream}");
         }
     }
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cmd").join(name).with_extension("txt");
@@ -129,6 +144,14 @@ fn check<A: AsRef<OsStr>>(name: &str, line: &[A]) {
     }
     let expected = std::fs::read_to_string(&file).unwrap_or_default();
     assert!(seen == expected, "{} differs. It printed\n{seen}\ninstead of\n{expected}", file.display());
+}
+
+/// The time of a JSON line is always another one.
+fn dated(stdout: &str) -> String {
+    match stdout.strip_prefix("{\"time\":\"").and_then(|rest| rest.split_once('"')) {
+        Some((_, rest)) => format!("{{\"time\":\"…\"{rest}"),
+        None => stdout.to_owned(),
+    }
 }
 
 fn run<A: AsRef<OsStr>>(line: &[A]) -> Output {

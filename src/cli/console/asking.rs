@@ -11,9 +11,10 @@ impl Console {
     pub(super) async fn ask_accept(&self, offer: Offer) -> bool {
         let (Some(tty), Some(out)) = (&self.tty, &self.setting.out) else { return false };
         let asking = Asking::begin(self, tty);
+        let question = messages::question(&offer, out);
         self.show(offer);
         asking
-            .until_answered(&messages::accept_question(out), yes_or_no, || {
+            .until_answered(&question, yes_or_no, || {
                 tty.about(&messages::offer(&self.state().offer));
             })
             .await

@@ -16,6 +16,7 @@ fn console(volume: Volume, queue: Arc<Queue>, tty: Option<Tty>) -> Console {
     let setting = Setting {
         side: Side::Receive,
         volume,
+        json: false,
         verify: false,
         out: Some(".".into()),
         resumes: true,

@@ -97,13 +97,18 @@ impl Invite<'_> {
 
     /// What a sender says that was given the code: the other side may have started already, or not.
     pub fn waiting(&self, style: Style, has_status: bool) -> String {
-        let command = self.relays.first().map_or_else(String::new, |relay| self.command(relay));
+        let command = self.best_command();
         let mut text = format!("Waiting for the other side to run\n\n    {}\n", style.strong(&command));
         if self.private_ca {
             text.push_str("\nThe other side needs --ca with the same certificate authority.");
         }
         text.push_str(if has_status { "" } else { "\nCtrl-C ends it." });
         text
+    }
+
+    /// What the other side runs, by the best way to the relay.
+    pub fn best_command(&self) -> String {
+        self.relays.first().map_or_else(String::new, |relay| self.command(relay))
     }
 
     fn command(&self, relay: &RelayUrl) -> String {

@@ -75,6 +75,8 @@ pub enum Control<'a> {
         /// How many of its frames were taken, over all its connections.
         frames: u64,
     },
+    /// S→R: what is offered is one text, to be shown and not to be written. Said before the manifest, where both sides can.
+    Text,
 }
 
 /// What the receiver wants of an item.
@@ -163,7 +165,8 @@ impl Control<'_> {
             | Control::Accept { .. }
             | Control::Credit { .. }
             | Control::Complete { .. }
-            | Control::Receipt => true,
+            | Control::Receipt
+            | Control::Text => true,
         };
         if fits { Ok(()) } else { Err(FrameError::TooMany) }
     }

@@ -62,6 +62,7 @@ fn controls() -> Vec<Control<'static>> {
         }]),
         Control::Lane { lane: 3, up: true },
         Control::LaneTaken { lane: 3, frames: 300 },
+        Control::Text,
     ]
 }
 
@@ -84,6 +85,7 @@ fn name(control: &Control<'_>) -> &'static str {
         Control::Get(_) => "Get",
         Control::Lane { .. } => "Lane",
         Control::LaneTaken { .. } => "LaneTaken",
+        Control::Text => "Text",
     }
 }
 

@@ -15,12 +15,14 @@ impl Capabilities {
     pub const ZSTD: Capabilities = Capabilities(1 << 2);
     /// Data frames packed with deflate.
     pub const DEFLATE: Capabilities = Capabilities(1 << 3);
+    /// A text for the person in place of files.
+    pub const TEXT: Capabilities = Capabilities(1 << 4);
     /// What this program can.
-    pub const ALL: Capabilities =
-        Capabilities(Capabilities::LANES.0 | Capabilities::ZSTD.0 | Capabilities::DEFLATE.0);
+    pub const ALL: Capabilities = Capabilities(Capabilities::KNOWN);
 
     /// Everything that has a meaning to this program, known by name here and able to do or not.
-    const KNOWN: u64 = Capabilities::LANES.0 | Capabilities::ZSTD.0 | Capabilities::DEFLATE.0;
+    const KNOWN: u64 =
+        Capabilities::LANES.0 | Capabilities::ZSTD.0 | Capabilities::DEFLATE.0 | Capabilities::TEXT.0;
 
     /// Whether all of `what` is among it.
     #[must_use]

@@ -52,6 +52,8 @@ pub(super) struct Finished<F> {
     pub(super) is_covered: bool,
     /// Kept open where it is to be synced for itself.
     pub(super) file: Option<Arc<F>>,
+    /// Its checksum, where one is wanted.
+    pub(super) sum: Option<[u8; 32]>,
 }
 
 impl<F: File> Finished<F> {
@@ -199,6 +201,9 @@ impl<D: Dir + 'static> Sink<D> {
                 // What an interrupted transfer left of a file that somebody else has put there since.
                 None => self.remove_left(&file.path, &inside, &file.name, file.size),
                 Some(_) => {}
+            }
+            if failure.is_none() {
+                self.delivered(&inside, &file.name, file.sum);
             }
             if failure.is_none()
                 && !file.path.is_called(&file.name)

@@ -6,7 +6,7 @@
 use crate::defects::{self, Defect};
 use crate::disk::{Access, Dir, DiskError, Fault, File, Kind, Result as DiskResult, Stat};
 use crate::proto::chunk::{ChunkHasher, ChunkSize, ChunkValue};
-use crate::proto::frame::{Failure, Get, Reason};
+use crate::proto::frame::{Failure, FileEnd, Get, Reason};
 use crate::proto::path::{Name, RelPath};
 use crate::proto::runs::Runs;
 use crate::receive::OnConflict;
@@ -32,7 +32,7 @@ impl<F: File> Basis<F> {
         Basis { name, stat, file: None }
     }
 
-    fn read(&self, buffer: &mut [u8], offset: u64) -> DiskResult<()> {
+    pub(super) fn read(&self, buffer: &mut [u8], offset: u64) -> DiskResult<()> {
         let file = self.file.as_ref().ok_or_else(|| DiskError::of(Fault::Other, "it is closed"))?;
         let read = file.read_at(buffer, offset)?;
         if read < buffer.len() { Err(DiskError::of(Fault::Other, "it became shorter")) } else { Ok(()) }
@@ -130,7 +130,7 @@ impl<D: Dir + 'static> Sink<D> {
     }
 
     /// Sees to it that the basis is open, and the one that was found. One that cannot be read has nothing in common with anything.
-    fn open_basis(&mut self, entry: u64) -> Attempt<bool> {
+    pub(super) fn open_basis(&mut self, entry: u64) -> Attempt<bool> {
         let Some(file) = self.files.get_mut(&entry) else { return Ok(false) };
         let dir = file.dir.clone();
         let Some(basis) = &mut file.basis else { return Ok(false) };
@@ -173,11 +173,13 @@ impl<D: Dir + 'static> Sink<D> {
             part.journal.note(slot);
             self.unjournaled.insert(entry);
         }
-        Ok(())
+        self.catch_up(entry)
     }
 
     /// What stands there is what was sent: it is left alone, made durable, and told as delivered.
-    pub(super) fn keep(&mut self, entry: u64) -> Attempt<()> {
+    pub(super) fn keep(&mut self, end: &FileEnd) -> Attempt<()> {
+        let entry = end.entry;
+        let sum = self.sum_of(entry, end)?;
         let Some(file) = self.files.get(&entry) else { return Ok(()) };
         let (path, dir) = (file.path.clone(), file.dir.clone());
         let is_open = self.open_basis(entry)?;
@@ -210,6 +212,7 @@ impl<D: Dir + 'static> Sink<D> {
                 size: stat.size,
                 is_covered,
                 file: opened.map(std::sync::Arc::new),
+                sum,
             });
         }
         Ok(())
@@ -225,6 +228,8 @@ impl<D: Dir + 'static> Sink<D> {
             Some(Coverage::Chunks(chunks)) => chunks.known().clone(),
             _ => Runs::new(),
         };
+        // What was compared is looked at once more while it is copied.
+        file.sum = None;
         let size = file.size.unwrap_or(0);
         let chunks = Chunks::new(size, session);
         let count = chunks.count();

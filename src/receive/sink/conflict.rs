@@ -8,6 +8,7 @@ use crate::proto::limits::NAME_BYTES_MAX;
 use crate::proto::path::{Name, RelPath};
 use crate::proto::runs::Runs;
 use crate::receive::OnConflict;
+use crate::receive::checksums::Algorithm;
 
 use super::compare::{Basis, is_file};
 use super::coverage::{Chunks, Coverage};
@@ -21,11 +22,13 @@ pub struct Rules {
     pub on_conflict: OnConflict,
     /// Whether part files are gone on with and kept for the next session.
     pub resume: bool,
+    /// How what is delivered is summed, if it is.
+    pub checksums: Option<Algorithm>,
 }
 
 impl Default for Rules {
     fn default() -> Rules {
-        Rules { on_conflict: OnConflict::default(), resume: true }
+        Rules { on_conflict: OnConflict::default(), resume: true, checksums: None }
     }
 }
 

@@ -13,7 +13,7 @@ use crate::proto::manifest::{Item, Meta, Nesting};
 use crate::proto::path::Name;
 use crate::receive::OnConflict;
 
-const RULES: Rules = Rules { on_conflict: OnConflict::Overwrite, resume: true };
+const RULES: Rules = Rules { on_conflict: OnConflict::Overwrite, resume: true, checksums: None };
 const META: Meta = Meta { mode: Some(0o640), mtime_s: 77, mtime_ns: 5 };
 const CHUNK: usize = 512 * 1024;
 

@@ -18,6 +18,7 @@ use super::coverage::{Coverage, Input};
 use super::order::{Early, PIECES_EARLY_MAX};
 use super::part::PartFile;
 use super::stop::ZEROS_STEP_BYTES;
+use super::sum::InOrder;
 use super::tree::Parent;
 use super::{Attempt, Content, Portion, Refusal, Sink, SinkEvent, breach, fatal, portions};
 
@@ -44,6 +45,8 @@ pub(super) struct Incoming<F> {
     pub(super) whole: Option<Root>,
     /// Made with the first piece: a manifest announces thousands of files ahead, and a hasher takes 2 KiB.
     pub(super) coverage: Option<Box<Coverage>>,
+    /// Its checksum so far, where one is wanted that the hash is not.
+    pub(super) sum: Option<Box<InOrder>>,
     /// Of a stream: what came too early.
     pub(super) early: Option<Box<Early>>,
     pub(super) part: Option<Box<PartFile<F>>>,
@@ -91,6 +94,7 @@ impl<F> Incoming<F> {
             basis: None,
             whole: None,
             coverage: None,
+            sum: None,
             early: None,
             part: None,
             gets: 0,
@@ -335,6 +339,7 @@ impl<D: Dir + 'static> Sink<D> {
         let written = file.owed.min(length);
         file.owed -= written;
         self.space.written(written);
+        self.sum(entry, 0, Input::Bytes(bytes));
         Ok(true)
     }
 
@@ -382,7 +387,8 @@ impl<D: Dir + 'static> Sink<D> {
         if self.hashing > HASHING_MAX {
             return Err(Refusal::Fatal(breach("too many files came at once")));
         }
-        if !done.is_empty() {
+        let is_any_done = !done.is_empty();
+        if is_any_done {
             self.unjournaled.insert(entry);
         }
         for slot in done {
@@ -393,7 +399,8 @@ impl<D: Dir + 'static> Sink<D> {
             file.owed -= written;
             self.space.written(written);
         }
-        Ok(())
+        self.sum(entry, offset, input);
+        if is_any_done { self.catch_up(entry) } else { Ok(()) }
     }
 
     /// What follows from the end of what was asked for.
@@ -431,7 +438,7 @@ impl<D: Dir + 'static> Sink<D> {
             (None, Phase::Resuming) if defects::has(Defect::RenameBeforeVerify) => {
                 self.complete(end).map(|()| None)
             }
-            (Some(_), Phase::Comparing) => self.keep(end.entry).map(|()| None),
+            (Some(_), Phase::Comparing) => self.keep(end).map(|()| None),
             (Some(_), _) => self.complete(end).map(|()| None),
             (None, Phase::Comparing) => self.differs(end.entry),
             (None, Phase::Building | Phase::Resuming) => {
@@ -481,6 +488,7 @@ impl<D: Dir + 'static> Sink<D> {
 
     /// Hands a file that is whole to the group.
     fn complete(&mut self, end: &FileEnd) -> Attempt<()> {
+        let sum = self.sum_of(end.entry, end)?;
         let is_sealed = |file: &Incoming<D::File>| file.part.as_ref().is_some_and(|part| part.is_sealed);
         if !self.files.get(&end.entry).is_some_and(is_sealed) {
             // An empty file has had no piece, so its part file is made here.
@@ -505,6 +513,7 @@ impl<D: Dir + 'static> Sink<D> {
                         size: end.size,
                         is_covered,
                         file: handle,
+                        sum,
                     });
                 }
                 Ok(())

@@ -17,6 +17,7 @@
 //! | `file`, `coverage`, `order` | what comes, and how much of it has come |
 //! | `part`, `journal`, `checkpoint` | part files, and what is known of them after a crash |
 //! | `commit` | the way to the final name |
+//! | `sum` | checksums for other programs |
 //! | `space` | whether it fits |
 //!
 //! It is synchronous and belongs on a thread of its own. The driver feeds it jobs and passes on its events; when there is no job
@@ -64,6 +65,7 @@ mod space;
 mod spelling;
 mod stop;
 mod stream;
+mod sum;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -100,6 +102,7 @@ pub use commit::{GROUP_BYTES_MAX, GROUP_ITEMS_MAX};
 pub use conflict::Rules;
 pub use stop::Stop;
 pub use stream::StreamSink;
+pub use sum::Summed;
 
 /// Something to be done about what arrived.
 #[derive(Debug)]
@@ -222,6 +225,11 @@ pub trait Output: Send {
         let _ = done;
         Ok(())
     }
+
+    /// The checksums of what was delivered since the last time, where [`Rules::checksums`] asks for them. Call it after every job and commit.
+    fn summed(&mut self) -> Vec<Summed> {
+        Vec::new()
+    }
 }
 
 /// Writes below one directory.
@@ -256,6 +264,8 @@ pub struct Sink<D: Dir + 'static> {
     buffer: Vec<u8>,
     unpacker: Unpacker,
     group: Group<D::File>,
+    /// Told by the next [`Output::summed`]: no more than a group.
+    summed: Vec<Summed>,
 }
 
 /// Why something cannot be done: for this entry, or for the transfer.
@@ -291,6 +301,7 @@ impl<D: Dir + 'static> Sink<D> {
             buffer: Vec::new(),
             unpacker: Unpacker::default(),
             group: Group::default(),
+            summed: Vec::new(),
         }
     }
 
@@ -403,6 +414,10 @@ impl<D: Dir + 'static> Output for Sink<D> {
 
     fn checkpointed(&mut self, done: Checkpointed) -> Result<()> {
         self.checkpoint_done(done)
+    }
+
+    fn summed(&mut self) -> Vec<Summed> {
+        std::mem::take(&mut self.summed)
     }
 }
 

@@ -152,7 +152,7 @@ fn what_is_the_same_is_not_sent_and_not_touched() {
 }
 
 pub(super) fn rules(on_conflict: OnConflict) -> Rules {
-    Rules { on_conflict, resume: true }
+    Rules { on_conflict, resume: true, checksums: None }
 }
 
 pub(super) fn put(disk: &MemoryDisk, name: &str, bytes: &[u8]) {
@@ -281,7 +281,8 @@ fn without_resuming_everything_begins_afresh_and_nothing_is_left() {
     let disk = MemoryDisk::new();
     let bytes = content(4 << 19);
     interrupted(&disk, &bytes, 2);
-    let mut feeder = Feeder::with(disk.clone(), Rules { on_conflict: OnConflict::Skip, resume: false });
+    let mut feeder =
+        Feeder::with(disk.clone(), Rules { on_conflict: OnConflict::Skip, resume: false, checksums: None });
     let entry = feeder.file("f", bytes.len());
     assert_eq!(feeder.verdict(entry), Verdict::Send);
     send_chunk(&mut feeder, entry, CHUNK, 0, &bytes);
@@ -299,7 +300,7 @@ fn a_journal_that_stands_alone_goes_with_whatever_comes() {
         let disk = MemoryDisk::new();
         let bytes = content(3 << 19);
         disk.root().create_file(&Name::new(b"f").unwrap().journal_file()).unwrap();
-        let mut feeder = Feeder::with(disk, Rules { on_conflict: OnConflict::Skip, resume });
+        let mut feeder = Feeder::with(disk, Rules { on_conflict: OnConflict::Skip, resume, checksums: None });
         let entry = feeder.send("f", &bytes);
         feeder.commit();
         assert_eq!(feeder.outcome(entry), Some(None));

@@ -37,6 +37,10 @@ impl Feeder {
         Feeder { disk, sink, stop, nesting: Nesting::new(), events: Vec::new(), gets_taken: 0 }
     }
 
+    pub(super) fn summed(&mut self) -> Vec<Summed> {
+        self.sink.summed()
+    }
+
     pub(super) fn job(&mut self, job: Job) -> Result<()> {
         self.sink.handle(job, &mut self.events)
     }

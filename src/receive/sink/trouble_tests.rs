@@ -108,7 +108,10 @@ fn what_a_useless_part_file_takes_is_free_for_the_next() {
     let bytes = content(4 << 19);
     interrupted(&disk, &bytes, 3);
     disk.set_capacity(Some(5 << 19));
-    let mut feeder = Feeder::with(disk.clone(), Rules { on_conflict: OnConflict::Skip, resume: false });
+    let mut feeder = Feeder::with(
+        disk.clone(),
+        Rules { on_conflict: OnConflict::Skip, resume: false, ..Rules::default() },
+    );
     assert_eq!(receive(&mut feeder, &bytes), None);
     assert!(disk.contents(&path("f")).unwrap() == bytes);
 }

@@ -46,6 +46,8 @@ pub(super) struct Policy {
     // How long to stay with a way before the other one is tried.
     patience_packed_us: u64,
     patience_plain_us: u64,
+    // Until then the line may seem fast only because it is filling.
+    fills_until_us: u64,
 }
 
 /// A measurement: from when a block of this turn has left until enough others have.
@@ -70,7 +72,14 @@ impl Policy {
             plain: None,
             patience_packed_us: PATIENCE_PACKED_US,
             patience_plain_us: PATIENCE_PLAIN_US,
+            fills_until_us: 0,
         }
+    }
+
+    /// A word over this line and its answer take so long. A long line swallows what it is given as fast as it is given it, until its windows and
+    /// buffers are full: several answers long that it waits for us proves nothing, and what is swallowed plain has to go through it all the same.
+    pub(super) fn answers_in(&mut self, answer_us: u64, now_us: u64) {
+        self.fills_until_us = now_us.saturating_add((answer_us * FILLING_ANSWERS).min(FILLING_MAX_US));
     }
 
     /// What is to become of the next block.
@@ -108,7 +117,7 @@ impl Policy {
     fn measured_packed(&mut self, rate: u64, is_late: bool, now_us: u64) {
         self.packed = Some(rate);
         // While packed blocks wait for the line, packing takes no time from anybody.
-        if !is_late {
+        if !is_late || now_us < self.fills_until_us {
             return;
         }
         match self.plain {
@@ -196,6 +205,12 @@ const DOUBTS: u32 = 2;
 
 /// One part of so many of the time the line may wait for packing before that counts.
 const LATE_SHARE: u64 = 8;
+
+/// In so many round trips a connection doubles its window from ten packets to some megabytes.
+const FILLING_ANSWERS: u64 = 8;
+
+/// Packing for so long on a line that turns out to be fast costs at most half of this.
+const FILLING_MAX_US: u64 = 2_000_000;
 
 /// How long packing goes on, where the line waits for it, before plain is tried again. Short at first: a chance may have decided against it,
 /// and on a fast line packing costs half of the time.

@@ -10,13 +10,19 @@
 
 mod base;
 mod contents;
+mod exclude;
+mod list;
 mod names;
+mod pattern;
 mod read;
 mod roots;
 #[cfg(all(test, unix))]
 mod tests;
 mod walk;
 
+pub use exclude::Exclude;
+pub use list::{LIST_BYTES_MAX, PathList};
+pub use pattern::Pattern;
 pub use read::{Fetch, Listener, ReadEnd, Reader, SourceEvent, What};
 pub use roots::{Renamed, Roots};
 pub use walk::Walk;

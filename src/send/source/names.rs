@@ -20,6 +20,11 @@ impl Names {
         Ok(names)
     }
 
+    /// Names that are known, in order.
+    pub(super) fn listed(names: Vec<Box<[u8]>>) -> Names {
+        Names { run: names.into_iter(), stream: None }
+    }
+
     /// The next name of the run at hand.
     pub(super) fn next(&mut self) -> Option<Box<[u8]>> {
         self.run.next()

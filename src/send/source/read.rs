@@ -160,7 +160,8 @@ impl Reader {
         self.out.begin();
         let read = match roots.locate(&fetch.path) {
             Some(Located::Below(base, path)) => self.read_file(base, &path, fetch, listener),
-            Some(Located::Input) => self.read_input(fetch.entry, listener),
+            Some(Located::Input) => self.read_input(fetch.entry, None, listener),
+            Some(Located::Text(text)) => self.read_input(fetch.entry, Some(text.as_bytes()), listener),
             None => Err(Stop::Drop(Failure::new(Reason::Vanished, ""))),
         };
         let told = match read {
@@ -258,8 +259,13 @@ impl Reader {
         Err(DiskError::of(Fault::NotFile, "it is no file any more"))
     }
 
-    /// Reads a stream to its end. Every read goes out at once: the one who fills it may be slow.
-    fn read_input(&mut self, entry: u64, listener: &mut impl Listener) -> Result<ReadEnd, Stop> {
+    /// Reads a stream to its end, or a text that is at hand. Every read goes out at once: the one who fills it may be slow.
+    fn read_input(
+        &mut self,
+        entry: u64,
+        mut text: Option<&[u8]>,
+        listener: &mut impl Listener,
+    ) -> Result<ReadEnd, Stop> {
         self.out.flush_within(entry, listener)?;
         let mut hasher = FileHasher::new(self.chunk);
         loop {
@@ -268,7 +274,11 @@ impl Reader {
                 PAYLOAD_BYTES_MAX - usize::try_from(offset % PAYLOAD_BYTES_MAX as u64).unwrap_or(0);
             let max = to_boundary.min(self.out.room());
             let input = &mut self.input;
-            match self.out.block.piece(entry, offset, max, |room| input.read(room)) {
+            let read = |room: &mut [u8]| match &mut text {
+                Some(text) => text.read(room),
+                None => input.read(room),
+            };
+            match self.out.block.piece(entry, offset, max, read) {
                 Ok([]) => break,
                 Ok(added) => hasher.update(added, |_, _| {}),
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,

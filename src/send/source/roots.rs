@@ -8,6 +8,7 @@
 //! | a second one of a name already taken | `b-2`, and `report-2.txt` for a file `report.txt` |
 //! | the same thing under the same name again | sent once |
 //! | `-` | `stdin` |
+//! | the only one, or `-`, where a name is given | that name |
 //! | `/` | none: refused |
 
 use std::collections::{HashMap, HashSet};
@@ -17,12 +18,18 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use crate::error::{Error, Kind, Result};
-use crate::proto::limits::NAME_BYTES_MAX;
+use crate::proto::limits::{NAME_BYTES_MAX, SHOWN_BYTES_MAX};
 use crate::proto::path::{Name, RelPath};
+
+use super::exclude::Exclude;
+use super::list::PathList;
 
 /// The arguments, checked and named. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Roots(Arc<Inner>);
+pub struct Roots {
+    inner: Arc<Inner>,
+    exclude: Exclude,
+}
 
 /// An argument that got another name because its own was taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,11 +40,12 @@ pub struct Renamed {
     pub name: Name,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Inner {
     list: Vec<Root>,
     by_name: HashMap<Name, usize>,
     renamed: Vec<Renamed>,
+    listed: Option<PathList>,
 }
 
 /// One argument.
@@ -52,10 +60,14 @@ pub(super) struct Root {
 pub(super) enum Place {
     /// Standard input.
     Input,
+    /// A text that was given.
+    Text(Arc<str>),
     /// A directory.
     Directory(PathBuf),
     /// Anything else, by its directory and name.
     Inside(PathBuf, Name),
+    /// What a list has of that name in this directory.
+    Listed(Arc<Path>),
 }
 
 /// Where an entry is.
@@ -63,6 +75,8 @@ pub(super) enum Place {
 pub(super) enum Located<'a> {
     /// Standard input.
     Input,
+    /// This text.
+    Text(&'a str),
     /// At a path below a directory.
     Below(&'a Path, RelPath),
 }
@@ -73,19 +87,37 @@ impl Roots {
     /// # Errors
     /// Kind `Usage`, when there are none, or one is missing or has no name.
     pub fn new(paths: &[PathBuf]) -> Result<Roots> {
+        Roots::named(paths, None)
+    }
+
+    /// The same; standard input, or else the only one, is called `name` at the other end.
+    ///
+    /// # Errors
+    /// As [`Roots::new`], and when `name` is no name, or it is not clear whose.
+    pub fn named(paths: &[PathBuf], name: Option<&OsStr>) -> Result<Roots> {
         if paths.is_empty() {
             return Err(Error::new(Kind::Usage, "nothing to send").hint("Name files or directories."));
+        }
+        let name = name.map(new_name).transpose()?;
+        let is_meant = |path: &PathBuf| paths.len() == 1 || path.as_os_str() == "-";
+        if name.is_some() && !paths.iter().any(is_meant) {
+            return Err(Error::new(
+                Kind::Usage,
+                "a name is given, and it is not clear for which of the paths",
+            )
+            .hint("It is for standard input (`-`), or for the only path."));
         }
         let mut seen = HashSet::new();
         let mut found = Vec::new();
         for path in paths {
-            let (name, place) = look_up(path)?;
+            let (own, place) = look_up(path)?;
+            let name = name.clone().filter(|_| is_meant(path)).unwrap_or(own);
             if seen.insert((name.clone(), place.clone())) {
                 found.push((path, name, place));
             }
         }
         let mut taken: HashSet<Name> = found.iter().map(|(_, name, _)| name.clone()).collect();
-        let mut inner = Inner { list: Vec::new(), by_name: HashMap::new(), renamed: Vec::new() };
+        let mut inner = Inner::default();
         for (path, wanted, place) in found {
             let name = if inner.by_name.contains_key(&wanted) {
                 let name = another(&wanted, matches!(place, Place::Directory(_)), &taken);
@@ -95,38 +127,115 @@ impl Roots {
             } else {
                 wanted
             };
-            inner.by_name.insert(name.clone(), inner.list.len());
-            inner.list.push(Root { name, place });
+            inner.push(name, place);
         }
-        Ok(Roots(Arc::new(inner)))
+        Ok(Roots { inner: Arc::new(inner), exclude: Exclude::default() })
+    }
+
+    /// What stands in a list, relative to the working directory, or to `/` where its paths are absolute.
+    ///
+    /// # Errors
+    /// Kind `Usage`, when that directory cannot be found, or something on its first level has a name that cannot be sent.
+    pub fn listed(paths: &PathList) -> Result<Roots> {
+        let base = Path::new(if paths.is_absolute() { "/" } else { "." });
+        let base: Arc<Path> = std::fs::canonicalize(base).map_err(|error| cannot_look(base, error))?.into();
+        let mut inner = Inner { listed: Some(paths.clone()), ..Inner::default() };
+        for bytes in paths.top() {
+            let name = Name::new(&bytes).map_err(|error| {
+                let shown = String::from_utf8_lossy(&bytes).into_owned();
+                Error::new(
+                    Kind::Usage,
+                    format!("{shown}, which is in the list, cannot be sent: it has {error}"),
+                )
+            })?;
+            inner.push(name, Place::Listed(Arc::clone(&base)));
+        }
+        Ok(Roots { inner: Arc::new(inner), exclude: Exclude::default() })
+    }
+
+    /// A text, in place of anything else.
+    ///
+    /// # Errors
+    /// Kind `Usage`, when it is empty or too long.
+    pub fn text(text: &str) -> Result<Roots> {
+        if text.is_empty() {
+            return Err(Error::new(Kind::Usage, "the text to send is empty"));
+        }
+        if text.len() as u64 > SHOWN_BYTES_MAX {
+            return Err(Error::new(Kind::Usage, "the text to send is longer than 64 KiB")
+                .hint("Send it as a file: `p2pc send - --name text.txt` reads it from standard input."));
+        }
+        let name = Name::new(TEXT_NAME).map_err(|error| Error::new(Kind::Internal, error.to_string()))?;
+        let mut inner = Inner::default();
+        inner.push(name, Place::Text(text.into()));
+        Ok(Roots { inner: Arc::new(inner), exclude: Exclude::default() })
+    }
+
+    /// Whether it is a text.
+    #[must_use]
+    pub fn is_text(&self) -> bool {
+        self.inner.list.iter().any(|root| matches!(root.place, Place::Text(_)))
+    }
+
+    /// The same, less what is to be left out below them.
+    #[must_use]
+    pub fn without(self, exclude: Exclude) -> Roots {
+        Roots { exclude, ..self }
+    }
+
+    pub(super) fn exclude(&self) -> &Exclude {
+        &self.exclude
+    }
+
+    /// The list they come from, if they do.
+    pub(super) fn list(&self) -> Option<&PathList> {
+        self.inner.listed.as_ref()
     }
 
     /// The arguments that got another name, for the person to know.
     #[must_use]
     pub fn renamed(&self) -> &[Renamed] {
-        &self.0.renamed
+        &self.inner.renamed
     }
 
     pub(super) fn get(&self, index: usize) -> Option<&Root> {
-        self.0.list.get(index)
+        self.inner.list.get(index)
     }
 
-    /// Where an entry of this path is; `None` if it belongs to no argument.
     /// Whether standard input is among them: it can be read once only.
     #[must_use]
     pub fn has_input(&self) -> bool {
-        self.0.list.iter().any(|root| root.place == Place::Input)
+        self.inner.list.iter().any(|root| root.place == Place::Input)
     }
 
+    /// Where an entry of this path is; `None` if it belongs to no argument.
     pub(super) fn locate(&self, path: &RelPath) -> Option<Located<'_>> {
         let (first, rest) = path.split_first()?;
-        let root = self.0.list.get(*self.0.by_name.get(&first)?)?;
+        let root = self.inner.list.get(*self.inner.by_name.get(&first)?)?;
         match &root.place {
             Place::Input => Some(Located::Input),
+            Place::Text(text) => Some(Located::Text(text)),
             Place::Directory(base) => Some(Located::Below(base, rest)),
             Place::Inside(base, name) => Some(Located::Below(base, RelPath::root().join(name).ok()?)),
+            Place::Listed(base) => Some(Located::Below(base, path.clone())),
         }
     }
+}
+
+impl Inner {
+    fn push(&mut self, name: Name, place: Place) {
+        self.by_name.insert(name.clone(), self.list.len());
+        self.list.push(Root { name, place });
+    }
+}
+
+/// A name that was given for the other end.
+fn new_name(name: &OsStr) -> Result<Name> {
+    Name::new(name.as_encoded_bytes()).map_err(|error| {
+        let shown = Path::new(name).display().to_string();
+        Error::new(Kind::Usage, format!("\"{shown}\" is no name for the other end: it has {error}"))
+            .hint("It is one name, without the directories it shall be in.")
+    })
 }
 
 fn look_up(path: &Path) -> Result<(Name, Place)> {
@@ -205,6 +314,9 @@ fn another(name: &Name, is_directory: bool, taken: &HashSet<Name>) -> Name {
     free.unwrap_or_else(|| name.clone())
 }
 
+/// What a text is called where it becomes a file.
+const TEXT_NAME: &[u8] = b"text.txt";
+
 /// The longest extension that is kept behind a number, in bytes. The longest number takes 21 of a name's 255.
 const EXTENSION_BYTES_MAX: usize = 64;
 
@@ -220,7 +332,7 @@ mod tests {
     }
 
     fn shown(roots: &Roots) -> Vec<String> {
-        let names = roots.0.list.iter().map(|root| root.name.as_bytes());
+        let names = roots.inner.list.iter().map(|root| root.name.as_bytes());
         names.map(|name| String::from_utf8_lossy(name).into_owned()).collect()
     }
 
@@ -245,6 +357,19 @@ mod tests {
         assert_eq!(names(dir, &["a/.bashrc", "c/.bashrc"]), [".bashrc", ".bashrc-2"]);
         // A made-up name never takes that of another argument, wherever it stands.
         assert_eq!(names(dir, &["a/x", "b/x", "c/x-2"]), ["x", "x-3", "x-2"]);
+        let named = |arguments: &[&str], name: &str| {
+            let paths: Vec<PathBuf> = arguments.iter().map(PathBuf::from).collect();
+            Roots::named(&paths, Some(name.as_ref())).map(|roots| shown(&roots))
+        };
+        let file = dir.join("a/report.txt");
+        let file = file.to_str().unwrap();
+        assert_eq!(named(&["-"], "x.tar").unwrap(), ["x.tar"]);
+        assert_eq!(named(&[file], "new").unwrap(), ["new"]);
+        assert_eq!(named(&[file, "-"], "x.tar").unwrap(), ["report.txt", "x.tar"]);
+        assert_eq!(named(&["-", file], "report.txt").unwrap(), ["report.txt", "report-2.txt"]);
+        for (arguments, name) in [(&[file, file][..], "x"), (&["-"], "a/b"), (&["-"], ".."), (&["-"], "")] {
+            assert_eq!(named(arguments, name).unwrap_err().kind(), Kind::Usage);
+        }
         let roots = Roots::new(&[dir.join("a/x"), dir.join("b/x"), "-".into(), "-".into()]).unwrap();
         assert_eq!(shown(&roots), ["x", "x-2", "stdin"]);
         let name = Name::new(b"x-2").unwrap();

@@ -2,6 +2,7 @@
 
 mod again;
 mod chunks;
+mod left_out;
 
 use std::collections::BTreeMap;
 use std::io::{Seek, SeekFrom, Write};

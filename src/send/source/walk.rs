@@ -3,9 +3,12 @@
 //! Entries come in the manifest's order, the names in a directory sorted (a directory of more than 4096 names: in sorted
 //! runs, so that memory does not grow with it). Links are read and never followed, so there are no loops. What cannot be sent is not passed
 //! over but comes as an `Unsent` entry: devices, FIFOs and sockets, what may not be read, what vanished since its directory was
-//! listed, and names that cannot travel, p2pc's own part files among them. Those names are shown in a form that can.
+//! listed, and names that cannot travel, p2pc's own part files among them. Those names are shown in a form that can. What is to be left out
+//! ([`super::Exclude`]) does not come at all. Of a list of paths comes what is in it, and nothing else.
 
-use std::path::PathBuf;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::disk::{Dir, DiskError, Fault, Kind, Stat};
@@ -16,6 +19,7 @@ use crate::proto::manifest::{Entry, Item, Meta, Nesting};
 use crate::proto::path::{Name, NameError, RelPath};
 
 use super::base::Base;
+use super::exclude::{Above, RULES_BYTES_MAX, Rules};
 use super::names::Names;
 use super::roots::{Place, Roots};
 
@@ -29,6 +33,11 @@ pub struct Walk {
     levels: Vec<Level>,
     held: usize,
     streams: usize,
+    /// What the directories above the argument say of what to leave out, and how long the files are that say it in those being walked.
+    above: Above,
+    rules_bytes: u64,
+    /// The other side shows a text, and is told how long it is.
+    is_shown: bool,
 }
 
 /// A directory that is being walked.
@@ -38,6 +47,16 @@ struct Level {
     sent_path_bytes: usize,
     meta: Meta,
     names: Names,
+    rules: Rules,
+    /// Of a list: its paths that lie in here.
+    listed: Option<Range<usize>>,
+}
+
+/// What is seen of one thing without opening it.
+struct Seen {
+    stat: Stat,
+    /// Of a link.
+    target: Option<Box<[u8]>>,
 }
 
 /// What one thing turned out to be.
@@ -69,7 +88,16 @@ impl Walk {
             levels: Vec::new(),
             held: 0,
             streams: 0,
+            above: Above::default(),
+            rules_bytes: 0,
+            is_shown: false,
         }
+    }
+
+    /// Walks to a text for somebody who will show it.
+    #[must_use]
+    pub fn showing(self) -> Walk {
+        Walk { is_shown: true, ..self }
     }
 
     /// The arguments, for a reader of their files.
@@ -83,31 +111,71 @@ impl Walk {
         let roots = self.roots.clone();
         let root = roots.get(self.next_root)?;
         self.next_root += 1;
+        let length = root.name.as_bytes().len();
         let found = match &root.place {
             Place::Input => Found::File { size: None, meta: now(), holes: 0 },
+            // As a file it is a stream: it is held by nobody, and nothing of it is gone on with.
+            Place::Text(text) => {
+                Found::File { size: self.is_shown.then_some(text.len() as u64), meta: now(), holes: 0 }
+            }
             Place::Directory(base) => {
                 base.clone_into(&mut self.at);
-                self.directory(RelPath::root(), root.name.as_bytes().len())
+                self.look_above(base)
+                    .map_or_else(Found::Unsent, |()| self.directory(RelPath::root(), length, None))
             }
             Place::Inside(base, name) => {
                 base.clone_into(&mut self.at);
                 match RelPath::root().join(name) {
-                    Ok(path) => self.look(&path, name, root.name.as_bytes().len()),
+                    Ok(path) => match self.look(&path, name) {
+                        Ok(seen) => self.found(seen, path, length, None),
+                        Err(failure) => Found::Unsent(failure),
+                    },
                     Err(error) => Found::Unsent(unusable(name.as_bytes(), error)),
                 }
+            }
+            Place::Listed(base) => {
+                if self.next_root == 1 {
+                    base.as_ref().clone_into(&mut self.at);
+                    if let Err(failure) = self.look_above(&Arc::clone(base)) {
+                        self.next_root = usize::MAX;
+                        return Some(self.placed(root.name.as_bytes(), Found::Unsent(failure)));
+                    }
+                }
+                let all = roots.list().map(super::list::PathList::all);
+                return match self.child_of(&RelPath::root(), root.name.as_bytes(), length, all) {
+                    Some(entry) => Some(entry),
+                    None => self.root(),
+                };
             }
         };
         Some(self.placed(root.name.as_bytes(), found))
     }
 
+    /// Reads what the directories above an argument say of what to leave out.
+    fn look_above(&mut self, base: &Path) -> Result<(), Failure> {
+        self.above = if self.roots.exclude().obeys_files() { Above::of(base)? } else { Above::default() };
+        Ok(())
+    }
+
     /// The next thing in the innermost directory, or its end.
     fn step(&mut self) -> Option<Result<Entry>> {
-        let level = self.levels.last_mut()?;
-        if let Some(name) = level.names.next() {
-            self.held -= 1;
-            return Some(self.child(&name));
-        }
-        if level.names.has_more() {
+        loop {
+            let level = self.levels.last_mut()?;
+            if let Some(name) = level.names.next() {
+                self.held -= 1;
+                let (path, bytes) = (level.path.clone(), level.sent_path_bytes + 1 + name.len());
+                let listed = level.listed.clone();
+                match self.child_of(&path, &name, bytes, listed) {
+                    None => continue,
+                    entry => return entry,
+                }
+            }
+            if !level.names.has_more() {
+                let meta = level.meta;
+                self.rules_bytes = self.rules_bytes.saturating_sub(level.rules.bytes);
+                self.levels.pop();
+                return Some(self.nesting.place(&Item::DirectoryEnd { meta }).map_err(internal));
+            }
             let refilled = level.names.refill(self.held);
             self.held += level.names.held();
             if !level.names.has_more() {
@@ -117,75 +185,130 @@ impl Walk {
                 let failure = Failure::new(Reason::Unreadable, format!("the rest of its directory: {error}"));
                 return Some(self.placed(b"(more)", Found::Unsent(failure)));
             }
-            return self.step();
         }
-        let meta = level.meta;
-        self.levels.pop();
-        Some(self.nesting.place(&Item::DirectoryEnd { meta }).map_err(internal))
     }
 
-    fn child(&mut self, bytes: &[u8]) -> Result<Entry> {
-        let Some(level) = self.levels.last() else {
-            return Err(internal("an entry outside of any directory"));
-        };
-        let sent_path_bytes = level.sent_path_bytes + 1 + bytes.len();
+    /// What stands under a name in a directory below the base, `listed` where only those paths are sent; `None` if it is left out.
+    fn child_of(
+        &mut self,
+        parent: &RelPath,
+        bytes: &[u8],
+        sent_path_bytes: usize,
+        listed: Option<Range<usize>>,
+    ) -> Option<Result<Entry>> {
         let place = Name::new(bytes).and_then(|name| {
-            let path = level.path.join(&name)?;
+            let path = parent.join(&name)?;
             if sent_path_bytes > PATH_BYTES_MAX { Err(NameError::TooLong) } else { Ok((path, name)) }
         });
-        match place {
-            Ok((path, name)) => {
-                let found = self.look(&path, &name, sent_path_bytes);
-                self.placed(bytes, found)
+        let (path, name) = match place {
+            Ok(place) => place,
+            Err(error) => {
+                let whole = [parent.as_bytes(), bytes].join(&b'/');
+                let whole = whole.strip_prefix(b"/").unwrap_or(&whole);
+                let is_left_out = self.leaves_out(whole, false);
+                return (!is_left_out)
+                    .then(|| self.placed(&stand_in(bytes), Found::Unsent(unusable(bytes, error))));
             }
-            Err(error) => self.placed(&stand_in(bytes), Found::Unsent(unusable(bytes, error))),
+        };
+        let seen = match self.look(&path, &name) {
+            Ok(seen) => seen,
+            Err(failure) => return Some(self.placed(bytes, Found::Unsent(failure))),
+        };
+        let is_directory = seen.stat.kind == Kind::Directory;
+        if self.leaves_out(path.as_bytes(), is_directory) {
+            return None;
         }
+        let listed = match (listed, self.roots.list()) {
+            (Some(within), Some(list)) => {
+                let below = list.below(path.as_bytes(), within);
+                if !is_directory && list.goes_into(path.as_bytes(), below.clone()) {
+                    let failure =
+                        Failure::new(Reason::Unreadable, "the list goes on below it, and it is no directory");
+                    return Some(self.placed(bytes, Found::Unsent(failure)));
+                }
+                Some(below)
+            }
+            _ => None,
+        };
+        let found = self.found(seen, path, sent_path_bytes, listed);
+        Some(self.placed(bytes, found))
     }
 
-    /// Looks at what stands at `path` below the base, without opening anything but a directory.
-    fn look(&mut self, path: &RelPath, name: &Name, sent_path_bytes: usize) -> Found {
+    /// Whether what stands at this path below the argument is not to be sent.
+    fn leaves_out(&self, path: &[u8], is_directory: bool) -> bool {
+        let levels = self.levels.iter().rev().map(|level| (level.path.as_bytes().len(), &level.rules));
+        self.roots.exclude().has(path, is_directory, levels, &self.above)
+    }
+
+    /// Looks at what stands at `path` below the base, without opening anything.
+    fn look(&mut self, path: &RelPath, name: &Name) -> Result<Seen, Failure> {
         let parent = path.split().map(|(parent, _)| parent).unwrap_or_default();
         let looked = self.base.at(&self.at).and_then(|dirs| {
             let dir = dirs.get(&parent)?;
-            let there = dir.stat(name)?;
-            let target = if there.kind == Kind::Link { Some(dir.read_link(name)?) } else { None };
-            Ok((there, target))
+            let stat = dir.stat(name)?;
+            let target = if stat.kind == Kind::Link { Some(dir.read_link(name)?) } else { None };
+            Ok(Seen { stat, target })
         });
-        match looked {
-            Ok((Stat { kind: Kind::File, size, meta, allocated, .. }, _)) => {
+        looked.map_err(|error| unreadable(&error))
+    }
+
+    /// What becomes of what was seen. A directory is opened.
+    fn found(
+        &mut self,
+        seen: Seen,
+        path: RelPath,
+        sent_path_bytes: usize,
+        listed: Option<Range<usize>>,
+    ) -> Found {
+        match seen {
+            Seen { stat: Stat { kind: Kind::File, size, meta, allocated, .. }, .. } => {
                 let holes = allocated.map_or(0, |allocated| size.saturating_sub(allocated));
                 Found::File { size: Some(size), meta, holes }
             }
-            Ok((Stat { kind: Kind::Directory, .. }, _)) => self.directory(path.clone(), sent_path_bytes),
-            Ok((Stat { kind: Kind::Link, meta, .. }, Some(target)))
+            Seen { stat: Stat { kind: Kind::Directory, .. }, .. } => {
+                self.directory(path, sent_path_bytes, listed)
+            }
+            Seen { stat: Stat { kind: Kind::Link, meta, .. }, target: Some(target) }
                 if (1..=LINK_BYTES_MAX).contains(&target.len()) =>
             {
                 Found::Link { target, meta }
             }
-            Ok((Stat { kind: Kind::Link, .. }, _)) => {
+            Seen { stat: Stat { kind: Kind::Link, .. }, .. } => {
                 Found::Unsent(Failure::new(Reason::Unreadable, "a link with nothing or too much in it"))
             }
-            Ok((Stat { kind: Kind::Other, .. }, _)) => Found::Unsent(Failure::new(Reason::Special, "")),
-            Err(error) => Found::Unsent(unreadable(&error)),
+            Seen { stat: Stat { kind: Kind::Other, .. }, .. } => {
+                Found::Unsent(Failure::new(Reason::Special, ""))
+            }
         }
     }
 
     /// Opens a directory and reads the first of its names.
-    fn directory(&mut self, path: RelPath, sent_path_bytes: usize) -> Found {
+    fn directory(&mut self, path: RelPath, sent_path_bytes: usize, listed: Option<Range<usize>>) -> Found {
         // Room for at least a stand-in for each name in it, so that everything in it can be reported.
         if sent_path_bytes + 1 + STAND_IN_BYTES_MAX > PATH_BYTES_MAX || self.levels.len() >= DEPTH_MAX {
             return Found::Unsent(Failure::new(Reason::NameUnusable, "its path is too long"));
         }
-        let held = self.held;
+        let (held, room) = (self.held, RULES_BYTES_MAX.saturating_sub(self.rules_bytes));
+        let obeys_files = self.roots.exclude().obeys_files();
+        let known = self.roots.list().zip(listed.clone());
+        let known = known.map(|(list, range)| list.names(range, path.as_bytes().len()));
         let opened = self.base.at(&self.at).and_then(|dirs| {
             let dir = dirs.get(&path)?;
-            Ok((dir.stat_self()?.meta, Names::open(dir, held)?))
+            let names = match known {
+                Some(names) => Names::listed(names),
+                None => Names::open(dir, held)?,
+            };
+            let rules = if obeys_files { Rules::of(dir, room) } else { Ok(Rules::default()) };
+            Ok((dir.stat_self()?.meta, names, rules))
         });
         match opened {
-            Ok((_, names)) if names.has_more() && self.streams >= STREAMS_MAX => {
+            Ok((_, names, _)) if names.has_more() && self.streams >= STREAMS_MAX => {
                 Found::Unsent(Failure::new(Reason::Unreadable, "too many huge directories within each other"))
             }
-            Ok((meta, names)) => Found::Directory(Level { path, sent_path_bytes, meta, names }),
+            Ok((_, _, Err(failure))) => Found::Unsent(failure),
+            Ok((meta, names, Ok(rules))) => {
+                Found::Directory(Level { path, sent_path_bytes, meta, names, rules, listed })
+            }
             Err(error) => Found::Unsent(unreadable(&error)),
         }
     }
@@ -202,6 +325,7 @@ impl Walk {
         if let Found::Directory(level) = found {
             self.held += level.names.held();
             self.streams += usize::from(level.names.has_more());
+            self.rules_bytes = self.rules_bytes.saturating_add(level.rules.bytes);
             self.levels.push(level);
         }
         Ok(entry)

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::Path;
 
 use super::{below, pages, read};
 
@@ -9,8 +10,10 @@ use super::{below, pages, read};
 fn every_page_is_in_the_contents_of_the_site_and_nothing_else_is() {
     let contents = read(&below("mkdocs.yml"));
     let (_, nav) = contents.split_once("\nnav:\n").unwrap();
-    let listed: Vec<&str> =
-        nav.lines().filter(|line| line.ends_with(".md")).filter_map(|line| line.rsplit(' ').next()).collect();
+    let listed: Vec<&str> = nav
+        .split_whitespace()
+        .filter(|word| Path::new(word).extension().is_some_and(|end| end == "md"))
+        .collect();
     let named: BTreeSet<String> = listed.iter().map(|page| (*page).to_owned()).collect();
     assert_eq!(named.len(), listed.len(), "a page stands there twice");
     let mut there: BTreeSet<String> = pages()

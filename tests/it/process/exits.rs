@@ -4,8 +4,98 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use p2pc::net::dial::{DialOptions, Dialer, RoomRequest};
+use p2pc::proto::role::Role;
+use rustix::process::Signal;
+
+use super::hostile::say;
 use super::program::{Program, p2pc};
+use super::scene::{Halfway, Scene};
 use super::{CODE, Relay, small_file, with_code};
+
+/// Every status of the table in the README, from a real process; but for a defect of p2pc itself, of which none is known.
+#[test]
+fn the_table_of_statuses_is_true() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, out) = (small_file(dir.path()), dir.path().join("out"));
+    let mut seen = BTreeSet::from([1]);
+    let mut ended = |program: Program, status: i32| {
+        seen.insert(status);
+        program.exits(status)
+    };
+    let relay = Relay::start();
+    let code = format!("{CODE}@{}", relay.url);
+
+    let sender = Program::start(relay.send().arg(&file));
+    ended(Program::start(&mut relay.receive(&out)), 0);
+    ended(sender, 0);
+
+    ended(Program::start(&mut p2pc("send")), 2);
+    ended(Program::start(relay.send().args(["--wait", "1s"]).arg(&file)), 3);
+
+    let mut maker = Program::start(p2pc("send").args(["--relay", &relay.url]).arg(&file));
+    let wrong = format!("{}-wrong-wrong-wrong@{}", &maker.prints()[..5], relay.url);
+    ended(Program::start(p2pc("receive").args(["--yes", &wrong])), 4);
+    maker.says("somebody came with a wrong code");
+    for (signal, status) in [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129)] {
+        let mut waiting = Program::start(p2pc("send").args(["--relay", &relay.url]).arg(&file));
+        waiting.prints();
+        waiting.signal(signal);
+        ended(waiting, status);
+    }
+    maker.signal(Signal::TERM);
+    maker.exits(143);
+
+    let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    ended(Program::start(with_code(p2pc("receive"), &format!("ws://{gone}")).arg("--yes")), 5);
+    ended(Program::start(relay.receive(&file).env("P2PC_CODE", &code)), 7);
+
+    std::fs::write(out.join("small"), b"mine").unwrap();
+    let sender = Program::start(relay.send().arg(&file));
+    ended(Program::start(&mut relay.receive(&out)), 9);
+    ended(sender, 9);
+
+    let scene = Scene::with_file(8 << 20);
+    let no_retry = &["--retry", "0"];
+    let Halfway { line, sender, receiver } = scene.halfway_with(2 << 20, no_retry, no_retry);
+    scene.relay.program.signal(Signal::KILL);
+    line.release();
+    ended(sender, 6);
+    ended(receiver, 6);
+
+    let scene = Scene::with_file(8 << 20);
+    let Halfway { line, sender, receiver } = scene.halfway(2 << 20);
+    receiver.signal(Signal::TERM);
+    ended(receiver, 143);
+    line.release();
+    ended(sender, 8);
+
+    ended(of_another_version(&relay, &dir.path().join("other")), 10);
+
+    let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let (_, rest) = page.split_once("<!-- exit status -->\n").unwrap();
+    let rows = rest.lines().take_while(|line| line.starts_with('|')).skip(2);
+    let told = rows.flat_map(|row| row.split('|').nth(1).unwrap().split(','));
+    let told: BTreeSet<i32> = told.map(|status| status.trim().parse().unwrap()).collect();
+    assert_eq!(seen, told);
+}
+
+/// A receiver that meets a sender of the protocol's next version.
+fn of_another_version(relay: &Relay, out: &Path) -> Program {
+    let receiver = Program::start(&mut relay.receive(out));
+    let seat = RoomRequest { room: CODE[..5].to_owned(), role: Role::Send, fresh: false };
+    let dialer = Dialer::new(&DialOptions::default()).unwrap();
+    smol::block_on(async {
+        let mut connection = dialer.room(&relay.url.parse().unwrap(), &seat).await.unwrap();
+        say(&mut connection, b"p2pc\x02\x00".to_vec()).await.unwrap();
+        // Until it leaves.
+        while connection.reader.next().await.is_ok() {}
+    });
+    receiver
+}
 
 #[test]
 fn a_code_without_any_relay_is_wrong_usage() {

@@ -153,7 +153,7 @@ impl Attacker {
     }
 }
 
-async fn say(connection: &mut Connection, message: Vec<u8>) -> Result<(), p2pc::net::Closed> {
+pub async fn say(connection: &mut Connection, message: Vec<u8>) -> Result<(), p2pc::net::Closed> {
     connection.writer.send(message.into()).await?;
     connection.writer.flush().await
 }

@@ -10,6 +10,7 @@ mod balancers;
 mod broken_disk;
 mod busy;
 mod cancelled;
+mod checksums;
 mod codes;
 mod conformance;
 #[cfg(target_os = "linux")]
@@ -38,9 +39,11 @@ mod readme;
 mod records;
 mod relays;
 mod scene;
+mod scripts;
 #[cfg(target_os = "linux")]
 mod service;
 mod silence;
+mod text;
 mod tls;
 mod tokens;
 mod trees;

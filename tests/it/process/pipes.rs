@@ -1,10 +1,11 @@
 //! Standard input and output as ends of a transfer, in the middle of other people's pipelines.
 
 use std::io::{Read as _, Write as _};
+use std::path::Path;
 use std::process::Stdio;
 
-use super::program::{Program, p2pc};
-use super::{Relay, names, small_file};
+use super::program::{Program, p2pc, typed};
+use super::{CODE, Relay, names, small_file, with_code};
 
 #[test]
 fn standard_input_arrives_as_a_file() {
@@ -53,20 +54,30 @@ fn more_than_one_file_does_not_fit_into_a_pipe() {
     assert!(sent.stderr.contains("not delivered") && received.stderr.contains("not delivered"));
 }
 
+/// Three processes, however much passes and over however many connections: also where nobody reads for a while, and everything between the
+/// two pipes fills up.
 #[cfg(target_os = "linux")]
-#[test]
-fn a_stream_passes_in_bounded_memory() {
+fn a_stream_passes_in_bounded_memory(lanes: &str) {
     static BLOCK: [u8; 1 << 16] = [0x5a; 1 << 16];
     const BLOCKS: usize = 1024;
+    // Of what the receiver's window has room for, some.
+    const FULL: usize = 8 << 20;
     let relay = Relay::start();
     let (mut end, writer) = std::io::pipe().unwrap();
-    let mut sender = Program::start(relay.send().arg("-").stdin(Stdio::piped()));
+    let mut command = with_code(p2pc("send"), &relay.url);
+    let command = command.args(["--lanes", lanes, "--compress", "off", "-"]);
+    let mut sender = Program::start(command.stdin(Stdio::piped()));
     let receiver = Program::start(relay.receive("-".as_ref()).stdout(writer));
     let mut stdin = sender.stdin.take().unwrap();
+    let (fed, filling) = std::sync::mpsc::channel();
     let feeding = std::thread::spawn(move || {
-        (0..BLOCKS).for_each(|_| stdin.write_all(&BLOCK).unwrap());
+        for block in 0..BLOCKS {
+            stdin.write_all(&BLOCK).unwrap();
+            let _ = fed.send((block + 1) * BLOCK.len());
+        }
         stdin
     });
+    while filling.recv().unwrap() < FULL {}
     let mut block = BLOCK;
     for _ in 0..BLOCKS {
         end.read_exact(&mut block).unwrap();
@@ -80,12 +91,78 @@ fn a_stream_passes_in_bounded_memory() {
         ("relay", &relay.program, 24 << 20),
     ] {
         let peak = program.peak_memory().unwrap();
-        assert!(peak < limit, "the {who} took {peak} bytes");
+        assert!(peak < limit, "the {who} took {peak} bytes over {lanes} lanes");
     }
     drop(stdin);
     sender.exits(0);
     receiver.exits(0);
     assert_eq!(end.read(&mut block).unwrap(), 0);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_stream_passes_in_bounded_memory_over_one_lane() {
+    a_stream_passes_in_bounded_memory("1");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_stream_passes_in_bounded_memory_over_many_lanes() {
+    a_stream_passes_in_bounded_memory("6");
+}
+
+#[test]
+fn an_archive_goes_from_pipe_to_pipe() {
+    let dir = tempfile::tempdir().unwrap();
+    let (relay, from, to) = (Relay::start(), dir.path().join("from"), dir.path().join("to"));
+    std::fs::create_dir_all(from.join("deep")).unwrap();
+    std::fs::create_dir(&to).unwrap();
+    std::fs::write(from.join("deep/file"), vec![7; 3 << 20]).unwrap();
+    let line = |line: &str, at: &Path| {
+        let mut command = typed(line);
+        command.current_dir(at).env("P2PC_CODE", format!("{CODE}@{}", relay.url));
+        Program::start(&mut command)
+    };
+    let sender = line("tar -c . | p2pc send - --name x.tar --json", &from);
+    let receiver = line("p2pc receive --yes -o - | tar -x", &to);
+    let sent = sender.exits(0);
+    receiver.exits(0);
+    assert!(std::fs::read(to.join("deep/file")).unwrap() == vec![7; 3 << 20]);
+    let said = String::from_utf8(sent.stdout).unwrap();
+    assert!(said.contains("\"path\":\"x.tar\""), "{said}");
+}
+
+#[test]
+fn a_program_that_fails_in_the_middle_of_a_pipe_ends_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let relay = Relay::start();
+    let mut sender = Program::start(relay.send().arg("-").stdin(Stdio::piped()));
+    let mut stdin = sender.stdin.take().unwrap();
+    let mut command = typed("p2pc receive --yes -o - | false; echo ${PIPESTATUS:-none}");
+    command.current_dir(dir.path()).env("P2PC_CODE", format!("{CODE}@{}", relay.url));
+    let receiver = Program::start(&mut command);
+    while stdin.write_all(&vec![1; 65536]).is_ok() {}
+    assert_eq!(receiver.exits(0).stderr.lines().filter(|line| line.contains("p2pc:")).count(), 0);
+    sender.exits(8);
+}
+
+#[test]
+fn a_list_from_a_pipe_says_what_is_sent() {
+    let dir = tempfile::tempdir().unwrap();
+    let (relay, out) = (Relay::start(), dir.path().join("out"));
+    for name in ["src/a.c", "src/in/b.c", "src/in/note", "src/line\nbreak.c"] {
+        let path = dir.path().join("from").join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, name).unwrap();
+    }
+    let line = "find . -name '*.c' -print0 | p2pc send --files-from - -0 --exclude 'a.*'";
+    let mut command = typed(line);
+    command.current_dir(dir.path().join("from")).env("P2PC_CODE", format!("{CODE}@{}", relay.url));
+    let sender = Program::start(&mut command);
+    Program::start(&mut relay.receive(&out)).exits(0);
+    sender.exits(0);
+    assert_eq!(names(&out.join("src")), ["in", "line\nbreak.c"]);
+    assert_eq!(names(&out.join("src/in")), ["b.c"]);
 }
 
 #[test]

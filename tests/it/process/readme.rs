@@ -90,13 +90,30 @@ fn every_command_of_the_readme_does_what_it_says() {
     place.has("backup/notes");
 
     // Through pipes. What `tar` packed here is what comes out there.
-    let line = readme.takes("tar -c src | p2pc send -");
+    let line = readme.takes("tar -c src | p2pc send - --name src.tar");
     let mut sender =
         place.starts(proxied(typed(&format!("P2PC_RELAY=relay.test; export P2PC_RELAY; {line}"))));
-    let line = format!("{} >received.tar", readme.takes("p2pc receive --yes -o -"));
-    ended(place.starts(with_code(proxied(typed(&line)), &sender.prints())), sender);
-    let listed = typed("tar -tf received.tar").current_dir(place.dir.path()).output().unwrap();
-    assert!(String::from_utf8_lossy(&listed.stdout).contains("src/main.rs"));
+    let line = readme.takes("p2pc receive --yes -o - | tar -x");
+    let unpacks = with_code(proxied(typed(&format!("cd there && {line}"))), &sender.prints());
+    ended(place.starts(unpacks), sender);
+    place.has("there/src/main.rs");
+
+    // What a list names.
+    place.starts(typed("git init --quiet && git add photos")).exits(0);
+    let line = readme.takes("git ls-files | p2pc send --files-from -");
+    let mut sender =
+        place.starts(proxied(typed(&format!("P2PC_RELAY=relay.test; export P2PC_RELAY; {line}"))));
+    let receiver = proxied(typed("p2pc receive --yes -o listed"));
+    ended(place.starts(with_code(receiver, &sender.prints())), sender);
+    place.has("listed/photos/sea.raw");
+
+    // A few words.
+    let line = readme.takes("p2pc send --text");
+    let mut sender =
+        place.starts(proxied(typed(&format!("P2PC_RELAY=relay.test; export P2PC_RELAY; {line}"))));
+    let mut receiver = place.starts(with_code(proxied(typed("p2pc receive --yes")), &sender.prints()));
+    assert_eq!(receiver.prints(), "the password is in the usual place");
+    ended(receiver, sender);
 
     // To give up on a transfer.
     let left = place.dir.path().join("incoming/.p2pc-0123456789abcdef01234567.part");
@@ -105,7 +122,7 @@ fn every_command_of_the_readme_does_what_it_says() {
     assert!(!left.exists());
     place.has("incoming/thesis.pdf");
 
-    readme.is_done();
+    readme.ends();
 }
 
 /// The code that the README shows, with its relay.
@@ -156,7 +173,7 @@ impl Readme {
         self.left.remove(at)
     }
 
-    fn is_done(self) {
+    fn ends(self) {
         assert!(self.left.is_empty(), "in the README, and not run here: {:#?}", self.left);
     }
 }

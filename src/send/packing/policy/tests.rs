@@ -82,6 +82,19 @@ fn a_slow_line_gets_everything_packed() {
     }
 }
 
+/// A long line with lanes over it: it takes megabytes at once before it shows how slow it is.
+#[test]
+fn a_long_line_that_is_filling_is_not_taken_for_a_fast_one() {
+    let world = |_: f64| World { line: 25e6, swallows: 32e6, threads: 1, ..OFFICE };
+    let (always, _) = transfer(64e6, None, Way::Packed, world);
+    let mut far = Policy::new();
+    far.answers_in(100_000, 0);
+    let (auto, share) = transfer(64e6, Some(&mut far), Way::Packed, world);
+    assert!(auto < always * 1.1, "{auto} {always} {share}");
+    let (deceived, share) = transfer(64e6, Some(&mut Policy::new()), Way::Packed, world);
+    assert!(deceived > always * 1.3, "{deceived} {always} {share}: what the rule is for");
+}
+
 #[test]
 fn a_fast_line_gets_next_to_nothing_packed() {
     // One thread, as where two processors have three processes to run.

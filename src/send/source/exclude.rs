@@ -1,0 +1,162 @@
+//! What is left out of a walk: by patterns that were given, and by those that stand in `.gitignore` and `.ignore` files.
+//!
+//! The patterns that were given come first, then those of the innermost directory, and so on outwards; the first place with a pattern that
+//! matches decides, and there the last such pattern. What is left out is not entered, so nothing in it can be brought back.
+
+use std::io::Read as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::disk::{Access, Dir, DiskError, Fault, File, Kind};
+use crate::proto::frame::{Failure, Reason};
+use crate::proto::path::Name;
+
+use super::pattern::{Pattern, is_left_out};
+
+/// What not to send, of what lies below the arguments. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Exclude {
+    patterns: Arc<[Pattern]>,
+    obeys_files: bool,
+}
+
+/// The patterns of one directory's files.
+#[derive(Debug, Default)]
+pub(super) struct Rules {
+    patterns: Vec<Pattern>,
+    /// How long their files are: what they take here is in proportion to it.
+    pub(super) bytes: u64,
+}
+
+/// The rules of directories above an argument, outermost first, each with the way from there to the argument.
+#[derive(Debug, Default)]
+pub(super) struct Above(Vec<(Vec<u8>, Rules)>);
+
+impl Exclude {
+    /// Leaves out what these patterns match, relative to each argument; with `gitignore` also what the `.gitignore` and `.ignore` files say
+    /// that stand in the directories walked, and in those above them that belong to the same git repository.
+    #[must_use]
+    pub fn new(patterns: Vec<Pattern>, gitignore: bool) -> Exclude {
+        Exclude { patterns: patterns.into(), obeys_files: gitignore }
+    }
+
+    /// Whether files are to be asked.
+    pub(super) fn obeys_files(&self) -> bool {
+        self.obeys_files
+    }
+
+    /// Whether what stands at `path` below an argument is left out; `levels` are the rules of the directories it is in, the innermost first, each
+    /// with how many bytes of `path` lead there.
+    pub(super) fn has<'r>(
+        &self,
+        path: &[u8],
+        is_directory: bool,
+        levels: impl Iterator<Item = (usize, &'r Rules)>,
+        above: &Above,
+    ) -> bool {
+        if let Some(says) = is_left_out(&self.patterns, path, is_directory) {
+            return says;
+        }
+        for (length, rules) in levels.filter(|(_, rules)| !rules.patterns.is_empty()) {
+            let rest = path.get(length..).unwrap_or_default();
+            let rest = rest.strip_prefix(b"/").unwrap_or(rest);
+            if let Some(says) = is_left_out(&rules.patterns, rest, is_directory) {
+                return says;
+            }
+        }
+        above.0.iter().rev().find_map(|(way, rules)| {
+            let path = [way, path].join(&b'/');
+            is_left_out(&rules.patterns, &path, is_directory)
+        }) == Some(true)
+    }
+}
+
+impl Rules {
+    /// Those of a directory. A file that cannot be read is an error: what it would have held back must not be sent.
+    pub(super) fn of<D: Dir>(dir: &D, room: u64) -> Result<Rules, Failure> {
+        let mut rules = Rules::default();
+        for name in RULE_FILES {
+            let Ok(name) = Name::new(name.as_bytes()) else { continue };
+            match dir.stat(&name) {
+                Ok(stat) if stat.kind == Kind::File => {}
+                // A link is not followed, as git does.
+                Ok(_) => continue,
+                Err(error) if error.fault() == Fault::Missing => continue,
+                Err(error) => return Err(unread(&name, &error)),
+            }
+            let file = dir.open_file(&name, Access::Read).map_err(|error| unread(&name, &error))?;
+            let mut text = Vec::new();
+            let mut step = vec![0; 64 << 10];
+            loop {
+                let read =
+                    file.read_at(&mut step, text.len() as u64).map_err(|error| unread(&name, &error))?;
+                text.extend_from_slice(step.get(..read).unwrap_or_default());
+                if text.len() as u64 > room.saturating_sub(rules.bytes) {
+                    return Err(too_long(&name));
+                }
+                if read == 0 {
+                    break;
+                }
+            }
+            rules.add(&text);
+        }
+        Ok(rules)
+    }
+
+    fn add(&mut self, text: &[u8]) {
+        self.bytes = self.bytes.saturating_add(text.len() as u64);
+        self.patterns.extend(Pattern::parse_all(text));
+    }
+}
+
+impl Above {
+    /// Those of the directories above `base` up to the top of its git repository; none where it is in no repository.
+    pub(super) fn of(base: &Path) -> Result<Above, Failure> {
+        let is_top = |directory: &Path| std::fs::symlink_metadata(directory.join(".git")).is_ok();
+        let Some(top) = base.ancestors().find(|directory| is_top(directory)) else {
+            return Ok(Above::default());
+        };
+        let mut all = Vec::new();
+        let mut left = RULES_BYTES_MAX;
+        for directory in base.ancestors().skip(1).take_while(|directory| directory.starts_with(top)) {
+            let mut rules = Rules::default();
+            for name in RULE_FILES {
+                let path = directory.join(name);
+                let is_file = std::fs::symlink_metadata(&path).is_ok_and(|there| there.is_file());
+                if !is_file {
+                    continue;
+                }
+                let mut text = Vec::new();
+                let read = std::fs::File::open(&path)
+                    .and_then(|file| file.take(left.saturating_add(1)).read_to_end(&mut text));
+                let shown = path.display();
+                match read {
+                    Err(error) => return Err(Failure::new(Reason::Unreadable, format!("{shown}: {error}"))),
+                    Ok(_) if text.len() as u64 > left => {
+                        return Err(Failure::new(Reason::Unreadable, format!("{shown} is too long")));
+                    }
+                    Ok(_) => rules.add(&text),
+                }
+            }
+            left = left.saturating_sub(rules.bytes);
+            let way = base.strip_prefix(directory).unwrap_or(base);
+            all.push((way.as_os_str().as_encoded_bytes().to_vec(), rules));
+        }
+        all.reverse();
+        Ok(Above(all))
+    }
+}
+
+fn unread(name: &Name, error: &DiskError) -> Failure {
+    Failure::new(Reason::Unreadable, format!("its {}: {error}", String::from_utf8_lossy(name.as_bytes())))
+}
+
+fn too_long(name: &Name) -> Failure {
+    Failure::new(Reason::Unreadable, format!("its {} is too long", String::from_utf8_lossy(name.as_bytes())))
+}
+
+/// What is read in a directory; the later one has the last word.
+const RULE_FILES: [&str; 2] = [".gitignore", ".ignore"];
+
+/// Bytes of such files that are held at once, of all directories within each other: thousands of times what anybody writes.
+pub(super) const RULES_BYTES_MAX: u64 = 4 << 20;

@@ -1,0 +1,177 @@
+//! What is left out, and what a list says.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
+
+use super::*;
+use crate::send::{Exclude, PathList, Pattern};
+
+fn write(top: &Path, files: &[&str]) {
+    for file in files {
+        let path = top.join(file);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, b"x").unwrap();
+    }
+}
+
+/// The paths of everything that is walked to, directories with a slash; what cannot be sent with a `!`.
+fn walked(roots: Roots) -> Vec<String> {
+    let shown = |entry: Entry| {
+        let path = String::from_utf8_lossy(entry.path.as_bytes()).into_owned();
+        match entry.kind {
+            EntryKind::DirectoryEnd { .. } => None,
+            EntryKind::Directory => Some(format!("{path}/")),
+            EntryKind::Unsent { .. } => Some(format!("!{path}")),
+            _ => Some(path),
+        }
+    };
+    Walk::of(roots).filter_map(|entry| shown(entry.unwrap())).collect()
+}
+
+fn excluding(patterns: &[&str], gitignore: bool) -> Exclude {
+    Exclude::new(
+        patterns.iter().map(|pattern| Pattern::parse(pattern.as_bytes()).unwrap()).collect(),
+        gitignore,
+    )
+}
+
+#[test]
+fn patterns_hold_below_each_argument_and_never_for_it() {
+    let temp = tempfile::tempdir().unwrap();
+    write(temp.path(), &["a/build/x", "a/src/build/y", "a/src/m.o", "a/src/keep.o", "a/z", "b.o"]);
+    let paths = [temp.path().join("a"), temp.path().join("b.o")];
+    let left = |patterns: &[&str]| walked(Roots::new(&paths).unwrap().without(excluding(patterns, false)));
+    assert_eq!(
+        left(&["*.o", "!keep.o", "/build"]),
+        ["a/", "a/src/", "a/src/build/", "a/src/build/y", "a/src/keep.o", "a/z", "b.o"]
+    );
+    assert_eq!(left(&["build/", "src/*.o"]), ["a/", "a/src/", "a/z", "b.o"]);
+    assert_eq!(left(&["a", "*"]), ["a/", "b.o"]);
+}
+
+#[test]
+fn files_say_what_to_leave_out_and_the_innermost_has_the_last_word() {
+    let temp = tempfile::tempdir().unwrap();
+    let top = temp.path().join("t");
+    write(&top, &["a.log", "in/a.log", "in/b.tmp", "in/deep/a.log", "in/deep/c", "out/d", "x.tmp"]);
+    std::fs::write(top.join(".gitignore"), "*.log\n/out/\n").unwrap();
+    std::fs::write(top.join(".ignore"), "*.tmp\n").unwrap();
+    std::fs::write(top.join("in/.gitignore"), "!*.tmp\n/deep/c\n").unwrap();
+    std::fs::write(top.join("in/deep/.ignore"), "!a.log\n").unwrap();
+    let roots = |patterns: &[&str]| {
+        Roots::new(std::slice::from_ref(&top)).unwrap().without(excluding(patterns, true))
+    };
+    let rest =
+        ["t/in/", "t/in/.gitignore", "t/in/b.tmp", "t/in/deep/", "t/in/deep/.ignore", "t/in/deep/a.log"];
+    let all = [&["t/", "t/.gitignore", "t/.ignore"][..], &rest].concat();
+    assert_eq!(walked(roots(&[])), all);
+    // What was asked for outright comes before any file.
+    assert!(walked(roots(&["!*.log"])).contains(&"t/a.log".to_owned()));
+}
+
+#[test]
+fn a_file_of_rules_that_cannot_be_read_holds_its_directory_back() {
+    let temp = tempfile::tempdir().unwrap();
+    write(temp.path(), &["t/secret", "t/in/x"]);
+    std::fs::write(temp.path().join("t/in/.gitignore"), vec![b'a'; RULES_BYTES as usize + 1]).unwrap();
+    let roots = Roots::new(&[temp.path().join("t")]).unwrap().without(excluding(&[], true));
+    assert_eq!(walked(roots), ["t/", "!t/in", "t/secret"]);
+}
+
+#[test]
+fn a_list_is_sent_as_it_stands() {
+    let temp = tempfile::tempdir().unwrap();
+    write(temp.path(), &["t/a/1", "t/a/2", "t/b/c/3", "t/b/c/4", "t/whole/5", "t/6"]);
+    std::os::unix::fs::symlink("b", temp.path().join("t/link")).unwrap();
+    let top = std::fs::canonicalize(temp.path()).unwrap();
+    let prefix = top.to_str().unwrap();
+    let list: String = ["t/a/2", "t/b/c/3", "t/whole", "t/gone", "t/link/c/3", "t/6/x", "t/a/2"]
+        .map(|path| format!("{prefix}/{path}\n"))
+        .concat();
+    let roots = Roots::listed(&PathList::parse(list.as_bytes(), b'\n').unwrap()).unwrap();
+    let below = |paths: Vec<String>| -> Vec<String> {
+        let sent = |path: &String| {
+            path.split_once("/t/")
+                .map(|(head, rest)| format!("{}{rest}", if head.starts_with('!') { "!" } else { "" }))
+        };
+        paths.iter().filter_map(sent).filter(|path| !path.is_empty()).collect()
+    };
+    assert_eq!(
+        below(walked(roots.clone())),
+        ["!6", "a/", "a/2", "b/", "b/c/", "b/c/3", "!gone", "!link", "whole/"]
+    );
+    let less = roots.without(excluding(&["/nowhere", "c", "2"], false));
+    assert_eq!(below(walked(less)), ["!6", "a/", "b/", "!gone", "!link", "whole/"]);
+}
+
+/// The same trees, patterns and all, as git sees them.
+#[test]
+fn git_leaves_out_the_same() {
+    let git = |directory: &Path, arguments: &[&str]| {
+        let mut command = Command::new("git");
+        command.arg("-C").arg(directory).args(["-c", "core.excludesFile="]).args(arguments);
+        command.env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_CONFIG_GLOBAL", "/dev/null").output()
+    };
+    if git(Path::new("/"), &["--version"]).is_err() {
+        // There is nothing to compare with.
+        return;
+    }
+    let (names, mut seed) = (["a", "b", "ab", "a.o", "b.log", "x-y"], 7u64);
+    let mut draw = |below: usize| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) as usize % below
+    };
+    let parts = ["a", "b", "ab", "*", "?", "**", "*.o", "[ab]", "[!a]*", "x-y", "a*", "\\a", "[a-", "b.log"];
+    for round in 0..60 {
+        let temp = tempfile::tempdir().unwrap();
+        let top = temp.path().join("t");
+        for _ in 0..25 {
+            let depth = 1 + draw(3);
+            let path = (0..depth).map(|_| names[draw(names.len())]).collect::<Vec<_>>().join("/");
+            let path = top.join(path);
+            // Something may stand in the way: then it is another tree.
+            if std::fs::create_dir_all(path.parent().unwrap()).is_ok() && !path.exists() {
+                std::fs::write(path, b"x").unwrap();
+            }
+        }
+        std::fs::create_dir_all(&top).unwrap();
+        assert!(git(&top, &["init", "-q"]).unwrap().status.success());
+        let mut told = String::new();
+        for directory in ["", "a", "ab"].map(|name| top.join(name)).iter().filter(|path| path.is_dir()) {
+            let mut rules = String::new();
+            for _ in 0..=draw(4) {
+                let pattern = (0..=draw(3)).map(|_| parts[draw(parts.len())]).collect::<Vec<_>>().join("/");
+                let (before, after) = (["", "", "/", "!"][draw(4)], ["", "", "/"][draw(3)]);
+                rules.push_str(&format!("{before}{pattern}{after}\n"));
+            }
+            std::fs::write(directory.join(".gitignore"), &rules).unwrap();
+            told.push_str(&format!("{}:\n{rules}", directory.display()));
+        }
+        let seen = git(&top, &["ls-files", "-z", "--others", "--exclude-standard"]).unwrap();
+        let seen: BTreeSet<String> = String::from_utf8(seen.stdout)
+            .unwrap()
+            .split('\0')
+            .filter(|path| !path.is_empty())
+            .map(str::to_owned)
+            .collect();
+        let roots = Roots::new(std::slice::from_ref(&top)).unwrap().without(excluding(&["/.git"], true));
+        let ours: BTreeSet<String> = walked(roots)
+            .iter()
+            .filter(|path| !path.ends_with('/'))
+            .map(|path| path.strip_prefix("t/").unwrap().to_owned())
+            .collect();
+        assert_eq!(ours, seen, "round {round}: {told}");
+        // From below, what stands above counts as well, unless git would not have come here at all.
+        let inner = top.join("ab");
+        if inner.is_dir() && seen.iter().any(|path| path.starts_with("ab/")) {
+            let roots = Roots::new(&[inner]).unwrap().without(excluding(&[], true));
+            let ours: BTreeSet<String> =
+                walked(roots).into_iter().filter(|path| !path.ends_with('/')).collect();
+            let seen: BTreeSet<String> = seen.into_iter().filter(|path| path.starts_with("ab/")).collect();
+            assert_eq!(ours, seen, "round {round}, from ab: {told}");
+        }
+    }
+}
+
+const RULES_BYTES: u64 = super::super::exclude::RULES_BYTES_MAX;
