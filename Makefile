@@ -27,7 +27,7 @@ LINK_FLAGS := -C relocation-model=static -C strip=symbols
 NEXTEST := $(shell cargo nextest --version >/dev/null 2>&1 && echo yes)
 
 # The modules of tests that need root, packages of Debian, or a minute of waiting, separated by |.
-SYSTEM := proxies|full_disk|silence|contained|conformance|balancers|handed_out
+SYSTEM := proxies|full_disk|silence|contained|conformance|balancers|handed_out|shells
 
 # How often `make kills` kills each process, and in files of how many megabytes.
 KILLS ?= 20
@@ -62,7 +62,7 @@ endif
 	@cargo test --quiet --locked --target $(TARGET) --lib --tests -- --list $(patsubst %,%::,$(subst |, ,$(SYSTEM))) | sed -n 's/^\(.*\): test$$/  \1/p'
 
 # What knows nothing of ciphers, or measures how fast the fast ones are: not run again over the portable ones.
-NO_CIPHERS := sim|sink|source|disk|cli|cmd|term|docs|house|benchmarks|abuse|load|limits|shaped
+NO_CIPHERS := sim|sink|source|disk|cli|cmd|generated|completed|configured|term|docs|house|benchmarks|abuse|load|limits|shaped
 
 .PHONY: test-portable
 test-portable: toolchain ## the same tests, programs included, over the cryptography for processors that cannot run the fast one
@@ -140,6 +140,10 @@ $(SITE_TOOLS)/installed: docs/requirements.txt
 docs: $(SITE_TOOLS)/installed ## the site, from docs/ to target/site (needs python3 with venv; installs mkdocs from PyPI)
 	NO_MKDOCS_2_WARNING=1 $(SITE_TOOLS)/bin/mkdocs build --strict
 	@echo "built: target/site/index.html"
+
+.PHONY: generated
+generated: toolchain ## draw man pages, completions and docs/commands.md from the help texts; also writes the snapshots of tests/cmd
+	UPDATE_SNAPSHOTS=1 cargo test --quiet --locked --target $(TARGET) --test it -- generated::what cmd::
 
 .PHONY: check
 check: toolchain ## formatting, lints, documentation, the other systems, the dependencies

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What the system tests talk to that is not ours: proxies, servers that stand in front of relays, a shell and what fetches files, and a WebSocket library in an environment of
+# What the system tests talk to that is not ours: proxies, servers that stand in front of relays, shells, what reads man pages, what fetches files, and a WebSocket library in an environment of
 # its own.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -9,9 +9,10 @@ command -v tinyproxy >/dev/null || missing+=(tinyproxy)
 command -v microsocks >/dev/null || missing+=(microsocks)
 command -v nginx >/dev/null || [[ -x /usr/sbin/nginx ]] || missing+=(nginx)
 command -v haproxy >/dev/null || [[ -x /usr/sbin/haproxy ]] || missing+=(haproxy)
-for tool in dash curl wget; do
+for tool in dash curl wget zsh fish mandoc; do
     command -v "$tool" >/dev/null || missing+=("$tool")
 done
+[[ -x /usr/bin/man.REAL || -x /usr/libexec/man-db/manconv || -x /usr/lib/man-db/manconv ]] || missing+=(man-db)
 python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
 
 if ((${#missing[@]})); then

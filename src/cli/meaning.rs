@@ -21,12 +21,15 @@ use crate::send::{Exclude, Pattern, SendOptions};
 use crate::term::word::Word;
 use crate::{Error, Kind, Result};
 
+use super::config::Settings;
 use super::console::{Setting, Showing, Volume};
 use super::messages::Side;
 use super::values;
 
+mod doctor;
 mod relay;
 
+pub use doctor::{Examining, doctor};
 pub use relay::{Relaying, relay};
 
 /// What the process was started with besides its arguments.
@@ -38,6 +41,10 @@ pub struct Environment {
     pub code: Option<OsString>,
     /// `P2PC_TOKEN`
     pub token: Option<OsString>,
+    /// The relay of the configuration file.
+    pub relay_of_file: Option<String>,
+    /// The token of the configuration file.
+    pub token_of_file: Option<Zeroizing<String>>,
     /// `HTTPS_PROXY` and its kin.
     pub proxies: ProxyEnv,
     /// Whether there is a controlling terminal.
@@ -45,13 +52,15 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// The environment of this process. An empty variable counts as none.
-    pub fn of_process(terminal: bool) -> Environment {
+    /// The environment of this process, with its configuration file. An empty variable counts as none.
+    pub fn of_process(terminal: bool, settings: &Settings) -> Environment {
         let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
         Environment {
             relay: variable("P2PC_RELAY"),
             code: variable("P2PC_CODE"),
             token: variable("P2PC_TOKEN"),
+            relay_of_file: settings.relay().map(str::to_owned),
+            token_of_file: settings.token().map(|token| Zeroizing::new(token.to_owned())),
             proxies: ProxyEnv::from_env(),
             terminal,
         }
@@ -330,7 +339,7 @@ fn spoken_code(words: &[Word]) -> Result<Option<Zeroizing<String>>> {
     Ok(Some(code))
 }
 
-/// The relay: after the `@`, then `--relay`, then the environment.
+/// The relay: after the `@`, then `--relay`, then the environment, then the file.
 fn choose_relay(
     in_code: Option<RelayUrl>,
     option: Option<&Word>,
@@ -346,7 +355,9 @@ fn choose_relay(
         (Some(relay), _) | (None, Some(relay)) => Ok(Some(relay)),
         (None, None) => {
             let word = environment.relay.clone().map(Word::from);
-            value(word.as_ref(), "P2PC_RELAY", parsed::<RelayUrl>)
+            let relay = value(word.as_ref(), "P2PC_RELAY", parsed::<RelayUrl>)?;
+            let of_file = || environment.relay_of_file.as_deref().map(parsed::<RelayUrl>).transpose();
+            relay.map_or_else(of_file, |relay| Ok(Some(relay)))
         }
     }
 }
@@ -371,8 +382,8 @@ fn dial(
     DialOptions { ca: ca.map(Word::path), relay, proxies: environment.proxies.clone(), token }
 }
 
-/// The token for `relay`. What stands in the environment is meant for the relay that stands there too, or else for the one behind `--relay`:
-/// whoever made a code could otherwise collect tokens by naming a relay of their own in it.
+/// The token for `relay`. What stands in the environment is meant for the relay that stands there too, or else for the one behind `--relay`, or else
+/// for that of the file; what stands in the file is for the relay there alone. Whoever made a code could otherwise collect tokens by naming a relay of their own in it.
 fn token(
     option: Option<&Word>,
     relay: Option<&RelayUrl>,
@@ -387,14 +398,23 @@ fn token(
             )),
         };
     }
-    let (Some(held), Some(relay)) = (&environment.token, relay) else { return Ok((None, Showing::None)) };
-    let meant = environment.relay.clone().map(Word::from);
-    let meant = meant.as_ref().or(named).and_then(Word::text).and_then(|text| text.parse::<RelayUrl>().ok());
-    if meant.as_ref() != Some(relay) {
-        return Ok((None, Showing::Withheld(relay.clone())));
+    let Some(relay) = relay else { return Ok((None, Showing::None)) };
+    let is_it = |text: &str| text.parse::<RelayUrl>().is_ok_and(|meant| meant == *relay);
+    let of_file = environment.relay_of_file.as_deref();
+    if let Some(held) = &environment.token {
+        let meant = environment.relay.clone().map(Word::from);
+        let meant = meant.as_ref().or(named).map_or(of_file, Word::text);
+        if meant.is_some_and(is_it) {
+            let held = Word::from(held.clone());
+            return Ok((value(Some(&held), "P2PC_TOKEN", Token::parse)?, Showing::Shown));
+        }
     }
-    let held = Word::from(held.clone());
-    Ok((value(Some(&held), "P2PC_TOKEN", Token::parse)?, Showing::Shown))
+    match &environment.token_of_file {
+        Some(held) if of_file.is_some_and(is_it) => Ok((Some(Token::parse(held)?), Showing::Shown)),
+        _ if environment.token.is_some() => Ok((None, Showing::Withheld(relay.clone()))),
+        // That a relay is not the one of the file is nothing to tell: its token is for that one.
+        _ => Ok((None, Showing::None)),
+    }
 }
 
 /// Whoever asks for JSON reads that, unless people are to be told as well.

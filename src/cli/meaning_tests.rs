@@ -276,3 +276,35 @@ fn a_token_needs_a_relay_and_a_form() {
         assert!(said.starts_with("P2PC_TOKEN: the token") && !said.contains(bad), "{said}");
     }
 }
+
+#[test]
+fn the_token_of_the_file_is_for_the_relay_of_the_file_alone() {
+    let token = |text: &str| Some(Token::parse(text).unwrap());
+    let file = Environment {
+        relay_of_file: Some("mine.example".into()),
+        token_of_file: Some(Zeroizing::new("of-the-file-012345".into())),
+        ..at_terminal()
+    };
+    let shown = |line: &[&str], environment: &Environment| {
+        let job = received(line, environment).unwrap().unwrap();
+        (job.options.dial.token.map(|token| token.reveal().to_owned()), job.setting.showing)
+    };
+    let file_token = token("of-the-file-012345").map(|token| token.reveal().to_owned());
+    assert_eq!(shown(&[CODE], &file), (file_token.clone(), Showing::Shown));
+    assert_eq!(shown(&[&format!("{CODE}@mine.example")], &file), (file_token.clone(), Showing::Shown));
+    assert_eq!(shown(&[CODE, "--relay=mine.example"], &file), (file_token.clone(), Showing::Shown));
+    assert_eq!(shown(&[&format!("{CODE}@evil.example")], &file), (None, Showing::None));
+    assert_eq!(shown(&[CODE, "--relay=evil.example"], &file), (None, Showing::None));
+    // Another spelling of the same address is the same relay, and no other port or scheme is.
+    assert_eq!(
+        shown(&[&format!("{CODE}@wss://mine.example:443")], &file),
+        (file_token.clone(), Showing::Shown)
+    );
+    assert_eq!(shown(&[&format!("{CODE}@ws://mine.example")], &file), (None, Showing::None));
+    let elsewhere = Environment { relay: Some("other.example".into()), ..file };
+    assert_eq!(shown(&[CODE], &elsewhere), (None, Showing::None));
+    let both = Environment { relay: None, token: Some("of-the-environment".into()), ..elsewhere };
+    assert_eq!(shown(&[CODE], &both), (Some("of-the-environment".to_owned()), Showing::Shown));
+    let withheld = (None, Showing::Withheld("evil.example".parse().unwrap()));
+    assert_eq!(shown(&[&format!("{CODE}@evil.example")], &both), withheld);
+}

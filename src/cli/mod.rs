@@ -1,7 +1,9 @@
 //! The command line: what was typed, what it means, what is said about it, and the exit status.
 
 mod code;
+mod config;
 mod console;
+mod doctor;
 #[cfg(test)]
 mod documented_tests;
 mod face;
@@ -16,6 +18,7 @@ mod quote;
 mod service;
 mod signals;
 mod suggest;
+mod topic;
 mod values;
 mod words;
 
@@ -36,7 +39,10 @@ use crate::term::tty::Tty;
 use crate::term::writer::Writer;
 use crate::{Error, Kind, Result, api};
 
+pub use help::generated;
+
 use code::Obtained;
+use config::Settings;
 use console::Console;
 use face::Face;
 use json::Events;
@@ -62,18 +68,24 @@ pub fn main(argv: Vec<OsString>) -> ExitCode {
 
 fn run(typed: Typed) -> Result<u8> {
     match typed {
-        Typed::Help(topic) => Ok(print(help::text(topic))),
+        Typed::Help(topic) => Ok(print(&help::options(topic))),
+        Typed::Guide(topic) => Ok(print(&help::guide(topic))),
+        Typed::Doctor(args) => doctor::doctor(args),
+        Typed::Config(args) => config::show(&args).map(|shown| print(&shown)),
+        Typed::Completions(args) => help::completions(&args).map(|script| print(&script)),
         Typed::Version => Ok(print(concat!("p2pc ", env!("CARGO_PKG_VERSION")))),
-        Typed::Send(args, line) => send(&args, line),
-        Typed::Receive(args, line) => receive(&args, line),
+        Typed::Send(args, line) => send(args, line),
+        Typed::Receive(args, line) => receive(args, line),
         Typed::Relay(args) => relay(&args),
     }
 }
 
-fn send(args: &SendArgs, line: Line) -> Result<u8> {
+fn send(mut args: SendArgs, line: Line) -> Result<u8> {
+    let settings = Settings::of_process()?;
+    settings.complete_send(&mut args);
     let writer = start_writer()?;
     let tty = Tty::open(writer.queue());
-    let mut job = meaning::send(args, &Environment::of_process(tty.is_some()))?;
+    let mut job = meaning::send(&args, &Environment::of_process(tty.is_some(), &settings))?;
     job.options.list = args.files_from.as_ref().map(|from| list::read(from, args.null)).transpose()?;
     if job.options.text.as_deref() == Some("-") {
         job.options.text = Some(list::read_text()?);
@@ -90,11 +102,13 @@ fn send(args: &SendArgs, line: Line) -> Result<u8> {
     Ok(conclude(&face, &watch, ended))
 }
 
-fn receive(args: &ReceiveArgs, line: Line) -> Result<u8> {
+fn receive(mut args: ReceiveArgs, line: Line) -> Result<u8> {
+    let settings = Settings::of_process()?;
+    settings.complete_receive(&mut args);
     let writer = start_writer()?;
     let tty = Tty::open(writer.queue());
-    let environment = Environment::of_process(tty.is_some());
-    let source = meaning::receive_code(args, &environment)?;
+    let environment = Environment::of_process(tty.is_some(), &settings);
+    let source = meaning::receive_code(&args, &environment)?;
     let prompts = matches!(source, CodeSource::Prompt);
     let cancel = Cancel::new();
     let watch = Watch::start(&cancel)?;
@@ -110,7 +124,7 @@ fn receive(args: &ReceiveArgs, line: Line) -> Result<u8> {
             return Ok(status);
         }
     };
-    let job = meaning::receive(args, code, &environment)?;
+    let job = meaning::receive(&args, code, &environment)?;
     let console = Console::new(job.setting, line, writer.queue(), tty, cancel.clone()).with_qr(args.qr);
     let face = Face::new(console, if args.json { Some(Events::start(cancel.clone())?) } else { None });
     // The prompt has asked about them.

@@ -1,9 +1,9 @@
 //! What somebody probably meant to type.
 
 /// The candidate nearest to `typed`, if it is near enough to be meant: a third of its letters may be wrong, or it was
-/// cut short.
+/// cut short. Capital letters count as small ones.
 pub fn nearest<'a>(typed: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let typed: Vec<char> = typed.chars().take(LENGTH_MAX).collect();
+    let typed: Vec<char> = typed.to_lowercase().chars().take(LENGTH_MAX).collect();
     let cut_short = |candidate: &[char]| typed.len() > CUT_SHORT_MIN && candidate.starts_with(&typed);
     candidates
         .into_iter()

@@ -15,14 +15,20 @@ use crate::term::clean::clean;
 use crate::term::word::{Word, from_units, units};
 use crate::{Error, Kind, Result};
 
+use super::config::ConfigArgs;
+use super::doctor::DoctorArgs;
+use super::help::CompletionsArgs;
 use super::line::Line;
 use super::suggest::nearest;
+use super::topic::Topic;
 
 /// What was typed.
 #[derive(Debug)]
 pub enum Typed {
-    /// Help for one subcommand, or for the whole.
+    /// `--help`: the options of one subcommand, or the whole.
     Help(Topic),
+    /// `p2pc help …`: how things are done.
+    Guide(Topic),
     /// The version.
     Version,
     /// `p2pc send …`
@@ -31,41 +37,12 @@ pub enum Typed {
     Receive(ReceiveArgs, Line),
     /// `p2pc relay …`
     Relay(Box<RelayArgs>),
-}
-
-/// What help can be about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Topic {
-    /// The program.
-    Program,
-    /// `send`
-    Send,
-    /// `receive`
-    Receive,
-    /// `relay`
-    Relay,
-}
-
-impl Topic {
-    /// The command whose `--help` this is.
-    #[must_use]
-    pub fn command(self) -> &'static str {
-        match self {
-            Topic::Program => "p2pc",
-            Topic::Send => "p2pc send",
-            Topic::Receive => "p2pc receive",
-            Topic::Relay => "p2pc relay",
-        }
-    }
-
-    fn named(name: &OsStr) -> Option<Topic> {
-        match name.to_str()? {
-            "send" => Some(Topic::Send),
-            "receive" => Some(Topic::Receive),
-            "relay" => Some(Topic::Relay),
-            _ => None,
-        }
-    }
+    /// `p2pc doctor …`
+    Doctor(DoctorArgs),
+    /// `p2pc config …`
+    Config(ConfigArgs),
+    /// `p2pc completions …`
+    Completions(CompletionsArgs),
 }
 
 /// Reads the words after the program's name.
@@ -75,7 +52,7 @@ impl Topic {
 /// [`Kind::Usage`], always with a hint.
 pub fn read(words: &[OsString]) -> Result<Typed> {
     let Some((first, rest)) = words.split_first() else {
-        return Err(Error::new(Kind::Usage, "no subcommand given").hint(SUBCOMMANDS_HINT));
+        return Err(Error::new(Kind::Usage, "no subcommand given").hint(subcommands_hint()));
     };
     match first.to_str() {
         Some("-h" | "--help") => return Ok(Typed::Help(Topic::Program)),
@@ -88,6 +65,9 @@ pub fn read(words: &[OsString]) -> Result<Typed> {
         Topic::Send => command(topic, rest, Typed::Send),
         Topic::Receive => command(topic, rest, Typed::Receive),
         Topic::Relay => command(topic, rest, |args, _| Typed::Relay(Box::new(args))),
+        Topic::Doctor => command(topic, rest, |args, _| Typed::Doctor(args)),
+        Topic::Config => command(topic, rest, |args, _| Typed::Config(args)),
+        Topic::Completions => command(topic, rest, |args, _| Typed::Completions(args)),
         Topic::Program => Ok(Typed::Help(topic)),
     }
 }
@@ -100,8 +80,18 @@ pub fn asks_for_json(words: &[OsString]) -> bool {
 }
 
 fn help_about(rest: &[OsString]) -> Result<Typed> {
-    let Some(name) = rest.first() else { return Ok(Typed::Help(Topic::Program)) };
-    Topic::named(name).map(Typed::Help).ok_or_else(|| unknown_subcommand(name))
+    match rest.first() {
+        None => Ok(Typed::Help(Topic::Program)),
+        Some(name) if name == "-h" || name == "--help" => Ok(Typed::Help(Topic::Program)),
+        Some(name) => {
+            let topic = Topic::named(name).ok_or_else(|| unknown_subcommand(name))?;
+            match rest.get(1) {
+                None => Ok(Typed::Guide(topic)),
+                Some(more) => Err(Error::new(Kind::Usage, format!("unexpected argument {}", shown(more)))
+                    .hint(help_hint(topic))),
+            }
+        }
+    }
 }
 
 fn command<T: FromArgs + ArgsInfo>(
@@ -195,6 +185,7 @@ impl Split<'_> {
     /// `-o VALUE`, `-oVALUE`, `-o=VALUE`, or switches in one word: `-qy`.
     fn short(&mut self, word: &OsStr, rest: &mut std::slice::Iter<'_, OsString>) -> Result<()> {
         let spelled = units(word);
+        self.one_dash_too_few(word)?;
         for (at, &unit) in spelled.iter().enumerate().skip(1) {
             let letter = char::from_u32(unit.into()).unwrap_or(char::REPLACEMENT_CHARACTER);
             let Some(flag) = self.info.flags.iter().find(|flag| flag.short == Some(letter)) else {
@@ -240,6 +231,18 @@ impl Split<'_> {
         Ok(())
     }
 
+    /// `-out dir` would be the directory `ut`.
+    fn one_dash_too_few(&self, word: &OsStr) -> Result<()> {
+        let Some(meant) = self.info.flags.iter().find(|flag| word == OsStr::new(&flag.long[1..])) else {
+            return Ok(());
+        };
+        Err(self.usage(format!("unknown option {}", shown(word))).hint(format!(
+            "Did you mean {}? {}",
+            meant.long,
+            help_hint(self.topic)
+        )))
+    }
+
     fn unknown(&self, name: &OsStr) -> Error {
         let error = self.usage(format!("unknown option {}", shown(name)));
         if let Some(other) = self.elsewhere(name) {
@@ -258,18 +261,17 @@ impl Split<'_> {
         }
     }
 
-    /// Which of the other two subcommands has an option.
+    /// Which other subcommand has an option. Whoever sends or receives does not mean a relay's.
     fn elsewhere(&self, name: &OsStr) -> Option<Topic> {
         let name = name.to_str()?;
-        let has = |info: CommandInfoWithArgs| {
-            let short = name.chars().nth(1);
-            info.flags.iter().any(|flag| flag.long == name || (flag.short.is_some() && flag.short == short))
+        let other = match self.topic {
+            Topic::Send => Topic::Receive,
+            Topic::Receive => Topic::Send,
+            _ => return None,
         };
-        match self.topic {
-            Topic::Send => has(ReceiveArgs::get_args_info()).then_some(Topic::Receive),
-            Topic::Receive => has(SendArgs::get_args_info()).then_some(Topic::Send),
-            Topic::Relay | Topic::Program => None,
-        }
+        let short = name.chars().nth(1);
+        let is_it = |flag: &FlagInfo<'_>| flag.long == name || (flag.short.is_some() && flag.short == short);
+        other.info()?.flags.iter().any(is_it).then_some(other)
     }
 
     fn usage(&self, what: String) -> Error {
@@ -278,13 +280,33 @@ impl Split<'_> {
 }
 
 fn unknown_subcommand(word: &OsStr) -> Error {
-    let what = format!("unknown subcommand {}", shown(word));
-    match nearest(&word.to_string_lossy(), ["send", "receive", "relay", "help"]) {
-        Some(name) => {
-            Error::new(Kind::Usage, what).hint(format!("Did you mean `p2pc {name}`? {SUBCOMMANDS_HINT}"))
-        }
-        None => Error::new(Kind::Usage, what).hint(SUBCOMMANDS_HINT),
+    let error = |what: &str| Error::new(Kind::Usage, what);
+    let text = word.to_string_lossy();
+    if is_like_a_code(&text) {
+        return error("no subcommand given, but a code").hint("`p2pc receive CODE` takes it.");
     }
+    if text.starts_with('-') {
+        return error(&format!("unknown option {}", shown(word)))
+            .hint("Options go behind the subcommand: `p2pc send --wait 10m PATH`. `p2pc --help` explains.");
+    }
+    let error = error(&format!("unknown subcommand {}", shown(word)));
+    match nearest(&text, Topic::subcommands().map(Topic::name).chain(["help"])) {
+        Some(name) => error.hint(format!("Did you mean `p2pc {name}`? {}", subcommands_hint())),
+        None => error.hint(subcommands_hint()),
+    }
+}
+
+/// Whether it begins as a generated code does. It is a secret then, and not repeated.
+fn is_like_a_code(text: &str) -> bool {
+    text.split_once('-')
+        .is_some_and(|(room, _)| room.len() == 5 && room.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// All of them by name.
+fn subcommands_hint() -> String {
+    let names: Vec<&str> = Topic::subcommands().map(Topic::name).collect();
+    let (last, others) = names.split_last().map_or(("", &[][..]), |(last, others)| (*last, others));
+    format!("The subcommands are {} and {last}; `p2pc --help` explains them.", others.join(", "))
 }
 
 fn shown(word: &OsStr) -> String {
@@ -295,7 +317,6 @@ fn help_hint(topic: Topic) -> String {
     format!("`{} --help` lists the options.", topic.command())
 }
 
-const SUBCOMMANDS_HINT: &str = "The subcommands are send, receive and relay; `p2pc --help` explains them.";
 const DASH: u16 = b'-' as u16;
 const EQUALS: u16 = b'=' as u16;
 
@@ -368,9 +389,10 @@ mod tests {
 
     #[test]
     fn help_and_version_are_found_everywhere() {
-        for line in [["send", "x", "-h"].as_slice(), &["send", "--help", "--bogus"], &["help", "send"]] {
+        for line in [["send", "x", "-h"].as_slice(), &["send", "--help", "--bogus"]] {
             assert!(matches!(typed(line).unwrap(), Typed::Help(Topic::Send)));
         }
+        assert!(matches!(typed(&["help", "send"]).unwrap(), Typed::Guide(Topic::Send)));
         assert!(matches!(typed(&["-h"]).unwrap(), Typed::Help(Topic::Program)));
         assert!(matches!(typed(&["help"]).unwrap(), Typed::Help(Topic::Program)));
         assert!(matches!(typed(&["relay", "-V"]).unwrap(), Typed::Version));
@@ -394,6 +416,35 @@ mod tests {
         assert_eq!(error(&["relay", "x\x1b[2J"]).0, "unexpected argument x\\x1b[2J");
         assert!(error(&["recieve"]).1.starts_with("Did you mean `p2pc receive`?"));
         assert_eq!(error(&[]).0, "no subcommand given");
+    }
+
+    #[test]
+    fn the_nearest_one_is_suggested_in_every_form() {
+        for (line, meant) in [
+            (["recieve"].as_slice(), "`p2pc receive`"),
+            (&["Send", "x"], "`p2pc send`"),
+            (&["help", "snd"], "`p2pc send`"),
+            (&["help", "relaly"], "`p2pc relay`"),
+            (&["send", "-relay", "x"], "--relay"),
+            (&["send", "--releay=x", "y"], "--relay"),
+            (&["send", "--releay", "x", "y"], "--relay"),
+            (&["receive", "-out", "x"], "--out"),
+            (&["receive", "-yes"], "--yes"),
+            (&["send", "--Verify", "x"], "--verify"),
+            (&["relay", "--lisen", ":1"], "--listen"),
+            (&["relay", "--max-conections=5"], "--max-connections"),
+        ] {
+            let hint = error(line).1;
+            assert!(hint.starts_with(&format!("Did you mean {meant}? ")), "{line:?}: {hint}");
+        }
+        assert_eq!(text(receive(&["-o=ut"]).out.as_ref()), "ut");
+    }
+
+    #[test]
+    fn what_comes_before_the_subcommand_is_told_from_it() {
+        assert_eq!(error(&["--relay", "x", "send"]).0, "unknown option --relay");
+        let (what, hint) = error(&["48213-acid-crane-otter"]);
+        assert!(!format!("{what} {hint}").contains("acid") && hint.contains("`p2pc receive CODE`"));
     }
 
     #[cfg(unix)]

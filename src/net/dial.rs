@@ -152,21 +152,38 @@ impl Dialer {
         if let Some(proxy) = self.proxies.choose(relay) {
             return proxy::tunnel(proxy, &self.trust, relay.host(), relay.port()).await;
         }
-        tcp::connect(relay.host(), relay.port()).await.map_err(|error| match error {
-            ConnectError::Resolve(error) => Error::new(
-                Kind::Relay,
-                format!("cannot find the address of the relay {relay}"),
-            )
-            .hint("Check its spelling and that this machine is online. Behind a proxy, set HTTPS_PROXY.")
-            .caused_by(error),
-            ConnectError::Connect(error) => {
-                Error::new(Kind::Relay, format!("cannot connect to the relay {relay}"))
-                    .hint(
-                        "Check host and port, and that a relay runs there. Behind a proxy, set HTTPS_PROXY.",
-                    )
-                    .caused_by(error)
-            }
-        })
+        tcp::connect(relay.host(), relay.port()).await.map_err(|error| unreachable(relay, error))
+    }
+
+    /// The proxies on the way.
+    pub(super) fn proxies(&self) -> &Proxies {
+        &self.proxies
+    }
+
+    /// Whose certificates are believed.
+    pub(super) fn trust(&self) -> &Trust {
+        &self.trust
+    }
+
+    /// Whether a token is shown.
+    pub(super) fn has_token(&self) -> bool {
+        self.token.is_some()
+    }
+}
+
+/// Why there is no connection to the relay itself, as a sentence.
+pub(super) fn unreachable(relay: &RelayUrl, error: ConnectError) -> Error {
+    match error {
+        ConnectError::Resolve(error) => {
+            Error::new(Kind::Relay, format!("cannot find the address of the relay {relay}"))
+                .hint("Check its spelling and that this machine is online. Behind a proxy, set HTTPS_PROXY.")
+                .caused_by(error)
+        }
+        ConnectError::Connect(error) => {
+            Error::new(Kind::Relay, format!("cannot connect to the relay {relay}"))
+                .hint("Check host and port, and that a relay runs there. Behind a proxy, set HTTPS_PROXY.")
+                .caused_by(error)
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 mod attempt;
 mod buffered;
 pub mod dial;
+pub mod examine;
 mod http;
 pub mod lane;
 pub mod lanes;

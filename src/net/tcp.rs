@@ -37,8 +37,13 @@ pub(super) enum ConnectError {
 pub(super) async fn connect(host: &Host, port: u16) -> Result<BoxedIo, ConnectError> {
     let addresses = resolve(host, port).await.map_err(ConnectError::Resolve)?;
     let stream = race(addresses).await.map_err(ConnectError::Connect)?;
+    Ok(buffered(stream))
+}
+
+/// A connection, set up and as the next layer takes it.
+pub(super) fn buffered(stream: TcpStream) -> BoxedIo {
     set_up(&stream);
-    Ok(Box::new(Buffered::new(READ_BUFFER_BYTES, Unbuffered::new(stream))))
+    Box::new(Buffered::new(READ_BUFFER_BYTES, Unbuffered::new(stream)))
 }
 
 /// `work`, or an error of kind `TimedOut` after `limit`.
@@ -53,7 +58,8 @@ pub(super) async fn within<T, E: From<io::Error>>(
     work.or(late).await
 }
 
-async fn resolve(host: &Host, port: u16) -> io::Result<Vec<SocketAddr>> {
+/// Every address to be tried, in turn.
+pub(super) async fn resolve(host: &Host, port: u16) -> io::Result<Vec<SocketAddr>> {
     let name = match host {
         Host::Address(address) => return Ok(vec![SocketAddr::new(*address, port)]),
         Host::Name(name) => name.clone(),
@@ -83,7 +89,8 @@ fn alternate(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     mixed
 }
 
-async fn race(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
+/// Connects to one of several addresses. Cancel safe.
+pub(super) async fn race(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
     let mut waiting = addresses.into_iter();
     let mut attempts = FuturesUnordered::new();
     let mut first_error = None;

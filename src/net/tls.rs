@@ -3,7 +3,9 @@
 //! The content has its own end-to-end encryption; this layer keeps the hop from being watched or diverted. Everything
 //! that leaves this module towards a person is a sentence with a hint.
 
+mod certificate;
 mod pem;
+mod witness;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,6 +13,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures_rustls::TlsConnector;
+use rustls::client::danger::ServerCertVerifier;
 use rustls::client::{ClientConfig, Resumption};
 use rustls::crypto::CryptoProvider;
 use rustls::server::{ProducesTickets, ResolvesServerCert, ServerConfig, ServerSessionMemoryCache};
@@ -24,8 +27,10 @@ use super::tcp::{BoxedIo, within};
 use super::url::Host;
 use crate::proto::seal::is_fast;
 use crate::{Error, Kind, Result};
+pub use certificate::Certificate;
 pub use pem::PemPair;
 use pem::read_certificates;
+pub(super) use witness::Witness;
 
 /// The cryptography of this machine: graviola where the processor can run it (it would panic elsewhere), else
 /// a portable one. Nothing from outside chooses between the two.
@@ -57,6 +62,18 @@ pub(super) fn client_config_with(
     provider: Arc<CryptoProvider>,
     ca: Option<&Path>,
 ) -> Result<Arc<ClientConfig>> {
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(internal)?
+        .with_root_certificates(roots(ca)?)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![ALPN.to_vec()];
+    config.resumption = Resumption::in_memory_sessions(CLIENT_SESSIONS_MAX);
+    Ok(Arc::new(config))
+}
+
+/// Whose certificates a client believes.
+fn roots(ca: Option<&Path>) -> Result<RootCertStore> {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if let Some(path) = ca {
@@ -67,14 +84,7 @@ pub(super) fn client_config_with(
             })?;
         }
     }
-    let mut config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(internal)?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    config.alpn_protocols = vec![ALPN.to_vec()];
-    config.resumption = Resumption::in_memory_sessions(CLIENT_SESSIONS_MAX);
-    Ok(Arc::new(config))
+    Ok(roots)
 }
 
 /// [`server_config`] over a provider of the caller's choice.
@@ -149,6 +159,21 @@ impl Trust {
                 Ok(self.config.get_or_init(|| config))
             }
         }
+    }
+
+    /// The same trust, with somebody who looks at the certificate that is shown, for one connection.
+    pub(super) fn witnessed(&self) -> Result<(Arc<ClientConfig>, Arc<Witness>)> {
+        let provider = provider();
+        let witness = Arc::new(Witness::new(roots(self.ca.as_deref())?, Arc::clone(&provider))?);
+        let mut config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(internal)?
+            // The witness asks the very verifier that stands here otherwise.
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::clone(&witness) as Arc<dyn ServerCertVerifier>)
+            .with_no_client_auth();
+        config.alpn_protocols = vec![ALPN.to_vec()];
+        Ok((Arc::new(config), witness))
     }
 }
 

@@ -10,6 +10,7 @@ pub mod chunk;
 pub mod code;
 pub mod compress;
 pub mod conversation;
+pub mod date;
 pub mod frame;
 pub mod handshake;
 pub mod inbox;

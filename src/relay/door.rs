@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures_lite::future::or;
 use futures_lite::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -23,6 +23,7 @@ use super::socket::Line;
 use super::tokens::{Pass, Tokens};
 use super::visitor::Visitor;
 use crate::events::Cancel;
+use crate::proto::date::http_date;
 use crate::proto::role::Role;
 
 /// What every connection to one relay meets.
@@ -202,7 +203,8 @@ async fn say<S>(stream: &mut S, answer: Answer, head_only: bool) -> io::Result<(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    stream.write_all(&answer.to_bytes(head_only)).await?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    stream.write_all(&answer.to_bytes(head_only, &http_date(now.as_secs()))).await?;
     stream.flush().await?;
     stream.close().await?;
     let mut scratch = [0; 1024];

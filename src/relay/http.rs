@@ -211,14 +211,14 @@ impl Answer {
         })
     }
 
-    /// As it goes over the wire.
+    /// As it goes over the wire, at a time as [`http_date`](crate::proto::date::http_date) writes it.
     #[must_use]
-    pub fn to_bytes(self, head_only: bool) -> Vec<u8> {
+    pub fn to_bytes(self, head_only: bool, date: &str) -> Vec<u8> {
         let Answer { status, headers, again_s, body, .. } = self;
         let again = again_s.map(|seconds| format!("Retry-After: {seconds}\r\n")).unwrap_or_default();
         let shown = if head_only { String::new() } else { format!("{body}\n") };
         format!(
-            "HTTP/1.1 {status}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\n\
+            "HTTP/1.1 {status}\r\nDate: {date}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\n\
              Cache-Control: no-store\r\nConnection: close\r\n{headers}{again}\r\n{shown}",
             body.len() + 1
         )

@@ -13,7 +13,13 @@ fn help() {
     check("help", &["--help"]);
     check("help-send", &["send", "--help"]);
     check("help-receive", &["receive", "-h"]);
-    check("help-relay", &["help", "relay"]);
+    check("help-relay", &["relay", "--help"]);
+    check("help-doctor", &["doctor", "--help"]);
+    check("help-config", &["config", "--help"]);
+    check("help-completions", &["completions", "--help"]);
+    check("guide-send", &["help", "send"]);
+    check("guide-receive", &["help", "receive"]);
+    check("guide-relay", &["help", "relay"]);
 }
 
 #[test]
@@ -34,6 +40,12 @@ fn nothing_typed() {
 #[test]
 fn unknown_words_get_suggestions() {
     check("unknown-subcommand", &["recieve", "48213-acid-crane-otter"]);
+    check("unknown-help", &["help", "snd"]);
+    check("unknown-config", &["config", "paht"]);
+    check("unknown-shell", &["completions", "bsh"]);
+    check("one-dash", &["receive", "-out", "incoming"]);
+    check("code-alone", &["48213-acid-crane-otter@relay.example"]);
+    check("option-first", &["--relay", "relay.example", "send", "file"]);
     check("unknown-option", &["send", "--chunksize=1MiB", "file"]);
     check("unknown-option-late", &["send", "--yaml", "file"]);
     check("unknown-short", &["receive", "-x"]);
@@ -169,6 +181,8 @@ fn command<A: AsRef<OsStr>>(line: &[A]) -> Command {
         Command::new(binary)
     };
     command.args(line).stdin(Stdio::null());
+    // Nobody's settings.
+    command.env("P2PC_CONFIG", if cfg!(unix) { "/dev/null" } else { "NUL" });
     for variable in ["P2PC_CODE", "P2PC_RELAY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"] {
         command.env_remove(variable);
     }

@@ -13,13 +13,17 @@
 #[cfg(target_os = "linux")]
 mod benchmarks;
 mod cmd;
+mod completed;
 mod compression;
+#[cfg(unix)]
+mod configured;
 mod corpora;
 #[cfg(unix)]
 mod cutting;
 mod docs;
 mod examples;
 mod foreign;
+mod generated;
 mod guesses;
 mod hostile_relay;
 mod house;

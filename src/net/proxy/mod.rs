@@ -102,8 +102,18 @@ impl Proxies {
 
 /// Opens a stream to `host` through `proxy`. Cancel safe.
 pub(super) async fn tunnel(proxy: &ProxyUrl, trust: &Trust, host: &Host, port: u16) -> Result<BoxedIo> {
-    let mut stream =
-        tcp::connect(proxy.host(), proxy.port()).await.map_err(|error| unreachable(proxy, error))?;
+    let stream = tcp::connect(proxy.host(), proxy.port()).await.map_err(|error| unreachable(proxy, error))?;
+    through(stream, proxy, trust, host, port).await
+}
+
+/// Opens a stream to `host` on a connection to `proxy`. Cancel safe.
+pub(super) async fn through(
+    mut stream: BoxedIo,
+    proxy: &ProxyUrl,
+    trust: &Trust,
+    host: &Host,
+    port: u16,
+) -> Result<BoxedIo> {
     if proxy.scheme() == Scheme::Https {
         stream = tls::connect(stream, trust.config()?, proxy.host(), &format!("the proxy {proxy}")).await?;
     }
@@ -176,7 +186,8 @@ impl Refusal {
     }
 }
 
-fn unreachable(proxy: &ProxyUrl, error: ConnectError) -> Error {
+/// Why there is no connection to the proxy, as a sentence.
+pub(super) fn unreachable(proxy: &ProxyUrl, error: ConnectError) -> Error {
     let hint = "Check HTTPS_PROXY and ALL_PROXY; NO_PROXY exempts hosts.";
     match error {
         ConnectError::Resolve(error) => {

@@ -75,11 +75,11 @@ impl ProxyUrl {
         self.scheme
     }
 
-    pub(super) fn host(&self) -> &Host {
+    pub(in super::super) fn host(&self) -> &Host {
         &self.host
     }
 
-    pub(super) fn port(&self) -> u16 {
+    pub(in super::super) fn port(&self) -> u16 {
         self.port
     }
 

@@ -129,8 +129,8 @@ fn ordinary_pages_need_no_upgrade() {
 
 #[test]
 fn golden_bytes_of_an_answer() {
-    let bytes = Answer::refusing(Refusal::RoomOccupied, Role::Send).to_bytes(false);
-    let expected = "HTTP/1.1 409 Conflict\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 45\r\n\
+    let bytes = Answer::refusing(Refusal::RoomOccupied, Role::Send).to_bytes(false, DATE);
+    let expected = "HTTP/1.1 409 Conflict\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 45\r\n\
         Cache-Control: no-store\r\nConnection: close\r\n\r\nthis room is in use: take another number\n";
     let expected = expected.replace("45", &"this room is in use: take another number\n".len().to_string());
     assert_eq!(String::from_utf8(bytes).unwrap(), expected);
@@ -142,7 +142,7 @@ fn every_answer_is_one_line() {
         .into_iter()
         .flat_map(|refusal| [Role::Send, Role::Receive].map(|role| Answer::refusing(refusal, role)));
     for answer in [INDEX, OTHER_ROOM, UNKNOWN_TOKEN, TOO_LARGE, TOO_SLOW].into_iter().chain(refusals) {
-        let text = String::from_utf8(answer.to_bytes(false)).unwrap();
+        let text = String::from_utf8(answer.to_bytes(false, DATE)).unwrap();
         let (_, body) = text.split_once("\r\n\r\n").unwrap();
         assert!(body.ends_with('\n') && body.matches('\n').count() == 1 && body.len() < 120, "{body}");
     }
@@ -150,10 +150,10 @@ fn every_answer_is_one_line() {
 
 #[test]
 fn that_no_token_is_in_a_room_is_final_for_nobody_and_sends_nobody_to_another_relay() {
-    let text = Answer::refusing(Refusal::NoToken, Role::Receive).to_bytes(false);
+    let text = Answer::refusing(Refusal::NoToken, Role::Receive).to_bytes(false, DATE);
     let text = String::from_utf8(text).unwrap();
     assert!(text.starts_with("HTTP/1.1 409 ") && text.contains("\r\nRetry-After: 5\r\n"), "{text}");
-    let unknown = String::from_utf8(UNKNOWN_TOKEN.to_bytes(false)).unwrap();
+    let unknown = String::from_utf8(UNKNOWN_TOKEN.to_bytes(false, DATE)).unwrap();
     assert!(unknown.starts_with("HTTP/1.1 401 ") && !unknown.contains("Retry-After"), "{unknown}");
 }
 
@@ -178,7 +178,7 @@ fn refusals() -> [Refusal; 13] {
 #[test]
 fn who_may_come_again_later_is_told_when() {
     for refusal in refusals() {
-        let text = String::from_utf8(Answer::refusing(refusal, Role::Send).to_bytes(false)).unwrap();
+        let text = String::from_utf8(Answer::refusing(refusal, Role::Send).to_bytes(false, DATE)).unwrap();
         let is_for_later = text.starts_with("HTTP/1.1 429 ")
             || text.starts_with("HTTP/1.1 503 ")
             || refusal == Refusal::NoToken;
@@ -192,3 +192,5 @@ fn who_may_come_again_later_is_told_when() {
         }
     }
 }
+
+const DATE: &str = "Sun, 06 Nov 1994 08:49:37 GMT";

@@ -5,7 +5,7 @@ use super::page::blocks;
 use super::{below, pages, read};
 
 /// What a block may be. Another language wants a test of its own first.
-const LANGUAGES: [&str; 6] = ["sh", "bash", "console", "text", "rust", "rust,no_run"];
+const LANGUAGES: [&str; 7] = ["sh", "bash", "console", "text", "toml", "rust", "rust,no_run"];
 
 #[test]
 fn every_block_says_what_it_is() {
@@ -13,6 +13,16 @@ fn every_block_says_what_it_is() {
         for block in blocks(&read(&page)) {
             let known = LANGUAGES.contains(&block.language.as_str());
             assert!(known, "{}:{}: {:?}", page.display(), block.line, block.language);
+        }
+    }
+}
+
+#[test]
+fn every_block_of_toml_is_toml() {
+    for page in pages() {
+        for block in blocks(&read(&page)).iter().filter(|block| block.language == "toml") {
+            let read = toml::de::DeTable::parse(&block.text).map(drop);
+            assert!(read.is_ok(), "{}:{}: {read:?}", page.display(), block.line);
         }
     }
 }

@@ -16,6 +16,7 @@ mod conformance;
 #[cfg(target_os = "linux")]
 mod contained;
 mod crash;
+mod doctor;
 mod exits;
 mod full_disk;
 mod going_on;

@@ -115,6 +115,14 @@ fn every_command_of_the_readme_does_what_it_says() {
     assert_eq!(receiver.prints(), "the password is in the usual place");
     ended(receiver, sender);
 
+    // What is in the way: here as in the README, an authority that this machine does not know.
+    let mut asks = typed(&readme.takes("p2pc doctor"));
+    asks.env("HTTPS_PROXY", format!("http://{proxy}"));
+    let (_, told) = place.starts(asks).ends();
+    let told = format!("{}{}", String::from_utf8_lossy(&told.stdout), told.stderr);
+    assert!(told.contains("was issued by nobody this machine trusts"), "{told}");
+    assert!(told.contains("In the way: TLS."), "{told}");
+
     // To give up on a transfer.
     let left = place.dir.path().join("incoming/.p2pc-0123456789abcdef01234567.part");
     std::fs::write(&left, b"").unwrap();
