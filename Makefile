@@ -119,6 +119,20 @@ bench-report: build ## write the tables and the plot of docs/benchmarks.md from 
 load: build ## what a relay holds and moves: writes the table of docs/relay.md (ROOMS=10000 SESSIONS=1000 TIME=8; about two minutes)
 	P2PC_BINARY=$(abspath $(BINARY)) ROOMS=$(ROOMS) SESSIONS=$(SESSIONS) TIME=$(TIME) cargo bench --locked --target $(TARGET) --profile sim --bench load
 
+# Where the site's tools are installed, anew whenever their versions change.
+SITE_TOOLS := target/site-tools
+
+$(SITE_TOOLS)/installed: docs/requirements.txt
+	rm -rf $(SITE_TOOLS)
+	python3 -m venv $(SITE_TOOLS)
+	$(SITE_TOOLS)/bin/pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: -r $<
+	touch $@
+
+.PHONY: docs
+docs: $(SITE_TOOLS)/installed ## the site, from docs/ to target/site (needs python3 with venv; installs mkdocs from PyPI)
+	NO_MKDOCS_2_WARNING=1 $(SITE_TOOLS)/bin/mkdocs build --strict
+	@echo "built: target/site/index.html"
+
 .PHONY: generated
 generated: toolchain ## draw man pages, completions and docs/commands.md from the help texts; also writes the snapshots of tests/cmd
 	UPDATE_SNAPSHOTS=1 cargo test --quiet --locked --target $(TARGET) --test it -- generated::what cmd::

@@ -102,3 +102,12 @@ pub use receive::{Algorithm, Checksums, OnConflict, ReceiveOptions};
 pub use relay::{Relay, RelayOptions};
 pub use send::{Compress, Exclude, LaneCount, PathList, Pattern, SendOptions};
 pub use term::clean::clean;
+
+/// The blocks of code in the pages: `cargo test --doc` compiles them, and nothing else knows of this.
+#[cfg(doctest)]
+mod pages {
+    #[doc = include_str!("../README.md")]
+    struct Readme;
+    #[doc = include_str!("../docs/library.md")]
+    struct Library;
+}

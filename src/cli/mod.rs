@@ -4,6 +4,8 @@ mod code;
 mod config;
 mod console;
 mod doctor;
+#[cfg(test)]
+mod documented_tests;
 mod face;
 mod help;
 mod json;

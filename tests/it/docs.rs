@@ -2,6 +2,12 @@
 //!
 //! What is compared stands in the pages behind a comment such as `<!-- limits -->`, so that everything around it may be written for people.
 
+mod code;
+mod figures;
+mod messages;
+pub mod page;
+mod site;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -36,6 +36,7 @@ mod pipes;
 mod privacy;
 mod program;
 mod proxied;
+mod readme;
 mod records;
 mod relays;
 mod scene;

@@ -23,7 +23,10 @@ pub fn binary() -> String {
 
 /// A line as a person would type it into a shell that finds `p2pc`.
 pub fn typed(line: &str) -> Command {
-    let mut command = prepared(&["sh", "-c", line], Stdio::null());
+    with_p2pc_in_path(prepared(&["sh", "-c", line], Stdio::null()))
+}
+
+fn with_p2pc_in_path(mut command: Command) -> Command {
     let directory = Path::new(&binary()).parent().unwrap().to_path_buf();
     let others = std::env::var_os("PATH").unwrap();
     let path = std::env::join_paths(std::iter::once(directory).chain(std::env::split_paths(&others)));
@@ -204,8 +207,16 @@ impl Terminal {
 
     /// A subcommand in the foreground of this terminal.
     pub fn p2pc(&self, subcommand: &str) -> Command {
-        let stdin = File::options().read(true).write(true).open(&self.program_side).unwrap();
-        prepared(&["--ctty", &binary(), subcommand], stdin.into())
+        prepared(&["--ctty", &binary(), subcommand], self.stdin())
+    }
+
+    /// A line as a person types it into a shell here.
+    pub fn typed(&self, line: &str) -> Command {
+        with_p2pc_in_path(prepared(&["--ctty", "sh", "-c", line], self.stdin()))
+    }
+
+    fn stdin(&self) -> Stdio {
+        File::options().read(true).write(true).open(&self.program_side).unwrap().into()
     }
 
     /// Waits until the screen has shown `text`, and returns what it showed up to there.

@@ -85,7 +85,7 @@ fn reads(mut client: &TcpStream, bytes: usize) -> Vec<u8> {
 }
 
 /// Copies both ways until both have ended. That one of them breaks is none of its business.
-fn tunnel(client: &TcpStream, relay: &TcpStream) {
+pub(super) fn tunnel(client: &TcpStream, relay: &TcpStream) {
     let copy = |mut from: &TcpStream, mut to: &TcpStream| {
         let _ = std::io::copy(&mut from, &mut to);
         let _ = to.shutdown(Shutdown::Write);
