@@ -85,7 +85,8 @@ where
         Ok((Some(handout), ..)) => {
             stream.read_at_most(usize::MAX);
             // Whether it was fetched to its end is not ours to know.
-            let _ = front::deliver(&mut stream, handout, head_only).await;
+            // On the heap: what it holds is not to have a place in every seat that waits.
+            let _ = Box::pin(front::deliver(&mut stream, handout, head_only)).await;
             return None;
         }
         Ok((None, heard, said)) => Ok((heard, said)),

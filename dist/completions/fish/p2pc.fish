@@ -52,6 +52,7 @@ complete -c p2pc -n '__p2pc_is receive' -s y -l yes -d 'take what is offered wit
 complete -c p2pc -n '__p2pc_is receive' -l on-conflict -xa 'ask skip overwrite rename' -d 'where something else stands already'
 complete -c p2pc -n '__p2pc_is receive' -l no-resume -d 'start afresh whatever an interrupted transfer left, and keep nothing to go on with'
 complete -c p2pc -n '__p2pc_is receive' -l checksums -rF -d 'write a line for each file that was delivered, as sha256sum -c reads them in the directory of --out'
+complete -c p2pc -n '__p2pc_is receive' -l checksums-with -x -d 'sha256'
 complete -c p2pc -n '__p2pc_is receive' -l code -x -d 'the same as the argument'
 complete -c p2pc -n '__p2pc_is receive' -l new-code -d 'make the code here, and give it to the sender'
 complete -c p2pc -n '__p2pc_is receive' -l qr -d 'with --new-code'

@@ -90,8 +90,19 @@ fn every_key_does_something() {
 #[test]
 fn every_option_is_a_key_or_refused_or_typed_only() {
     // What one transfer is about, and never the next one.
-    let typed_only =
-        ["help", "text", "name", "files-from", "null", "checksums", "json", "exclude", "gitignore", "qr"];
+    let typed_only = [
+        "help",
+        "text",
+        "name",
+        "files-from",
+        "null",
+        "checksums",
+        "checksums-with",
+        "json",
+        "exclude",
+        "gitignore",
+        "qr",
+    ];
     for topic in SECTIONS {
         for flag in topic.info().unwrap().flags {
             let name = flag.long.trim_start_matches('-');
