@@ -4,6 +4,7 @@
 //! not one, is never touched; nor is any that is locked.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::disk::{Access, Dir, DiskError, Fault, File, FileId, Kind, Result, Stat};
 use crate::error::{Error, Kind as ErrorKind};
@@ -208,10 +209,18 @@ impl<D: Dir + 'static> Sink<D> {
     ) -> Attempt<PartFile<D::File>> {
         let part_name = name.part_file();
         let mut made = self.dirs.open(dir, |dir| dir.create_file(&part_name));
-        if made.as_ref().is_err_and(|error| error.fault() == Fault::Exhausted) {
+        if is_exhausted(&made) {
             // What is complete and open only to be synced for itself.
             self.group.close();
             made = self.dirs.open(dir, |dir| dir.create_file(&part_name));
+            // Some of that is in the hands of the thread that writes ahead for a moment, and so is what else takes descriptors here.
+            for _ in 0..HANDED_BACK_LOOKS {
+                if !is_exhausted(&made) {
+                    break;
+                }
+                std::thread::sleep(HANDED_BACK_PAUSE);
+                made = self.dirs.open(dir, |dir| dir.create_file(&part_name));
+            }
         }
         let file = match made {
             Err(error) if error.fault() == Fault::Exists => {
@@ -373,3 +382,12 @@ fn is_zero(bytes: &[u8]) -> bool {
     let step = bytes.len().min(STEP_BYTES);
     bytes.get(..step) == ZEROS.get(..step)
 }
+
+/// Whether there was no descriptor left.
+fn is_exhausted<T>(opened: &Result<T>) -> bool {
+    opened.as_ref().is_err_and(|error| error.fault() == Fault::Exhausted)
+}
+
+/// How long, and how often, to wait for descriptors that others here give back: a second in all, and only where `ulimit -n` is very small.
+const HANDED_BACK_PAUSE: Duration = Duration::from_millis(10);
+const HANDED_BACK_LOOKS: u32 = 100;
