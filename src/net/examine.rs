@@ -4,7 +4,7 @@
 //! proxy? → name → connection → (tunnel) → TLS → an answer with the time → two seats in a room → there and back → how fast
 //! ```
 //!
-//! The steps are those of [`dial`](super::dial), and so are the words in which they fail. To the relay it is three connections and one room that nobody
+//! The steps are those of [`dial`], and so are the words in which they fail. To the relay it is three connections and one room that nobody
 //! else can know, taken by both sides at once: less than any transfer.
 
 mod found;
