@@ -158,6 +158,14 @@ dist-test: ## runs everything of dist/ that can run here (as root on Debian it i
 reproducible: ## builds dist/ a second time, from another directory, and compares every byte (DIST="TARGET…" as for dist)
 	scripts/reproducible.sh $(DIST)
 
+# Against which revision: the last release.
+BASE_REVISION = $(or $(REVISION),$(shell git describe --tags --abbrev=0 --match 'v*' 2>/dev/null))
+
+.PHONY: semver
+semver: ## what changed in the public API since the last release (REVISION=… for another one; needs cargo-semver-checks)
+	@[[ -n "$(BASE_REVISION)" ]] || { echo "no release to compare with yet: REVISION=… names what to compare with" >&2; exit 1; }
+	cargo semver-checks --baseline-rev "$(BASE_REVISION)" --only-explicit-features
+
 .PHONY: clean
 clean: ## remove what was built
 	cargo clean

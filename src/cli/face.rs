@@ -78,6 +78,11 @@ impl Face {
         self.person.stdout_closed(error) || self.program.as_ref().is_some_and(Events::is_closed)
     }
 
+    /// What kept the program from being told, if it is still there.
+    pub fn stdout_trouble(&self) -> Option<Error> {
+        self.program.as_ref().and_then(Events::trouble)
+    }
+
     fn warn(&self, warning: Warning, message: &str) {
         if let Some(program) = &self.program {
             program.warning(warning, message);

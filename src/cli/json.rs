@@ -5,8 +5,7 @@
 mod lines;
 
 use std::io::{self, Write};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::events::{Cancel, Event, Offer, Progress, Report};
@@ -15,7 +14,7 @@ use crate::term::meter::Meter;
 use crate::term::queue::Queue;
 use crate::term::screen::Screen;
 use crate::term::writer::Writer;
-use crate::{Error, Result};
+use crate::{Error, Kind, Result};
 
 use super::log::utc;
 
@@ -25,7 +24,7 @@ pub use lines::Invitation;
 #[derive(Debug)]
 pub struct Events {
     queue: Arc<Queue>,
-    closed: Arc<AtomicBool>,
+    broken: Arc<OnceLock<io::ErrorKind>>,
     started: Instant,
     state: Mutex<State>,
     _writer: Writer,
@@ -54,7 +53,7 @@ pub enum Warning {
 }
 
 impl Events {
-    /// Begins to write on standard output. Once nobody reads that, `cancel` is pulled.
+    /// Begins to write on standard output. Once that cannot be, or nobody reads it, `cancel` is pulled.
     ///
     /// # Errors
     /// If the system gives no thread.
@@ -63,17 +62,23 @@ impl Events {
     }
 
     fn on(out: impl Write + Send + 'static, cancel: Cancel) -> Result<Events> {
-        let closed = Arc::new(AtomicBool::new(false));
-        let out = Watched { out, closed: Arc::clone(&closed), cancel };
+        let broken = Arc::new(OnceLock::new());
+        let out = Watched { out, broken: Arc::clone(&broken), cancel };
         // The stream of this screen that takes whole lines, and leaves out what has no room, is here standard output.
         let writer = super::start_writer_on(Screen::on(out, io::sink(), left_out))?;
         let queue = writer.queue();
-        Ok(Events { queue, closed, started: Instant::now(), state: Mutex::default(), _writer: writer })
+        Ok(Events { queue, broken, started: Instant::now(), state: Mutex::default(), _writer: writer })
     }
 
     /// Whether nobody reads any more.
     pub fn is_closed(&self) -> bool {
-        self.closed.load(Ordering::SeqCst)
+        self.broken.get() == Some(&io::ErrorKind::BrokenPipe)
+    }
+
+    /// What keeps the lines from being written, where that is not the reader: a full disk, say.
+    pub fn trouble(&self) -> Option<Error> {
+        let kind = self.broken.get().filter(|kind| **kind != io::ErrorKind::BrokenPipe)?;
+        Some(Error::new(Kind::Disk, "cannot write to standard output").caused_by(io::Error::from(*kind)))
     }
 
     /// Says an event of the library. `invitation`: what goes with a code that is ready.
@@ -193,14 +198,14 @@ fn left_out(events: u64) -> String {
 /// Standard output, with somebody who wants to know when nobody reads it.
 struct Watched<W> {
     out: W,
-    closed: Arc<AtomicBool>,
+    broken: Arc<OnceLock<io::ErrorKind>>,
     cancel: Cancel,
 }
 
 impl<W: Write> Watched<W> {
     fn watch<T>(&self, done: io::Result<T>) -> io::Result<T> {
-        if done.is_err() {
-            self.closed.store(true, Ordering::SeqCst);
+        if let Err(error) = &done {
+            let _ = self.broken.set(error.kind());
             self.cancel.cancel();
         }
         done

@@ -25,6 +25,7 @@ use super::config::Settings;
 use super::console::{Setting, Showing, Volume};
 use super::messages::Side;
 use super::values;
+use super::words::is_like_a_code;
 
 mod doctor;
 mod relay;
@@ -345,7 +346,7 @@ fn choose_relay(
     option: Option<&Word>,
     environment: &Environment,
 ) -> Result<Option<RelayUrl>> {
-    let option = value(option, "--relay", parsed::<RelayUrl>)?;
+    let option = value(option, "--relay", relay_url)?;
     match (in_code, option) {
         (Some(in_code), Some(option)) if in_code != option => Err(Error::new(
             Kind::Usage,
@@ -355,8 +356,8 @@ fn choose_relay(
         (Some(relay), _) | (None, Some(relay)) => Ok(Some(relay)),
         (None, None) => {
             let word = environment.relay.clone().map(Word::from);
-            let relay = value(word.as_ref(), "P2PC_RELAY", parsed::<RelayUrl>)?;
-            let of_file = || environment.relay_of_file.as_deref().map(parsed::<RelayUrl>).transpose();
+            let relay = value(word.as_ref(), "P2PC_RELAY", relay_url)?;
+            let of_file = || environment.relay_of_file.as_deref().map(relay_url).transpose();
             relay.map_or_else(of_file, |relay| Ok(Some(relay)))
         }
     }
@@ -482,6 +483,15 @@ fn value<T>(word: Option<&Word>, option: &str, read: impl Fn(&str) -> Result<T>)
         let hint = error.hint_text().unwrap_or("`--help` behind the subcommand explains the option.");
         Error::new(Kind::Usage, format!("{option}: {error}")).hint(hint)
     })
+}
+
+/// A relay's address. What is a code in its place would be asked for at name servers, in the clear.
+fn relay_url(text: &str) -> Result<RelayUrl> {
+    if is_like_a_code(text) {
+        return Err(Error::new(Kind::Usage, "a relay was to be named, and that is a code")
+            .hint("What stands behind the @ of a code is its relay. `p2pc receive CODE` takes the whole."));
+    }
+    parsed(text)
 }
 
 fn parsed<T: std::str::FromStr<Err = Error>>(text: &str) -> Result<T> {

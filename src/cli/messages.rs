@@ -114,8 +114,8 @@ pub fn plain_relay(relay: &RelayUrl, shows_token: bool) -> String {
 /// The environment has a token, and it is not for this relay.
 pub fn token_withheld(relay: &RelayUrl) -> String {
     format!(
-        "note: P2PC_TOKEN is not shown to {}: it is for the relay in P2PC_RELAY, or else behind --relay. \
-         Behind --token it is for any.",
+        "note: P2PC_TOKEN is not shown to {}: it is for the relay in P2PC_RELAY, or else behind --relay, \
+         or else in the configuration. Behind --token it is for any.",
         clean(relay.to_string().as_bytes())
     )
 }

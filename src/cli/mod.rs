@@ -200,6 +200,10 @@ fn start_writer_on(screen: Screen) -> Result<Writer> {
 
 /// Says how a transfer ended, and turns it into the exit status.
 fn conclude(face: &Face, watch: &Watch, ended: Result<Report>) -> u8 {
+    let ended = match (ended, face.stdout_trouble()) {
+        (Err(error), Some(trouble)) if error.kind() == Kind::Interrupted => Err(trouble),
+        (ended, _) => ended,
+    };
     match ended {
         Ok(report) => face.conclude(&report),
         Err(error) if face.stdout_closed(&error) => {

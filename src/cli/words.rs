@@ -189,7 +189,8 @@ impl Split<'_> {
         for (at, &unit) in spelled.iter().enumerate().skip(1) {
             let letter = char::from_u32(unit.into()).unwrap_or(char::REPLACEMENT_CHARACTER);
             let Some(flag) = self.info.flags.iter().find(|flag| flag.short == Some(letter)) else {
-                return Err(self.unknown(word));
+                // What is attached to it may be a code.
+                return Err(self.unknown(OsStr::new(&format!("-{letter}"))));
             };
             if matches!(flag.kind, FlagInfoKind::Switch) {
                 self.push(flag, None)?;
@@ -297,7 +298,7 @@ fn unknown_subcommand(word: &OsStr) -> Error {
 }
 
 /// Whether it begins as a generated code does. It is a secret then, and not repeated.
-fn is_like_a_code(text: &str) -> bool {
+pub(super) fn is_like_a_code(text: &str) -> bool {
     text.split_once('-')
         .is_some_and(|(room, _)| room.len() == 5 && room.bytes().all(|byte| byte.is_ascii_digit()))
 }
@@ -412,7 +413,7 @@ mod tests {
             "--wait needs a value, but --verify follows"
         );
         assert_eq!(error(&["send", "--verify=yes", "x"]).0, "--verify takes no value");
-        assert_eq!(error(&["send", "-zx"]).0, "unknown option -zx");
+        assert_eq!(error(&["send", "-zx"]).0, "unknown option -z");
         assert_eq!(error(&["relay", "x\x1b[2J"]).0, "unexpected argument x\\x1b[2J");
         assert!(error(&["recieve"]).1.starts_with("Did you mean `p2pc receive`?"));
         assert_eq!(error(&[]).0, "no subcommand given");

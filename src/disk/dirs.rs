@@ -113,8 +113,13 @@ impl<D: Dir> Dirs<D> {
         // From above: what is found of one holds only as long as it does of those above it.
         while let Some((path, parent, name)) = unchecked.pop() {
             let known = self.known.as_ref().and_then(|known| known.get(&path)).copied();
-            let there = self.get(&parent)?.stat(&name)?;
-            if there.kind != Kind::Directory || is_another(known, there.id) {
+            // Where the storage is not this machine's own, a directory may get another number once nobody has it open.
+            let is_held = self.open.contains_key(&path)
+                || self.current.as_ref().is_some_and(|(current, _)| *current == path);
+            let parent = self.get(&parent)?;
+            let there = parent.stat(&name)?;
+            let is_known = is_held || parent.file_system().syncs_whole;
+            if there.kind != Kind::Directory || (is_known && is_another(known, there.id)) {
                 return Err(swapped());
             }
             checked.insert(path);

@@ -132,13 +132,19 @@ impl<'p> Reunion<'p> {
         let request = self.request(FIRST);
         let mut pause = Pause::after_some(PAUSE_MAX, in_vain);
         let mut keeping = Keeping::short_at_first();
+        let mut told = None;
         loop {
             pause.rest().await?;
             let connection = match self.pairing.seats.seat(request.clone()).await {
                 Ok(connection) => connection,
                 Err(error) => {
                     if let Some(again) = hindrance.turned_away(error)? {
-                        self.pairing.handler.event(Event::RelayBusy { what: hindrance.last(), again });
+                        let what = hindrance.last();
+                        // Once, of what is the same each time.
+                        if told.as_ref() != Some(&what) {
+                            self.pairing.handler.event(Event::RelayBusy { what: what.clone(), again });
+                            told = Some(what);
+                        }
                         Timer::after(again).await;
                     }
                     continue;

@@ -20,7 +20,7 @@ pub struct Limits {
     /// Connections of one address at a time; `None`: any number. Several people may be behind one address, each with 16 lanes.
     pub address_connections: Option<u32>,
     /// Connections that one address begins in a minute; `None`: any number. One over it is closed before TLS, which costs a relay more than
-    /// anything else that a stranger can ask for: some 0.2 ms each. Twice the seats, so that an honest client is told why it gets none.
+    /// anything else that a stranger can ask for: some 0.2 ms each. Four times the seats, so that who asks again and again gets an answer.
     pub address_arrivals: Option<u32>,
     /// Seats that one address asks for in a minute; `None`: any number. Who walks the 90,000 rooms of generated codes to burn them is slowed
     /// down by it: whatever the answer is, each costs a seat, so one address is through them in two and a half hours, and needs three more seats
@@ -56,7 +56,7 @@ impl Default for Limits {
             sessions: 1300,
             rooms: 12_000,
             address_connections: Some(256),
-            address_arrivals: Some(1200),
+            address_arrivals: Some(2400),
             address_joins: Some(600),
             address_rooms: Some(240),
             wait: Duration::from_secs(24 * 3600),
@@ -119,8 +119,9 @@ pub const TLS_EARLY_BUFFER_MAX: usize = 4 * 1024;
 /// would collect 64 KiB of a message that never ends.
 pub const TLS_HANDSHAKE_BYTES_MAX: usize = 16 * 1024;
 
-/// What a client may say behind that before it has its seat: the request, and its first words.
-pub const TLS_HEAD_BYTES_MAX: usize = HEAD_BYTES_MAX + TLS_EARLY_BYTES_MAX;
+/// What a client may say behind that before it has its seat: the request, and its first words, and all of that in a record of the longest kind, which
+/// TLS opens only when it is whole.
+pub const TLS_HEAD_BYTES_MAX: usize = 17 * 1024;
 
 /// What a client may say in its seat before it has a partner: its first words, in records of TLS. The rest waits in its own socket, since
 /// TLS keeps a record of up to 16 KiB in memory until it is whole, and again until it is taken.

@@ -7,6 +7,7 @@ use super::keys::{self, KEYS, SECTIONS};
 use super::place::{self, Place};
 use super::{Entry, Settings};
 use crate::cli::suggest::nearest;
+use crate::cli::words::is_like_a_code;
 use crate::net::proxy::ProxyEnv;
 use crate::term::clean::{clean, columns_of};
 use crate::term::json::Object;
@@ -26,7 +27,10 @@ pub fn show(args: &ConfigArgs) -> Result<String> {
         }
         [word, ..] => {
             let word = word.os().to_string_lossy();
-            let error = Error::new(Kind::Usage, format!("p2pc config has no {}", clean(word.as_bytes())));
+            // A code is not repeated.
+            let shown =
+                if is_like_a_code(&word) { "word for that".to_owned() } else { clean(word.as_bytes()) };
+            let error = Error::new(Kind::Usage, format!("p2pc config has no {shown}"));
             return Err(match nearest(&word, ["path"]) {
                 Some(_) => error.hint("Did you mean `p2pc config path`?"),
                 None => error.hint("It is `p2pc config`, or `p2pc config path`."),

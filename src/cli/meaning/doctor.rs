@@ -8,7 +8,7 @@ use crate::net::RelayUrl;
 use crate::net::dial::DialOptions;
 use crate::{Error, Kind, Result};
 
-use super::{Environment, choose_relay, dial, parsed, token, value, values};
+use super::{Environment, choose_relay, dial, relay_url, token, value, values};
 
 /// What is to be examined, and how.
 pub struct Examining {
@@ -38,7 +38,7 @@ pub fn doctor(args: &DoctorArgs, environment: &Environment) -> Result<Examining>
                 .hint("They are examined one at a time."));
         }
     };
-    let typed = value(word, "RELAY", parsed::<RelayUrl>)?;
+    let typed = value(word, "RELAY", relay_url)?;
     let origin = match (&typed, &environment.relay) {
         (Some(_), _) => Origin::Typed,
         (None, Some(_)) => Origin::Environment,

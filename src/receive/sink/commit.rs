@@ -178,7 +178,7 @@ impl<D: Dir + 'static> Sink<D> {
             self.sync_files()?;
         }
         let mut outcomes = Vec::new();
-        let (mut journaled, mut renamed) = (Vec::new(), Vec::new());
+        let (mut journaled, mut renamed, mut sums) = (Vec::new(), Vec::new(), Vec::new());
         while let Some(file) = self.group.files.pop_front() {
             let stopped = self.stop.check();
             let placed = stopped.and_then(|()| fatal(self.put_in_place(&file)));
@@ -203,7 +203,7 @@ impl<D: Dir + 'static> Sink<D> {
                 Some(_) => {}
             }
             if failure.is_none() {
-                self.delivered(&inside, &file.name, file.sum);
+                sums.push((outcomes.len(), inside.clone(), file.name.clone(), file.sum));
             }
             if failure.is_none()
                 && !file.path.is_called(&file.name)
@@ -211,7 +211,7 @@ impl<D: Dir + 'static> Sink<D> {
             {
                 // What an interrupted transfer left under the name it would have had.
                 self.remove_left(&file.path, &inside, &own, file.size);
-                renamed.push(SinkEvent::KeptBoth { path: file.path, name: file.name });
+                renamed.push((outcomes.len(), SinkEvent::KeptBoth { path: file.path, name: file.name }));
             }
             outcomes.push(Outcome { entry: file.entry, inside, is_covered: file.is_covered, failure });
         }
@@ -223,7 +223,12 @@ impl<D: Dir + 'static> Sink<D> {
         let ready = std::mem::take(&mut self.group.ready);
         self.finish_directories(ready, &mut outcomes)?;
         self.group = Group::default();
-        events.extend(renamed);
+        // Only now it is known of each whether it was delivered: its directory may have been swapped meanwhile.
+        let is_delivered = |at: usize| outcomes.get(at).is_some_and(|outcome| outcome.failure.is_none());
+        for (_, dir, name, sum) in sums.into_iter().filter(|(at, ..)| is_delivered(*at)) {
+            self.delivered(&dir, &name, sum);
+        }
+        events.extend(renamed.into_iter().filter(|(at, _)| is_delivered(*at)).map(|(_, event)| event));
         events.extend(
             outcomes.into_iter().map(|Outcome { entry, failure, .. }| SinkEvent::Resolved { entry, failure }),
         );

@@ -65,7 +65,7 @@ impl Exclude {
             }
         }
         above.0.iter().rev().find_map(|(way, rules)| {
-            let path = [way, path].join(&b'/');
+            let path = if way.is_empty() { path.to_vec() } else { [way, path].join(&b'/') };
             is_left_out(&rules.patterns, &path, is_directory)
         }) == Some(true)
     }
@@ -91,7 +91,7 @@ impl Rules {
                 let read =
                     file.read_at(&mut step, text.len() as u64).map_err(|error| unread(&name, &error))?;
                 text.extend_from_slice(step.get(..read).unwrap_or_default());
-                if text.len() as u64 > room.saturating_sub(rules.bytes) {
+                if held_bytes(&text) > room.saturating_sub(rules.bytes) {
                     return Err(too_long(&name));
                 }
                 if read == 0 {
@@ -104,21 +104,25 @@ impl Rules {
     }
 
     fn add(&mut self, text: &[u8]) {
-        self.bytes = self.bytes.saturating_add(text.len() as u64);
+        self.bytes = self.bytes.saturating_add(held_bytes(text));
         self.patterns.extend(Pattern::parse_all(text));
     }
 }
 
 impl Above {
-    /// Those of the directories above `base` up to the top of its git repository; none where it is in no repository.
-    pub(super) fn of(base: &Path) -> Result<Above, Failure> {
+    /// Those of the directories above `base` up to the top of its git repository; none where it is in no repository. `with_own`: and, in any
+    /// case, those of `base`, which nobody walks through.
+    pub(super) fn of(base: &Path, with_own: bool) -> Result<Above, Failure> {
         let is_top = |directory: &Path| std::fs::symlink_metadata(directory.join(".git")).is_ok();
-        let Some(top) = base.ancestors().find(|directory| is_top(directory)) else {
+        let top = base.ancestors().find(|directory| is_top(directory));
+        let Some(top) = top.or(with_own.then_some(base)) else {
             return Ok(Above::default());
         };
         let mut all = Vec::new();
         let mut left = RULES_BYTES_MAX;
-        for directory in base.ancestors().skip(1).take_while(|directory| directory.starts_with(top)) {
+        for directory in
+            base.ancestors().skip(usize::from(!with_own)).take_while(|directory| directory.starts_with(top))
+        {
             let mut rules = Rules::default();
             for name in RULE_FILES {
                 let path = directory.join(name);
@@ -132,7 +136,7 @@ impl Above {
                 let shown = path.display();
                 match read {
                     Err(error) => return Err(Failure::new(Reason::Unreadable, format!("{shown}: {error}"))),
-                    Ok(_) if text.len() as u64 > left => {
+                    Ok(_) if held_bytes(&text) > left.saturating_sub(rules.bytes) => {
                         return Err(Failure::new(Reason::Unreadable, format!("{shown} is too long")));
                     }
                     Ok(_) => rules.add(&text),
@@ -147,6 +151,12 @@ impl Above {
     }
 }
 
+/// What the rules of a file take in memory at most: a pattern for each line, in pieces, and the text itself.
+fn held_bytes(text: &[u8]) -> u64 {
+    let slashes = text.iter().filter(|byte| matches!(**byte, b'\n' | b'/')).count() + 1;
+    text.len() as u64 + slashes as u64 * PIECE_BYTES
+}
+
 fn unread(name: &Name, error: &DiskError) -> Failure {
     Failure::new(Reason::Unreadable, format!("its {}: {error}", String::from_utf8_lossy(name.as_bytes())))
 }
@@ -158,5 +168,8 @@ fn too_long(name: &Name) -> Failure {
 /// What is read in a directory; the later one has the last word.
 const RULE_FILES: [&str; 2] = [".gitignore", ".ignore"];
 
-/// Bytes of such files that are held at once, of all directories within each other: thousands of times what anybody writes.
+/// What a pattern, or a piece of it between slashes, takes beside its text.
+const PIECE_BYTES: u64 = 128;
+
+/// Bytes of such rules that are held at once, of all directories within each other: a hundred times what anybody writes.
 pub(super) const RULES_BYTES_MAX: u64 = 4 << 20;

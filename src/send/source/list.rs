@@ -28,7 +28,18 @@ impl PathList {
                 .hint("It can have 64 MiB. Name the directories that hold the files instead."));
         }
         let (mut paths, mut kinds) = (Vec::new(), [false; 2]);
-        for line in text.split(|&byte| byte == separator).filter(|line| !line.is_empty()) {
+        let lines = || text.split(|&byte| byte == separator).filter(|line| !line.is_empty());
+        // As programs of Windows end lines.
+        let has_returns = separator == b'\n' && lines().all(|line| line.last() == Some(&b'\r'));
+        for line in lines() {
+            let line = if has_returns { line.strip_suffix(b"\r").unwrap_or(line) } else { line };
+            if line.is_empty() {
+                continue;
+            }
+            if paths.len() == LIST_PATHS_MAX {
+                return Err(Error::new(Kind::Usage, "the list has too many paths")
+                    .hint("It can have a million. Name the directories that hold the files instead."));
+            }
             kinds[usize::from(line.first() == Some(&b'/'))] = true;
             let names = || line.split(|&byte| byte == b'/').filter(|name| !matches!(*name, b"" | b"."));
             if names().any(|name| name == b"..") {
@@ -114,6 +125,9 @@ fn component(path: &[u8], length: usize) -> Option<&[u8]> {
 
 /// Some million paths: the whole list is held, since what lies in one directory is to be sent together.
 pub const LIST_BYTES_MAX: u64 = 64 << 20;
+
+/// How many paths a list can have: each takes some 300 bytes of memory, whatever its length.
+const LIST_PATHS_MAX: usize = 1_000_000;
 
 #[cfg(test)]
 mod tests {

@@ -199,7 +199,7 @@ impl Class<'_> {
         loop {
             match pattern.get(at)? {
                 b']' => return Some((Class { items: &pattern[begin..at], is_negated }, at + 1)),
-                b'[' if pattern.get(at + 1) == Some(&b':') => match find(&pattern[at + 2..], b":]") {
+                b'[' if pattern.get(at + 1) == Some(&b':') => match class_end(&pattern[at + 2..]) {
                     Some(length) => at += length + 4,
                     None => at += 1,
                 },
@@ -215,7 +215,7 @@ impl Class<'_> {
         while let Some((&first, rest)) = items.split_first() {
             if first == b'['
                 && rest.first() == Some(&b':')
-                && let Some(length) = find(&rest[1..], b":]")
+                && let Some(length) = class_end(&rest[1..])
             {
                 is_in |= is_of(&rest[1..=length], byte);
                 items = &rest[length + 3..];
@@ -264,9 +264,13 @@ fn is_of(class: &[u8], byte: u8) -> bool {
     }
 }
 
-fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
-    text.windows(wanted.len()).position(|window| window == wanted)
+/// Where the name of a class ends. None is longer than this, and to look further at every `[:` would take time by the square of the pattern.
+fn class_end(text: &[u8]) -> Option<usize> {
+    text.windows(2).take(CLASS_NAME_MAX + 1).position(|window| window == b":]")
 }
+
+/// `xdigit` has six letters; what is longer is no class that anybody knows.
+const CLASS_NAME_MAX: usize = 16;
 
 #[cfg(test)]
 mod tests {

@@ -108,6 +108,15 @@ impl Walk {
 
     /// The next argument itself.
     fn root(&mut self) -> Option<Result<Entry>> {
+        loop {
+            if let Some(entry) = self.root_unless_left_out()? {
+                return Some(entry);
+            }
+        }
+    }
+
+    /// `Some(None)`: the next one is not to be sent.
+    fn root_unless_left_out(&mut self) -> Option<Option<Result<Entry>>> {
         let roots = self.roots.clone();
         let root = roots.get(self.next_root)?;
         self.next_root += 1;
@@ -120,7 +129,7 @@ impl Walk {
             }
             Place::Directory(base) => {
                 base.clone_into(&mut self.at);
-                self.look_above(base)
+                self.look_above(base, false)
                     .map_or_else(Found::Unsent, |()| self.directory(RelPath::root(), length, None))
             }
             Place::Inside(base, name) => {
@@ -136,24 +145,22 @@ impl Walk {
             Place::Listed(base) => {
                 if self.next_root == 1 {
                     base.as_ref().clone_into(&mut self.at);
-                    if let Err(failure) = self.look_above(&Arc::clone(base)) {
+                    if let Err(failure) = self.look_above(&Arc::clone(base), true) {
                         self.next_root = usize::MAX;
-                        return Some(self.placed(root.name.as_bytes(), Found::Unsent(failure)));
+                        return Some(Some(self.placed(root.name.as_bytes(), Found::Unsent(failure))));
                     }
                 }
                 let all = roots.list().map(super::list::PathList::all);
-                return match self.child_of(&RelPath::root(), root.name.as_bytes(), length, all) {
-                    Some(entry) => Some(entry),
-                    None => self.root(),
-                };
+                return Some(self.child_of(&RelPath::root(), root.name.as_bytes(), length, all));
             }
         };
-        Some(self.placed(root.name.as_bytes(), found))
+        Some(Some(self.placed(root.name.as_bytes(), found)))
     }
 
-    /// Reads what the directories above an argument say of what to leave out.
-    fn look_above(&mut self, base: &Path) -> Result<(), Failure> {
-        self.above = if self.roots.exclude().obeys_files() { Above::of(base)? } else { Above::default() };
+    /// Reads what the directories above an argument say of what to leave out; `with_own`: and that directory itself.
+    fn look_above(&mut self, base: &Path, with_own: bool) -> Result<(), Failure> {
+        let obeys = self.roots.exclude().obeys_files();
+        self.above = if obeys { Above::of(base, with_own)? } else { Above::default() };
         Ok(())
     }
 

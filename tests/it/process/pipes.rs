@@ -166,6 +166,44 @@ fn a_list_from_a_pipe_says_what_is_sent() {
 }
 
 #[test]
+fn events_that_cannot_be_written_are_told_of() {
+    let dir = tempfile::tempdir().unwrap();
+    let relay = Relay::start();
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let sender = Program::start(relay.send().arg("--json").arg(small_file(dir.path())).stdout(full));
+    let said = sender.exits(7).stderr;
+    assert!(said.contains("cannot write to standard output: "), "{said}");
+}
+
+#[test]
+fn a_list_obeys_what_its_directory_and_those_in_it_leave_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let (relay, from, out) = (Relay::start(), dir.path().join("from"), dir.path().join("out"));
+    std::fs::create_dir_all(from.join("sub")).unwrap();
+    std::fs::write(from.join(".gitignore"), "secret*\n*.log\n").unwrap();
+    std::fs::write(from.join("sub/.gitignore"), "other\n").unwrap();
+    // So many that one left out within the other would be too deep.
+    let logs: Vec<String> = (0..20_000).map(|number| format!("{number}.log")).collect();
+    let all: Vec<String> = ["secret.env", "ok", "sub/secret", "sub/other", "sub/fine"]
+        .map(str::to_owned)
+        .into_iter()
+        .chain(logs)
+        .collect();
+    for name in &all {
+        std::fs::write(from.join(name), name).unwrap();
+    }
+    // Lines as programs of Windows end them.
+    std::fs::write(dir.path().join("list"), all.join("\r\n") + "\r\n").unwrap();
+    let mut command = typed("p2pc send --gitignore --files-from ../list");
+    command.current_dir(&from).env("P2PC_CODE", format!("{CODE}@{}", relay.url));
+    let sender = Program::start(&mut command);
+    Program::start(&mut relay.receive(&out)).exits(0);
+    sender.exits(0);
+    assert_eq!(names(&out), ["ok", "sub"]);
+    assert_eq!(names(&out.join("sub")), ["fine"]);
+}
+
+#[test]
 fn a_reader_that_has_read_enough_ends_the_transfer_quietly() {
     let relay = Relay::start();
     let (mut end, writer) = std::io::pipe().unwrap();
