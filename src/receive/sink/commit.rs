@@ -202,8 +202,8 @@ impl<D: Dir + 'static> Sink<D> {
                 None => self.remove_left(&file.path, &inside, &file.name, file.size),
                 Some(_) => {}
             }
-            if failure.is_none() {
-                sums.push((outcomes.len(), inside.clone(), file.name.clone(), file.sum));
+            if let (None, Some(sum)) = (&failure, file.sum) {
+                sums.push((outcomes.len(), inside.clone(), file.name.clone(), sum));
             }
             if failure.is_none()
                 && !file.path.is_called(&file.name)

@@ -199,6 +199,25 @@ impl<D: Dir + 'static> Sink<D> {
         }
     }
 
+    /// Opens something in a directory. Where no descriptor is left, what others here can do without is given back first.
+    fn open_in<T>(&mut self, dir: &RelPath, open: impl Fn(&D) -> Result<T>) -> Result<T> {
+        let mut opened = self.dirs.open(dir, &open);
+        if is_exhausted(&opened) {
+            // What is complete and open only to be synced for itself.
+            self.group.close();
+            opened = self.dirs.open(dir, &open);
+        }
+        // Some of that is in the hands of the thread that writes ahead for a moment, and so is what else takes descriptors here.
+        for _ in 0..HANDED_BACK_LOOKS {
+            if !is_exhausted(&opened) {
+                break;
+            }
+            std::thread::sleep(HANDED_BACK_PAUSE);
+            opened = self.dirs.open(dir, &open);
+        }
+        opened
+    }
+
     /// Makes a part file and locks it. One that an interrupted transfer left is replaced.
     pub(super) fn create_part(
         &mut self,
@@ -208,24 +227,11 @@ impl<D: Dir + 'static> Sink<D> {
         journaled: bool,
     ) -> Attempt<PartFile<D::File>> {
         let part_name = name.part_file();
-        let mut made = self.dirs.open(dir, |dir| dir.create_file(&part_name));
-        if is_exhausted(&made) {
-            // What is complete and open only to be synced for itself.
-            self.group.close();
-            made = self.dirs.open(dir, |dir| dir.create_file(&part_name));
-            // Some of that is in the hands of the thread that writes ahead for a moment, and so is what else takes descriptors here.
-            for _ in 0..HANDED_BACK_LOOKS {
-                if !is_exhausted(&made) {
-                    break;
-                }
-                std::thread::sleep(HANDED_BACK_PAUSE);
-                made = self.dirs.open(dir, |dir| dir.create_file(&part_name));
-            }
-        }
-        let file = match made {
+        let create = |dir: &D| dir.create_file(&part_name);
+        let file = match self.open_in(dir, create) {
             Err(error) if error.fault() == Fault::Exists => {
                 self.remove_stale(path, dir, name)?;
-                self.dirs.open(dir, |dir| dir.create_file(&part_name))
+                self.open_in(dir, create)
             }
             made => made,
         };
@@ -254,7 +260,7 @@ impl<D: Dir + 'static> Sink<D> {
         dir: &RelPath,
         part: &mut PartFile<D::File>,
     ) -> Attempt<()> {
-        let opened = self.dirs.open(dir, |dir| {
+        let opened = self.open_in(dir, |dir| {
             let file = dir.open_file(&part.name, Access::ReadWrite)?;
             let stat = file.stat()?;
             if stat.kind != Kind::File || stat.id != part.id {

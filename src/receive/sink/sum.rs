@@ -171,8 +171,8 @@ impl<D: Dir + 'static> Sink<D> {
     }
 
     /// A file was delivered under this name.
-    pub(super) fn delivered(&mut self, dir: &RelPath, name: &Name, sum: Option<[u8; 32]>) {
-        if let (Some(sum), Ok(path)) = (sum, dir.join(name)) {
+    pub(super) fn delivered(&mut self, dir: &RelPath, name: &Name, sum: [u8; 32]) {
+        if let Ok(path) = dir.join(name) {
             self.summed.push(Summed { path, sum });
         }
     }

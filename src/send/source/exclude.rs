@@ -91,21 +91,29 @@ impl Rules {
                 let read =
                     file.read_at(&mut step, text.len() as u64).map_err(|error| unread(&name, &error))?;
                 text.extend_from_slice(step.get(..read).unwrap_or_default());
-                if held_bytes(&text) > room.saturating_sub(rules.bytes) {
+                if text.len() as u64 > room {
                     return Err(too_long(&name));
                 }
                 if read == 0 {
                     break;
                 }
             }
-            rules.add(&text);
+            if !rules.add(&text, room) {
+                return Err(too_long(&name));
+            }
         }
         Ok(rules)
     }
 
-    fn add(&mut self, text: &[u8]) {
-        self.bytes = self.bytes.saturating_add(held_bytes(text));
+    /// Takes in what a file says, unless that takes more than `room` with what is there already.
+    fn add(&mut self, text: &[u8], room: u64) -> bool {
+        let bytes = self.bytes.saturating_add(held_bytes(text));
+        if bytes > room {
+            return false;
+        }
+        self.bytes = bytes;
         self.patterns.extend(Pattern::parse_all(text));
+        true
     }
 }
 
@@ -136,10 +144,10 @@ impl Above {
                 let shown = path.display();
                 match read {
                     Err(error) => return Err(Failure::new(Reason::Unreadable, format!("{shown}: {error}"))),
-                    Ok(_) if held_bytes(&text) > left.saturating_sub(rules.bytes) => {
+                    Ok(_) if !rules.add(&text, left) => {
                         return Err(Failure::new(Reason::Unreadable, format!("{shown} is too long")));
                     }
-                    Ok(_) => rules.add(&text),
+                    Ok(_) => {}
                 }
             }
             left = left.saturating_sub(rules.bytes);
