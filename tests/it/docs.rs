@@ -4,6 +4,7 @@
 
 mod code;
 mod figures;
+mod links;
 mod messages;
 pub mod page;
 mod site;
@@ -33,25 +34,6 @@ const KINDS: &[Kind] = &[
     Kind::Protocol,
     Kind::Interrupted,
 ];
-
-#[test]
-fn links_lead_somewhere() {
-    for page in pages() {
-        let text = read(&page);
-        for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
-            if target.contains("://") {
-                continue;
-            }
-            let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
-            let there = if file.is_empty() { page.clone() } else { page.with_file_name("").join(file) };
-            assert!(there.exists(), "{}: {target} is not there", page.display());
-            if !anchor.is_empty() {
-                let known = read(&there).lines().any(|line| line.starts_with('#') && slug(line) == anchor);
-                assert!(known, "{}: {target} has no such heading", page.display());
-            }
-        }
-    }
-}
 
 #[test]
 fn the_readme_lists_every_exit_status() {
@@ -349,15 +331,6 @@ fn pages() -> Vec<PathBuf> {
     let pages = [in_directory("."), in_directory("docs")].concat();
     assert!(pages.len() >= 5, "the pages are not where they were");
     pages
-}
-
-/// The anchor of a heading, as code hosts make it.
-fn slug(heading: &str) -> String {
-    let text = heading.trim_start_matches('#').trim().to_lowercase();
-    text.chars()
-        .filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'))
-        .map(|c| if c == ' ' { '-' } else { c })
-        .collect()
 }
 
 fn hex(bytes: &[u8]) -> String {
