@@ -9,8 +9,8 @@ use super::page::{Item, Page, Piece};
 #[must_use]
 pub fn reference() -> String {
     let mut text = String::from(
-        "# Commands\n\n<!-- Drawn from `p2pc --help` and its kin by `make generated`. Change src/cli/help, not this. -->\n\n\
-         Every subcommand with its options, as `--help` has them, and how things are done, as `p2pc help SUBCOMMAND` tells it.\n",
+        "# Commands and options\n\n<!-- Drawn from `p2pc --help` and its kin by `make generated`. Change src/cli/help, not this. -->\n\n\
+         Every subcommand with its options, as `--help` shows them, and with recipes, as `p2pc help SUBCOMMAND` shows them.\n",
     );
     for topic in Topic::ALL {
         text.push_str(&format!("\n## {}\n", topic.command()));
