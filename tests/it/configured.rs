@@ -129,6 +129,28 @@ fn the_page_has_every_key() {
     assert!(told.eq(keys.iter().copied()), "{keys:?}");
 }
 
+/// The page's file, as `p2pc config` reads it, gives the lines that the page shows.
+#[test]
+fn the_example_of_the_page_is_a_configuration() {
+    let page = include_str!("../../docs/configuration.md");
+    let block = |language: &str| {
+        let (_, rest) = page.split_once(&format!("```{language}\n")).unwrap();
+        rest.split("```").next().unwrap()
+    };
+    let home = Home::with(block("toml"), 0o600);
+    let proxy = ("HTTPS_PROXY", "http://proxy.example:3128");
+    let (status, out, err) = home.run(&["config"], &[proxy]);
+    assert_eq!(status, Some(0), "{err}");
+    let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    let told: Vec<_> = out.replace(&home.file().display().to_string(), "FILE").lines().map(words).collect();
+    let shown = block("console").replace("/home/anna/.config/p2pc/config.toml", "FILE");
+    let shown: Vec<_> = shown.lines().skip(1).filter(|line| *line != "…").map(words).collect();
+    assert!(shown.len() > 5, "{shown:?}");
+    for line in shown {
+        assert!(told.contains(&line), "{line:?} is not among {told:?}");
+    }
+}
+
 #[test]
 fn a_doctor_goes_to_the_relay_of_the_file() {
     let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
