@@ -9,7 +9,8 @@ use crate::net::dial::DialOptions;
 use crate::term::meter::Meter;
 use crate::term::milestones::Milestones;
 
-use super::{Console, State, Volume};
+use super::state::State;
+use super::{Console, Volume};
 
 /// How far two sides have come with each other.
 #[derive(Clone, Debug, Default)]

@@ -3,14 +3,14 @@
 use std::io::{PipeReader, Read as _};
 
 use super::*;
-use crate::Kind;
 use crate::cli::words::{self, Typed};
-use crate::events::{Decision, EntryEnd, Resolution, Version};
+use crate::events::{Decision, EntryEnd, Report, Resolution, Version};
 use crate::proto::manifest::KindTag;
 use crate::proto::path::{Name, RelPath};
 use crate::term::queue::PASSING_BYTES_MAX;
 use crate::term::screen::Screen;
 use crate::term::writer::Writer;
+use crate::{Error, Kind};
 
 fn console(volume: Volume, queue: Arc<Queue>, tty: Option<Tty>) -> Console {
     let setting = Setting {
