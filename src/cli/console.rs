@@ -151,8 +151,8 @@ impl Console {
     fn offered(&self, offer: Offer) {
         let mut state = self.state();
         let shown = self.tty.as_ref().filter(|_| state.offer_shown);
-        if let (Some(tty), Some(out)) = (shown, &self.setting.out) {
-            tty.replace_about(&messages::offer(&offer), &messages::question(&offer, out));
+        if let Some(tty) = shown {
+            tty.replace_about(&messages::offer(&offer));
         }
         state.offer = offer;
     }

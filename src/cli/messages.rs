@@ -21,7 +21,7 @@ mod ending;
 mod invite;
 mod status;
 
-pub use conflict::{CONFLICT_QUESTION, conflict};
+pub use conflict::{CONFLICT_CHOICES, CONFLICT_QUESTION, conflict};
 pub use ending::{Way, delivered, failures, summary, undelivered, way};
 pub use invite::{GIVE_CODE, GIVE_TOKEN, Invite, QR_NOT_UTF8, addressed, qr, qr_too_wide};
 pub use status::{looking, percent, reaching, relay_away, relay_full, status, undecided, waiting};
@@ -157,6 +157,10 @@ pub fn verify(string: &str) -> String {
 /// Do both sides show the same?
 pub const VERIFY_QUESTION: &str = "Does the other side show exactly the same? [y/N] ";
 
+/// What the answers to that mean.
+pub const VERIFY_CHOICES: &str = "  y  yes: both sides show the same, and the transfer begins
+  n  no, or Enter alone: somebody may be in between, and the transfer ends";
+
 /// What is offered so far: counts, bytes, first names. `…` stands for names that are not shown, and for nothing else.
 pub fn offer(offer: &Offer) -> String {
     let at_least = if offer.complete || offer.text { "" } else { "at least " };
@@ -208,6 +212,17 @@ pub fn accept_question(out: &Path) -> String {
 pub fn question(offer: &Offer, out: &Path) -> String {
     if offer.text && out.as_os_str() != "-" { SHOW_QUESTION.to_owned() } else { accept_question(out) }
 }
+
+/// What the answers to that mean.
+pub fn accept_choices(offer: &Offer) -> &'static str {
+    if offer.text { SHOW_CHOICES } else { ACCEPT_CHOICES }
+}
+
+const ACCEPT_CHOICES: &str = "  y  yes: it is received
+  n  no, or Enter alone: nothing is received, and the other side is told";
+
+const SHOW_CHOICES: &str = "  y  yes: it is shown
+  n  no, or Enter alone: it is not shown, and the other side is told";
 
 /// Show it?
 const SHOW_QUESTION: &str = "Show it? [y/N] ";

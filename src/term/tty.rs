@@ -2,13 +2,15 @@
 //!
 //! Never on standard input: that may be the data. Reading a terminal blocks, so a thread of its own does it and the
 //! transfer goes on meanwhile; so does writing, which a [`Queue`] takes over. A question that is given up leaves its
-//! thread behind in the read, which keeps nobody from leaving: the process ends when `main` returns. The next line
-//! then answers the question that was given up, and nothing else.
+//! thread behind in the read, which keeps nobody from leaving: the process ends when `main` returns. What is typed
+//! next answers the question that stands there then.
 //!
-//! A line is the terminal's to edit, except where Tab shall complete: then the thread takes key by key, with an
-//! [`Editor`], and the terminal is [`Raw`] meanwhile.
+//! Where the terminal can, the thread takes key by key, with an [`Editor`], and the terminal is [`Raw`] meanwhile. So Tab
+//! completes, and a question with half an answer behind it can be moved out of the way of other lines. Elsewhere the
+//! line is the terminal's to edit, and other lines wait until it is entered.
 
 mod reading;
+mod standing;
 mod system;
 #[cfg(all(test, unix))]
 pub(crate) mod testing;
@@ -19,27 +21,24 @@ mod writing;
 use std::fs::File;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 
-use smol::channel::Sender;
 use zeroize::Zeroizing;
 
-use super::edit::{Complete, Editor};
-use super::locale;
+use super::edit::{Complete, Completion, Editor};
 use super::queue::Queue;
-use super::screen::COLUMNS_DEFAULT;
 
-use reading::{Edits, Line, Wanted, read_lines};
-use system::{Raw, columns, open_pair};
-pub(super) use writing::{Output, Part};
+use reading::{Line, Reader, Typing};
+use system::{Raw, open_pair};
+
+pub(super) use standing::Standing;
+pub(super) use writing::{Output, Part, Question};
 
 /// The terminal that the process belongs to.
 #[derive(Debug)]
 pub struct Tty {
     output: Arc<Output>,
     queue: Arc<Queue>,
-    /// To the reading thread.
-    reads: Sender<Wanted>,
+    reader: Arc<Reader>,
     rewrites: bool,
 }
 
@@ -53,27 +52,29 @@ impl Tty {
 
     /// A terminal on given files.
     fn on(input: File, output: File, queue: Arc<Queue>) -> io::Result<Tty> {
-        let (reads, wanted) = smol::channel::bounded(1);
-        std::thread::Builder::new().name("terminal".into()).spawn(move || read_lines(input, &wanted))?;
-        let rewrites = cfg!(unix) && !super::style::dumb();
-        let output = Arc::new(Output { file: output, rows: AtomicUsize::new(0), ascii: !locale::utf8() });
-        Ok(Tty { output, queue, reads, rewrites })
+        let output = Arc::new(Output::new(output));
+        let reader = Arc::new(Reader::new(Arc::clone(&queue), Arc::clone(&output)));
+        let reads = Arc::clone(&reader);
+        std::thread::Builder::new().name("terminal".into()).spawn(move || reads.read(input))?;
+        Ok(Tty { output, queue, reader, rewrites: cfg!(unix) && !super::style::dumb() })
     }
 
-    /// Shows `text` without ending the line, and waits for one line of answer. `None`: the input has ended.
+    /// Shows `question` without ending the line, and waits for one line of answer. `None`: the input has ended.
     ///
     /// What was typed before the question was there does not answer it. May be dropped.
-    pub async fn ask(&self, text: &str) -> Line {
-        let (asking, asked) = smol::channel::bounded(1);
-        let (answer, answered) = smol::channel::bounded(1);
-        self.put(Part::Question(Zeroizing::new(text.to_owned()), asking));
-        self.reads.send(Wanted { asked, answer, edits: None }).await.ok()?;
-        let line = answered.recv().await.ok()?;
-        if line.is_none() {
-            // Ctrl-D leaves the cursor behind the question.
-            self.line("");
-        }
-        line
+    pub async fn ask(&self, question: &str) -> Line {
+        self.ask_about("", question).await
+    }
+
+    /// The same below the lines of what it is about, which [`Tty::replace_about`] can replace.
+    pub async fn ask_about(&self, about: &str, question: &str) -> Line {
+        self.answered(about, question, "", |_| Completion::default()).await
+    }
+
+    /// The same with a line that begins with `text` and that Tab completes, where the terminal can. The terminal is as it was
+    /// when this returns or is dropped.
+    pub async fn edit(&self, question: &str, text: &str, complete: Complete) -> Line {
+        self.answered("", question, text, complete).await
     }
 
     /// Whether [`Tty::edit`] takes key by key.
@@ -82,50 +83,52 @@ impl Tty {
         self.rewrites
     }
 
-    /// The same with a line that begins with `text` and that Tab completes, where the terminal can. The terminal is as it was
-    /// when this returns or is dropped.
-    pub async fn edit(&self, prompt: &'static str, text: &str, complete: Complete) -> Line {
-        let raw = if self.rewrites { Raw::new(&self.output.file).ok() } else { None };
-        let Some(raw) = raw else { return self.ask(prompt).await };
-        let _back = SetBack(Arc::clone(&raw));
-        let (asking, asked) = smol::channel::bounded(1);
-        let (answer, answered) = smol::channel::bounded(1);
-        let editor = Editor::new(prompt, text, complete);
-        let row = editor.row(columns(&self.output.file).unwrap_or(COLUMNS_DEFAULT));
-        self.put(Part::Prompt(row, Arc::clone(&raw), asking));
-        let output = Arc::clone(&self.output);
-        self.reads.send(Wanted { asked, answer, edits: Some(Edits { editor, raw, output }) }).await.ok()?;
-        answered.recv().await.ok()?
-    }
-
-    /// Writes lines, whole.
+    /// Writes lines, whole, above a question that stands there.
     pub fn line(&self, text: &str) {
-        self.put(Part::Lines(Zeroizing::new(text.to_owned())));
+        self.queue.terminal(&self.output, Part::Lines(Zeroizing::new(text.to_owned())));
     }
 
-    /// Writes what the next question is about. [`Tty::replace_about`] can replace it.
-    pub fn about(&self, text: &str) {
-        self.put(Part::About(Zeroizing::new(text.to_owned())));
-    }
-
-    /// Replaces what `question`, which stands there, is about.
-    pub fn replace_about(&self, text: &str, question: &str) {
+    /// Replaces what the question that stands there is about.
+    pub fn replace_about(&self, text: &str) {
         if self.rewrites {
-            let [about, question] = [text, question].map(|text| Zeroizing::new(text.to_owned()));
-            self.queue.above(&self.output, about, question);
+            self.queue.about(&self.output, Zeroizing::new(text.to_owned()));
         }
     }
 
-    fn put(&self, part: Part) {
-        self.queue.terminal(&self.output, part);
+    async fn answered(&self, about: &str, question: &str, text: &str, complete: Complete) -> Line {
+        let raw = if self.rewrites { Raw::new(self.output.file()).ok() } else { None };
+        // A line that the terminal edits cannot be moved, so nothing comes between it and its question.
+        let _kept = raw.is_none().then(|| self.queue.keep_lines());
+        let editor = Editor::new(text, complete);
+        let typed = editor.shown();
+        let typing = match &raw {
+            Some(raw) => Typing::Here(editor, Arc::clone(raw)),
+            None => Typing::There(Vec::new()),
+        };
+        let (number, answer) = self.reader.expect(typing);
+        let _given_up = GivenUp { reader: &self.reader, number };
+        let [about, question] = [about, question].map(|text| Zeroizing::new(text.to_owned()));
+        let reader = Arc::clone(&self.reader);
+        let question = Question { about, question, typed, raw, number, reader };
+        self.queue.terminal(&self.output, Part::Question(Box::new(question)));
+        answer.recv().await.ok()?
     }
 }
 
-/// Sets the terminal back when the question is answered or given up.
-struct SetBack(Arc<Raw>);
-
-impl Drop for SetBack {
+impl Drop for Tty {
     fn drop(&mut self) {
-        self.0.end();
+        self.reader.close();
+    }
+}
+
+/// Takes a question back that was dropped before its answer.
+struct GivenUp<'a> {
+    reader: &'a Reader,
+    number: u64,
+}
+
+impl Drop for GivenUp<'_> {
+    fn drop(&mut self) {
+        self.reader.give_up(self.number);
     }
 }

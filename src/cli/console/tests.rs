@@ -314,12 +314,13 @@ mod at_a_terminal {
             console.event(Event::Offer(offer(7)));
             person.sees("at least 7 files, size unknown");
             person.types("perhaps\n");
+            person.sees("  n  no, or Enter alone");
             person.sees("at least 7 files, size unknown");
             person.sees("[y/N] ");
             person.types("y\n");
             assert!(asked.join().unwrap());
         });
-        person.sees("y\r\n");
+        person.sees("y\x1b[K\r\n");
         console.event(Event::Offer(offer(9)));
         console.tty.as_ref().unwrap().line("end");
         assert_eq!(person.sees("end"), "end", "the offer is left alone once it is answered");
@@ -373,15 +374,39 @@ mod at_a_terminal {
                 })
             });
             for (name, (keys, ..)) in names.iter().zip(answers) {
-                let shown = person.sees("Enter skips] ");
+                let shown = person.sees("Enter skips, ?] \x1b[K");
                 assert!(shown.contains(&format!("{name} is there already, and differs:")), "{shown}");
                 assert!(shown.contains("offered  1 B  1970-01-01 00:00:01 UTC  newer"), "{shown}");
-                // What is no answer is asked again.
+                // What is no answer is explained and asked again.
                 person.types("both\n");
-                person.sees("Enter skips] ");
+                assert!(person.sees("Enter skips, ?] \x1b[K").contains("  r  rename: both are kept"));
+                person.types("?\n");
+                assert!(person.sees("Enter skips, ?] \x1b[K").contains("  O, S or R  the same"));
                 person.types(keys);
             }
             assert_eq!(asked.join().unwrap(), answers.map(|(_, resolution, for_all)| (resolution, for_all)));
+        });
+    }
+
+    #[test]
+    fn notes_and_progress_leave_a_question_whole() {
+        let (tty, mut person) = pair();
+        let console = console(Volume::Verbose, person.queue(), Some(tty));
+        console.event(Event::Accepted);
+        std::thread::scope(|scope| {
+            let asked = scope.spawn(|| smol::block_on(console.decide(conflict("a"))));
+            person.sees("Enter skips, ?] \x1b[K");
+            person.types("o");
+            person.sees("?] o\x1b[K");
+            console.event(Event::Progress(Progress { bytes_done: 7, ..Progress::default() }));
+            console.event(Event::KeptBoth { path: entry("b").path, name: Name::new(b"b (1)").unwrap() });
+            let shown = person.sees("?] o\x1b[K");
+            let (note, question) = shown.split_once("is called b (1)\r\n\r").unwrap();
+            assert!(note.ends_with("\x1b[Jnote: b is there already; the new one "), "{shown:?}");
+            assert!(question.starts_with("a is there already, and differs:\x1b[K\r\n  there"), "{shown:?}");
+            assert!(!shown.contains("7 B"), "no status line meanwhile: {shown:?}");
+            person.types("\n");
+            assert_eq!(asked.join().unwrap().resolution, Resolution::Overwrite);
         });
     }
 
@@ -391,7 +416,7 @@ mod at_a_terminal {
         let console = console(Volume::Normal, person.queue(), Some(tty));
         std::thread::scope(|scope| {
             let asked = scope.spawn(|| smol::block_on(console.decide(conflict("a"))));
-            person.sees("Enter skips] ");
+            person.sees("Enter skips, ?] \x1b[K");
             person.types("\x04");
             let decision = asked.join().unwrap();
             assert_eq!((decision.resolution, decision.for_all), (Resolution::Skip, true));

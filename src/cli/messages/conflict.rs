@@ -23,7 +23,14 @@ pub fn conflict(conflict: &Conflict) -> String {
 }
 
 /// What to do about it?
-pub const CONFLICT_QUESTION: &str = "Overwrite, skip or rename? [o/s/r, in capitals for all; Enter skips] ";
+pub const CONFLICT_QUESTION: &str =
+    "Overwrite, skip or rename? [o/s/r, in capitals for all, Enter skips, ?] ";
+
+/// What the answers to that mean.
+pub const CONFLICT_CHOICES: &str = "  o  overwrite: the offered one takes the place of the one that is there
+  s  skip: the one that is there stays, and the offered one is not received
+  r  rename: both are kept, the offered one with a number behind its name
+  O, S or R  the same for this one and all that follow";
 
 /// As people read them, or to the byte where that hides the difference.
 fn sizes(ours: Option<u64>, theirs: Option<u64>) -> [String; 2] {

@@ -1,102 +1,228 @@
-//! What is typed, by a thread of its own.
+//! What is typed, by a thread of its own, for the question that stands there.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::sync::Arc;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_lite::future::or;
+use smol::Timer;
 use smol::channel::{Receiver, Sender};
+use zeroize::Zeroizing;
 
 use crate::term::edit::{Editor, Key, Pressed};
-use crate::term::screen::COLUMNS_DEFAULT;
-use crate::term::wrap::rows;
+use crate::term::queue::Queue;
 
-use super::system::{Raw, columns, send};
-use super::writing::{Output, write};
+use super::system::{Raw, send};
+use super::writing::{Output, Part};
 
 /// A line as it was typed, or `None` at the end of the input.
 pub(super) type Line = Option<String>;
 
-/// Asks the reading thread for one line.
-pub(super) struct Wanted {
-    /// Closed once the question stands on the terminal: what was typed before does not answer it.
-    pub(super) asked: Receiver<()>,
-    pub(super) answer: Sender<Line>,
-    pub(super) edits: Option<Edits>,
+/// Hands what is typed to whoever asked.
+pub(in crate::term) struct Reader {
+    asking: Mutex<Asking>,
+    /// A question stands there now, or none will any more.
+    changed: Condvar,
+    queue: Arc<Queue>,
+    output: Arc<Output>,
 }
 
-/// A line that is edited here.
-pub(super) struct Edits {
-    pub(super) editor: Editor,
-    pub(super) raw: Arc<Raw>,
-    pub(super) output: Arc<Output>,
+#[derive(Default)]
+struct Asking {
+    question: Option<Expected>,
+    /// How many questions there were.
+    number: u64,
+    closed: bool,
 }
 
-pub(super) fn read_lines(mut input: File, wanted: &Receiver<Wanted>) {
-    while let Ok(Wanted { asked, answer, edits }) = wanted.recv_blocking() {
-        // Nothing is ever sent: it ends with the close.
-        let _ = asked.recv_blocking();
-        let line = match edits {
-            // Where the terminal does not leave the keys to us, it edits.
-            Some(edits) if edits.raw.enter() => edits.read_line(&mut input),
-            _ => read_line(&mut input),
-        };
-        // The asker may be gone; its line is lost with it.
-        let _ = answer.send_blocking(line);
+/// An answer that is waited for.
+struct Expected {
+    number: u64,
+    /// Whether the question can be seen: what was typed before does not answer it.
+    stands: bool,
+    typing: Typing,
+    answer: Sender<Line>,
+}
+
+/// Who edits the line.
+pub(super) enum Typing {
+    /// Key by key, while the terminal is raw.
+    Here(Editor, Arc<Raw>),
+    /// The terminal; these are the bytes so far.
+    There(Vec<u8>),
+}
+
+impl Reader {
+    pub(super) fn new(queue: Arc<Queue>, output: Arc<Output>) -> Reader {
+        Reader { asking: Mutex::default(), changed: Condvar::new(), queue, output }
     }
-}
 
-impl Edits {
-    /// One line, as it was edited.
-    fn read_line(mut self, input: &mut File) -> Line {
-        let terminal = &self.output.file;
-        let mut byte = [0];
-        loop {
-            match input.read(&mut byte) {
-                Ok(1) => {}
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                // A terminal that hung up.
-                _ => return None,
-            }
-            let columns = columns(terminal).unwrap_or(COLUMNS_DEFAULT);
-            match self.editor.press(byte[0]) {
-                Pressed::Nothing => {}
-                Pressed::Changed => write(terminal, &self.editor.row(columns)),
-                Pressed::Candidates(words) => {
-                    write(terminal, &format!("\n{}\n", rows(&shortened(&words), columns).join("\n")));
-                    write(terminal, &self.editor.row(columns));
-                }
-                Pressed::Entered => {
-                    write(terminal, &self.editor.whole());
-                    self.raw.end();
-                    return Some(self.editor.text().to_owned());
-                }
-                Pressed::Ended => {
-                    write(terminal, "\n");
-                    self.raw.end();
-                    return None;
-                }
-                Pressed::Signal(key) => {
-                    self.raw.leave();
-                    if key == Key::Suspend {
-                        write(terminal, "\n");
-                    }
-                    send(key);
-                    match key {
-                        // Nobody listens to it: the process is ending.
-                        Key::Quit => return None,
-                        // Whoever listens to it gives the question up, and then nothing enters again. Who ignores it goes on.
-                        Key::Interrupt => drop(self.raw.enter()),
-                        Key::Suspend => {
-                            // The signal stops another thread first, and this one a little later: it must not have the keys by then.
-                            std::thread::sleep(STOPPING);
-                            self.raw.enter();
-                            write(terminal, &self.editor.row(columns));
-                        }
-                    }
+    /// Waits for an answer to the question that is about to be shown. One at a time: another one takes its place.
+    pub(super) fn expect(&self, typing: Typing) -> (u64, Receiver<Line>) {
+        let (answer, answered) = smol::channel::bounded(1);
+        let mut asking = self.lock();
+        asking.number += 1;
+        let number = asking.number;
+        asking.question = Some(Expected { number, stands: false, typing, answer });
+        (number, answered)
+    }
+
+    /// From here on the question can be seen. `is_raw`: keys come one by one. Returns whether an answer is waited for.
+    pub(super) fn stands(&self, number: u64, is_raw: bool) -> bool {
+        let mut asking = self.lock();
+        let Some(expected) = asking.question.as_mut().filter(|expected| expected.number == number) else {
+            return false;
+        };
+        expected.stands = true;
+        if !is_raw {
+            expected.typing = Typing::There(Vec::new());
+        }
+        self.changed.notify_all();
+        true
+    }
+
+    /// Nobody waits for this answer any more.
+    pub(super) fn give_up(&self, number: u64) {
+        let mut asking = self.lock();
+        if let Some(expected) = asking.question.take_if(|expected| expected.number == number) {
+            // The cursor still stands behind the question, if it was shown.
+            match expected.typing {
+                Typing::There(_) if expected.stands => self.put(Part::Lines(Zeroizing::default())),
+                Typing::There(_) => {}
+                Typing::Here(_, raw) => {
+                    self.put(Part::Over(None));
+                    raw.end();
                 }
             }
         }
+    }
+
+    /// No more questions.
+    pub(super) fn close(&self) {
+        self.lock().closed = true;
+        self.changed.notify_all();
+    }
+
+    /// Reads for as long as there are questions.
+    pub(super) fn read(&self, mut input: File) {
+        let mut byte = [0];
+        while self.is_asked() {
+            let read = match input.read(&mut byte) {
+                Ok(1) => Some(byte[0]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                // Ctrl-D where the terminal edits, or a terminal that hung up.
+                _ => None,
+            };
+            if let Some((key, raw)) = self.take(read) {
+                self.signal(key, &raw);
+            }
+        }
+    }
+
+    /// Waits until a question stands there; whether there is one.
+    fn is_asked(&self) -> bool {
+        let is_idle = |asking: &mut Asking| {
+            !asking.closed && asking.question.as_ref().is_none_or(|expected| !expected.stands)
+        };
+        let asking = self.changed.wait_while(self.lock(), is_idle);
+        !asking.unwrap_or_else(PoisonError::into_inner).closed
+    }
+
+    /// Takes a byte, or the end of the input, and returns what signal the key stood for.
+    fn take(&self, byte: Option<u8>) -> Option<(Key, Arc<Raw>)> {
+        let mut asking = self.lock();
+        let expected = asking.question.as_mut().filter(|expected| expected.stands)?;
+        match (&mut expected.typing, byte) {
+            (Typing::Here(editor, raw), Some(byte)) => match editor.press(byte) {
+                Pressed::Nothing => {}
+                Pressed::Changed => self.put(Part::Typed(editor.shown())),
+                Pressed::Candidates(words) => self.put(Part::Lines(Zeroizing::new(shortened(&words)))),
+                Pressed::Entered => {
+                    let line = editor.text().to_owned();
+                    self.put(Part::Over(Some(editor.shown())));
+                    asking.answer(Some(line));
+                }
+                Pressed::Ended => {
+                    self.put(Part::Over(None));
+                    asking.answer(None);
+                }
+                Pressed::Signal(key) => return Some((key, Arc::clone(raw))),
+            },
+            (Typing::Here(..), None) => {
+                self.put(Part::Over(None));
+                asking.answer(None);
+            }
+            (Typing::There(bytes), Some(b'\n')) => {
+                let line = String::from_utf8_lossy(bytes).trim_end_matches('\r').to_owned();
+                asking.answer(Some(line));
+            }
+            // A line that is too long is cut; it answers nothing sensible anyway.
+            (Typing::There(bytes), Some(byte)) if bytes.len() < LINE_BYTES_MAX => bytes.push(byte),
+            (Typing::There(_), Some(_)) => {}
+            (Typing::There(_), None) => {
+                // The cursor still stands behind the question.
+                self.put(Part::Lines(Zeroizing::default()));
+                asking.answer(None);
+            }
+        }
+        None
+    }
+
+    /// Does what the terminal does where it does not leave the keys to us.
+    fn signal(&self, key: Key, raw: &Raw) {
+        raw.leave();
+        if key == Key::Suspend {
+            // Whoever has the terminal meanwhile begins in a line of its own, unless nothing can be written now.
+            let (apart, done) = smol::channel::bounded(1);
+            self.put(Part::Apart(apart));
+            let done = async {
+                // Nothing is ever sent.
+                let _ = done.recv().await;
+            };
+            let late = async {
+                Timer::after(STOPPING).await;
+            };
+            smol::block_on(or(done, late));
+        }
+        send(key);
+        if key == Key::Suspend {
+            // The signal stops another thread first, and this one a little later: it must not have the keys by then.
+            std::thread::sleep(STOPPING);
+        }
+        // Whoever listens to it gives the question up, and then nothing enters again. Who ignores it goes on.
+        raw.enter();
+        if key == Key::Suspend {
+            self.put(Part::Again);
+        }
+    }
+
+    fn put(&self, part: Part) {
+        self.queue.terminal(&self.output, part);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Asking> {
+        self.asking.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Asking {
+    /// Ends the question. The asker may be gone; its line is lost with it.
+    fn answer(&mut self, line: Line) {
+        if let Some(Expected { typing, answer, .. }) = self.question.take() {
+            if let Typing::Here(_, raw) = typing {
+                raw.end();
+            }
+            let _ = answer.try_send(line);
+        }
+    }
+}
+
+/// Says nothing of what is typed: it may be a code.
+impl fmt::Debug for Reader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reader").finish_non_exhaustive()
     }
 }
 
@@ -107,25 +233,6 @@ fn shortened(words: &[&str]) -> String {
         None | Some(0) => shown,
         Some(more) => format!("{shown}  and {more} more"),
     }
-}
-
-/// One line, without its end. A line that is too long is cut; it answers nothing sensible anyway.
-fn read_line(input: &mut File) -> Line {
-    let mut line = Vec::new();
-    let mut byte = [0];
-    loop {
-        match input.read(&mut byte) {
-            Ok(0) => return None,
-            Ok(_) if byte[0] == b'\n' => break,
-            Ok(_) if line.len() < LINE_BYTES_MAX => line.push(byte[0]),
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            // A terminal that hung up.
-            Err(_) => return None,
-        }
-    }
-    let text = String::from_utf8_lossy(&line);
-    Some(text.trim_end_matches('\r').to_owned())
 }
 
 /// Much longer than a signal takes to stop a process, and too short to be noticed where nothing stops.

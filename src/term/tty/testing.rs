@@ -1,23 +1,24 @@
 //! A terminal with a person in front of it, for the tests of whatever asks questions.
 
-use rustix::fs::{Mode, OFlags};
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::sync::Arc;
 
-use crate::term::queue::Queue;
+use rustix::fs::{Mode, OFlags};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
-use super::Tty;
+use crate::term::queue::Queue;
 use crate::term::screen::Screen;
 use crate::term::writer::Writer;
+
+use super::Tty;
 
 pub(crate) struct Person {
     pub(crate) terminal: File,
     writer: Writer,
 }
 
+/// The terminal, which shows standard error too, and the person.
 pub(crate) fn pair() -> (Tty, Person) {
     let person = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
     grantpt(&person).unwrap();
@@ -25,7 +26,8 @@ pub(crate) fn pair() -> (Tty, Person) {
     let name = ptsname(&person, Vec::new()).unwrap();
     let terminal = rustix::fs::open(name.as_c_str(), OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).unwrap();
     let terminal = File::from(terminal);
-    let writer = Writer::start(Screen::on(io::sink(), io::sink(), |_| String::new())).unwrap();
+    let err = terminal.try_clone().unwrap();
+    let writer = Writer::start(Screen::on(err, io::sink(), |_| String::new()).with_status()).unwrap();
     let tty = Tty::on(terminal.try_clone().unwrap(), terminal, writer.queue()).unwrap();
     (tty, Person { terminal: File::from(person), writer })
 }

@@ -1,59 +1,151 @@
 //! Questions as a person sees them.
 
-use super::testing::pair;
+use super::Tty;
+use super::testing::{Person, pair};
+use crate::term::edit::Completion;
+
+/// Asks, and meanwhile does what the person does.
+fn asked(tty: &Tty, about: &str, question: &str, person: impl FnOnce()) -> Option<String> {
+    std::thread::scope(|scope| {
+        let asked = scope.spawn(|| smol::block_on(tty.ask_about(about, question)));
+        person();
+        asked.join().unwrap()
+    })
+}
+
+fn narrow(person: &Person, columns: u16) {
+    let size = rustix::termios::Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+    rustix::termios::tcsetwinsize(&person.terminal, size).unwrap();
+}
 
 #[test]
 fn a_question_is_shown_and_answered() {
     let (tty, mut person) = pair();
-    std::thread::scope(|scope| {
-        let asked = scope.spawn(|| smol::block_on(tty.ask("Really? ")));
-        assert_eq!(person.sees("? "), "Really? ");
+    let answer = asked(&tty, "", "Really? ", || {
+        assert_eq!(person.sees("? \x1b[K"), "\rReally? \x1b[K");
         person.types("yes\n");
-        assert_eq!(asked.join().unwrap().as_deref(), Some("yes"));
+        assert!(person.sees("\r\n").ends_with("\rReally? yes\x1b[K\r\n"));
     });
+    assert_eq!(answer.as_deref(), Some("yes"));
+}
+
+#[test]
+fn a_terminal_that_edits_by_itself_is_left_to_it() {
+    let (mut tty, mut person) = pair();
+    tty.rewrites = false;
+    let answer = asked(&tty, "Offered: a", "Really? ", || {
+        assert_eq!(person.sees("? "), "Offered: a\r\nReally? ");
+        // It cannot be moved, so what else is to be said waits.
+        person.queue().line("note");
+        person.queue().passing_line("another");
+        person.types("yes\n");
+        assert_eq!(person.sees("another\r\n"), "yes\r\nnote\r\nanother\r\n");
+    });
+    assert_eq!(answer.as_deref(), Some("yes"));
 }
 
 #[test]
 fn the_end_of_the_input_is_no_answer() {
-    let (tty, mut person) = pair();
-    std::thread::scope(|scope| {
-        let asked = scope.spawn(|| smol::block_on(tty.ask("Really? ")));
-        person.sees("? ");
-        person.types("\x04");
-        assert_eq!(asked.join().unwrap(), None);
-    });
+    for rewrites in [true, false] {
+        let (mut tty, mut person) = pair();
+        tty.rewrites = rewrites;
+        let answer = asked(&tty, "", "Really? ", || {
+            person.sees("? ");
+            person.types("\x04");
+        });
+        assert_eq!(answer, None);
+        person.sees("\r\n");
+    }
 }
 
 #[test]
-fn a_line_that_answered_a_dropped_question_answers_no_other() {
+fn what_is_typed_answers_the_question_that_stands_there() {
+    for rewrites in [true, false] {
+        let (mut tty, mut person) = pair();
+        tty.rewrites = rewrites;
+        smol::block_on(async {
+            let shown = async {
+                person.sees("First? ");
+                person.types("y");
+                person.sees("y");
+            };
+            futures_lite::future::or(async { drop(tty.ask("First? ").await) }, shown).await;
+        });
+        let answer = asked(&tty, "", "Second? ", || {
+            // Given up: the cursor is behind it no more, and what was typed is forgotten.
+            assert!(person.sees("Second? ").contains("\r\n"));
+            person.types("no\n");
+        });
+        assert_eq!(answer.as_deref(), Some("no"));
+    }
+}
+
+#[test]
+fn other_lines_go_above_a_question_and_what_is_typed_stays() {
     let (tty, mut person) = pair();
-    smol::block_on(async {
-        // Dropped as soon as the reading thread has been asked.
-        futures_lite::future::or(async { drop(tty.ask("First? ").await) }, async {
-            while !tty.reads.is_empty() {
-                smol::future::yield_now().await;
-            }
-        })
-        .await;
+    let answer = asked(&tty, "Offered: a", "Take? ", || {
+        person.sees("Take? \x1b[K");
+        person.types("ye");
+        person.sees("\rTake? ye\x1b[K");
+        tty.line("note");
+        assert_eq!(
+            person.sees("ye\x1b[K"),
+            "\r\x1b[1A\x1b[Jnote\r\n\rOffered: a\x1b[K\r\nTake? ye\x1b[K",
+            "the question stands whole below it"
+        );
+        person.types("s\n");
     });
-    person.sees("? ");
-    std::thread::scope(|scope| {
-        let asked = scope.spawn(|| smol::block_on(tty.ask("Second? ")));
-        person.sees("Second? ");
-        person.types("old\nnew\n");
-        assert_eq!(asked.join().unwrap().as_deref(), Some("new"));
+    assert_eq!(answer.as_deref(), Some("yes"));
+}
+
+#[test]
+fn standard_error_goes_above_a_question_too() {
+    let (tty, mut person) = pair();
+    asked(&tty, "", "Take? ", || {
+        person.sees("Take? \x1b[K");
+        person.queue().line("note");
+        assert_eq!(person.sees("Take? \x1b[K"), "\r\x1b[Jnote\r\n\rTake? \x1b[K");
+        person.types("\n");
     });
 }
 
 #[test]
 fn what_a_question_is_about_is_replaced_row_by_row() {
     let (tty, mut person) = pair();
-    let size = rustix::termios::Winsize { ws_row: 24, ws_col: 10, ws_xpixel: 0, ws_ypixel: 0 };
-    rustix::termios::tcsetwinsize(&person.terminal, size).unwrap();
-    tty.about("Offered: a");
-    assert_eq!(person.sees("a\r\n"), "Offered:\r\na\r\n");
-    tty.replace_about("Offered: b", "Take? ");
-    assert_eq!(person.sees("\x1b8"), "\x1b7\x1b[2A\r\x1b[2KOffered:\r\n\r\x1b[2Kb\x1b8");
-    tty.replace_about("Offered: 0123456789", "Take? ");
-    assert_eq!(person.sees("? "), "\r\x1b[2A\x1b[JOffered:\r\n012345678\r\n9\r\nTake? ");
+    narrow(&person, 10);
+    asked(&tty, "Offered: a", "Take? ", || {
+        assert_eq!(person.sees("? \x1b[K"), "\rOffered:\x1b[K\r\na\x1b[K\r\nTake? \x1b[K");
+        tty.replace_about("Offered: b");
+        assert_eq!(person.sees("? \x1b[K"), "\r\x1b[2AOffered:\x1b[K\r\nb\x1b[K\r\nTake? \x1b[K");
+        tty.replace_about("b");
+        assert_eq!(person.sees("? \x1b[K"), "\r\x1b[2A\x1b[J\rb\x1b[K\r\nTake? \x1b[K");
+        person.types("0123456");
+        assert!(person.sees("\rTake? <56\x1b[K").contains("\rTake? 012\x1b[K"), "the end of a long line");
+        person.types("\n");
+        assert!(person.sees("\r\n").ends_with("\rTake? 0123456\x1b[K\r\n"), "all of it stays");
+    });
+}
+
+#[test]
+fn candidates_stand_above_the_line() {
+    let (tty, mut person) = pair();
+    let complete = |_: &str| Completion { append: String::new(), candidates: vec!["acid", "acorn"] };
+    std::thread::scope(|scope| {
+        let asked = scope.spawn(|| smol::block_on(tty.edit("Code: ", "ac", complete)));
+        person.sees("\rCode: ac\x1b[K");
+        person.types("\t");
+        assert_eq!(person.sees("ac\x1b[K"), "\r\x1b[Jacid  acorn\r\n\rCode: ac\x1b[K");
+        person.types("\n");
+        assert_eq!(asked.join().unwrap().as_deref(), Some("ac"));
+    });
+}
+
+#[test]
+fn a_terminal_that_is_gone_ends_the_question() {
+    let (tty, mut person) = pair();
+    let answer = asked(&tty, "", "Take? ", || {
+        person.sees("Take? ");
+        drop(person);
+    });
+    assert_eq!(answer, None);
 }
