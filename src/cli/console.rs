@@ -170,9 +170,12 @@ impl Console {
         self.enter(Phase::Moving);
         let mut state = self.state();
         state.accepted = true;
-        if self.setting.side == Side::Receive && !state.offer_seen {
+        if !state.offer_seen {
             state.offer_seen = true;
-            self.notice(messages::offer(&state.offer));
+            self.notice(match self.setting.side {
+                Side::Send => messages::sending(&state.offer),
+                Side::Receive => messages::offer(&state.offer),
+            });
         }
     }
 

@@ -163,8 +163,17 @@ pub const VERIFY_CHOICES: &str = "  y  yes: both sides show the same, and the tr
 
 /// What is offered so far: counts, bytes, first names. `…` stands for names that are not shown, and for nothing else.
 pub fn offer(offer: &Offer) -> String {
+    format!("Offered: {}", contents(offer))
+}
+
+/// The same for who sends it, once the other side has agreed.
+pub fn sending(offer: &Offer) -> String {
+    format!("Sending {}", contents(offer))
+}
+
+fn contents(offer: &Offer) -> String {
     let at_least = if offer.complete || offer.text { "" } else { "at least " };
-    let mut text = format!("Offered: {at_least}{}", counts(offer));
+    let mut text = format!("{at_least}{}", counts(offer));
     if offer.text {
         return text;
     }
@@ -185,22 +194,27 @@ fn counts(offer: &Offer) -> String {
     if offer.text {
         return format!("a text of {}", human::count(offer.bytes, "byte", "bytes"));
     }
-    let directories = |number| human::count(number, "directory", "directories");
     if offer.files == 0 && !offer.complete {
         // A directory counts from its end on, and is named from its beginning.
         let named = u64::try_from(offer.names.len()).unwrap_or(u64::MAX);
-        return directories(offer.directories.max(named));
+        return human::count(offer.directories.max(named), "directory", "directories");
     }
-    let mut parts = vec![human::count(offer.files, "file", "files")];
-    if offer.directories > 0 {
-        parts.push(directories(offer.directories));
-    }
-    parts.push(match offer.bytes {
+    let bytes = match offer.bytes {
         // A stream, whose end will tell.
         0 if !offer.complete => "size unknown".to_owned(),
         bytes => human::bytes(bytes),
-    });
-    parts.join(", ")
+    };
+    format!("{}, {bytes}", files_and_directories(offer))
+}
+
+fn files_and_directories(offer: &Offer) -> String {
+    let files = human::count(offer.files, "file", "files");
+    let directories = human::count(offer.directories, "directory", "directories");
+    match (offer.files, offer.directories) {
+        (_, 0) => files,
+        (0, _) => directories,
+        (..) => format!("{files}, {directories}"),
+    }
 }
 
 /// Take it?

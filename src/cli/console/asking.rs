@@ -45,6 +45,7 @@ struct Asking<'a> {
 impl<'a> Asking<'a> {
     fn begin(console: &'a Console, tty: &'a Tty) -> Asking<'a> {
         console.queue.hold();
+        console.state().begin_pause(console.started.elapsed());
         Asking { console, tty }
     }
 
@@ -67,7 +68,10 @@ impl<'a> Asking<'a> {
 
 impl Drop for Asking<'_> {
     fn drop(&mut self) {
-        self.console.state().offer_shown = false;
+        let mut state = self.console.state();
+        state.offer_shown = false;
+        state.end_pause(self.console.started.elapsed());
+        drop(state);
         self.console.queue.release();
     }
 }

@@ -17,20 +17,17 @@ impl Console {
         if report.failed > 0 {
             self.queue.line(messages::failures(self.setting.side, report));
         }
-        // A text goes nowhere but before the person.
-        let out = self.setting.out.as_deref().filter(|_| !self.state().offer.text);
-        self.notice(messages::summary(self.setting.side, report, out));
-        self.notice(messages::way(&self.state().way));
-        let trouble = match self.setting.side {
+        let state = self.state();
+        let took = report.elapsed.saturating_sub(state.pauses.total());
+        let out = self.setting.out.as_deref();
+        self.notice(messages::summary(self.setting.side, &state.offer, report, took, out));
+        self.notice(messages::way(&state.way));
+        match self.setting.side {
             Side::Send => report.shortfall(Role::Send),
             // What does not fit into a stream is no trouble of a disk.
             Side::Receive if self.stdout_is_data() => report.shortfall(Role::Send),
             Side::Receive => report.shortfall(Role::Receive),
-        };
-        if let Some(kind) = trouble {
-            self.tell_how_to_go_on(kind);
         }
-        trouble
     }
 
     /// Takes the status line away and tells why there is no report.
@@ -40,7 +37,7 @@ impl Console {
         self.tell_how_to_go_on(error.kind());
     }
 
-    /// After an end that the same command can mend, once something may have arrived.
+    /// After a transfer that broke off, and that the same command can finish, once something may have arrived.
     fn tell_how_to_go_on(&self, kind: Kind) {
         let mendable = [Kind::ConnectionLost, Kind::Disk, Kind::Refused, Kind::Interrupted];
         let mut state = self.state();

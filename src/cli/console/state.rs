@@ -8,6 +8,7 @@ use crate::cli::messages::Way;
 use crate::events::{Offer, Progress};
 use crate::term::meter::Meter;
 use crate::term::milestones::Milestones;
+use crate::term::pauses::Pauses;
 
 use super::phase::Phase;
 
@@ -26,6 +27,8 @@ pub(super) struct State {
     /// The same of what is compared instead of sent.
     pub(super) compared: Meter,
     pub(super) milestones: Milestones,
+    /// The time that questions took once data moved.
+    pub(super) pauses: Pauses,
     pub(super) progress: Option<Progress>,
     /// The latest.
     pub(super) offer: Offer,
@@ -52,6 +55,7 @@ impl State {
             meter: Meter::default(),
             compared: Meter::default(),
             milestones: Milestones::default(),
+            pauses: Pauses::default(),
             progress: None,
             offer: Offer::default(),
             offer_seen: false,

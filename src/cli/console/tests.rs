@@ -5,6 +5,7 @@ use std::io::{PipeReader, Read as _};
 use super::*;
 use crate::cli::words::{self, Typed};
 use crate::events::{Decision, EntryEnd, Report, Resolution, Version};
+use crate::proto::frame::{Failure, Reason};
 use crate::proto::manifest::KindTag;
 use crate::proto::path::{Name, RelPath};
 use crate::term::queue::PASSING_BYTES_MAX;
@@ -149,12 +150,43 @@ fn an_end_that_can_be_mended_says_how_to_go_on() {
         console.fail(&Error::new(Kind::ConnectionLost, "x"));
     });
     assert!(said.ends_with("p2pc: x\n"), "{said}");
+}
+
+#[test]
+fn what_was_not_delivered_is_sent_again_and_does_not_go_on() {
+    let line = ["receive", "-o", "in", "48213-acid-crane-otter@r.example"];
+    let failed = EntryEnd { failure: Some(Failure::new(Reason::Unwritable, "")), ..entry("a") };
     let said = told(Volume::Normal, &line, |console| {
         console.event(Event::Accepted);
-        let report = Report { failed: 1, unwritten: 1, ..Report::default() };
+        let report = Report { failed: 1, unwritten: 1, failures: vec![failed], ..Report::default() };
         assert_eq!(console.conclude(&report), Some(Kind::Disk));
     });
-    assert!(said.ends_with(goes_on), "{said}");
+    assert!(said.contains("Then have it sent again"), "{said}");
+    assert!(!said.contains("same code"), "both sides have ended: {said}");
+}
+
+#[test]
+fn the_time_of_a_question_is_not_in_the_rate() {
+    let said = told(Volume::Normal, &["receive", "-o", "in"], |console| {
+        console.event(Event::Accepted);
+        let mut state = console.state();
+        state.pauses.begin(Duration::ZERO, 0);
+        state.pauses.end(Duration::from_secs(58), 0);
+        drop(state);
+        let elapsed = Duration::from_secs(60);
+        console.conclude(&Report { delivered: 1, bytes: 2 << 20, elapsed, ..Report::default() });
+    });
+    assert!(said.contains("2.0 MiB in 2 s (1.0 MiB/s)"), "{said}");
+}
+
+#[test]
+fn a_sender_says_what_goes_once_it_goes() {
+    let offer = || Offer { files: 2, bytes: 7, complete: true, ..Offer::default() };
+    let said = told(Volume::Normal, &["send", "a"], |console| {
+        console.event(Event::Offer(offer()));
+        console.event(Event::Accepted);
+    });
+    assert_eq!(said, "Sending 2 files, 7 B\n");
 }
 
 #[test]
@@ -276,7 +308,7 @@ fn a_reader_that_went_away_is_told_from_other_trouble() {
 }
 
 fn conflict(name: &str) -> Conflict {
-    let version = |mtime_s| Version { size: Some(1), mtime_s };
+    let version = |mtime_s| Version { size: Some(1), mtime_s, target: None };
     Conflict { path: entry(name).path, ours: version(0), theirs: version(1) }
 }
 
@@ -408,6 +440,20 @@ mod at_a_terminal {
             person.types("\n");
             assert_eq!(asked.join().unwrap().resolution, Resolution::Overwrite);
         });
+    }
+
+    #[test]
+    fn while_a_question_stands_the_time_does_not_count() {
+        let (tty, mut person) = pair();
+        let console = console(Volume::Quiet, person.queue(), Some(tty));
+        console.event(Event::Accepted);
+        std::thread::scope(|scope| {
+            let asked = scope.spawn(|| smol::block_on(console.decide(conflict("a"))));
+            person.sees("Enter skips, ?] ");
+            person.types("s\n");
+            asked.join().unwrap();
+        });
+        assert!(!console.state().pauses.total().is_zero());
     }
 
     #[test]
