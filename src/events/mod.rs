@@ -224,13 +224,15 @@ pub struct Conflict {
     pub theirs: Version,
 }
 
-/// What is known of one of two files of the same name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What is known of one of two files or links of the same name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Version {
     /// Its size in bytes, where that is known.
     pub size: Option<u64>,
     /// When it was last modified: seconds since 1970.
     pub mtime_s: i64,
+    /// Where it leads, if it is a symbolic link. Anything may be in it: clean it before it reaches a terminal.
+    pub target: Option<Box<[u8]>>,
 }
 
 /// What to do about a [`Conflict`].
