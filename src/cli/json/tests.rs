@@ -82,7 +82,8 @@ fn all_lines() -> Vec<String> {
     }
     lines.push(lines::progress(begun, &Progress::default(), None, None));
     lines.push(lines::progress(begun, &Progress::default(), Some(7), Some(second)));
-    for warning in [Warning::PlainRelay, Warning::TokenWithheld, Warning::UnknownWords] {
+    let warnings = [Warning::PlainRelay, Warning::TokenWithheld, Warning::TokenWanted, Warning::UnknownWords];
+    for warning in warnings {
         lines.push(lines::warning(begun, warning, "note"));
     }
     lines.push(lines::left_out(begun, 3));
