@@ -24,7 +24,7 @@ mod status;
 pub use conflict::{CONFLICT_CHOICES, CONFLICT_QUESTION, conflict};
 pub use ending::{Way, delivered, failures, summary, undelivered, way};
 pub use invite::{GIVE_CODE, GIVE_TOKEN, Invite, QR_NOT_UTF8, addressed, qr, qr_too_wide};
-pub use status::{looking, percent, reaching, relay_away, relay_full, status, undecided, waiting};
+pub use status::{looking, milestone, percent, reaching, relay_away, relay_full, status, undecided, waiting};
 
 /// Which end this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -84,9 +84,9 @@ impl Console {
         if !state.milestones.is_due(now, messages::percent(&progress)) {
             return;
         }
-        let text = messages::status(self.setting.side, &progress, &state.meter, state.compares());
+        let text = messages::milestone(self.setting.side, &progress, &state.meter, state.compares());
         drop(state);
-        self.queue.passing_line(text.lines().next().unwrap_or_default().trim_start());
+        self.queue.passing_line(text);
     }
 }
 

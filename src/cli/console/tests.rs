@@ -407,8 +407,11 @@ mod at_a_terminal {
             });
             for (name, (keys, ..)) in names.iter().zip(answers) {
                 let shown = person.sees("Enter skips, ?] \x1b[K");
-                assert!(shown.contains(&format!("{name} is there already, and differs:")), "{shown}");
-                assert!(shown.contains("offered  1 B  1970-01-01 00:00:01 UTC  newer"), "{shown}");
+                assert!(
+                    shown.contains(&format!("{name} is there already, and differs (times in UTC):")),
+                    "{shown}"
+                );
+                assert!(shown.contains("offered  1 B  1970-01-01 00:00:01  newer"), "{shown}");
                 // What is no answer is explained and asked again.
                 person.types("both\n");
                 assert!(person.sees("Enter skips, ?] \x1b[K").contains("  r  rename: both are kept"));
@@ -435,7 +438,10 @@ mod at_a_terminal {
             let shown = person.sees("?] o\x1b[K");
             let (note, question) = shown.split_once("is called b (1)\r\n\r").unwrap();
             assert!(note.ends_with("\x1b[Jnote: b is there already; the new one "), "{shown:?}");
-            assert!(question.starts_with("a is there already, and differs:\x1b[K\r\n  there"), "{shown:?}");
+            assert!(
+                question.starts_with("a is there already, and differs (times in UTC):\x1b[K\r\n  there"),
+                "{shown:?}"
+            );
             assert!(!shown.contains("7 B"), "no status line meanwhile: {shown:?}");
             person.types("\n");
             assert_eq!(asked.join().unwrap().resolution, Resolution::Overwrite);
