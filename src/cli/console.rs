@@ -223,6 +223,7 @@ impl Handler for Console {
                 // Who reads a token uses the relay in this person's name.
                 if self.setting.showing == Showing::Shown { self.queue.line(text) } else { self.notice(text) }
             }
+            Event::TokenWanted(relay) => self.notice(messages::token_wanted(&relay)),
             // Somebody may be trying to get in: that is no matter of taste, so quiet does not hide it.
             Event::WrongGuess { left } => self.queue.line(messages::wrong_guess(left)),
             Event::Paired { cipher, encryption_kept } => self.paired(cipher, encryption_kept),

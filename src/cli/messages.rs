@@ -111,6 +111,15 @@ pub fn plain_relay(relay: &RelayUrl, shows_token: bool) -> String {
     }
 }
 
+/// Only somebody with a token comes in to this side.
+pub fn token_wanted(relay: &RelayUrl) -> String {
+    format!(
+        "note: {} wants a token from one of the two sides, and this one shows none: the other side has to \
+         (--token, P2PC_TOKEN), or start again with one.",
+        clean(relay.to_string().as_bytes())
+    )
+}
+
 /// The environment has a token, and it is not for this relay.
 pub fn token_withheld(relay: &RelayUrl) -> String {
     format!(

@@ -51,14 +51,17 @@ pub enum Event {
         /// What happened.
         what: String,
     },
-    /// The relay has no place now, or none beside whoever is in the room, and wants to be asked again; that is done. While this side waits for the other
-    /// it comes once for as long as the relay says the same.
+    /// The relay has no place now, or none beside whoever is in the room, or ends connections without an answer; it is asked again. While this side
+    /// waits for the other it comes once for as long as the relay says the same.
     RelayBusy {
         /// What it said.
         what: String,
         /// After how long it is asked again.
         again: Duration,
     },
+    /// This relay wants a token from one of the two sides, and this one, which waits there, shows none: only a side that shows one is joined with it.
+    /// Comes once.
+    TokenWanted(RelayUrl),
     /// The relay is back, and this side waits on.
     RelayBack,
     /// Somebody came with a wrong code; this side waits on. After `left` more the code is burnt.
