@@ -108,6 +108,23 @@ fn on_a_terminal_the_status_line_counts_down_and_goes_on() {
 }
 
 #[test]
+fn who_is_not_asked_to_compare_is_told_who_is() {
+    let said = told(Volume::Normal, &["receive", "-o", "in"], |console| {
+        let status = || console.state().status(Side::Receive, None).unwrap_or_default();
+        console.event(Event::Paired { cipher: crate::proto::seal::Mode::Aes256Gcm, encryption_kept: false });
+        console.event(Event::Verify("13-07".into()));
+        assert!(status().starts_with("waiting for the other side to compare  0:00"), "{}", status());
+        console.event(Event::Offer(Offer::default()));
+        assert!(status().starts_with("waiting for the list"), "{}", status());
+    });
+    assert!(
+        said.ends_with(
+            "Verification: 13-07\nThe other side asks whether this is what it shows: tell them.\n"
+        )
+    );
+}
+
+#[test]
 fn a_side_that_came_anew_is_told_of() {
     let told = told(Volume::Normal, &[], |console| {
         console.event(Event::Accepted);

@@ -130,6 +130,17 @@ pub fn undecided(side: Side, since: Duration) -> String {
     }
 }
 
+/// Both are there, and the other side's person compares what both show; `side` is where this is read.
+pub fn unverified(side: Side, since: Duration) -> String {
+    let time = human::countdown(since);
+    let wait = match side {
+        // Whoever has compared is asked about the offer next, and the sender is told of both answers at once.
+        Side::Send => "waiting for the other side to compare and accept",
+        Side::Receive => "waiting for the other side to compare",
+    };
+    format!("{wait}  {time}\nwaiting to be compared  {time}\nwaiting  {time}")
+}
+
 /// The relay cannot be reached while this side waits.
 pub fn relay_away(since: Duration) -> String {
     let time = human::countdown(since);
@@ -288,6 +299,7 @@ mod tests {
             status(Side::Send, &progress, &meter, false),
             waiting(long, Some(long)),
             undecided(Side::Send, long),
+            unverified(Side::Send, long),
             relay_full(long),
             relay_away(long),
             looking(long, Some(long)),
