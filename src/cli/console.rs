@@ -155,6 +155,12 @@ impl Console {
             tty.replace_about(&messages::offer(&offer));
         }
         state.offer = offer;
+        // The other side has compared.
+        let is_compared = matches!(state.phase, Phase::Unverified) && self.setting.side == Side::Receive;
+        drop(state);
+        if is_compared {
+            self.enter(Phase::Undecided);
+        }
     }
 
     /// From here on the offer stands above the question, and grows there.
@@ -229,7 +235,11 @@ impl Handler for Console {
             Event::Paired { cipher, encryption_kept } => self.paired(cipher, encryption_kept),
             // The question that follows shows it. A person who is not asked reads it out to the one who is.
             Event::Verify(_) if self.setting.verify => {}
-            Event::Verify(string) => self.queue.line(messages::verify(&string)),
+            Event::Verify(string) => {
+                self.queue.line(messages::verify_there(&string));
+                self.enter(Phase::Unverified);
+                self.paint();
+            }
             Event::Offer(offer) => self.offered(offer),
             Event::Accepted => self.accepted(),
             Event::Progress(progress) => self.progressed(progress),

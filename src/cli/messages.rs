@@ -24,7 +24,9 @@ mod status;
 pub use conflict::{CONFLICT_CHOICES, CONFLICT_QUESTION, conflict};
 pub use ending::{Way, delivered, failures, summary, undelivered, way};
 pub use invite::{GIVE_CODE, GIVE_TOKEN, Invite, QR_NOT_UTF8, addressed, qr, qr_too_wide};
-pub use status::{looking, percent, reaching, relay_away, relay_full, status, undecided, waiting};
+pub use status::{
+    looking, milestone, percent, reaching, relay_away, relay_full, status, undecided, unverified, waiting,
+};
 
 /// Which end this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -161,6 +163,11 @@ pub const READABLE: &str =
 /// The string both people compare.
 pub fn verify(string: &str) -> String {
     format!("Verification: {}", clean(string.as_bytes()))
+}
+
+/// The same where the other side's person is the one who is asked.
+pub fn verify_there(string: &str) -> String {
+    format!("{}\nThe other side asks whether this is what it shows: tell them.", verify(string))
 }
 
 /// Do both sides show the same?

@@ -233,7 +233,7 @@ impl Waiting {
     fn put(&mut self, item: Item) {
         match item {
             Item::Line(_) | Item::LeftOut(_) | Item::Printed { .. } if self.keeps => {
-                self.kept.push_back(item)
+                self.kept.push_back(item);
             }
             _ => self.items.push_back(item),
         }

@@ -107,9 +107,9 @@ impl Tty {
         };
         let (number, answer) = self.reader.expect(typing);
         let _given_up = GivenUp { reader: &self.reader, number };
-        let [about, question] = [about, question].map(|text| Zeroizing::new(text.to_owned()));
+        let [about, asks] = [about, question].map(|text| Zeroizing::new(text.to_owned()));
         let reader = Arc::clone(&self.reader);
-        let question = Question { about, question, typed, raw, number, reader };
+        let question = Question { about, asks, typed, raw, number, reader };
         self.queue.terminal(&self.output, Part::Question(Box::new(question)));
         answer.recv().await.ok()?
     }

@@ -60,7 +60,10 @@ fn wrap_words(wrapped: &mut String, indent: usize, line: &str, columns: usize) {
     wrapped.extend(std::iter::repeat_n(' ', indent));
     let mut used = indent;
     let mut is_first = true;
-    for word in line.split(' ') {
+    let mut rest = Some(line);
+    while let Some(text) = rest {
+        let (word, after) = glued(text);
+        rest = after;
         let width = columns_of(word);
         if !is_first && used > hanging && used + 1 + width > columns {
             wrapped.push('\n');
@@ -74,6 +77,19 @@ fn wrap_words(wrapped: &mut String, indent: usize, line: &str, columns: usize) {
         used += width;
         is_first = false;
     }
+}
+
+/// The first word, with the second if that is what the first counts: `1.1 MiB`, `(292 KiB/s).`, `3 files`. And what follows.
+fn glued(text: &str) -> (&str, Option<&str>) {
+    let Some((first, after)) = text.split_once(' ') else { return (text, None) };
+    let number = first.trim_start_matches('(');
+    let counts = number.ends_with(|letter: char| letter.is_ascii_digit())
+        && number.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b','));
+    if !counts || after.is_empty() || after.starts_with(' ') {
+        return (first, Some(after));
+    }
+    let end = after.find(' ').map_or(text.len(), |at| first.len() + 1 + at);
+    text.split_at_checked(end).map_or((first, Some(after)), |(word, rest)| (word, rest.strip_prefix(' ')))
 }
 
 /// A line that is indented by so much, or more, is a command to copy.
@@ -94,6 +110,16 @@ mod tests {
         assert_eq!(wrap("see https://relay.example/x now", 6), "see\nhttps://relay.example/x\nnow");
         assert_eq!(wrap("a  b", 80), "a  b");
         assert_eq!(wrap("", 80), "");
+    }
+
+    #[test]
+    fn a_number_stays_with_what_it_counts() {
+        assert_eq!(
+            wrap("Sent 8 of 1,040 entries, 1.1 MiB in 4 s", 12),
+            "Sent 8 of\n1,040 entries,\n1.1 MiB in\n4 s"
+        );
+        assert_eq!(wrap("in 4 s (292 KiB/s).", 9), "in 4 s\n(292 KiB/s).");
+        assert_eq!(wrap("room 3 ", 9), "room 3 ");
     }
 
     #[test]

@@ -25,6 +25,8 @@ pub(super) enum Phase {
     Waiting,
     /// The relay cannot be reached meanwhile.
     Away,
+    /// Both are there, and the other side's person compares what both show.
+    Unverified,
     /// Both are there; somebody has yet to agree.
     Undecided,
     /// Data moves, or should.
@@ -84,9 +86,9 @@ impl Console {
         if !state.milestones.is_due(now, messages::percent(&progress)) {
             return;
         }
-        let text = messages::status(self.setting.side, &progress, &state.meter, state.compares());
+        let text = messages::milestone(self.setting.side, &progress, &state.meter, state.compares());
         drop(state);
-        self.queue.passing_line(text.lines().next().unwrap_or_default().trim_start());
+        self.queue.passing_line(text);
     }
 }
 
@@ -124,7 +126,7 @@ impl State {
         compared > done / 2
     }
 
-    fn status(&self, side: messages::Side, progress: Option<&Progress>) -> Option<String> {
+    pub(super) fn status(&self, side: messages::Side, progress: Option<&Progress>) -> Option<String> {
         let since = self.since.elapsed();
         let left = |until: Instant| until.saturating_duration_since(Instant::now());
         let busy = self.busy.map(left).filter(|busy| !busy.is_zero());
@@ -142,6 +144,7 @@ impl State {
                 Some(messages::waiting(since, self.wait.map(|wait| wait.saturating_sub(since))))
             }
             (Phase::Away, None) => Some(messages::relay_away(since)),
+            (Phase::Unverified, None) => Some(messages::unverified(side, since)),
             (Phase::Undecided, None) => Some(messages::undecided(side, since)),
         }
     }

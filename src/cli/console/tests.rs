@@ -108,6 +108,23 @@ fn on_a_terminal_the_status_line_counts_down_and_goes_on() {
 }
 
 #[test]
+fn who_is_not_asked_to_compare_is_told_who_is() {
+    let said = told(Volume::Normal, &["receive", "-o", "in"], |console| {
+        let status = || console.state().status(Side::Receive, None).unwrap_or_default();
+        console.event(Event::Paired { cipher: crate::proto::seal::Mode::Aes256Gcm, encryption_kept: false });
+        console.event(Event::Verify("13-07".into()));
+        assert!(status().starts_with("waiting for the other side to compare  0:00"), "{}", status());
+        console.event(Event::Offer(Offer::default()));
+        assert!(status().starts_with("waiting for the list"), "{}", status());
+    });
+    assert!(
+        said.ends_with(
+            "Verification: 13-07\nThe other side asks whether this is what it shows: tell them.\n"
+        )
+    );
+}
+
+#[test]
 fn a_side_that_came_anew_is_told_of() {
     let told = told(Volume::Normal, &[], |console| {
         console.event(Event::Accepted);
@@ -407,8 +424,11 @@ mod at_a_terminal {
             });
             for (name, (keys, ..)) in names.iter().zip(answers) {
                 let shown = person.sees("Enter skips, ?] \x1b[K");
-                assert!(shown.contains(&format!("{name} is there already, and differs:")), "{shown}");
-                assert!(shown.contains("offered  1 B  1970-01-01 00:00:01 UTC  newer"), "{shown}");
+                assert!(
+                    shown.contains(&format!("{name} is there already, and differs (times in UTC):")),
+                    "{shown}"
+                );
+                assert!(shown.contains("offered  1 B  1970-01-01 00:00:01  newer"), "{shown}");
                 // What is no answer is explained and asked again.
                 person.types("both\n");
                 assert!(person.sees("Enter skips, ?] \x1b[K").contains("  r  rename: both are kept"));
@@ -435,7 +455,10 @@ mod at_a_terminal {
             let shown = person.sees("?] o\x1b[K");
             let (note, question) = shown.split_once("is called b (1)\r\n\r").unwrap();
             assert!(note.ends_with("\x1b[Jnote: b is there already; the new one "), "{shown:?}");
-            assert!(question.starts_with("a is there already, and differs:\x1b[K\r\n  there"), "{shown:?}");
+            assert!(
+                question.starts_with("a is there already, and differs (times in UTC):\x1b[K\r\n  there"),
+                "{shown:?}"
+            );
             assert!(!shown.contains("7 B"), "no status line meanwhile: {shown:?}");
             person.types("\n");
             assert_eq!(asked.join().unwrap().resolution, Resolution::Overwrite);

@@ -13,10 +13,10 @@ pub fn conflict(conflict: &Conflict) -> String {
     let row = |title: &str, worth: &str, version: &Version, other: &Version| {
         let newer = if version.mtime_s > other.mtime_s { "  newer" } else { "" };
         let gap = width - columns_of(worth);
-        format!("  {title}  {worth}{:gap$}  {} UTC{newer}", "", Moment::new(version.mtime_s))
+        format!("  {title}  {worth}{:gap$}  {}{newer}", "", Moment::new(version.mtime_s))
     };
     format!(
-        "{} is there already, and differs:\n{}\n{}",
+        "{} is there already, and differs (times in UTC):\n{}\n{}",
         clean(path.as_bytes()),
         row("there  ", &our_worth, ours, theirs),
         row("offered", &their_worth, theirs, ours)
@@ -24,8 +24,7 @@ pub fn conflict(conflict: &Conflict) -> String {
 }
 
 /// What to do about it?
-pub const CONFLICT_QUESTION: &str =
-    "Overwrite, skip or rename? [o/s/r, in capitals for all, Enter skips, ?] ";
+pub const CONFLICT_QUESTION: &str = "Overwrite, skip or rename? [o/s/r, O/S/R for all, Enter skips, ?] ";
 
 /// What the answers to that mean.
 pub const CONFLICT_CHOICES: &str = "  o  overwrite: the offered one takes the place of the one that is there
@@ -66,11 +65,11 @@ mod tests {
     fn both_stand_below_each_other_and_the_newer_is_pointed_at() {
         assert_eq!(
             shown((Some(1_288_490), 1_709_251_199), (Some(512), 951_782_400)),
-            "a\\x1b[2J.jpg is there already, and differs:\n  \
-             there    1.2 MiB  2024-02-29 23:59:59 UTC  newer\n  \
-             offered  512 B    2000-02-29 00:00:00 UTC"
+            "a\\x1b[2J.jpg is there already, and differs (times in UTC):\n  \
+             there    1.2 MiB  2024-02-29 23:59:59  newer\n  \
+             offered  512 B    2000-02-29 00:00:00"
         );
-        assert!(shown((Some(1), 0), (Some(1), 1)).ends_with("offered  1 B  1970-01-01 00:00:01 UTC  newer"));
+        assert!(shown((Some(1), 0), (Some(1), 1)).ends_with("offered  1 B  1970-01-01 00:00:01  newer"));
         assert!(!shown((Some(1), 7), (Some(1), 7)).contains("newer"));
     }
 
@@ -87,9 +86,9 @@ mod tests {
         let told = |ours, theirs| conflict(&Conflict { path: path.clone(), ours, theirs });
         assert_eq!(
             told(link(b"../old\x1b[2J", 0), link("東京".as_bytes(), 1)),
-            "l is there already, and differs:\n  \
-             there    -> ../old\\x1b[2J  1970-01-01 00:00:00 UTC\n  \
-             offered  -> 東京           1970-01-01 00:00:01 UTC  newer"
+            "l is there already, and differs (times in UTC):\n  \
+             there    -> ../old\\x1b[2J  1970-01-01 00:00:00\n  \
+             offered  -> 東京           1970-01-01 00:00:01  newer"
         );
         let file = Version { size: Some(9), mtime_s: 1, target: None };
         let told = told(link(&[b'x'; 4000], 0), file);

@@ -66,7 +66,8 @@ fn what(offer: &Offer, report: &Report) -> String {
     if report.failed > 0 {
         return format!("{} of {}", report.delivered, human::count(all, "entry", "entries"));
     }
-    let is_offer = offer.complete && offer.files.saturating_add(offer.directories) == all;
+    // Where the last word on the offer came late, it is not all of it.
+    let is_offer = offer.files.saturating_add(offer.directories) == all;
     match offer.names.as_slice() {
         _ if !is_offer => human::count(all, "entry", "entries"),
         [name] if all == 1 && offer.files == 1 => clean_short(name.as_bytes(), NAME_COLUMNS_MAX),

@@ -14,6 +14,28 @@ use super::Side;
 
 /// How far it is. What tells most is kept longest.
 pub fn status(side: Side, progress: &Progress, meter: &Meter, compares: bool) -> String {
+    let [percent, of_total, pace, time, entries] = fields(side, progress, meter, compares);
+    let done = human::bytes(progress.bytes_done);
+    let short = percent.clone().unwrap_or_else(|| done.clone());
+    let forms = [
+        vec![percent.clone(), bar(progress), of_total.clone(), pace.clone(), time.clone(), entries.clone()],
+        vec![percent.clone(), of_total.clone(), pace.clone(), time.clone(), entries],
+        vec![percent.clone(), of_total, pace.clone(), time.clone()],
+        vec![percent.clone(), Some(done), pace.clone(), time.clone()],
+        vec![percent, pace.clone(), time.clone()],
+        vec![Some(short.clone()), time.or(pace)],
+        vec![Some(short)],
+    ];
+    forms.map(|fields| joined(fields.into_iter().flatten())).join("\n")
+}
+
+/// The same as one line, for a log.
+pub fn milestone(side: Side, progress: &Progress, meter: &Meter, compares: bool) -> String {
+    joined(fields(side, progress, meter, compares).into_iter().flatten()).trim_start().to_owned()
+}
+
+/// Percent, bytes, rate, time and entries, as far as there is something to say of them.
+fn fields(side: Side, progress: &Progress, meter: &Meter, compares: bool) -> [Option<String>; 5] {
     let at_least = if progress.complete { "" } else { "at least " };
     let done = human::bytes(progress.bytes_done);
     let percent = percent(progress).map(|percent| format!("{percent:3}%"));
@@ -28,17 +50,18 @@ pub fn status(side: Side, progress: &Progress, meter: &Meter, compares: bool) ->
         progress.entries_done,
         human::count(progress.entries_total, "entry", "entries")
     );
+    // Of a single one its bytes say more.
+    let is_one = progress.entries_total <= 1;
     let (pace, time) = pace(side, progress, meter, compares);
-    let short = percent.clone().unwrap_or_else(|| done.clone());
-    let forms = [
-        vec![percent.clone(), Some(of_total.clone()), pace.clone(), time.clone(), Some(entries)],
-        vec![percent.clone(), Some(of_total), pace.clone(), time.clone()],
-        vec![percent.clone(), Some(done), pace.clone(), time.clone()],
-        vec![percent, pace.clone(), time.clone()],
-        vec![Some(short.clone()), time.or(pace)],
-        vec![Some(short)],
-    ];
-    forms.map(|fields| joined(fields.into_iter().flatten())).join("\n")
+    [percent, Some(of_total), pace, time, Some(entries).filter(|_| !is_one)]
+}
+
+/// The share as a picture.
+fn bar(progress: &Progress) -> Option<String> {
+    let done = usize::try_from(percent(progress)?).unwrap_or(100) * BAR_COLUMNS / 100;
+    let head = if done < BAR_COLUMNS { ">" } else { "" };
+    let rest = BAR_COLUMNS - done - head.len();
+    Some(format!("[{}{head}{}]", "=".repeat(done), " ".repeat(rest)))
 }
 
 /// How fast it is, and how long it takes; or why nobody can say.
@@ -107,6 +130,17 @@ pub fn undecided(side: Side, since: Duration) -> String {
     }
 }
 
+/// Both are there, and the other side's person compares what both show; `side` is where this is read.
+pub fn unverified(side: Side, since: Duration) -> String {
+    let time = human::countdown(since);
+    let wait = match side {
+        // Whoever has compared is asked about the offer next, and the sender is told of both answers at once.
+        Side::Send => "waiting for the other side to compare and accept",
+        Side::Receive => "waiting for the other side to compare",
+    };
+    format!("{wait}  {time}\nwaiting to be compared  {time}\nwaiting  {time}")
+}
+
 /// The relay cannot be reached while this side waits.
 pub fn relay_away(since: Duration) -> String {
     let time = human::countdown(since);
@@ -133,6 +167,8 @@ fn joined(fields: impl Iterator<Item = String>) -> String {
     fields.collect::<Vec<_>>().join(FIELD_GAP)
 }
 
+/// Every twentieth shows.
+const BAR_COLUMNS: usize = 20;
 /// What stands between the fields of a status line.
 const FIELD_GAP: &str = "  ";
 
@@ -164,15 +200,19 @@ mod tests {
         let (mut progress, meter) = half();
         assert_eq!(
             longest(&progress, &meter),
-            " 50%  512 MiB of 1.0 GiB  128 MiB/s  4 s left  12 of 1,040 entries"
+            " 50%  [==========>         ]  512 MiB of 1.0 GiB  128 MiB/s  4 s left  12 of 1,040 entries"
+        );
+        assert_eq!(
+            milestone(Side::Send, &progress, &meter, false),
+            "50%  512 MiB of 1.0 GiB  128 MiB/s  4 s left  12 of 1,040 entries"
         );
         progress.complete = false;
         let fresh = Meter::default();
         assert_eq!(longest(&progress, &fresh), "512 MiB of at least 1.0 GiB  12 of at least 1,040 entries");
         progress = Progress { complete: true, ..Progress::default() };
-        assert_eq!(longest(&progress, &fresh), "0 B  0 of 0 entries");
+        assert_eq!(longest(&progress, &fresh), "0 B");
         progress = Progress { entries_total: 1, bytes_done: 3 << 20, ..Progress::default() };
-        assert_eq!(longest(&progress, &fresh), "3.0 MiB  0 of at least 1 entry", "a stream");
+        assert_eq!(longest(&progress, &fresh), "3.0 MiB", "a stream");
     }
 
     #[test]
@@ -182,6 +222,7 @@ mod tests {
         assert_eq!(
             forms.lines().skip(1).collect::<Vec<_>>(),
             [
+                " 50%  512 MiB of 1.0 GiB  128 MiB/s  4 s left  12 of 1,040 entries",
                 " 50%  512 MiB of 1.0 GiB  128 MiB/s  4 s left",
                 " 50%  512 MiB  128 MiB/s  4 s left",
                 " 50%  128 MiB/s  4 s left",
@@ -197,13 +238,38 @@ mod tests {
         let told = status(Side::Send, &progress, &meter, true);
         assert!(told.contains("  comparing 128 MiB/s  4 s left"), "{told}");
         meter.observe(Duration::from_secs(16), 512 << 20);
-        assert!(longest(&progress, &meter).starts_with(" 50%  512 MiB of 1.0 GiB  stalled for 0:12  12 of"));
+        assert!(longest(&progress, &meter).contains("]  512 MiB of 1.0 GiB  stalled for 0:12  12 of"));
         progress.bytes_done = progress.bytes_total;
-        assert!(longest(&progress, &meter).starts_with("100%  1.0 GiB of 1.0 GiB  writing to disk  12 of"));
+        assert!(longest(&progress, &meter).contains("]  1.0 GiB of 1.0 GiB  writing to disk  12 of"));
         let told = status(Side::Send, &progress, &meter, false);
         assert!(told.contains("the other side writes to its disk"), "{told}");
         progress.entries_done = progress.entries_total;
         assert!(!longest(&progress, &meter).contains("disk"));
+    }
+
+    #[test]
+    fn the_bar_grows_to_its_end() {
+        let shown = |done| {
+            let progress =
+                Progress { bytes_done: done, bytes_total: 1000, complete: true, ..Progress::default() };
+            bar(&progress).unwrap()
+        };
+        assert_eq!(shown(0), "[>                   ]");
+        assert_eq!(shown(999), "[===================>]");
+        assert_eq!(shown(1000), "[====================]");
+        assert_eq!(bar(&Progress { bytes_done: 1, bytes_total: 2, ..Progress::default() }), None);
+    }
+
+    #[test]
+    fn one_entry_is_not_counted() {
+        let progress = Progress {
+            entries_total: 1,
+            bytes_done: 512,
+            bytes_total: 1024,
+            complete: true,
+            ..Progress::default()
+        };
+        assert!(!longest(&progress, &Meter::default()).contains("entr"));
     }
 
     #[test]
@@ -233,6 +299,7 @@ mod tests {
             status(Side::Send, &progress, &meter, false),
             waiting(long, Some(long)),
             undecided(Side::Send, long),
+            unverified(Side::Send, long),
             relay_full(long),
             relay_away(long),
             looking(long, Some(long)),

@@ -57,9 +57,13 @@ impl Standing {
 
     /// It stays there, with all that was entered, in as many rows as that takes.
     pub(super) fn end(&mut self, entered: Option<Text>) {
-        let Some(entered) = entered else { return self.terminal.write("\n") };
         let question = self.terminal.rows(&self.question).pop().unwrap_or_default();
-        self.terminal.write(&Zeroizing::new(format!("\r{question}{}{ERASE}\n", *entered)));
+        match entered.filter(|entered| *tail(entered, self.room_behind(&question)) != **entered) {
+            Some(entered) => {
+                self.terminal.write(&Zeroizing::new(format!("\r{question}{}{ERASE}\n", *entered)));
+            }
+            None => self.terminal.write("\n"),
+        }
     }
 
     /// Somebody else writes below it.
@@ -104,14 +108,18 @@ impl Standing {
         }
     }
 
+    /// How much of what is typed fits behind the last row of the question, and the cursor behind that.
+    fn room_behind(&self, question: &str) -> usize {
+        self.terminal.columns().saturating_sub(columns_of(question) + 1)
+    }
+
     /// What it is written as, the end of what was typed in the last row. Nothing grows that may have a code in it.
     fn rows(&self) -> Vec<Text> {
         let mut rows = if self.about.is_empty() { Vec::new() } else { self.terminal.rows(&self.about) };
         rows.append(&mut self.terminal.rows(&self.question));
         let mut rows: Vec<_> = rows.into_iter().map(Zeroizing::new).collect();
         if let Some(last) = rows.last_mut() {
-            let room = self.terminal.columns().saturating_sub(columns_of(last) + 1);
-            let typed = tail(&self.typed, room);
+            let typed = tail(&self.typed, self.room_behind(last));
             let mut row = Zeroizing::new(String::with_capacity(last.len() + typed.len()));
             row.push_str(last);
             row.push_str(&typed);

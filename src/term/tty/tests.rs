@@ -38,6 +38,8 @@ fn a_terminal_that_edits_by_itself_is_left_to_it() {
         // It cannot be moved, so what else is to be said waits.
         person.queue().line("note");
         person.queue().passing_line("another");
+        tty.line("written");
+        assert_eq!(person.sees("written\r\n"), "written\r\n", "they were put before that");
         person.types("yes\n");
         assert_eq!(person.sees("another\r\n"), "yes\r\nnote\r\nanother\r\n");
     });

@@ -47,7 +47,7 @@ pub(in crate::term) enum Part {
 pub(in crate::term) struct Question {
     /// The lines above it.
     pub(super) about: Text,
-    pub(super) question: Text,
+    pub(super) asks: Text,
     /// What stands behind it already.
     pub(super) typed: Text,
     /// Where the line is edited here.
@@ -101,10 +101,10 @@ impl Question {
             return None;
         }
         if is_raw {
-            return Some(Standing::put(Arc::clone(output), self.about, self.question, self.typed));
+            return Some(Standing::put(Arc::clone(output), self.about, self.asks, self.typed));
         }
         let about = if self.about.is_empty() { Vec::new() } else { output.rows(&self.about) };
-        output.write(&[about, output.rows(&self.question)].concat().join("\n"));
+        output.write(&[about, output.rows(&self.asks)].concat().join("\n"));
         None
     }
 }
