@@ -235,7 +235,7 @@ fn handles_many() -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::super::memory::MemoryDisk;
+    use super::super::memory::{MemoryDisk, Spelling};
     use super::*;
     use crate::proto::path::Name;
 
@@ -303,6 +303,31 @@ mod tests {
             dirs.forget(&path(gone));
         }
         assert!(dirs.get(&path("d/d")).is_ok());
+    }
+
+    /// On storage of somebody else a directory may get another number once nobody has it open; what is open keeps its own.
+    #[test]
+    fn where_numbers_do_not_last_only_what_is_open_is_told_by_them() {
+        let disk = MemoryDisk::with(Spelling::Exact, false);
+        let [d, other] = [b"d", b"o"].map(|name| Name::new(name).unwrap());
+        let root = disk.root();
+        root.create_dir(&d).unwrap();
+        let mut dirs = Dirs::many(disk.root());
+        dirs.get(&path("d")).unwrap();
+        let check =
+            |dirs: &mut Dirs<_>| dirs.check(&path("d"), &mut HashSet::new()).map_err(|error| error.fault());
+        assert_eq!(check(&mut dirs), Ok(()));
+        root.rename(&d, &other).unwrap();
+        root.create_dir(&d).unwrap();
+        assert_eq!(check(&mut dirs), Err(Fault::NotDirectory));
+        (dirs.open, dirs.current) = (HashMap::new(), None);
+        assert_eq!(check(&mut dirs), Ok(()));
+        assert!(dirs.get(&path("d")).is_ok());
+        // A link is no directory, whatever its number.
+        (dirs.open, dirs.current) = (HashMap::new(), None);
+        root.rename(&d, &Name::new(b"p").unwrap()).unwrap();
+        root.symlink(&d, b"o", &crate::proto::manifest::Meta::default()).unwrap();
+        assert_eq!(check(&mut dirs), Err(Fault::NotDirectory));
     }
 
     #[test]

@@ -57,9 +57,8 @@ pub(super) struct Writing {
     /// Where it stands, and will.
     dir: Native,
     part: Name,
+    /// `None`: it is complete.
     open: Option<<Native as disk::Dir>::File>,
-    /// It has its own name.
-    is_named: bool,
     at: u64,
     /// What is not written yet.
     buffer: Vec<u8>,
@@ -120,7 +119,6 @@ impl SumFile {
             dir,
             part,
             open: Some(open),
-            is_named: false,
             at: 0,
             buffer: Vec::with_capacity(BUFFER_BYTES),
             inside,
@@ -133,7 +131,7 @@ impl SumFile {
     fn inside(&self) -> Option<Vec<u8>> {
         let directory = fs::canonicalize(directory_of(&self.checksums.file)).ok()?;
         let below = directory.strip_prefix(fs::canonicalize(&self.out).ok()?).ok()?;
-        let above = below.iter().map(|name| name.as_encoded_bytes());
+        let above = below.iter().map(std::ffi::OsStr::as_encoded_bytes);
         Some(above.chain([self.name.as_bytes()]).collect::<Vec<_>>().join(&b'/'))
     }
 }
@@ -177,7 +175,6 @@ impl Writing {
         // Windows renames nothing that is open.
         self.open = None;
         self.dir.replace(&self.part, &self.sums.name)?;
-        self.is_named = true;
         self.dir.sync()
     }
 }
@@ -185,10 +182,8 @@ impl Writing {
 impl Drop for Writing {
     fn drop(&mut self) {
         self.open = None;
-        if !self.is_named {
-            // Where it stays it is in nobody's way, and is called as what was left of a transfer.
-            let _ = self.dir.remove_file(&self.part);
-        }
+        // Of one that has its name there is none any more. Where one stays it is in nobody's way, and is called as what is left of a transfer.
+        let _ = self.dir.remove_file(&self.part);
     }
 }
 

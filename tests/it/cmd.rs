@@ -42,6 +42,7 @@ fn unknown_words_get_suggestions() {
     check("unknown-subcommand", &["recieve", "48213-acid-crane-otter"]);
     check("unknown-help", &["help", "snd"]);
     check("unknown-config", &["config", "paht"]);
+    check("code-for-config", &["config", "48213-acid-crane-otter"]);
     check("unknown-shell", &["completions", "bsh"]);
     check("one-dash", &["receive", "-out", "incoming"]);
     check("code-alone", &["48213-acid-crane-otter@relay.example"]);
@@ -77,6 +78,7 @@ fn values_are_checked() {
 fn what_is_missing_is_named() {
     check("missing-path", &["send"]);
     check("missing-list", &["send", "--files-from", "/nowhere/list"]);
+    check("endless-list", &["send", "--files-from", "/dev/zero"]);
     check("empty-list", &["send", "--files-from", "-"]);
     check("missing-listen", &["relay"]);
     check("missing-relay", &["receive", "--yes", "48213-acid-crane-otter"]);

@@ -54,7 +54,8 @@ fn the_settings_in_force_are_shown_with_where_they_come_from() {
     assert_eq!(line("out"), format!("{}/in | {file}, line 4", home.0.path().display()));
     assert_eq!(line("lanes"), "auto | default");
     assert!(!out.contains("0123456789abcdef") && !out.contains("hush"), "{out}");
-    let (_, json, _) = home.run(&["config", "--json"], &[]);
+    // A variable without a value is none.
+    let (_, json, _) = home.run(&["config", "--json"], &[("P2PC_RELAY", ""), ("P2PC_CODE", "")]);
     let expected =
         format!(r#"{{"name":"relay","value":"relay.example","source":"file","file":"{file}","line":1}}"#);
     assert_eq!(json.lines().next().unwrap(), expected);
@@ -176,6 +177,7 @@ fn a_file_that_was_named_has_to_be_there() {
     let (status, out, _) = home.run(&["config"], &[("XDG_CONFIG_HOME", "/nonexistent")]);
     assert_eq!(status, Some(0));
     assert!(out.ends_with("There is no file /nonexistent/p2pc/config.toml.\n"), "{out}");
+    assert_eq!(home.run(&["config"], &[("XDG_CONFIG_HOME", "/dev/null")]).0, Some(0));
 }
 
 #[test]

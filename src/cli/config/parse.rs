@@ -136,11 +136,11 @@ impl File<'_> {
     /// Who wants one of the two in a section does not want the other there, though it stands above the sections.
     fn settle_volume(&self, entries: &mut Vec<Entry>) -> Result<()> {
         for topic in [None].into_iter().chain(SECTIONS.map(Some)) {
-            let line_of = |key: &str, is_on: bool| {
+            let line_of = |key: &str| {
                 let mut those = entries.iter().filter(|entry| entry.topic == topic && entry.key == key);
-                those.find(|entry| !is_on || entry.value.as_str() == "true").map(|entry| entry.line)
+                those.find(|entry| entry.value.as_str() == "true").map(|entry| entry.line)
             };
-            match (line_of(keys::QUIET, true), line_of(keys::VERBOSE, true)) {
+            match (line_of(keys::QUIET), line_of(keys::VERBOSE)) {
                 (Some(one), Some(other)) => {
                     let place = self.place(one.max(other));
                     return Err(Error::new(
@@ -149,10 +149,11 @@ impl File<'_> {
                     )
                     .hint("Leave one out."));
                 }
-                (Some(line), None) if topic.is_some() && line_of(keys::VERBOSE, false).is_none() => {
+                // Where the other stands there as well, it is off, and found before this.
+                (Some(line), None) if topic.is_some() => {
                     entries.push(Entry::off(topic, keys::VERBOSE, line));
                 }
-                (None, Some(line)) if topic.is_some() && line_of(keys::QUIET, false).is_none() => {
+                (None, Some(line)) if topic.is_some() => {
                     entries.push(Entry::off(topic, keys::QUIET, line));
                 }
                 _ => {}

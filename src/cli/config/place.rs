@@ -83,7 +83,7 @@ impl Place {
     #[cfg(unix)]
     fn check_writers(&self, metadata: &Metadata) -> Result<()> {
         let us = rustix::process::geteuid().as_raw();
-        if metadata.is_file() && metadata.uid() != us && metadata.uid() != ROOT {
+        if metadata.is_file() && !is_trusted(metadata.uid(), us) {
             return Err(self
                 .wrong("belongs to another user")
                 .hint("Use a file of your own: P2PC_CONFIG names one."));
@@ -142,6 +142,11 @@ fn is_pipe(_: &Metadata) -> bool {
     false
 }
 
+#[cfg(unix)]
+fn is_trusted(owner: u32, us: u32) -> bool {
+    [us, ROOT].contains(&owner)
+}
+
 /// Shown to people, also where nothing is there.
 pub fn described(place: Option<&Place>) -> Result<&Path> {
     place.map(|place| place.path.as_path()).ok_or_else(|| {
@@ -181,5 +186,25 @@ mod tests {
             assert_eq!(found(nowhere), None, "{nowhere:?}");
         }
         assert_eq!(found(&[("XDG_CONFIG_HOME", "/x")]), at("/x/p2pc/config.toml", false));
+    }
+
+    #[test]
+    fn ones_own_files_are_trusted_and_those_of_root() {
+        assert!(
+            is_trusted(1000, 1000)
+                && is_trusted(ROOT, 1000)
+                && !is_trusted(1001, 1000)
+                && !is_trusted(1001, ROOT)
+        );
+    }
+
+    #[test]
+    fn a_home_that_is_somebody_elses_has_no_file_and_one_on_a_broken_disk_may() {
+        use std::io::ErrorKind::{NotADirectory, NotFound, Other, PermissionDenied};
+        for (kind, absent) in
+            [(NotFound, true), (NotADirectory, true), (PermissionDenied, true), (Other, false)]
+        {
+            assert_eq!(is_absent(&kind.into()), absent, "{kind}");
+        }
     }
 }

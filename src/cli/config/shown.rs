@@ -195,7 +195,7 @@ mod tests {
     fn each_setting_says_where_it_comes_from_and_secrets_say_nothing() {
         let text = "relay = \"r.example\"\ntoken = \"0123456789abcdef\"\nretry = \"1h\"\n[receive]\nretry = \"2h\"\n";
         let settings = parse(Path::new("/c.toml"), text, None).unwrap();
-        let proxies = ProxyEnv { all_proxy: Some("http://me:hush@p:1".into()), ..ProxyEnv::default() };
+        let proxies = ProxyEnv { all_proxy: Some("http://me:hu@sh@p:1".into()), ..ProxyEnv::default() };
         let variable =
             |name: &str| ["P2PC_RELAY", "P2PC_CODE"].contains(&name).then(|| "other.example".into());
         let rows = rows(&settings, variable, &proxies);
@@ -212,7 +212,17 @@ mod tests {
         assert_eq!(found("code"), (HIDDEN, Source::Variable("P2PC_CODE")));
         assert_eq!(found("all-proxy"), ("http://(hidden)@p:1", Source::Variable("ALL_PROXY")));
         for printed in [in_columns(&rows, &settings, None), in_json(&rows)] {
-            assert!(!printed.contains("hush") && !printed.contains("0123456789abcdef"));
+            assert!(
+                !printed.contains("hu@") && !printed.contains("sh@") && !printed.contains("0123456789abcdef")
+            );
         }
+    }
+
+    #[test]
+    fn one_long_value_does_not_push_the_sources_away() {
+        let settings = parse(Path::new("/c.toml"), &format!("out = \"/{}\"", "x".repeat(200)), None).unwrap();
+        let printed = in_columns(&rows(&settings, |_| None, &ProxyEnv::default()), &settings, None);
+        let lanes = printed.lines().find(|line| line.starts_with("lanes")).unwrap();
+        assert!(lanes.len() < 80 && lanes.ends_with("default"), "{lanes}");
     }
 }

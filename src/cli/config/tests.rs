@@ -93,7 +93,11 @@ fn a_volume_of_a_section_comes_before_the_other_above_it() {
         ("/c.toml, line 3: quiet and verbose contradict each other", "Leave one out.")
     );
     assert!(refused("[send]\nverbose = true\nquiet = true").0.starts_with("/c.toml, line 3: "));
-    assert!(settings("quiet = false\nverbose = true").get(None, keys::QUIET).is_some());
+    assert!(settings("verbose = true").get(None, keys::QUIET).is_none(), "nobody said anything of it");
+    assert_eq!(
+        settings("[send]\nquiet = false\nverbose = true").get(Some(Topic::Send), keys::QUIET).unwrap().line,
+        2
+    );
 }
 
 /// No key is read and then forgotten.
@@ -168,7 +172,9 @@ fn mistakes_name_the_line_and_the_nearest_key() {
         refused("[send]\nrelay = \"x\"").1,
         "It belongs above all sections: it holds for all subcommands."
     );
-    assert_eq!(refused("a = 1\nb = 2").0, "/c.toml, line 1: unknown key a");
+    assert_eq!(refused("b = 1\na = 2").0, "/c.toml, line 1: unknown key b");
+    assert_eq!(refused("[send]\n[send.receive]\nquiet = true").0, "/c.toml, line 2: unknown key receive");
+    assert!(!refused("[receive]\nlanse = 4").1.contains("lanes"), "it could not stand there");
     assert_eq!(refused("retry = \"1m\"\nwait = \"soon\"").0, "/c.toml, line 2: wait: \"soon\" is not a time");
     assert_eq!(refused("lanes = 17").0, "/c.toml, line 1: lanes: \"17\" is not a number of lanes");
     assert_eq!(refused("quiet = \"yes\"").0, "/c.toml, line 1: quiet: a string is not true or false");
@@ -201,7 +207,7 @@ fn what_is_no_toml_says_what_to_write() {
     for (text, line, hint) in [
         ("a = 1\n limit = 5M # fast", 2, "Write it as in `limit = \"5M\"`."),
         ("\nrelay = \"x", 2, "Write it as in `relay = \"relay.example.com\"`."),
-        ("verify", 1, "Write it as in `verify = true`."),
+        ("verify\n", 1, "Write it as in `verify = true`."),
         ("relay = \"x\"\nrelay = \"y\"", 2, "relay stands above already: leave one out."),
         ("[send]\nwait = \"1m\"\n[send]\nlanes = 2", 3, "It stands above already: write both as one."),
         (

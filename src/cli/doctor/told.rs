@@ -180,12 +180,28 @@ mod tests {
 
     #[test]
     fn clocks_that_differ_by_much_are_noted_where_it_matters() {
-        assert_eq!(clock(Some(-200), true).verdict, Verdict::Fine);
+        assert_eq!(clock(Some(-300), true).verdict, Verdict::Fine);
+        assert_eq!(clock(Some(-301), true).verdict, Verdict::Odd);
         let ahead = clock(Some(7200), true);
         assert_eq!((ahead.verdict, ahead.text.as_str()), (Verdict::Odd, "2 h 0 min ahead of the relay's"));
         assert_eq!(clock(Some(-7200), true).text, "2 h 0 min behind the relay's");
         assert_eq!(clock(Some(7200), false).verdict, Verdict::Fine);
         assert_eq!(clock(None, true).verdict, Verdict::Fine);
+    }
+
+    #[test]
+    fn it_is_said_whether_the_way_is_open_and_where_the_name_leads() {
+        let relay = |url: &str| super::relay(&url.parse().unwrap(), Origin::Typed).text;
+        assert_eq!(relay("wss://r.example"), "r.example:443 (wss)");
+        assert_eq!(relay("ws://r.example:80"), "r.example:80 (ws, not encrypted on the way there)");
+        let found = |count: u8| {
+            let addresses = (1..=count).map(|last| ([10, 0, 0, last], 443).into()).collect();
+            super::found(&Found::Name { name: "r.example".into(), addresses, took: Duration::ZERO }, true)
+                .text
+        };
+        assert_eq!(found(1), "r.example is 10.0.0.1 (0.0 ms)");
+        assert_eq!(found(4), "r.example is 10.0.0.1, 10.0.0.2, 10.0.0.3, 10.0.0.4 (0.0 ms)");
+        assert_eq!(found(5), "r.example is 10.0.0.1, 10.0.0.2, 10.0.0.3, 10.0.0.4 and others (0.0 ms)");
     }
 
     #[test]

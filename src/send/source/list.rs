@@ -158,6 +158,15 @@ mod tests {
         assert_eq!(names(&list, list.all(), 0), ["a\nb", "c"]);
         assert!(!list.is_absolute());
         assert!(PathList::parse(b"/a/b\n/c\n", b'\n').unwrap().is_absolute());
+        // A return belongs to a name, unless every line ends in one.
+        for (text, separator, expected) in [
+            (&b"a\r\nb\r\n"[..], b'\n', ["a", "b"]),
+            (b"a\r\nb\n", b'\n', ["a\r", "b"]),
+            (b"a\r\0b\r\0", 0, ["a\r", "b\r"]),
+        ] {
+            let list = PathList::parse(text, separator).unwrap();
+            assert_eq!(names(&list, list.all(), 0), expected, "{text:?}");
+        }
     }
 
     #[test]
@@ -171,5 +180,9 @@ mod tests {
             let error = PathList::parse(text, b'\n').unwrap_err();
             assert!(error.kind() == Kind::Usage && error.to_string().contains(part), "{error}");
         }
+        let many = b"a\n".repeat(LIST_PATHS_MAX + 1);
+        assert!(PathList::parse(&many[2..], b'\n').is_ok());
+        let error = PathList::parse(&many, b'\n').unwrap_err();
+        assert!(error.to_string().contains("too many paths"), "{error}");
     }
 }

@@ -167,7 +167,6 @@ fn matches_name(pattern: &[u8], name: &[u8]) -> bool {
                 // One that has no end matches nothing.
                 None => return false,
             },
-            (Some(b'\\'), _) if at + 1 == pattern.len() => return false,
             (Some(b'\\'), Some(found)) => (pattern.get(at + 1) == Some(found)).then_some(2),
             (Some(wanted), Some(found)) => (wanted == found).then_some(1),
             (None, Some(_)) | (Some(_), None) => None,
@@ -298,22 +297,28 @@ mod tests {
             ("a**b", &["ab", "axxb", "x/axb"], &["a/b"]),
             ("a?c", &["abc", "a?c"], &["ac", "abbc", "a/c"]),
             ("a/?", &["a/b"], &["a/", "a"]),
-            ("[a-c]x", &["ax", "bx"], &["dx", "-x", "x"]),
+            ("[a-c]x", &["ax", "bx", "cx"], &["dx", "-x", "x"]),
             ("[!a-c]x", &["dx"], &["ax", "x"]),
             ("[^a]x", &["bx"], &["ax"]),
             ("[]-]x", &["]x", "-x"], &["ax"]),
             ("[a-]x", &["ax", "-x"], &["bx"]),
             ("[[:digit:]_]x", &["1x", "_x"], &["ax", ":x"]),
             ("[[:nope:]]x", &[], &["nx", ":x"]),
+            // What is longer than any class is none: the brackets end at the first one that closes.
+            ("[[:aaaaaaaaaaaaaaaaaaaa:]]x", &["a]x", ":]x"], &["ax"]),
             ("[\\]a]x", &["]x", "ax"], &["\\x"]),
             ("a[b", &[], &["a[b", "ab"]),
             ("a[/]b", &[], &["a/b", "a[/]b"]),
             ("\\*", &["*"], &["a", "\\*"]),
             ("a\\", &[], &["a", "a\\"]),
+            ("*\\", &[], &["a", "a\\"]),
+            ("a\\/b", &["a/b"], &["a\\/b"]),
+            ("a\\\\/b", &["a\\/b"], &["a/b"]),
             ("\\#x", &["#x"], &["x"]),
             ("\\!x", &["!x"], &["x"]),
             ("x ", &["x"], &["x "]),
             ("x\\ ", &["x "], &["x"]),
+            ("x\\\\ ", &["x\\"], &["x\\ "]),
             ("a*b*c", &["abc", "axbxbxc", "abbc"], &["ab", "acb"]),
             ("*a*a*", &["aa", "xaxax"], &["a"]),
         ] {
@@ -323,6 +328,29 @@ mod tests {
             for path in no {
                 assert!(!matches(pattern, path), "{pattern} {path}");
             }
+        }
+    }
+
+    /// As many bytes as the C library's.
+    #[test]
+    fn classes_have_what_their_names_say() {
+        for (class, count) in [
+            ("alnum", 62),
+            ("alpha", 52),
+            ("blank", 2),
+            ("cntrl", 33),
+            ("digit", 10),
+            ("graph", 94),
+            ("lower", 26),
+            ("print", 95),
+            ("punct", 32),
+            ("space", 6),
+            ("upper", 26),
+            ("xdigit", 22),
+            ("other", 0),
+        ] {
+            let of = (0..=u8::MAX).filter(|byte| is_of(class.as_bytes(), *byte)).count();
+            assert_eq!(of, count, "{class}");
         }
     }
 

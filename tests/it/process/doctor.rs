@@ -94,6 +94,14 @@ fn a_certificate_is_told_of() {
         printed.contains("the certificate is trusted: issued by p2pc test ca, valid until 2120-01-01"),
         "{printed}"
     );
+    // The authority of the file is trusted as well as one that is typed.
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("config.toml");
+    let text = format!("relay = \"{}\"\nca = \"{}\"\n", relay.url, vector("ca.pem"));
+    std::fs::write(&file, text).unwrap();
+    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let printed = examined(&[], &[("P2PC_CONFIG", file.to_str().unwrap())], 0);
+    assert!(printed.contains("the certificate is trusted"), "{printed}");
 }
 
 /// Three connections, two seats and one room: fewer would do for no transfer.
@@ -379,4 +387,40 @@ fn nothing_of_it_stays_at_the_relay() {
     let sender = Program::start(with_code(p2pc("send"), &relay.url).arg(file).args(super::ONE_LANE));
     Program::start(&mut relay.receive(&dir.path().join("out"))).exits(0);
     sender.exits(0);
+}
+
+/// What it asks for: below the path of the relay's address, and each time in a room that nobody else can be in.
+#[test]
+fn it_asks_where_the_relay_is_and_in_a_room_of_its_own() {
+    let (asked_in, asked) = std::sync::mpsc::channel();
+    let relay = server(move |mut stream| {
+        let mut scratch = [0; 4096];
+        let read = stream.read(&mut scratch).unwrap_or(0);
+        let head = String::from_utf8_lossy(&scratch[..read]).into_owned();
+        let _ = asked_in.send(head.lines().next().unwrap_or_default().to_owned());
+        let _ = stream.write_all(
+            b"HTTP/1.1 404 Not Found\r\nDate: Thu, 01 Jan 2015 00:00:00 GMT\r\nContent-Length: 0\r\n\r\n",
+        );
+    });
+    let url = format!("ws://localhost:{}/deep", relay.port());
+    let rooms = [(), ()].map(|()| {
+        let printed = examined(&[&url], &[], 5);
+        let expected =
+            ["ok    relay", "ok    proxy", "ok    name", "ok    connection", "ok    clock", "wrong room"];
+        assert_eq!(checks(&printed), expected, "{printed}");
+        assert!(printed.contains(" ahead of the relay's"), "{printed}");
+        assert_eq!(asked.recv().unwrap(), "GET /deep/healthz HTTP/1.1");
+        asked.recv().unwrap()
+    });
+    assert!(rooms[0] != rooms[1] && rooms.iter().all(|room| room.starts_with("GET /deep/")), "{rooms:?}");
+}
+
+#[test]
+fn a_relay_that_counts_bytes_is_well_and_a_proxy_that_is_gone_is_named() {
+    let relay = Relay::with(&["--listen", "127.0.0.1:0", "--session-bytes", "1M"]);
+    assert_eq!(conclusion(&examined(&[&relay.url], &[], 0)), "Nothing is in the way.");
+    let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let printed = examined(&["ws://relay.test"], &[("ALL_PROXY", &format!("http://{gone}"))], 5);
+    assert_eq!(checks(&printed).last(), Some(&"wrong connection"), "{printed}");
+    assert!(conclusion(&printed).starts_with("In the way: the way to the proxy's port. "), "{printed}");
 }

@@ -77,3 +77,12 @@ fn a_text_that_is_too_long_is_told_so() {
     let ended = sender.exits(2);
     assert!(ended.stderr.contains("longer than 64 KiB"), "{}", ended.stderr);
 }
+
+#[test]
+fn what_is_no_text_is_told_so() {
+    let mut send = with_code(p2pc("send"), "ws://127.0.0.1:1");
+    let mut sender = Program::start(send.args(["--text", "-"]).stdin(Stdio::piped()));
+    sender.stdin.take().unwrap().write_all(b"caf\xe9").unwrap();
+    let ended = sender.exits(2);
+    assert!(ended.stderr.contains("is not UTF-8\nhint: Send it as a file"), "{}", ended.stderr);
+}

@@ -74,9 +74,69 @@ fn files_say_what_to_leave_out_and_the_innermost_has_the_last_word() {
 fn a_file_of_rules_that_cannot_be_read_holds_its_directory_back() {
     let temp = tempfile::tempdir().unwrap();
     write(temp.path(), &["t/secret", "t/in/x"]);
-    std::fs::write(temp.path().join("t/in/.gitignore"), vec![b'a'; RULES_BYTES as usize + 1]).unwrap();
+    let walk = || walked(Roots::new(&[temp.path().join("t")]).unwrap().without(excluding(&[], true)));
+    let rules = |name: &str, text: &[u8]| std::fs::write(temp.path().join("t/in").join(name), text).unwrap();
+    rules(".gitignore", &vec![b'a'; RULES_BYTES as usize + 1]);
+    assert_eq!(walk(), ["t/", "!t/in", "t/secret"]);
+    // Lines and pieces of them take more than their text.
+    rules(".gitignore", &vec![b'\n'; RULES_BYTES as usize / 100]);
+    assert_eq!(walk(), ["t/", "!t/in", "t/secret"]);
+    // The two of a directory are held together.
+    let most = vec![b'a'; RULES_BYTES as usize / 2];
+    rules(".gitignore", &most);
+    assert_eq!(walk(), ["t/", "t/in/", "t/in/.gitignore", "t/in/x", "t/secret"]);
+    rules(".ignore", &most);
+    assert_eq!(walk(), ["t/", "!t/in", "t/secret"]);
+    // One without an end is not read to it.
+    rules(".ignore", b"");
+    std::fs::File::create(temp.path().join("t/in/.gitignore")).unwrap().set_len(1 << 40).unwrap();
+    assert_eq!(walk(), ["t/", "!t/in", "t/secret"]);
+}
+
+#[test]
+fn only_files_have_rules() {
+    let temp = tempfile::tempdir().unwrap();
+    write(temp.path(), &["rules", "t/.ignore/x", "t/in/x"]);
+    std::fs::create_dir(temp.path().join(".git")).unwrap();
+    std::fs::write(temp.path().join("rules"), "x\n").unwrap();
+    for directory in ["", "t", "t/in"] {
+        std::os::unix::fs::symlink(temp.path().join("rules"), temp.path().join(directory).join(".gitignore"))
+            .unwrap();
+    }
     let roots = Roots::new(&[temp.path().join("t")]).unwrap().without(excluding(&[], true));
-    assert_eq!(walked(roots), ["t/", "!t/in", "t/secret"]);
+    let all = ["t/", "t/.gitignore", "t/.ignore/", "t/.ignore/x", "t/in/", "t/in/.gitignore", "t/in/x"];
+    assert_eq!(walked(roots), all);
+}
+
+#[test]
+fn what_stands_above_counts_as_far_as_it_is_of_one_repository() {
+    let temp = tempfile::tempdir().unwrap();
+    write(temp.path(), &["t/repo/mid/in/a.x", "t/repo/mid/in/b.y", "t/repo/mid/in/c"]);
+    let rules = |directory: &str, text: &[u8]| {
+        std::fs::write(temp.path().join(directory).join(".gitignore"), text).unwrap();
+    };
+    let walk = || {
+        let roots = Roots::new(&[temp.path().join("t/repo/mid/in")]).unwrap();
+        walked(roots.without(excluding(&[], true)))
+    };
+    rules("t", b"c\n");
+    rules("t/repo", b"*.x\n*.y\n");
+    rules("t/repo/mid", b"!*.x\n");
+    // Of no repository nothing above counts.
+    assert_eq!(walk(), ["in/", "in/a.x", "in/b.y", "in/c"]);
+    // The nearer one has the last word, and what is above the repository has none.
+    std::fs::create_dir(temp.path().join("t/repo/.git")).unwrap();
+    assert_eq!(walk(), ["in/", "in/a.x", "in/c"]);
+    // Nor what is above one that the argument itself is.
+    std::fs::create_dir(temp.path().join("t/repo/mid/in/.git")).unwrap();
+    assert_eq!(walk(), ["in/", "in/.git/", "in/a.x", "in/b.y", "in/c"]);
+    std::fs::remove_dir(temp.path().join("t/repo/mid/in/.git")).unwrap();
+    // Those above are held together, too.
+    let most = vec![b'a'; RULES_BYTES as usize / 2];
+    rules("t/repo", &most);
+    assert_eq!(walk().len(), 4);
+    rules("t/repo/mid", &most);
+    assert_eq!(walk(), ["!in"]);
 }
 
 #[test]
