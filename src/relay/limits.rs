@@ -5,8 +5,9 @@ use std::time::Duration;
 use crate::proto::limits::KEEPALIVE_MS;
 use crate::proto::pace::Rate;
 
-/// What whoever runs a relay can choose. The defaults suit a machine with 1 GiB of memory.
+/// What whoever runs a relay can choose. The defaults suit a machine with 1 GiB of memory: begin with them, and change fields.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Limits {
     /// Connections of all kinds. Beside this, some file descriptors are always kept free.
     pub connections: usize,
@@ -74,6 +75,7 @@ impl Default for Limits {
 
 impl Limits {
     /// The same, but for those of each address.
+    #[doc(hidden)]
     #[must_use]
     pub fn of_no_address(self) -> Limits {
         Limits {

@@ -13,8 +13,10 @@
 //! The switchboard decides, the session moves bytes; they meet only on a connection's desk. A running pair is one task
 //! that owns both sockets.
 
+#[doc(hidden)]
 pub mod address;
 mod allowance;
+#[doc(hidden)]
 pub mod args;
 mod caller;
 mod certificate;
@@ -25,12 +27,16 @@ mod desk;
 mod door;
 mod exchange;
 mod files;
+#[doc(hidden)]
 pub mod forward;
 mod front;
+#[doc(hidden)]
 pub mod gate;
 mod http;
+#[doc(hidden)]
 pub mod limits;
 mod metrics;
+#[doc(hidden)]
 pub mod options;
 #[cfg(test)]
 pub(crate) mod pipe;
@@ -38,20 +44,29 @@ mod porter;
 mod quota;
 mod reasons;
 mod records;
+#[doc(hidden)]
 pub mod refusal;
 mod reload;
+#[doc(hidden)]
 pub mod room;
 mod server;
 mod session;
 mod socket;
 #[cfg(test)]
 pub(crate) mod stage;
+#[doc(hidden)]
 pub mod switchboard;
 mod tokens;
+#[doc(hidden)]
 pub mod visitor;
 
+#[doc(inline)]
+pub use address::Network;
+#[doc(inline)]
 pub use limits::Limits;
+#[doc(inline)]
 pub use options::{Front, LogAddresses, RelayOptions, TlsFiles};
 pub use reload::Reload;
+#[doc(hidden)]
 pub use room::Rooms;
 pub use server::Relay;
