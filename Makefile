@@ -142,6 +142,7 @@ check: toolchain ## formatting, lints, documentation, the other systems, the dep
 	@scripts/toolchain.sh $(CHECKED_TARGETS)
 	cargo fmt --all --check
 	cargo clippy --locked --target $(TARGET) --all-targets -- -D warnings
+	cargo clippy --locked --target $(TARGET) --lib --no-default-features -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --target $(TARGET)
 	scripts/api.py $(TARGET) --check
 	for target in $(CHECKED_TARGETS); do RUSTFLAGS='-D warnings' cargo check --quiet --locked --target "$$target" --lib --bins; echo "compiles for $$target"; done

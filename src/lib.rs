@@ -22,7 +22,7 @@
 //! let mut transfer = SendOptions::new(["results"]).relay("relay.example.org".parse()?).start().blocking();
 //! for notice in transfer.by_ref() {
 //!     match notice {
-//!         Notice::Event(Event::CodeReady { code, .. }) => println!("p2pc receive {}", code.reveal()),
+//!         Notice::Event(Event::CodeReady { code, relays, .. }) => println!("p2pc receive {}@{}", code.reveal(), relays[0]),
 //!         Notice::Event(Event::Progress(now)) => println!("{} of {} bytes", now.bytes_done, now.bytes_total),
 //!         _ => {}
 //!     }
@@ -64,7 +64,10 @@
 //!
 //! # Features
 //!
-//! The crate has none for its users: `sim`, `bugs` and `portable` are for the tests of its repository.
+//! | feature | |
+//! | --- | --- |
+//! | `cli`, on by default | the program. A library needs nothing of it: `p2pc = { version = "0.1", default-features = false }` |
+//! | `sim`, `bugs`, `portable` | for the tests of the repository, and no part of what is promised |
 //!
 //! # What is promised
 //!
@@ -89,6 +92,7 @@
 
 #[doc(hidden)]
 pub mod api;
+#[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;
 #[doc(hidden)]

@@ -2,6 +2,7 @@
 //!
 //! [`machine`] decides what is wanted and what is said, [`sink`] writes on a thread of its own, the driver joins both to a lane.
 
+#[cfg(feature = "cli")]
 pub mod args;
 pub mod checksums;
 mod destination;

@@ -1,4 +1,6 @@
-//! The relaying slice: glues the two sockets of a room together, and knows nothing of what passes.
+//! The relay between two sides: bound with [`RelayOptions`], then run, here or in [`blocking`](crate::blocking::Relay).
+//!
+//! It glues the two sockets of a room together, and knows nothing of what passes:
 //!
 //! ```text
 //!  socket ─▶ server ─▶ door (HTTP) ─▶ exchange ─▶ switchboard (pure: who sits where, who is alive)
@@ -16,6 +18,7 @@
 #[doc(hidden)]
 pub mod address;
 mod allowance;
+#[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod args;
 mod caller;

@@ -2,6 +2,7 @@
 //!
 //! [`source`] walks the paths and reads the files, [`machine`] decides what is said and when, the driver joins both to a lane.
 
+#[cfg(feature = "cli")]
 pub mod args;
 mod driver;
 mod limit;

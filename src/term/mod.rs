@@ -8,6 +8,7 @@ pub mod json;
 pub mod locale;
 pub mod meter;
 pub mod milestones;
+#[cfg(feature = "cli")]
 pub mod qr;
 pub mod queue;
 #[cfg(unix)]
@@ -15,6 +16,7 @@ pub mod raw;
 pub mod screen;
 pub mod style;
 pub mod tty;
+#[cfg(feature = "cli")]
 pub mod word;
 pub mod wrap;
 pub mod writer;
