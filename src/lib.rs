@@ -55,8 +55,9 @@
 //!
 //! # What it does to its program
 //!
-//! It never prints, never exits, reads no environment and no terminal, installs no handlers of signals or panics, and keeps nothing between transfers: any number
-//! of them run in one process at a time. It says what it does through `tracing`. Its futures need no particular executor, as timers and sockets run on
+//! It never prints, never exits, reads no terminal, installs no handlers of signals or panics, and keeps nothing between transfers: any number of them run in one
+//! process at a time. Of the environment it reads what says where the system's certificates are (`SSL_CERT_FILE`, `SSL_CERT_DIR`), and proxies only where
+//! [`ProxyEnv::from_env`] is called. A relay logs through `tracing`. Its futures need no particular executor, as timers and sockets run on
 //! a thread of their own: tokio, smol, or a `block_on` will do. Those of [`send()`] and [`receive()`] stay on the thread that polls them; a [`Transfer`] may move between
 //! threads.
 //!
