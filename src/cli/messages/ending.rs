@@ -3,14 +3,14 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::events::{EntryEnd, Report};
+use crate::events::{EntryEnd, Offer, Report};
 use crate::proto::frame::{Failure, Reason};
 use crate::proto::manifest::KindTag;
 use crate::proto::seal::Mode;
-use crate::term::clean::clean;
+use crate::term::clean::{clean, clean_short};
 use crate::term::human;
 
-use super::{Side, place};
+use super::{NAME_COLUMNS_MAX, Side, files_and_directories, place};
 
 /// Over what a transfer went.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,20 +29,23 @@ pub struct Way {
     pub losses: u32,
 }
 
-/// The end of a transfer that ended in order.
-pub fn summary(side: Side, report: &Report, out: Option<&Path>) -> String {
+/// The end of a transfer that ended in order. `took`: how long, without the time that a question stood open and nothing moved.
+pub fn summary(side: Side, offer: &Offer, report: &Report, took: Duration, out: Option<&Path>) -> String {
     let done = match side {
         Side::Send => "Sent",
         Side::Receive => "Received",
     };
+    if offer.text && report.failed == 0 {
+        return format!("{done} a text of {}.", human::count(report.bytes, "byte", "bytes"));
+    }
     let mut text = format!(
         "{done} {}, {} in {}",
-        human::count(report.delivered, "entry", "entries"),
+        what(offer, report),
         human::bytes(report.bytes),
-        human::duration(report.elapsed)
+        human::duration(took)
     );
     let held = (report.held > 0).then(|| format!("{} were there already", human::bytes(report.held)));
-    let rate = average(report.bytes.saturating_sub(report.held), report.elapsed).map(human::rate);
+    let rate = average(report.bytes.saturating_sub(report.held), took).map(human::rate);
     // What became smaller by a hair is not worth a word.
     let is_smaller = report.carried < report.sent - report.sent / 20;
     let carried = is_smaller.then(|| format!("compressed to {}", human::bytes(report.carried)));
@@ -55,6 +58,20 @@ pub fn summary(side: Side, report: &Report, out: Option<&Path>) -> String {
     }
     text.push('.');
     text
+}
+
+/// What was delivered, in the words of the offer where that is all of it.
+fn what(offer: &Offer, report: &Report) -> String {
+    let all = report.delivered.saturating_add(report.failed);
+    if report.failed > 0 {
+        return format!("{} of {}", report.delivered, human::count(all, "entry", "entries"));
+    }
+    let is_offer = offer.complete && offer.files.saturating_add(offer.directories) == all;
+    match offer.names.as_slice() {
+        _ if !is_offer => human::count(all, "entry", "entries"),
+        [name] if all == 1 && offer.files == 1 => clean_short(name.as_bytes(), NAME_COLUMNS_MAX),
+        _ => files_and_directories(offer),
+    }
 }
 
 /// The way that it went, below that.
@@ -144,7 +161,8 @@ fn why(failure: &Failure) -> String {
     format!("{reason} ({})", clean(failure.text.as_bytes()))
 }
 
-/// What to do about it, at this end or at the other. Nothing helps against a FIFO, and against a link that leads out nothing should.
+/// What to do about it, at this end or at the other; what is mended is sent again, by both with a new code. Nothing helps against a
+/// FIFO, and against a link that leads out nothing should.
 fn advice(side: Side, reason: Reason) -> Option<&'static str> {
     let is_sender = side == Side::Send;
     match reason {
@@ -152,32 +170,44 @@ fn advice(side: Side, reason: Reason) -> Option<&'static str> {
             Some("Make it readable and send it again: what has arrived is not sent twice.")
         }
         Reason::Unreadable => Some("The sender has to make it readable and send it again."),
-        Reason::Changed | Reason::Vanished | Reason::Corrupt => {
+        Reason::Changed | Reason::Vanished | Reason::Corrupt if is_sender => {
             Some("Send it again when nothing writes there: what has arrived is not sent twice.")
         }
+        Reason::Changed | Reason::Vanished | Reason::Corrupt => Some(
+            "The sender has to send it again when nothing writes there: what has arrived is not sent twice.",
+        ),
         Reason::NameUnusable | Reason::NameUnfit | Reason::Collides if is_sender => {
-            Some("Rename it and send it again.")
+            Some("Rename it and send it again: what has arrived is not sent twice.")
         }
-        Reason::NameUnusable | Reason::NameUnfit | Reason::Collides => Some("The sender has to rename it."),
+        Reason::NameUnusable | Reason::NameUnfit | Reason::Collides => {
+            Some("The sender has to rename it and send it again.")
+        }
         Reason::Exists if is_sender => {
-            Some("The receiver takes what is there already with --on-conflict overwrite or rename.")
+            Some("Send it again, to a receiver that takes it with --on-conflict overwrite or rename.")
         }
-        Reason::Exists => Some("Receive again with --on-conflict overwrite, or rename to keep both."),
-        Reason::DirectoryThere | Reason::NoDirectory | Reason::Unwritable if is_sender => {
-            Some("The receiver has to look at its disk: free space, and who may write there.")
+        Reason::Exists => Some(
+            "To take it after all, have it sent again and receive it with --on-conflict overwrite, or rename \
+             to keep both.",
+        ),
+        Reason::DirectoryThere | Reason::NoDirectory | Reason::Unwritable if is_sender => Some(
+            "The receiver has to look at its disk: free space, and who may write there. Then send it again: \
+             what has arrived is not sent twice.",
+        ),
+        Reason::DirectoryThere => {
+            Some("Move the directory away, or receive into another one with --out, and have it sent again.")
         }
-        Reason::DirectoryThere => Some("Move the directory away, or receive into another one with --out."),
-        Reason::NoDirectory | Reason::Unwritable => {
-            Some("Look at the disk: free space (df), and who may write there (ls -ld).")
-        }
+        Reason::NoDirectory | Reason::Unwritable => Some(
+            "Look at the disk: free space (df), and who may write there (ls -ld). Then have it sent again: \
+             what has arrived is not sent twice.",
+        ),
         Reason::Special | Reason::LinkOutside => None,
     }
 }
 
-fn average(bytes: u64, elapsed: Duration) -> Option<u64> {
-    // Under a tenth of a second the quotient says more about the clock than about the network.
-    let tenths = elapsed.as_millis() / 100;
-    u64::try_from(u128::from(bytes) * 10 / tenths.max(1)).ok().filter(|_| tenths > 0 && bytes > 0)
+/// Under a second the quotient says more about how a connection begins than about the network.
+fn average(bytes: u64, took: Duration) -> Option<u64> {
+    let tenths = took.as_millis() / 100;
+    u64::try_from(u128::from(bytes) * 10 / tenths.max(1)).ok().filter(|_| tenths >= 10 && bytes > 0)
 }
 
 #[cfg(test)]
@@ -215,11 +245,8 @@ mod tests {
         let failures_of = [Reason::Exists, Reason::Exists, Reason::Special].map(failed).into();
         let report = Report { failed: 3, failures: failures_of, ..Report::default() };
         let told = failures(Side::Receive, &report);
-        assert!(
-            told.ends_with("\nhint: Receive again with --on-conflict overwrite, or rename to keep both."),
-            "{told}"
-        );
+        assert!(told.ends_with("receive it with --on-conflict overwrite, or rename to keep both."), "{told}");
         assert_eq!(told.matches("hint:").count(), 1);
-        assert!(failures(Side::Send, &report).contains("hint: The receiver takes"));
+        assert!(failures(Side::Send, &report).contains("hint: Send it again, to a receiver that takes"));
     }
 }
