@@ -142,7 +142,9 @@ check: toolchain ## formatting, lints, documentation, the other systems, the dep
 	@scripts/toolchain.sh $(CHECKED_TARGETS)
 	cargo fmt --all --check
 	cargo clippy --locked --target $(TARGET) --all-targets -- -D warnings
+	cargo clippy --locked --target $(TARGET) --lib --no-default-features -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --target $(TARGET)
+	scripts/api.py $(TARGET) --check
 	for target in $(CHECKED_TARGETS); do RUSTFLAGS='-D warnings' cargo check --quiet --locked --target "$$target" --lib --bins; echo "compiles for $$target"; done
 	scripts/dependencies.sh $(TARGET) $(CHECKED_TARGETS)
 
@@ -158,13 +160,21 @@ dist-test: ## runs everything of dist/ that can run here (as root on Debian it i
 reproducible: ## builds dist/ a second time, from another directory, and compares every byte (DIST="TARGET…" as for dist)
 	scripts/reproducible.sh $(DIST)
 
+.PHONY: api
+api: toolchain ## write what the crate shows to tests/api.txt, which `make check` compares
+	scripts/api.py $(TARGET)
+
 # Against which revision: the last release.
 BASE_REVISION = $(or $(REVISION),$(shell git describe --tags --abbrev=0 --match 'v*' 2>/dev/null))
 
 .PHONY: semver
-semver: ## what changed in the public API since the last release (REVISION=… for another one; needs cargo-semver-checks)
-	@[[ -n "$(BASE_REVISION)" ]] || { echo "no release to compare with yet: REVISION=… names what to compare with" >&2; exit 1; }
+semver: toolchain ## whether the public API grew as the version says since the last release (REVISION=… for another one; needs cargo-semver-checks)
+ifeq ($(BASE_REVISION),)
+	@echo "There is no release yet, so nothing can break for anybody: compared with tests/api.txt alone. REVISION=… compares with a revision."
+	scripts/api.py $(TARGET) --check
+else
 	cargo semver-checks --baseline-rev "$(BASE_REVISION)" --only-explicit-features
+endif
 
 .PHONY: clean
 clean: ## remove what was built

@@ -20,10 +20,7 @@ fn main() -> Result<()> {
     let [relay, input, result, directory] = words.as_slice() else {
         return Err(Error::new(Kind::Usage, "usage: pipeline RELAY CODE CODE DIRECTORY"));
     };
-    let code = |text: &str| {
-        let read = Code::parse(text, false).map_err(|error| Error::new(Kind::Usage, error.to_string()));
-        Ok::<_, Error>(read?.0)
-    };
+    let code = |text: &str| Ok::<_, Error>(Code::parse(text, false)?.0);
     step(&relay.parse()?, code(input)?, code(result)?, Path::new(directory))
 }
 

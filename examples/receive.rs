@@ -8,8 +8,7 @@ use std::path::PathBuf;
 
 use futures_lite::future::block_on;
 use p2pc::events::{Answer, Event, Question};
-use p2pc::term::clean::clean;
-use p2pc::{Cancel, Code, Error, Handler, Kind, ReceiveOptions, RelayUrl, Result};
+use p2pc::{Cancel, Code, Error, Handler, Kind, ReceiveOptions, RelayUrl, Result, clean};
 
 fn main() -> Result<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -17,8 +16,7 @@ fn main() -> Result<()> {
         return Err(Error::new(Kind::Usage, "usage: receive RELAY CODE DIRECTORY"));
     };
     // `false`: a code that somebody thought up must not be a weak one. What follows an @ in it names the relay.
-    let (code, _relay) =
-        Code::parse(code, false).map_err(|error| Error::new(Kind::Usage, error.to_string()))?;
+    let (code, _relay) = Code::parse(code, false)?;
 
     let report = block_on(p2pc::receive(options(relay.parse()?, code, directory), &Person, Cancel::new()))?;
     println!("{} arrived, {} did not; {} bytes", report.delivered, report.failed, report.bytes);
@@ -27,9 +25,7 @@ fn main() -> Result<()> {
 
 /// With `options.yes` nobody would be asked.
 pub fn options(relay: RelayUrl, code: Code, directory: impl Into<PathBuf>) -> ReceiveOptions {
-    let mut options = ReceiveOptions::new(Some(code), directory);
-    options.dial.relay = Some(relay);
-    options
+    ReceiveOptions::new(Some(code), directory).relay(relay)
 }
 
 /// Prints what arrives, and asks on the terminal.

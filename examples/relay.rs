@@ -10,7 +10,7 @@ use p2pc::{Cancel, Relay, RelayOptions, Result};
 fn main() -> Result<()> {
     // Port 0 lets the system choose.
     let listen = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:0".into());
-    let options = RelayOptions { listen: vec![listen.parse()?], ..RelayOptions::default() };
+    let options = RelayOptions::new(listen.parse()?);
 
     block_on(async {
         // Once it is bound, clients may connect: nobody has to wait for a line of output.

@@ -9,8 +9,7 @@ use std::path::PathBuf;
 
 use futures_lite::future::block_on;
 use p2pc::events::{Answer, Event, Question};
-use p2pc::term::clean::clean;
-use p2pc::{Cancel, Error, Handler, Kind, RelayUrl, Result, SendOptions};
+use p2pc::{Cancel, Error, Handler, Kind, RelayUrl, Result, SendOptions, clean};
 
 fn main() -> Result<()> {
     let mut words = std::env::args_os().skip(1);
@@ -26,9 +25,7 @@ fn main() -> Result<()> {
 
 /// Without a `code` one is made and told to the handler; without a relay an embedded one would be run.
 pub fn options(relay: RelayUrl, paths: impl IntoIterator<Item = PathBuf>) -> SendOptions {
-    let mut options = SendOptions::new(paths);
-    options.dial.relay = Some(relay);
-    options
+    SendOptions::new(paths).relay(relay)
 }
 
 /// Prints what happens.

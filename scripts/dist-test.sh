@@ -191,6 +191,22 @@ BASE=$base PREFIX=$work/prefix sh dist/install.sh
 cmp "$work/prefix/bin/p2pc" "$native" || fail "install.sh installs another binary"
 runs install.sh "$work/prefix/bin/p2pc"
 [[ $(ls -A "$work/prefix/bin") == p2pc ]] || fail "install.sh leaves something behind"
+# With nothing but what a small system has: the shell, wget and sha256sum of busybox.
+if has busybox busybox; then
+    mkdir "$work/applets"
+    busybox --install -s "$work/applets"
+    env -i PATH="$work/applets" HOME="$work/small" BASE="$base" "$work/applets/sh" dist/install.sh
+    cmp "$work/small/.local/bin/p2pc" "$native" || fail "install.sh installs another binary with busybox"
+    # Over a program that is running, and one that is a link to somewhere else.
+    "$work/small/.local/bin/p2pc" relay --listen 127.0.0.1:0 >"$work/small/relay" 2>&1 &
+    started+=($!)
+    env -i PATH="$work/applets" HOME="$work/small" BASE="$base" "$work/applets/sh" dist/install.sh >/dev/null
+    kill -0 "${started[-1]}" || fail "install.sh ends a program that is running"
+    cmp "$work/small/.local/bin/p2pc" "$native" || fail "install.sh does not install over what is running"
+    echo "ok: install.sh with busybox"
+else
+    not_run+=("install.sh with busybox, which is not here")
+fi
 # What is not what was announced, and no address at all.
 mkdir "$work/other"
 cp dist/p2pc-"$version"-* "$work/other"
@@ -200,6 +216,12 @@ if BASE=$base PREFIX=$work/nowhere sh dist/install.sh 2>"$work/refused" || ! gre
     fail "install.sh takes another binary than the announced one"
 fi
 [[ -z $(ls -A "$work/nowhere/bin") ]] || fail "install.sh leaves something behind"
+# A release that does not know where it will be wants to be told.
+if grep -qF "url=\${BASE:-''}" dist/install.sh; then
+    if env -u BASE PREFIX="$work/nowhere" sh dist/install.sh 2>"$work/refused" || ! grep -q 'BASE=https://' "$work/refused"; then
+        fail "install.sh does not say that it has to be told where the files are"
+    fi
+fi
 
 for what in "${not_run[@]}"; do
     echo "not run here: $what"

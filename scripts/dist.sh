@@ -70,8 +70,12 @@ wheel() {
         skipped+=("the wheel for $target: maturin cannot be installed from PyPI")
         return
     }
+    # It tells much of what it does: only where it fails is that of interest.
     RUSTFLAGS="${RUSTFLAGS:-} $(scripts/remap.sh)" "$tools/maturin" build --quiet --release --locked --target "$target" \
-        --compatibility manylinux2014 musllinux_1_1 --out dist -- -C strip=symbols -C relocation-model=static 2>/dev/null
+        --compatibility manylinux2014 musllinux_1_1 --out dist -- -C strip=symbols -C relocation-model=static 2>"$work/maturin" || {
+        cat "$work/maturin" >&2
+        exit 1
+    }
 }
 
 # The script of a relay, with another beginning.

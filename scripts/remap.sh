@@ -5,6 +5,13 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 cargo_home=${CARGO_HOME:-$HOME/.cargo}
+# RUSTFLAGS has its words apart by blanks.
+for place in "$PWD" "$cargo_home" "$(rustc --print sysroot)"; do
+    if [[ $place == *[[:space:]]* ]]; then
+        echo "a release cannot be built where there is a blank in the name of a directory: $place" >&2
+        exit 1
+    fi
+done
 flags=(
     "--remap-path-prefix=$PWD=/p2pc"
     "--remap-path-prefix=$cargo_home=/cargo"

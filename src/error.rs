@@ -58,6 +58,9 @@ impl Kind {
 }
 
 /// One failure: what kind, what happened, and what to try.
+///
+/// Its `Display` has all of it but the hint, causes included, on one line; `source` is there to tell one cause from another: of a full disk, it is a
+/// [`std::io::Error`].
 #[derive(Debug)]
 pub struct Error {
     kind: Kind,

@@ -6,23 +6,14 @@
 //!
 //! The program `p2pc` is a thin face of this crate. The same three things can be done from Rust:
 //!
-//! - [`send()`] with [`SendOptions`]: offers files and directories, returns once the other side has stated every entry's outcome;
-//! - [`receive()`] with [`ReceiveOptions`]: takes them into a directory;
-//! - [`Relay::bind`] with [`RelayOptions`], then [`Relay::run`]: the relay between them. Without any, the side that makes the code runs one
-//!   of its own.
+//! | | options | with futures | as a stream or a loop | without futures |
+//! | --- | --- | --- | --- | --- |
+//! | offer files, directories, a stream or a text | [`SendOptions`] | [`send()`] | [`SendOptions::start`] | [`blocking::send`] |
+//! | take them | [`ReceiveOptions`] | [`receive()`] | [`ReceiveOptions::start`] | [`blocking::receive`] |
+//! | be the relay between them | [`RelayOptions`] | [`Relay::bind`], [`Relay::run`] | | [`blocking::Relay`] |
 //!
-//! Options are plain structs with a setter for everything: `SendOptions::new(["results"]).relay(relay).lanes(LaneCount::Exactly(4))`. There are
-//! three ways to run them:
-//!
-//! - [`send()`] and [`receive()`] are futures. What happens meanwhile is told to a [`Handler`], which is also asked the few questions
-//!   there are; a [`Cancel`] ends things in order.
-//! - [`SendOptions::start`] and [`ReceiveOptions::start`] give a [`Transfer`]: a stream of what happens and is asked, and a report
-//!   at its end.
-//! - [`blocking`] has both without futures, and a relay that runs beside its program.
-//!
-//! The library never prints, never reads the environment behind its caller's back, and never exits. Its futures need no particular executor:
-//! timers and sockets run on a thread of their own. Those of [`send()`] and [`receive()`] stay on the thread that polls them; a [`Transfer`] may
-//! move between threads.
+//! Without any relay the side that makes the code is one itself, for this one transfer. Options have a setter for everything:
+//! `SendOptions::new(["results"]).relay(relay).lanes(LaneCount::Exactly(4))`.
 //!
 //! ```no_run
 //! use p2pc::{Event, SendOptions, transfer::Notice};
@@ -31,7 +22,7 @@
 //! let mut transfer = SendOptions::new(["results"]).relay("relay.example.org".parse()?).start().blocking();
 //! for notice in transfer.by_ref() {
 //!     match notice {
-//!         Notice::Event(Event::CodeReady { code, .. }) => println!("p2pc receive {}", code.reveal()),
+//!         Notice::Event(Event::CodeReady { code, relays, .. }) => println!("p2pc receive {}@{}", code.reveal(), relays[0]),
 //!         Notice::Event(Event::Progress(now)) => println!("{} of {} bytes", now.bytes_done, now.bytes_total),
 //!         _ => {}
 //!     }
@@ -42,16 +33,47 @@
 //! # }
 //! ```
 //!
+//! And at the other end, in a program that has futures:
+//!
+//! ```no_run
+//! # async fn fetch(code: &str) -> p2pc::Result<()> {
+//! let report = p2pc::ReceiveOptions::with_code(code, "incoming")?.yes().start().await?;
+//! println!("{} arrived, {} did not", report.delivered, report.failed);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Three ways to run it
+//!
+//! - A [`Transfer`], from [`SendOptions::start`] or [`ReceiveOptions::start`], runs on a thread of its own. It is a `Stream` of what happens and is asked;
+//!   awaited it gives the report; and [`Transfer::blocking`] makes an iterator of it.
+//! - [`send()`] and [`receive()`] are futures. What happens meanwhile is told to a [`Handler`], which is also asked the few questions there are.
+//! - [`blocking`] has both without futures, and a relay that runs beside its program.
+//!
+//! A [`Cancel`] ends each of them in order: the other side is told. Dropping a [`Transfer`] cancels it; dropping the future of [`send()`] or [`receive()`]
+//! breaks off without a word. Either way what has arrived is kept, and the same transfer run again goes on with it.
+//!
+//! # What it does to its program
+//!
+//! It never prints, never exits, reads no terminal, installs no handlers of signals or panics, and keeps nothing between transfers: any number of them run in one
+//! process at a time. Of the environment it reads what says where the system's certificates are (`SSL_CERT_FILE`, `SSL_CERT_DIR`), and proxies only where
+//! [`ProxyEnv::from_env`] is called. A relay logs through `tracing`. Its futures need no particular executor, as timers and sockets run on
+//! a thread of their own: tokio, smol, or a `block_on` will do. Those of [`send()`] and [`receive()`] stay on the thread that polls them; a [`Transfer`] may move between
+//! threads.
+//!
+//! Errors are one type, [`Error`], whose [`Kind`] says whose fault it was. Entries that did not arrive are no error, as the rest did: [`Report::failed`] counts them.
+//!
+//! # Features
+//!
+//! | feature | |
+//! | --- | --- |
+//! | `cli`, on by default | the program. A library needs nothing of it: `p2pc = { version = "0.1", default-features = false }` |
+//! | `sim`, `bugs`, `portable` | for the tests of the repository, and no part of what is promised |
+//!
 //! # What is promised
 //!
-//! Names that this page shows and what they lead to follow semantic versioning. Modules that it does not show are public for the
-//! program, the tests and the benchmarks of this repository, and may change with any release.
-//!
-//! # Where things are
-//!
-//! `cli` → [`api`] → the slices [`mod@send`], [`mod@receive`], [`mod@relay`] → [`proto`], [`net`], `disk`, `term`. Slices do not know each other, and
-//! nothing below knows a slice. What both ends must agree on is in [`proto`] and, like the session machines, knows no socket,
-//! file, clock or randomness.
+//! What this documentation shows follows semantic versioning; that Rust's version stays what `rust-version` says is part of it, up to the next minor version. Modules that it does
+//! not show are public for the program, the tests and the benchmarks of the repository, and may change with any release.
 
 #![forbid(unsafe_code)]
 #![cfg_attr(
@@ -69,19 +91,26 @@
     )
 )]
 
+#[doc(hidden)]
 pub mod api;
+#[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;
 #[doc(hidden)]
 pub mod defects;
 #[doc(hidden)]
 pub mod disk;
+#[doc(hidden)]
 pub mod error;
 pub mod events;
+#[doc(hidden)]
 pub mod net;
+#[doc(hidden)]
 pub mod proto;
+#[doc(hidden)]
 pub mod receive;
 pub mod relay;
+#[doc(hidden)]
 pub mod send;
 #[cfg(any(test, feature = "sim"))]
 #[doc(hidden)]
@@ -89,18 +118,35 @@ pub mod sim;
 #[doc(hidden)]
 pub mod term;
 
+#[doc(inline)]
 pub use api::transfer::Transfer;
+#[doc(inline)]
 pub use api::{blocking, receive, send, transfer};
+#[doc(inline)]
 pub use error::{Error, Kind, Result};
+#[doc(inline)]
 pub use events::{Cancel, Event, Handler, Question, Report};
-pub use net::{ListenAddr, RelayUrl};
+#[doc(inline)]
+pub use net::dial::DialOptions;
+#[doc(inline)]
+pub use net::proxy::ProxyEnv;
+#[doc(inline)]
+pub use net::{Host, ListenAddr, RelayUrl};
+#[doc(inline)]
 pub use proto::chunk::ChunkSize;
-pub use proto::code::Code;
+#[doc(inline)]
+pub use proto::code::{Code, CodeError, Weakness};
+#[doc(inline)]
 pub use proto::pace::Rate;
+#[doc(inline)]
 pub use proto::token::Token;
+#[doc(inline)]
 pub use receive::{Algorithm, Checksums, OnConflict, ReceiveOptions};
+#[doc(inline)]
 pub use relay::{Relay, RelayOptions};
+#[doc(inline)]
 pub use send::{Compress, Exclude, LaneCount, PathList, Pattern, SendOptions};
+#[doc(inline)]
 pub use term::clean::clean;
 
 /// The blocks of code in the pages: `cargo test --doc` compiles them, and nothing else knows of this.

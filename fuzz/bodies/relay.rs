@@ -17,16 +17,10 @@ const ROOMS_MAX: usize = 4;
 /// nobody is closed twice. No limit is ever exceeded, and two guests never meet.
 pub fn switchboard(bytes: &[u8]) {
     let mut script = Script(bytes);
-    let limits = Limits {
-        rooms: ROOMS_MAX,
-        waiting: 3,
-        sessions: 2,
-        guest_waiting: 1,
-        wait: Duration::from_secs(60),
-        guest_wait: Duration::from_secs(20),
-        idle: Duration::from_secs(45),
-        ..Limits::default()
-    };
+    let mut limits = Limits::default();
+    (limits.rooms, limits.waiting, limits.sessions, limits.guest_waiting) = (ROOMS_MAX, 3, 2, 1);
+    (limits.wait, limits.guest_wait) = (Duration::from_secs(60), Duration::from_secs(20));
+    limits.idle = Duration::from_secs(45);
     let mut switchboard = Switchboard::new(&limits);
     let (mut now_ms, mut next) = (0u64, 0u64);
     let mut asked: BTreeMap<SeatId, (String, Role, Standing)> = BTreeMap::new();

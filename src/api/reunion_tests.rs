@@ -282,7 +282,7 @@ fn what_came_from_standard_input_is_not_sent_a_second_time() {
     });
     let (sent, received) = (sent.unwrap_err(), received.unwrap_err());
     assert_eq!(sent.kind(), Kind::ConnectionLost);
-    assert!(sent.to_string().contains("standard input"), "{sent}");
+    assert!(sent.to_string().contains("the stream that is sent"), "{sent}");
     assert_eq!(received.kind(), Kind::Refused);
-    assert!(received.to_string().contains("standard input"), "{received}");
+    assert!(received.to_string().contains("the stream that is sent"), "{received}");
 }

@@ -8,7 +8,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
@@ -70,7 +70,8 @@ impl Reply<bool> {
 /// A transfer that runs beside its program: a [`Stream`] of [`Notice`]s, and a report at the end.
 ///
 /// [`SendOptions::start`] and [`ReceiveOptions::start`] begin one. Dropping it cancels it, as [`Transfer::canceller`] does: the other side is told,
-/// but nobody waits for that.
+/// but nobody waits for that. Awaited it gives the report, as [`Transfer::finish`] does.
+#[must_use = "dropping it cancels it"]
 pub struct Transfer {
     told: Arc<Told>,
     news: Pin<Box<Receiver<()>>>,
@@ -142,6 +143,15 @@ impl From<SendOptions> for Transfer {
 impl From<ReceiveOptions> for Transfer {
     fn from(options: ReceiveOptions) -> Transfer {
         Transfer::start(async move |told, cancel| super::receive(options, &*told, cancel).await)
+    }
+}
+
+impl IntoFuture for Transfer {
+    type Output = Result<Report>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Result<Report>> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.finish())
     }
 }
 

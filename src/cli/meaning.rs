@@ -108,6 +108,7 @@ pub fn send(args: &SendArgs, environment: &Environment) -> Result<Job<SendOption
     let listen = listen(args.listen.as_ref(), relay.as_ref())?;
     let (token, showing) = token(args.token.as_ref(), relay.as_ref(), args.relay.as_ref(), environment)?;
     let options = SendOptions {
+        input: None,
         paths,
         name: args.name.as_ref().map(|word| word.os().to_owned()),
         // Who runs this reads it: the list may be long, and nothing is opened here.
@@ -217,6 +218,7 @@ pub fn receive(
             .hint("Receive into a directory, or leave --json out."));
     }
     let options = ReceiveOptions {
+        writer: None,
         code,
         out: out.clone(),
         listen,

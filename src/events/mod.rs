@@ -3,6 +3,7 @@
 //! The library never prints. It calls a [`Handler`] with every [`Event`], and puts its few [`Question`]s to it. The
 //! command line is one such handler; a program that embeds p2pc writes its own.
 
+#[doc(hidden)]
 pub mod tally;
 
 use std::future::Future;
@@ -13,14 +14,25 @@ use std::time::Duration;
 use crate::error::Kind;
 use crate::net::RelayUrl;
 use crate::proto::code::Code;
-use crate::proto::path::{Name, RelPath};
-use crate::proto::role::Role;
+
+// What events are made of.
+#[doc(inline)]
+pub use crate::proto::frame::{Failure, Reason};
+#[doc(inline)]
+pub use crate::proto::manifest::KindTag;
+#[doc(inline)]
+pub use crate::proto::path::{Name, NameError, RelPath};
+#[doc(inline)]
+pub use crate::proto::role::Role;
+#[doc(inline)]
+pub use crate::proto::seal::Mode;
 
 /// Something that happened. More may be added: match with a wildcard.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Event {
     /// This side made the code, the relay has the room: the other side can start now.
+    #[non_exhaustive]
     CodeReady {
         /// What the person passes on. Its `Debug` is redacted; `Code::reveal` gives the text.
         code: Code,
@@ -31,6 +43,7 @@ pub enum Event {
         embedded: bool,
     },
     /// An argument is called something else at the other end, because another one has its name.
+    #[non_exhaustive]
     Renamed {
         /// The argument.
         path: PathBuf,
@@ -38,6 +51,7 @@ pub enum Event {
         name: Name,
     },
     /// This side was given the code; the relay has the room, the other side is awaited.
+    #[non_exhaustive]
     Waiting {
         /// The code, for whoever has yet to tell the other side.
         code: Code,
@@ -47,12 +61,14 @@ pub enum Event {
     /// The hop to the relay is not encrypted (the content is).
     PlainRelay(RelayUrl),
     /// While this side waits, the relay can no longer be reached, or keeps it out; it is tried again and again.
+    #[non_exhaustive]
     RelayLost {
         /// What happened.
         what: String,
     },
     /// The relay has no place now, or none beside whoever is in the room, or ends connections without an answer; it is asked again. While this side
     /// waits for the other it comes once for as long as the relay says the same.
+    #[non_exhaustive]
     RelayBusy {
         /// What it said.
         what: String,
@@ -65,15 +81,17 @@ pub enum Event {
     /// The relay is back, and this side waits on.
     RelayBack,
     /// Somebody came with a wrong code; this side waits on. After `left` more the code is burnt.
+    #[non_exhaustive]
     WrongGuess {
         /// How many wrong guesses are left before the code is burnt: 2 or 1. Or 0 while a lost connection is looked for: then only
         /// a side that still has its session is let in.
         left: u8,
     },
     /// Both sides have proved that they know the code.
+    #[non_exhaustive]
     Paired {
         /// What seals the records.
-        cipher: crate::proto::seal::Mode,
+        cipher: Mode,
         /// This side asked for no encryption and the other did not, or the other way round: so it is encrypted.
         encryption_kept: bool,
     },
@@ -84,6 +102,7 @@ pub enum Event {
     /// The receiving person (or `--yes`) accepted: data moves from here on.
     Accepted,
     /// The connection was lost, and is looked for again; the transfer goes on where it was. Comes once for each loss.
+    #[non_exhaustive]
     Disconnected {
         /// What happened.
         what: String,
@@ -97,6 +116,7 @@ pub enum Event {
     /// The other side was started again with the same code; what is there already is kept.
     Restarted,
     /// An entry got another name, because the one it has is taken and both were to be kept.
+    #[non_exhaustive]
     KeptBoth {
         /// Where it should have been.
         path: RelPath,
@@ -114,6 +134,7 @@ pub enum Event {
 
 /// What is offered, as far as the walk has come.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Offer {
     /// Files and links so far.
     pub files: u64,
@@ -136,6 +157,7 @@ pub const OFFER_NAMES_MAX: usize = 5;
 
 /// How far the transfer is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Progress {
     /// Entries (files, links, directories) whose outcome is known.
     pub entries_done: u64,
@@ -153,19 +175,21 @@ pub struct Progress {
 
 /// The end of one entry.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct EntryEnd {
     /// Where it stands below the output directory.
     pub path: RelPath,
     /// What it was.
-    pub kind: crate::proto::manifest::KindTag,
+    pub kind: KindTag,
     /// Its size in bytes; 0 for what is not a file.
     pub bytes: u64,
     /// `None` when delivered (verified and durable), else why not.
-    pub failure: Option<crate::proto::frame::Failure>,
+    pub failure: Option<Failure>,
 }
 
 /// What a finished transfer leaves to say.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct Report {
     /// Entries delivered, verified and durable.
     pub delivered: u64,
@@ -214,7 +238,8 @@ pub enum Question {
 }
 
 /// Something else stands where a file or link should be, and may be kept or not.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Conflict {
     /// Where, below the output directory.
     pub path: RelPath,
@@ -226,6 +251,7 @@ pub struct Conflict {
 
 /// What is known of one of two files or links of the same name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Version {
     /// Its size in bytes, where that is known.
     pub size: Option<u64>,
@@ -237,6 +263,7 @@ pub struct Version {
 
 /// What to do about a [`Conflict`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Resolution {
     /// The new one takes the place of the old, once it is whole.
     Overwrite,

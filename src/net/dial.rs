@@ -20,6 +20,7 @@ use crate::{Error, Kind, Result};
 
 /// How to reach the relay. The default: no relay chosen, public certificate authorities, no proxy.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct DialOptions {
     /// A PEM file with certificate authorities to trust besides the public ones.
     pub ca: Option<PathBuf>,

@@ -41,6 +41,7 @@ impl Code {
     /// Draws a code, `ROOM-word-word-word`. `seed` must be fresh from the system's random source.
     ///
     /// The room is uniform in 10000..=99999: no leading zero, which people drop. The words carry 33 bits.
+    #[doc(hidden)]
     #[must_use]
     pub fn generate(seed: &[u8; 32]) -> Code {
         let mut stream = SeedStream::new("p2pc v1 generated code", seed);
@@ -90,6 +91,7 @@ impl Code {
 
     /// The same words in another room, for when the relay says that the room is taken. `None` for a code of one's
     /// own, whose room follows from its text.
+    #[doc(hidden)]
     #[must_use]
     pub fn with_new_room(&self, seed: &[u8; 32]) -> Option<Code> {
         let (_, secret) = self.split()?;
@@ -107,6 +109,7 @@ impl Code {
     ///
     /// # Errors
     /// When there is no memory for it. Never for a generated code.
+    #[doc(hidden)]
     pub fn derive(&self) -> crate::Result<Derived> {
         match self.split() {
             Some((room, secret)) => Ok(derive::generated(room, secret)),

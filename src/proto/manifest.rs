@@ -135,6 +135,7 @@ pub enum EntryKind {
 
 /// What kind of thing an entry is, to show and to count. A directory counts once, with its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum KindTag {
     /// A regular file.
     File,

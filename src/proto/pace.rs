@@ -36,6 +36,7 @@ impl Rate {
     }
 
     /// What file bytes of one data frame a sender should keep to at this rate: so few that each second's average is right.
+    #[doc(hidden)]
     #[must_use]
     pub fn block_bytes(self) -> usize {
         block_bytes(self.bytes_per_second() / BLOCKS_PER_SECOND)

@@ -21,6 +21,7 @@ pub struct RelPath(Arc<[u8]>);
 
 /// Why a name or path is refused whatever the system. A sender that follows the protocol never sends one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum NameError {
     /// Nothing at all.
     Empty,
@@ -95,6 +96,7 @@ impl Name {
     }
 
     /// What keeps this name from existing on `system`, if anything does.
+    #[doc(hidden)]
     #[must_use]
     pub fn unfit(&self, system: System) -> Option<Unfit> {
         if system == System::Unix {
@@ -118,18 +120,21 @@ impl Name {
 
     /// The name of the part file in which an entry of this name is received, in the same directory: a short hash, so that
     /// it fits wherever the name itself fits and a later session finds it again.
+    #[doc(hidden)]
     #[must_use]
     pub fn part_file(&self) -> Name {
         self.beside(PART_SUFFIX)
     }
 
     /// The name of that part file in capitals: to a file system that does not tell cases apart it is the same.
+    #[doc(hidden)]
     #[must_use]
     pub fn part_file_in_capitals(&self) -> Name {
         Name(self.part_file().0.to_ascii_uppercase().into())
     }
 
     /// The name of the journal of that part file.
+    #[doc(hidden)]
     #[must_use]
     pub fn journal_file(&self) -> Name {
         self.beside(JOURNAL_SUFFIX)

@@ -37,6 +37,7 @@ pub const RECORD_MIN: usize = TAG_BYTES + 1;
 
 /// What seals the records of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Mode {
     /// AES-256-GCM.
     Aes256Gcm,
@@ -49,6 +50,7 @@ pub enum Mode {
 impl Mode {
     /// What both sides use, from what both said: the tag alone where both asked for no encryption, else AES where both
     /// have it in hardware, else the other. `None` where one side lists no cipher that the other has.
+    #[doc(hidden)]
     #[must_use]
     pub fn agree(both_ask_no_encrypt: bool, ours: Ciphers, theirs: Ciphers) -> Option<Mode> {
         let both = |cipher| ours.lists(cipher) && theirs.lists(cipher);

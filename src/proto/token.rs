@@ -42,6 +42,7 @@ impl Token {
     }
 
     /// What a relay keeps of it.
+    #[doc(hidden)]
     #[must_use]
     pub fn digest(&self) -> Digest {
         Digest(Zeroizing::new(Sha256::digest(self.0.as_bytes()).into()))

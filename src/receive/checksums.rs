@@ -20,6 +20,7 @@ use crate::proto::path::Name;
 
 /// How files are summed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Algorithm {
     /// SHA-256, for `sha256sum -c`.
     #[default]
@@ -30,6 +31,7 @@ pub enum Algorithm {
 
 /// Where checksums of what is delivered go, once the transfer has ended in order; what stood there is replaced then.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Checksums {
     /// The file.
     pub file: PathBuf,

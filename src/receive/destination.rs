@@ -1,6 +1,7 @@
-//! Where entries end: a directory, or standard output.
+//! Where entries end: a directory, or a stream.
 
-use std::io;
+use std::fmt;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -14,11 +15,50 @@ use crate::proto::chunk::ChunkSize;
 pub enum Destination {
     /// Below this directory; it is made when the person has accepted.
     Directory(PathBuf),
-    /// The one file that is sent goes to standard output.
-    Stdout,
+    /// The one file that is sent goes to this stream.
+    Stream(Outlet),
     /// The one file that is sent is held in memory: a text to be shown.
     Memory(Held),
 }
+
+/// A stream to write to: standard output, or what a program takes it with. Clones share it.
+#[derive(Clone)]
+pub struct Outlet(Arc<Mutex<dyn Write + Send>>);
+
+impl Outlet {
+    /// This stream.
+    pub fn new(writer: impl Write + Send + 'static) -> Outlet {
+        Outlet(Arc::new(Mutex::new(writer)))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, dyn Write + Send + 'static> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Write for Outlet {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.lock().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.lock().flush()
+    }
+}
+
+impl fmt::Debug for Outlet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Outlet")
+    }
+}
+
+impl PartialEq for Outlet {
+    fn eq(&self, other: &Outlet) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Outlet {}
 
 /// A text, while it comes. Clones share it.
 #[derive(Clone, Debug, Default)]
@@ -38,7 +78,7 @@ impl Held {
 }
 
 /// How much comes is bounded by who writes: no more than was announced.
-impl io::Write for Held {
+impl Write for Held {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.lock().extend_from_slice(bytes);
         Ok(bytes.len())
@@ -65,7 +105,7 @@ impl Destination {
     /// Kind `Disk`, when something that is no directory stands there.
     pub fn check(out: &Path) -> Result<Destination> {
         if out.as_os_str() == "-" {
-            return Ok(Destination::Stdout);
+            return Ok(Destination::Stream(Outlet::new(io::stdout())));
         }
         match std::fs::metadata(out) {
             Ok(found) if !found.is_dir() => {
@@ -93,7 +133,7 @@ impl Destination {
             Destination::Directory(path) => {
                 Ok(Box::new(Sink::new(create_output(&path)?, chunk, rules, stop)))
             }
-            Destination::Stdout => Ok(Box::new(StreamSink::new(io::stdout(), chunk, stop))),
+            Destination::Stream(outlet) => Ok(Box::new(StreamSink::new(outlet, chunk, stop))),
             Destination::Memory(held) => Ok(Box::new(StreamSink::new(held, chunk, stop))),
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! [`machine`] decides what is wanted and what is said, [`sink`] writes on a thread of its own, the driver joins both to a lane.
 
+#[cfg(feature = "cli")]
 pub mod args;
 pub mod checksums;
 mod destination;
@@ -14,10 +15,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use checksums::{Algorithm, Checksums, SumFile};
-pub use destination::Destination;
+pub use destination::{Destination, Outlet};
 pub use driver::run;
 pub use sink::Rules;
 
+use crate::error::Result;
 use crate::net::ListenAddr;
 use crate::net::dial::DialOptions;
 use crate::net::pair::RETRY;
@@ -27,11 +29,15 @@ use crate::proto::pace::Rate;
 
 /// Where to put what comes and how.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
+#[must_use = "options do nothing by themselves: start them, or give them to `receive`"]
 pub struct ReceiveOptions {
     /// The code; `None` makes one.
     pub code: Option<Code>,
     /// The output directory, made if it is missing; `-` writes the one file that is sent to standard output.
     pub out: PathBuf,
+    /// In place of `out`, which is not looked at then: the one file that is sent goes there.
+    pub(crate) writer: Option<Outlet>,
     /// The relay and the way to it. Without a relay, and with a code made here or an address to listen on, an embedded one is run.
     pub dial: DialOptions,
     /// Where the embedded relay listens; `None`: on every interface, on any free port. Only where one is run.
@@ -55,12 +61,14 @@ pub struct ReceiveOptions {
     pub resume: bool,
     /// Where the checksums of what is delivered go; `None`: nowhere. Into a directory only.
     pub checksums: Option<Checksums>,
-    /// What this side may do where the other can, too.
+    /// What this side may do where the other can, too: all that it can, but in tests.
+    #[doc(hidden)]
     pub capabilities: Capabilities,
 }
 
 /// What to do where something else stands already under the name of a file or link.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum OnConflict {
     /// Ask the handler, one by one.
     Ask,
@@ -75,10 +83,22 @@ pub enum OnConflict {
 
 impl ReceiveOptions {
     /// How what stands there already is treated.
+    #[doc(hidden)]
     #[must_use]
     pub fn rules(&self) -> Rules {
         let checksums = self.checksums.as_ref().map(|checksums| checksums.with);
         Rules { on_conflict: self.on_conflict, resume: self.resume, checksums }
+    }
+
+    /// Where it goes, looked at and not touched.
+    ///
+    /// # Errors
+    /// As [`Destination::check`].
+    pub(crate) fn destination(&self) -> Result<Destination> {
+        match &self.writer {
+            Some(outlet) => Ok(Destination::Stream(outlet.clone())),
+            None => Destination::check(&self.out),
+        }
     }
 
     /// Receives into `out` with this code, asking first, encrypted.
@@ -86,6 +106,7 @@ impl ReceiveOptions {
         ReceiveOptions {
             code,
             out: out.into(),
+            writer: None,
             dial: DialOptions::default(),
             listen: None,
             yes: false,

@@ -5,8 +5,9 @@ use std::time::Duration;
 use crate::proto::limits::KEEPALIVE_MS;
 use crate::proto::pace::Rate;
 
-/// What whoever runs a relay can choose. The defaults suit a machine with 1 GiB of memory.
+/// What whoever runs a relay can choose. The defaults suit a machine with 1 GiB of memory: begin with them, and change fields.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Limits {
     /// Connections of all kinds. Beside this, some file descriptors are always kept free.
     pub connections: usize,
@@ -77,6 +78,7 @@ impl Limits {
     /// several times a minute; a neighbour who walks the 90,000 rooms of generated codes needs six hours from one address.
     ///
     /// The side that it runs in has files open in the same process: connections leave half of a usual 1024 descriptors to it.
+    #[doc(hidden)]
     #[must_use]
     pub fn embedded() -> Limits {
         Limits {

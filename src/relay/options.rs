@@ -10,12 +10,15 @@ use crate::net::ListenAddr;
 
 /// What a relay is to be.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
+#[must_use = "options do nothing by themselves: bind a relay with them"]
 pub struct RelayOptions {
     /// Where to listen, at least one.
     pub listen: Vec<ListenAddr>,
     /// With these, it speaks TLS on every address; without, something in front of it should.
     pub tls: Option<TlsFiles>,
     /// Serve these rooms and no others: the relay that runs within one side of a session, whose limits should be [`Limits::embedded`].
+    #[doc(hidden)]
     pub only_rooms: Option<Rooms>,
     /// How much of everything.
     pub limits: Limits,
@@ -53,6 +56,7 @@ impl Default for RelayOptions {
 
 /// Where a relay's certificate is.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct TlsFiles {
     /// The chain, PEM, the relay's own certificate first.
     pub cert: PathBuf,
@@ -60,8 +64,16 @@ pub struct TlsFiles {
     pub key: Option<PathBuf>,
 }
 
+impl TlsFiles {
+    /// A certificate in this file with its chain, and its private key in the same file or in another.
+    pub fn new(cert: impl Into<PathBuf>, key: Option<PathBuf>) -> TlsFiles {
+        TlsFiles { cert: cert.into(), key }
+    }
+}
+
 /// How much of clients' addresses is in the log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum LogAddresses {
     /// Nothing.
     Off,
@@ -74,6 +86,7 @@ pub enum LogAddresses {
 
 /// How the relay hands out the client.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct Front {
     /// Under which address others reach this relay, such as `https://relay.example.org`; `None`: what they ask for with `Host`.
     pub public_url: Option<String>,

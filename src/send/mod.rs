@@ -2,6 +2,7 @@
 //!
 //! [`source`] walks the paths and reads the files, [`machine`] decides what is said and when, the driver joins both to a lane.
 
+#[cfg(feature = "cli")]
 pub mod args;
 mod driver;
 mod limit;
@@ -12,12 +13,13 @@ mod walked;
 mod wishes;
 
 use std::ffi::OsString;
+use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
 pub use driver::{Cut, run};
 pub use packing::Compress;
-pub use source::{Exclude, PathList, Pattern};
+pub use source::{Exclude, Input, PathList, Pattern};
 
 use source::Roots;
 
@@ -32,6 +34,8 @@ use crate::proto::pace::Rate;
 
 /// What to send and how.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
+#[must_use = "options do nothing by themselves: start them, or give them to `send`"]
 pub struct SendOptions {
     /// Files and directories, at least one; `-` is standard input. A link named here is followed; links inside directories are
     /// sent as links.
@@ -42,6 +46,8 @@ pub struct SendOptions {
     pub list: Option<PathList>,
     /// In place of all of those: a text, which the other side shows to its person and does not write. At most 64 KiB.
     pub text: Option<String>,
+    /// What `-` is in place of standard input.
+    pub(crate) input: Option<Input>,
     /// What is left out of the directories that are sent, and of the list.
     pub exclude: Exclude,
     /// The code, where the other side made it or both agreed on one; `None` makes one.
@@ -66,12 +72,14 @@ pub struct SendOptions {
     pub retry: Duration,
     /// How many lanes data goes over.
     pub lanes: LaneCount,
-    /// What this side may do where the other can, too.
+    /// What this side may do where the other can, too: all that it can, but in tests.
+    #[doc(hidden)]
     pub capabilities: Capabilities,
 }
 
 /// How many lanes data goes over, where the other side can have more than one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum LaneCount {
     /// One, and more while that makes it faster.
     #[default]
@@ -85,13 +93,28 @@ impl SendOptions {
     ///
     /// # Errors
     /// Kind `Usage`, as [`Roots::named`], [`Roots::listed`] and [`Roots::text`].
+    #[doc(hidden)]
     pub fn roots(&self) -> Result<Roots> {
         let roots = match (&self.text, &self.list) {
             (Some(text), _) => Roots::text(text)?,
             (None, Some(list)) => Roots::listed(list)?,
             (None, None) => Roots::named(&self.paths, self.name.as_deref())?,
         };
-        Ok(roots.without(self.exclude.clone()))
+        let roots = roots.without(self.exclude.clone());
+        Ok(match &self.input {
+            Some(input) => roots.reading(input.clone()),
+            None => roots,
+        })
+    }
+
+    /// Sends what `reader` gives as one file called `name`, in constant memory and of any length, as `tar c . | p2pc send - --name x.tar` does.
+    ///
+    /// It is read once, on a thread that may wait for it, and not before the other side has accepted. So a receiver that is started again in the
+    /// middle ends it with an error; a lost connection does not. A read that never returns keeps its thread, whatever becomes of the transfer. An `AsyncRead`
+    /// fits through [`BlockOn`](https://docs.rs/futures-lite/2/futures_lite/io/struct.BlockOn.html).
+    pub fn from_reader(name: impl Into<OsString>, reader: impl io::Read + Send + 'static) -> SendOptions {
+        let (name, input) = (Some(name.into()), Some(Input::new(reader)));
+        SendOptions { name, input, ..SendOptions::new(["-"]) }
     }
 
     /// Sends these paths, with a code made for the occasion and an embedded relay, encrypted.
@@ -101,6 +124,7 @@ impl SendOptions {
             name: None,
             list: None,
             text: None,
+            input: None,
             exclude: Exclude::default(),
             code: None,
             dial: DialOptions::default(),

@@ -29,6 +29,7 @@ use sniff::Sniff;
 
 /// Whether what is sent is packed, where the other side can unpack it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Compress {
     /// Where that is faster.
     #[default]

@@ -9,6 +9,7 @@ pub mod locale;
 pub mod meter;
 pub mod milestones;
 pub mod pauses;
+#[cfg(feature = "cli")]
 pub mod qr;
 pub mod queue;
 #[cfg(unix)]
@@ -16,6 +17,7 @@ pub mod raw;
 pub mod screen;
 pub mod style;
 pub mod tty;
+#[cfg(feature = "cli")]
 pub mod word;
 pub mod wrap;
 pub mod writer;

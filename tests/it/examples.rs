@@ -25,6 +25,13 @@ mod receive;
 #[path = "../../examples/send.rs"]
 #[expect(dead_code, reason = "here `main` is an ordinary function")]
 mod send;
+#[path = "../../examples/stream.rs"]
+#[cfg(unix)]
+#[expect(dead_code, reason = "here `main` is an ordinary function")]
+mod stream;
+#[path = "../../examples/tokio.rs"]
+#[expect(dead_code, reason = "here `main` is an ordinary function")]
+mod under_tokio;
 
 #[test]
 fn the_examples_carry_files() {
@@ -117,14 +124,6 @@ fn a_transfer_can_be_cancelled_from_anywhere() {
     assert_eq!(transfer.finish().unwrap_err().kind(), Kind::Interrupted);
 }
 
-/// An executor of many threads may carry them around.
-#[test]
-fn a_transfer_may_move_between_threads() {
-    fn is_send<T: Send + 'static>(_: &T) {}
-    is_send(&SendOptions::new(["x"]).start());
-    is_send(&ReceiveOptions::new(None, "x").start());
-}
-
 #[test]
 fn the_embedded_relay_carries_and_drains() {
     let temp = tempfile::tempdir().unwrap();
@@ -159,4 +158,62 @@ fn a_step_of_a_pipeline_takes_and_gives() {
     assert_eq!(first.join().unwrap().unwrap().delivered, 1);
     assert_eq!(last.join().unwrap().unwrap().delivered, 2);
     assert_eq!(std::fs::read(out.join("out/lines.txt")).unwrap(), b"3\n");
+}
+
+/// What one program prints another one reads; many times what is under way at a time.
+#[cfg(unix)]
+#[test]
+fn a_stream_goes_from_program_to_program() {
+    use std::process::Command;
+
+    let (relay, temp) = (TestRelay::start(), tempfile::tempdir().unwrap());
+    let out = temp.path().join("numbers");
+    let (show, shown) = mpsc::channel::<String>();
+    let into = out.clone();
+    let receiver = std::thread::spawn(move || {
+        let mut tee = Command::new("tee");
+        tee.arg(into).stdout(std::process::Stdio::null());
+        stream::receive(&shown.recv().unwrap(), &mut tee)
+    });
+    let sent = stream::send(&relay.url, Command::new("seq").arg("2000000"), |code| show.send(code).unwrap());
+    let received = receiver.join().unwrap().unwrap();
+    let expected: String = (1..=2_000_000).map(|number| format!("{number}\n")).collect();
+    assert_eq!((sent.unwrap().bytes, received.bytes), (expected.len() as u64, expected.len() as u64));
+    assert!(std::fs::read_to_string(out).unwrap() == expected);
+}
+
+/// A program that failed has not printed everything, whatever became of what it did print.
+#[cfg(unix)]
+#[test]
+fn a_program_that_fails_has_sent_nothing_whole() {
+    use std::process::Command;
+
+    let relay = TestRelay::start();
+    let (show, shown) = mpsc::channel::<String>();
+    let receiver = std::thread::spawn(move || {
+        stream::receive(&shown.recv().unwrap(), Command::new("cat").stdout(std::process::Stdio::null()))
+    });
+    let mut failing = Command::new("sh");
+    failing.args(["-c", "echo half; exit 3"]);
+    let sent = stream::send(&relay.url, &mut failing, |code| show.send(code).unwrap());
+    assert!(sent.unwrap_err().to_string().contains("exit status: 3"));
+    receiver.join().unwrap().unwrap();
+}
+
+#[test]
+fn tasks_of_tokio_receive_at_once() {
+    let (relay, temp) = (TestRelay::start(), tempfile::tempdir().unwrap());
+    let from = some_files(temp.path());
+    let codes: Vec<Code> = (0..4).map(|_| Code::random().unwrap()).collect();
+    let send = |code: &Code| SendOptions::new([&from]).code(code.clone()).relay(relay.url.clone()).start();
+    let senders: Vec<_> = codes.iter().map(send).collect();
+    let invitations: Vec<String> =
+        codes.iter().map(|code| format!("{}@{}", code.reveal(), relay.url)).collect();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let reports = runtime.block_on(under_tokio::receive_all(&invitations, temp.path())).unwrap();
+    assert!(reports.len() == 4 && reports.iter().all(|report| (report.delivered, report.failed) == (5, 0)));
+    for (number, sender) in senders.into_iter().enumerate() {
+        assert_eq!(runtime.block_on(async { sender.await }).unwrap().delivered, 5);
+        assert_eq!(contents(&from), contents(&temp.path().join(number.to_string()).join("things")));
+    }
 }

@@ -17,7 +17,7 @@ fn wrong(right: &Code) -> Code {
 
 fn guesses_left(side: &Side) -> u8 {
     side.wait_for(|event| match event {
-        Event::WrongGuess { left } => Some(*left),
+        Event::WrongGuess { left, .. } => Some(*left),
         _ => None,
     })
 }

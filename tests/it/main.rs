@@ -27,6 +27,7 @@ mod generated;
 mod guesses;
 mod hostile_relay;
 mod house;
+mod library;
 #[cfg(target_os = "linux")]
 mod load;
 mod net;

@@ -9,7 +9,6 @@ use futures_lite::io::{AsyncReadExt, AsyncWriteExt};
 use futures_rustls::TlsAcceptor;
 use futures_rustls::rustls::HandshakeKind;
 use p2pc::net::dial::{AtRelay, DialError, DialOptions, Dialer, Role, RoomRequest, Seats};
-use p2pc::net::proxy::ProxyEnv;
 use p2pc::net::{Connection, RelayUrl, listen, tls};
 use p2pc::{Error, Kind};
 use smol::net::{TcpListener, TcpStream};
@@ -134,7 +133,9 @@ fn a_relay_that_is_not_there_is_a_relay_error() {
 }
 
 fn trusting(ca: &str) -> DialOptions {
-    DialOptions { ca: Some(vector(ca)), ..DialOptions::default() }
+    let mut options = DialOptions::default();
+    options.ca = Some(vector(ca));
+    options
 }
 
 /// Dials a relay with the certificate `leaf` by the name `host`.
@@ -221,8 +222,9 @@ fn certificate_files_that_cannot_be_used_are_usage_errors() {
 const FAR: &str = "ws://relay.test:8080";
 
 fn by(proxy: String) -> DialOptions {
-    let proxies = ProxyEnv { all_proxy: Some(proxy), ..ProxyEnv::default() };
-    DialOptions { proxies, ..DialOptions::default() }
+    let mut options = DialOptions::default();
+    options.proxies.all_proxy = Some(proxy);
+    options
 }
 
 /// A proxy that answers CONNECT with `answer`; if that is a success, it is the relay as well.
@@ -300,8 +302,8 @@ fn a_proxy_is_spoken_to_over_tls_where_its_address_says_so() {
             echo_once(TlsAcceptor::from(config).accept(stream).await.unwrap()).await;
         },
         |address| async move {
-            let proxies = ProxyEnv { https_proxy: Some(format!("https://{address}")), ..ProxyEnv::default() };
-            let options = DialOptions { proxies, ..trusting("ca.pem") };
+            let mut options = trusting("ca.pem");
+            options.proxies.https_proxy = Some(format!("https://{address}"));
             greet(dial("relay.test:8443", &options).await.unwrap()).await;
         },
     );
@@ -491,7 +493,7 @@ fn a_way_that_leads_nowhere_is_told_of_when_the_seat_is_taken() {
 #[test]
 fn a_further_connection_resumes_the_session_of_tls() {
     let (listener, address) = listener();
-    let options = DialOptions { ca: Some(vector("ca.pem")), ..DialOptions::default() };
+    let options = trusting("ca.pem");
     let acceptor = TlsAcceptor::from(tls::server_config(&vector("p256.pem"), None).unwrap());
     smol::block_on(async {
         let dialer = Dialer::new(&options).unwrap();

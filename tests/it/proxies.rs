@@ -9,7 +9,6 @@ use std::process::Command;
 
 use futures_lite::future;
 use p2pc::net::dial::{DialError, DialOptions, Dialer, Role, RoomRequest};
-use p2pc::net::proxy::ProxyEnv;
 use p2pc::net::{ListenAddr, listen};
 use p2pc::{Error, Kind};
 
@@ -129,8 +128,9 @@ fn dial_port(proxy: &str, port: u16) -> Result<(), DialError> {
 }
 
 async fn connect(proxy: &str, port: u16) -> Result<(), DialError> {
-    let proxies = ProxyEnv { all_proxy: Some(proxy.to_owned()), ..ProxyEnv::default() };
-    let dialer = Dialer::new(&DialOptions { proxies, ..DialOptions::default() }).unwrap();
+    let mut options = DialOptions::default();
+    options.proxies.all_proxy = Some(proxy.to_owned());
+    let dialer = Dialer::new(&options).unwrap();
     // By this machine's own name, which the proxy has to resolve: loopback would go past it.
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
     let relay = format!("ws://{}:{port}", name.trim()).parse().unwrap();

@@ -40,7 +40,7 @@ fn with_relay<T, F: Future<Output = T>>(
 }
 
 pub fn plain() -> RelayOptions {
-    RelayOptions { listen: vec!["127.0.0.1:0".parse().unwrap()], ..RelayOptions::default() }
+    RelayOptions::new("127.0.0.1:0".parse().unwrap())
 }
 
 async fn upgrade<S>(stream: S, query: &str) -> Result<WebSocketStream<S>, Error>
@@ -216,7 +216,8 @@ fn what_was_said_before_a_relay_ends_still_arrives() {
 fn an_embedded_relay_knows_the_rooms_of_its_session() {
     let rooms = Rooms::default();
     rooms.admit("mine").unwrap();
-    let options = RelayOptions { only_rooms: Some(rooms.clone()), ..plain() };
+    let mut options = plain();
+    options.only_rooms = Some(rooms.clone());
     with_relay(options, |addresses| async move {
         let Err(Error::Http(response)) = join(addresses[0], "yours?role=send").await else {
             panic!("let in")
@@ -230,7 +231,7 @@ fn an_embedded_relay_knows_the_rooms_of_its_session() {
 
 #[test]
 fn every_interface_means_both_protocols() {
-    let options = RelayOptions { listen: vec![":0".parse().unwrap()], ..RelayOptions::default() };
+    let options = RelayOptions::new(":0".parse().unwrap());
     with_relay(options, |addresses| async move {
         for address in addresses {
             let loopback = if address.is_ipv6() { "::1" } else { "127.0.0.1" };
@@ -262,7 +263,7 @@ pub async fn get(address: SocketAddr, path: &str) -> String {
 fn over_tls_the_same_holds() {
     // For `localhost`, signed by itself until 2120, with its key in the same file. Made for this test alone.
     let cert = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/localhost.pem");
-    let options = RelayOptions { tls: Some(TlsFiles { cert: cert.clone(), key: None }), ..plain() };
+    let options = plain().tls(TlsFiles::new(&cert, None));
     with_relay(options, |addresses| async move {
         let config = client_config(Some(&cert)).unwrap();
         let sender = join_tls(addresses[0], Arc::clone(&config), "r?role=send").await;
@@ -314,7 +315,7 @@ fn a_relay_says_what_it_cannot_do() {
         let nowhere = Relay::bind(RelayOptions::default()).await.unwrap_err();
         assert_eq!(nowhere.kind(), p2pc::Kind::Usage);
         let taken = Relay::bind(plain()).await.unwrap();
-        let again = RelayOptions { listen: vec![taken.addresses()[0].into()], ..RelayOptions::default() };
+        let again = RelayOptions::new(taken.addresses()[0].into());
         let error = Relay::bind(again).await.unwrap_err();
         assert!(error.to_string().starts_with("cannot listen on 127.0.0.1:") && error.hint_text().is_some());
     });

@@ -26,8 +26,7 @@ impl TestRelay {
 
     pub fn start_at(address: &str) -> TestRelay {
         let listen: ListenAddr = address.parse().unwrap();
-        let options = RelayOptions { listen: vec![listen], ..RelayOptions::default() };
-        let relay = smol::block_on(Relay::bind(options)).unwrap();
+        let relay = smol::block_on(Relay::bind(RelayOptions::new(listen))).unwrap();
         let url = RelayUrl::plain(relay.addresses()[0]);
         let cancel = Cancel::new();
         let stop = cancel.clone();

@@ -212,9 +212,9 @@ impl Ends {
         manners: Manners,
         came: impl Fn(usize) + Send + Sync + 'static,
     ) -> (Ends, Relay) {
-        let tls = is_tls.then(|| TlsFiles { cert: vector("p256.pem"), key: None });
-        let relay = RelayOptions { listen: vec![ANY_PORT.into()], tls, ..RelayOptions::default() };
-        let relay = Relay::bind(relay).await.unwrap();
+        let mut options = RelayOptions::new(ANY_PORT.into());
+        options.tls = is_tls.then(|| TlsFiles::new(vector("p256.pem"), None));
+        let relay = Relay::bind(options).await.unwrap();
         let goal = relay.addresses()[0];
         let legs = [
             Line::open(ANY_PORT, goal, manners, |_| {}).unwrap(),
@@ -226,16 +226,22 @@ impl Ends {
     fn dial(&self, leg: usize) -> DialOptions {
         let scheme = if self.is_tls { "wss" } else { "ws" };
         let url = format!("{scheme}://{}", self.legs[leg].address);
-        let ca = self.is_tls.then(|| vector("ca.pem"));
-        DialOptions { relay: Some(url.parse().unwrap()), ca, ..DialOptions::default() }
+        let mut options = DialOptions::default();
+        options.relay = Some(url.parse().unwrap());
+        options.ca = self.is_tls.then(|| vector("ca.pem"));
+        options
     }
 
     fn sends(&self, source: PathBuf) -> SendOptions {
-        SendOptions { dial: self.dial(0), code: Some(code()), ..SendOptions::new([source]) }
+        let mut options = SendOptions::new([source]).code(code());
+        options.dial = self.dial(0);
+        options
     }
 
     fn receives(&self, out: PathBuf) -> ReceiveOptions {
-        ReceiveOptions { dial: self.dial(1), ..ReceiveOptions::new(Some(code()), out) }
+        let mut options = ReceiveOptions::new(Some(code()), out);
+        options.dial = self.dial(1);
+        options
     }
 }
 
@@ -260,7 +266,7 @@ fn hops_before_data(is_tls: bool) -> f64 {
         let (first_in, first) = smol::channel::bounded(1);
         let (sender, receiver) = (Person::new(first_in.clone()), Person::new(first_in));
         let sending = p2pc::send(ends.sends(source), &sender, Cancel::new());
-        let receiving = ReceiveOptions { yes: true, ..ends.receives(directory.path().join("out")) };
+        let receiving = ends.receives(directory.path().join("out")).yes();
         let receiving = async {
             first.recv().await.unwrap();
             let began = Instant::now();

@@ -75,7 +75,7 @@ impl Case {
             match self.world.sink.decided.get(path) {
                 Some(Resolution::Skip) => None,
                 Some(Resolution::Rename) => expected.insert(renamed(path), file.clone()),
-                Some(Resolution::Overwrite) | None => expected.insert(path.clone(), file.clone()),
+                Some(_) | None => expected.insert(path.clone(), file.clone()),
             };
         }
         expected

@@ -30,6 +30,7 @@ use url::Scheme;
 
 /// The variables as they are set, read once, so that the rest of the program does not depend on the environment.
 #[derive(Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ProxyEnv {
     /// `https_proxy` or `HTTPS_PROXY`.
     pub https_proxy: Option<String>,

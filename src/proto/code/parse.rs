@@ -12,6 +12,7 @@ use crate::proto::words;
 
 /// Why a text is no code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum CodeError {
     /// Nothing was typed, or nothing before the `@`.
     Empty,

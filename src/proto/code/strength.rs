@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 
 /// Why a code is weak. Its text completes "the code is easily guessed: …".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Weakness {
     /// A password that everybody tries first, perhaps with digits around it.
     Common,

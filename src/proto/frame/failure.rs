@@ -15,6 +15,7 @@ pub struct WireFailure<'a> {
 
 /// Why one entry was not delivered.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Failure {
     /// The kind of reason.
     pub reason: Reason,
@@ -24,6 +25,7 @@ pub struct Failure {
 
 /// Kinds of reasons why one entry is not delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum Reason {
     /// The sender cannot read it.
     Unreadable,
@@ -95,18 +97,21 @@ impl WireFailure<'_> {
 
 impl Failure {
     /// A reason with details, cut to what may travel.
+    #[doc(hidden)]
     #[must_use]
     pub fn new(reason: Reason, text: impl Into<String>) -> Failure {
         Failure { reason, text: bounded_text(text.into()) }
     }
 
     /// The form on the wire.
+    #[doc(hidden)]
     #[must_use]
     pub fn as_wire(&self) -> WireFailure<'_> {
         WireFailure { reason: self.reason, text: &self.text }
     }
 }
 
+#[doc(hidden)]
 impl From<&WireFailure<'_>> for Failure {
     fn from(wire: &WireFailure<'_>) -> Failure {
         Failure::new(wire.reason, wire.text)

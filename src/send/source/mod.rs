@@ -11,6 +11,7 @@
 mod base;
 mod contents;
 mod exclude;
+mod input;
 mod list;
 mod names;
 mod pattern;
@@ -21,6 +22,7 @@ mod tests;
 mod walk;
 
 pub use exclude::Exclude;
+pub use input::Input;
 pub use list::{LIST_BYTES_MAX, PathList};
 pub use pattern::Pattern;
 pub use read::{Fetch, Listener, ReadEnd, Reader, SourceEvent, What};

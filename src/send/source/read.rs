@@ -19,6 +19,7 @@ use crate::proto::runs::Runs;
 
 use super::base::Base;
 use super::contents::{Contents, Outgoing, Stop};
+use super::input::Input;
 use super::roots::{Located, Roots};
 use super::walk::unreadable;
 
@@ -120,7 +121,7 @@ pub struct Reader {
     roots: Roots,
     base: Base,
     chunk: ChunkSize,
-    input: Box<dyn Read + Send>,
+    input: Input,
     out: Outgoing,
     /// For bytes that are only compared; nothing before the first of them.
     buffer: Vec<u8>,
@@ -132,20 +133,14 @@ pub struct Reader {
 type Identity = (Option<FileId>, Option<(i64, u32)>);
 
 impl Reader {
-    /// Reads files of these arguments, and standard input where one of them is `-`.
+    /// Reads files of these arguments, and their input where one of them is `-`.
     #[must_use]
     pub fn new(roots: Roots, chunk: ChunkSize) -> Reader {
-        Reader::with_input(roots, chunk, Box::new(std::io::stdin()))
-    }
-
-    /// Reads files of these arguments, and `input` where one of them is `-`.
-    #[must_use]
-    pub fn with_input(roots: Roots, chunk: ChunkSize, input: Box<dyn Read + Send>) -> Reader {
         Reader {
+            input: roots.input(),
             roots,
             base: Base::default(),
             chunk,
-            input,
             out: Outgoing::new(),
             buffer: Vec::new(),
             known: BTreeMap::new(),

@@ -22,6 +22,7 @@ use crate::proto::limits::{NAME_BYTES_MAX, SHOWN_BYTES_MAX};
 use crate::proto::path::{Name, RelPath};
 
 use super::exclude::Exclude;
+use super::input::Input;
 use super::list::PathList;
 
 /// The arguments, checked and named. Cheap to clone.
@@ -29,6 +30,7 @@ use super::list::PathList;
 pub struct Roots {
     inner: Arc<Inner>,
     exclude: Exclude,
+    input: Input,
 }
 
 /// An argument that got another name because its own was taken.
@@ -58,7 +60,7 @@ pub(super) struct Root {
 /// Where an argument is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Place {
-    /// Standard input.
+    /// The stream that `-` is.
     Input,
     /// A text that was given.
     Text(Arc<str>),
@@ -73,7 +75,7 @@ pub(super) enum Place {
 /// Where an entry is.
 #[derive(Debug)]
 pub(super) enum Located<'a> {
-    /// Standard input.
+    /// The stream that `-` is.
     Input,
     /// This text.
     Text(&'a str),
@@ -129,7 +131,7 @@ impl Roots {
             };
             inner.push(name, place);
         }
-        Ok(Roots { inner: Arc::new(inner), exclude: Exclude::default() })
+        Ok(Roots { inner: Arc::new(inner), exclude: Exclude::default(), input: Input::default() })
     }
 
     /// What stands in a list, relative to the working directory, or to `/` where its paths are absolute.
@@ -150,7 +152,7 @@ impl Roots {
             })?;
             inner.push(name, Place::Listed(Arc::clone(&base)));
         }
-        Ok(Roots { inner: Arc::new(inner), exclude: Exclude::default() })
+        Ok(Roots { inner: Arc::new(inner), exclude: Exclude::default(), input: Input::default() })
     }
 
     /// A text, in place of anything else.
@@ -168,7 +170,7 @@ impl Roots {
         let name = Name::new(TEXT_NAME).map_err(|error| Error::new(Kind::Internal, error.to_string()))?;
         let mut inner = Inner::default();
         inner.push(name, Place::Text(text.into()));
-        Ok(Roots { inner: Arc::new(inner), exclude: Exclude::default() })
+        Ok(Roots { inner: Arc::new(inner), exclude: Exclude::default(), input: Input::default() })
     }
 
     /// Whether it is a text.
@@ -181,6 +183,16 @@ impl Roots {
     #[must_use]
     pub fn without(self, exclude: Exclude) -> Roots {
         Roots { exclude, ..self }
+    }
+
+    /// The same, with `input` where an argument is `-`.
+    #[must_use]
+    pub fn reading(self, input: Input) -> Roots {
+        Roots { input, ..self }
+    }
+
+    pub(super) fn input(&self) -> Input {
+        self.input.clone()
     }
 
     pub(super) fn exclude(&self) -> &Exclude {
@@ -202,7 +214,7 @@ impl Roots {
         self.inner.list.get(index)
     }
 
-    /// Whether standard input is among them: it can be read once only.
+    /// Whether a stream is among them: it can be read once only.
     #[must_use]
     pub fn has_input(&self) -> bool {
         self.inner.list.iter().any(|root| root.place == Place::Input)

@@ -375,8 +375,8 @@ fn standard_input_is_a_file_of_unknown_size() {
     assert_eq!(shown(&entries), ["stdin=0"]);
     assert!(matches!(entries[0].kind, EntryKind::File { size: None, .. }));
     let content = vec![3; 600_000];
-    let input = Box::new(std::io::Cursor::new(content.clone()));
-    let mut reader = Reader::with_input(roots, ChunkSize::MIN, input);
+    let input = Input::new(std::io::Cursor::new(content.clone()));
+    let mut reader = Reader::new(roots.reading(input), ChunkSize::MIN);
     let heard = read(&mut reader, &[fetch(&entries[0])], || ());
     assert_eq!(heard.ends[&0], *blake3::hash(&content).as_bytes());
 }

@@ -31,7 +31,7 @@ fn with_relay<F: Future<Output = ()>>(
 }
 
 fn draining(patience: Duration) -> RelayOptions {
-    RelayOptions { drain: patience, ..plain() }
+    plain().drain(patience)
 }
 
 /// Longer than any test.
@@ -97,7 +97,7 @@ fn a_relay_without_sessions_drains_at_once_and_one_that_drains_can_be_ended() {
 }
 
 fn measured() -> RelayOptions {
-    RelayOptions { metrics: Some("127.0.0.1:0".parse().unwrap()), ..plain() }
+    plain().metrics("127.0.0.1:0".parse().unwrap())
 }
 
 async fn measurements(address: SocketAddr) -> Exposition {
@@ -162,7 +162,7 @@ fn measurements_follow_a_session_and_a_refusal() {
 #[test]
 fn broken_tls_is_counted() {
     let cert = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/localhost.pem");
-    let options = RelayOptions { tls: Some(p2pc::relay::TlsFiles { cert, key: None }), ..measured() };
+    let options = measured().tls(p2pc::relay::TlsFiles::new(cert, None));
     with_relay(options, |address, metrics, _, cancel| async move {
         let mut stream = TcpStream::connect(address).await.unwrap();
         stream.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();

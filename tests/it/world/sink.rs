@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
-use p2pc::events::{Conflict, Resolution, Version};
+use p2pc::events::{Conflict, Resolution};
 use p2pc::proto::chunk::{ChunkSize, chunk_count};
 use p2pc::proto::compress::Unpacker;
 use p2pc::proto::frame::{Failure, FileEnd, Get, Piece, Reason, Verdict};
@@ -179,9 +179,10 @@ impl ModelSink {
 
     fn conflict(&mut self, entry: u64) {
         let open = &self.open[&entry];
-        let version = |size| Version { size, ..Version::default() };
-        let ours = version(Some(self.arrived[&open.path].len() as u64));
-        let conflict = Conflict { path: open.path.clone(), ours, theirs: version(open.size) };
+        let mut conflict = Conflict::default();
+        conflict.path = open.path.clone();
+        conflict.ours.size = Some(self.arrived[&open.path].len() as u64);
+        conflict.theirs.size = open.size;
         self.said.push_back(SinkEvent::Conflict { entry, conflict });
     }
 
@@ -197,7 +198,7 @@ impl ModelSink {
                 open.path = renamed(&open.path);
                 open.send = Runs::new();
             }
-            Resolution::Overwrite => open.send = std::mem::take(&mut open.differs),
+            _ => open.send = std::mem::take(&mut open.differs),
         }
         (open.compares, open.differs, open.compare) = (false, Runs::new(), Runs::new());
         let get = open.get(entry);

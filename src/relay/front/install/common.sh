@@ -43,7 +43,11 @@ fetch() {
         # "Too many at the moment" is worth another try, after as long as the server says; a minute of nothing is too long.
         curl --proto "$allowed" --tlsv1.2 --connect-timeout 60 --speed-time 60 --retry 3 -fsSL "$1" >"$2"
     elif has wget; then
-        wget -q -T 60 -O - "$1" >"$2"
+        # Busybox has one that is built without this option, and another that crashes on it (Debian 12): only GNU's says its version.
+        patience=
+        ! wget --version >/dev/null 2>&1 || patience='-T 60'
+        # Unquoted on purpose: two words, or none.
+        wget -q $patience -O - "$1" >"$2"
     else
         fail 'neither curl nor wget is here: install one of them'
     fi

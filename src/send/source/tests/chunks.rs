@@ -254,7 +254,7 @@ fn a_stream_that_is_given_up_is_read_no_further() {
     let roots = Roots::new(&["-".into()]).unwrap();
     let entries: Vec<Entry> = Walk::of(roots.clone()).map(Result::unwrap).collect();
     let mut fickle = Fickle { said: Said::default(), entry: 0, blocks: 3 };
-    let mut reader = Reader::with_input(roots, ChunkSize::MIN, Box::new(Endless));
+    let mut reader = Reader::new(roots.reading(Input::new(Endless)), ChunkSize::MIN);
     assert!(reader.fetch(&fetch(&entries[0]), &mut fickle).is_continue());
     assert_eq!((fickle.said.blocks.len(), fickle.said.ends.len()), (3, 0));
 }
