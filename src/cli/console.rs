@@ -16,7 +16,6 @@ use zeroize::Zeroizing;
 
 use crate::events::{Answer, Cancel, Conflict, Deciding, Event, Handler, Offer, Progress, Question, Report};
 use crate::net::RelayUrl;
-use crate::proto::code::Code;
 use crate::proto::role::Role;
 use crate::proto::seal::Mode;
 use crate::term::meter::Meter;
@@ -27,6 +26,7 @@ use crate::term::tty::Tty;
 use crate::term::{locale, qr, screen};
 use crate::{Error, Kind};
 
+use super::code::Doubt;
 use super::json::Invitation;
 use super::line::{Found, Line};
 use super::messages::{self, Invite, Side, Way};
@@ -175,18 +175,21 @@ impl Console {
     }
 
     /// Points at what may be mistyped in a code that nobody was asked about.
-    pub fn doubt(&self, code: &Code) {
-        let unknown = code.unknown_words();
-        if !unknown.is_empty() {
-            self.notice(messages::unknown_words(&unknown));
-        }
+    pub fn doubt(&self, doubt: &Doubt) {
+        self.notice(messages::doubted(doubt, !io::stderr().is_terminal()));
     }
 
     /// Takes the status line away and tells the end. Returns what it came to, if not everything was delivered.
     pub fn conclude(&self, report: &Report) -> Option<Kind> {
         self.queue.clear();
         if report.failed > 0 {
-            self.queue.line(messages::failures(self.setting.side, report));
+            // A program has an event for each.
+            let is_listed = self.setting.json && self.setting.volume == Volume::Quiet;
+            self.queue.line(if is_listed {
+                messages::failures_counted(self.style, report)
+            } else {
+                messages::failures(self.setting.side, report)
+            });
         }
         // A text goes nowhere but before the person.
         let out = self.setting.out.as_deref().filter(|_| !self.state().offer.text);
@@ -301,9 +304,12 @@ impl Console {
             lacks_token: false,
         };
         match side {
-            Side::Send => self.notice(invite.waiting(self.style, self.queue.has_status())),
+            // A code that was given is not repeated where it would be kept.
+            Side::Send if io::stderr().is_terminal() => {
+                self.notice(invite.waiting(self.style, self.queue.has_status()));
+            }
             Side::Receive if self.queue.has_status() => {}
-            Side::Receive => self.notice(messages::WAITING),
+            Side::Send | Side::Receive => self.notice(messages::WAITING),
         }
         if self.qr {
             self.queue.line(self.qr(&invite.code_line()));
@@ -456,13 +462,13 @@ impl Console {
     fn relay_busy(&self, what: &str, again: Duration) {
         self.state().busy = Instant::now().checked_add(again);
         // A relay may come and go for as long as it likes, so its lines are not kept at any price.
-        self.queue.passing_line(messages::relay_busy(what, again));
+        self.pass(messages::relay_busy(what, again));
         self.paint();
     }
 
     fn relay_lost(&self, what: &str) {
         self.enter(Phase::Away);
-        self.queue.passing_line(messages::relay_lost(what));
+        self.pass(messages::relay_lost(what));
         self.paint();
     }
 
@@ -499,6 +505,13 @@ impl Console {
         }
     }
 
+    /// A notice that may come as often as somebody else likes.
+    fn pass(&self, text: impl Into<String>) {
+        if self.setting.volume != Volume::Quiet {
+            self.queue.passing_line(text);
+        }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -519,11 +532,9 @@ impl Handler for Console {
             Event::RelayBusy { what, again } => self.relay_busy(&what, again),
             Event::RelayBack => {
                 self.enter(Phase::Waiting);
-                if self.setting.volume != Volume::Quiet {
-                    self.queue.passing_line(messages::RELAY_BACK);
-                }
+                self.pass(messages::RELAY_BACK);
             }
-            Event::Renamed { path, name } => self.queue.line(messages::renamed(&path, &name)),
+            Event::Renamed { path, name } => self.notice(messages::renamed(&path, &name)),
             Event::PlainRelay(relay) => {
                 let text = messages::plain_relay(&relay, self.setting.showing == Showing::Shown);
                 // Who reads a token uses the relay in this person's name.
@@ -549,14 +560,12 @@ impl Handler for Console {
                 self.notice(messages::RESTARTED);
             }
             // As many as there are entries.
-            Event::KeptBoth { path, name } if self.setting.volume != Volume::Quiet => {
-                self.queue.passing_line(messages::kept_both(&path, &name));
-            }
+            Event::KeptBoth { path, name } => self.pass(messages::kept_both(&path, &name)),
             Event::Lanes(lanes) => self.lanes(lanes),
             // In place of the file that it is not; a program has it already.
             Event::Text(_) if self.setting.json => {}
             Event::Text(text) => self.print(messages::shown_text(&text, io::stdout().is_terminal()), None),
-            Event::KeptBoth { .. } | Event::Entry(_) => {}
+            Event::Entry(_) => {}
         }
     }
 

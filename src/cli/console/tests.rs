@@ -6,6 +6,7 @@ use super::*;
 use crate::Kind;
 use crate::cli::words::{self, Typed};
 use crate::events::{Decision, EntryEnd, Resolution, Version};
+use crate::proto::code::Code;
 use crate::proto::manifest::KindTag;
 use crate::proto::path::{Name, RelPath};
 use crate::term::queue::PASSING_BYTES_MAX;

@@ -155,6 +155,7 @@ pub(super) fn warning(begin: Begin, warning: Warning, message: &str) -> Object {
             Warning::PlainRelay => "plain_relay",
             Warning::TokenWithheld => "token_withheld",
             Warning::UnknownWords => "unknown_words",
+            Warning::WordCount => "word_count",
         },
     );
     line.text("message", message);
@@ -175,6 +176,9 @@ pub(super) fn summary(begin: Begin, report: &Report, exit_status: u8) -> Object 
     line.value("held", report.held);
     line.value("sent", report.sent);
     line.value("carried", report.carried);
+    if report.excluded > 0 {
+        line.value("excluded", report.excluded);
+    }
     line.value("elapsed_s", seconds(report.elapsed));
     line.value("exit_status", exit_status);
     line
@@ -236,6 +240,8 @@ pub(super) fn reason(reason: Reason) -> &'static str {
         Reason::Unwritable => "unwritable",
         Reason::Corrupt => "corrupt",
         Reason::DirectoryThere => "directory_there",
+        Reason::Missing => "missing",
+        Reason::OnlyOne => "only_one",
     }
 }
 

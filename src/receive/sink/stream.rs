@@ -73,7 +73,7 @@ impl<W: Write + Send> StreamSink<W> {
                 return Ok(());
             }
             EntryKind::Unsent { failure } => failure,
-            _ => Failure::new(Reason::Unwritable, "a stream takes one file and nothing else"),
+            _ => Failure::new(Reason::OnlyOne, ""),
         };
         events.push(SinkEvent::Planned { entry: id, verdict: Verdict::Nothing });
         events.push(SinkEvent::Resolved { entry: id, failure: Some(failure) });
