@@ -154,7 +154,7 @@ fn advice(side: Side, kind: KindTag, failure: &Failure) -> Option<&'static str> 
             "Run both again. If it comes again, a disk or the memory of a machine is failing.",
         ),
         Reason::OnlyOne => (
-            "The receiver has to receive into a directory; or send one archive: tar -c … | p2pc send -",
+            "The receiver has to receive into a directory; or send one archive: tar -c PATH | p2pc send -",
             "Receive into a directory with --out; or let the sender send one archive.",
         ),
     };

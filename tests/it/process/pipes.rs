@@ -116,6 +116,12 @@ fn a_stream_passes_in_bounded_memory_over_one_lane() {
 
 #[cfg(target_os = "linux")]
 #[test]
+fn a_stream_passes_in_bounded_memory_over_some_lanes() {
+    a_stream_passes_in_bounded_memory("4");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
 fn a_stream_passes_in_bounded_memory_over_many_lanes() {
     a_stream_passes_in_bounded_memory("16");
 }
@@ -223,6 +229,7 @@ fn a_reader_that_has_read_enough_ends_the_transfer_quietly() {
     end.read_exact(&mut [0; 10]).unwrap();
     drop(end);
     assert_eq!(receiver.exits(141).stderr, "");
-    sender.exits(8);
+    let said = sender.exits(8).stderr;
+    assert!(said.contains("p2pc: the other side interrupted the transfer: nobody reads"), "{said}");
     feeding.join().unwrap();
 }
