@@ -61,8 +61,6 @@ pub fn obtain(source: CodeSource, allow_weak: bool, tty: Option<&Tty>, cancel: &
             let asked = async { prompt(tty, allow_weak).await.map(Obtained::Given) };
             let cancelled = async {
                 cancel.cancelled().await;
-                // The cursor still stands behind the question.
-                tty.line("");
                 Ok(Obtained::Cancelled)
             };
             smol::block_on(or(cancelled, asked))

@@ -36,6 +36,13 @@ struct Entry {
     line: usize,
 }
 
+impl Entry {
+    /// A switch that is off because of what stands in this line.
+    fn off(topic: Option<Topic>, key: &'static str, line: usize) -> Entry {
+        Entry { topic, key, value: Zeroizing::new("false".to_owned()), line }
+    }
+}
+
 impl Settings {
     /// What the file says that this process is to read. None there says nothing.
     ///

@@ -3,34 +3,31 @@
 //! Nothing here waits for a reader: what is to be printed is put into a [`Queue`].
 
 mod asking;
+mod connection;
+mod ending;
+mod inviting;
 mod phase;
+mod state;
 
 use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use smol::Timer;
-use zeroize::Zeroizing;
 
-use crate::events::{Answer, Cancel, Conflict, Deciding, Event, Handler, Offer, Progress, Question, Report};
+use crate::events::{Answer, Cancel, Conflict, Deciding, Event, Handler, Offer, Progress, Question};
 use crate::net::RelayUrl;
-use crate::proto::role::Role;
-use crate::proto::seal::Mode;
-use crate::term::meter::Meter;
-use crate::term::milestones::Milestones;
 use crate::term::queue::Queue;
 use crate::term::style::Style;
 use crate::term::tty::Tty;
-use crate::term::{locale, qr, screen};
-use crate::{Error, Kind};
 
 use super::code::Doubt;
-use super::json::Invitation;
-use super::line::{Found, Line};
-use super::messages::{self, Invite, Side, Way};
+use super::line::Line;
+use super::messages::{self, Side};
 use phase::Phase;
+use state::State;
 
 /// How much to print.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,57 +90,6 @@ pub struct Console {
     qr: bool,
 }
 
-#[derive(Debug)]
-struct State {
-    phase: Phase,
-    /// When that began.
-    since: Instant,
-    /// How long the other side is waited for.
-    wait: Option<Duration>,
-    /// Until when the relay wants to be left alone.
-    busy: Option<Instant>,
-    way: Way,
-    meter: Meter,
-    /// The same of what is compared instead of sent.
-    compared: Meter,
-    milestones: Milestones,
-    progress: Option<Progress>,
-    /// The latest.
-    offer: Offer,
-    /// Whether the person has seen one.
-    offer_seen: bool,
-    /// Whether it stands on the terminal now, above the question.
-    offer_shown: bool,
-    /// The person on the receiving side agreed.
-    accepted: bool,
-    /// Until when a lost connection is looked for.
-    lost: Option<Instant>,
-    /// The command that goes on with the code that was made here.
-    again: Option<Zeroizing<String>>,
-}
-
-impl State {
-    fn new() -> State {
-        State {
-            phase: Phase::default(),
-            since: Instant::now(),
-            wait: None,
-            busy: None,
-            way: Way::default(),
-            meter: Meter::default(),
-            compared: Meter::default(),
-            milestones: Milestones::default(),
-            progress: None,
-            offer: Offer::default(),
-            offer_seen: false,
-            offer_shown: false,
-            accepted: false,
-            lost: None,
-            again: None,
-        }
-    }
-}
-
 impl Console {
     /// A console for the command `line`; `cancel` is pulled where nobody reads the code.
     pub fn new(setting: Setting, line: Line, queue: Arc<Queue>, tty: Option<Tty>, cancel: Cancel) -> Console {
@@ -179,34 +125,6 @@ impl Console {
         self.notice(messages::doubted(doubt, !io::stderr().is_terminal()));
     }
 
-    /// Takes the status line away and tells the end. Returns what it came to, if not everything was delivered.
-    pub fn conclude(&self, report: &Report) -> Option<Kind> {
-        self.queue.clear();
-        if report.failed > 0 {
-            // A program has an event for each.
-            let is_listed = self.setting.json && self.setting.volume == Volume::Quiet;
-            self.queue.line(if is_listed {
-                messages::failures_counted(self.style, report)
-            } else {
-                messages::failures(self.setting.side, report)
-            });
-        }
-        // A text goes nowhere but before the person.
-        let out = self.setting.out.as_deref().filter(|_| !self.state().offer.text);
-        self.notice(messages::summary(self.setting.side, report, out));
-        self.notice(messages::way(&self.state().way));
-        let trouble = match self.setting.side {
-            Side::Send => report.shortfall(Role::Send),
-            // What does not fit into a stream is no trouble of a disk.
-            Side::Receive if self.stdout_is_data() => report.shortfall(Role::Send),
-            Side::Receive => report.shortfall(Role::Receive),
-        };
-        if let Some(kind) = trouble {
-            self.tell_how_to_go_on(kind);
-        }
-        trouble
-    }
-
     /// Tells, before anything is dialled, that the relay is not shown the token.
     pub fn tell_of_token(&self) {
         if let Showing::Withheld(relay) = &self.setting.showing {
@@ -227,173 +145,11 @@ impl Console {
         self.setting.showing == Showing::Shown
     }
 
-    /// What the maker of a code tells a program.
-    pub fn invitation(&self, code: &str, relays: &[RelayUrl], embedded: bool) -> Invitation {
-        let again = self.line.can_go_on().then(|| self.command_with(code, relays, embedded));
-        let invite = Invite {
-            from: self.setting.side,
-            code,
-            relays,
-            embedded,
-            options: &self.setting.invite_options,
-            private_ca: self.setting.private_ca,
-            again: None,
-            lacks_token: false,
-        };
-        Invitation {
-            code: invite.code_line(),
-            command: invite.best_command(),
-            again: again.map(|again| again.as_str().to_owned()),
-        }
-    }
-
-    /// Shows the code as a QR code, where that was asked for and nothing else shows the code.
-    pub fn show_qr(&self, code_line: &str) {
-        if self.qr {
-            self.queue.line(self.qr(code_line));
-        }
-    }
-
-    /// Takes the status line away and tells why there is no report.
-    pub fn fail(&self, error: &Error) {
-        self.queue.clear();
-        self.queue.line(messages::error(self.style, error));
-        self.tell_how_to_go_on(error.kind());
-    }
-
-    /// After an end that the same command can mend, once something may have arrived.
-    fn tell_how_to_go_on(&self, kind: Kind) {
-        let mendable = [Kind::ConnectionLost, Kind::Disk, Kind::Refused, Kind::Interrupted];
-        let mut state = self.state();
-        let is_once_only = state.offer.streams > 0 || !self.line.can_go_on();
-        if !state.accepted || !mendable.contains(&kind) || is_once_only {
-            return;
-        }
-        let again = state.again.take().unwrap_or_else(|| self.line.typed());
-        drop(state);
-        self.notice(messages::going_on(self.setting.resumes, &again, self.line.lacks_token()));
-    }
-
-    /// Takes the status line away.
-    pub fn finish(&self) {
-        self.queue.clear();
-    }
-
-    /// Whether `error` came of nobody reading standard output any more.
-    pub fn stdout_closed(&self, error: &Error) -> bool {
-        self.stdout_closed.load(Ordering::SeqCst) || (self.stdout_is_data() && is_broken_pipe(error))
-    }
-
-    /// Whether the file that is received goes to standard output.
-    fn stdout_is_data(&self) -> bool {
-        self.setting.out.as_deref().is_some_and(|out| out.as_os_str() == "-")
-    }
-
-    /// Who was given the code may still have to tell the other side; a receiver got it from there.
-    fn await_other(&self, code: &str, relay: &RelayUrl) {
-        let Setting { side, ref invite_options, private_ca, .. } = self.setting;
-        let relays = std::slice::from_ref(relay);
-        let invite = Invite {
-            from: side,
-            code,
-            relays,
-            embedded: false,
-            options: invite_options,
-            private_ca,
-            again: None,
-            lacks_token: false,
-        };
-        match side {
-            // A code that was given is not repeated where it would be kept.
-            Side::Send if io::stderr().is_terminal() => {
-                self.notice(invite.waiting(self.style, self.queue.has_status()));
-            }
-            Side::Receive if self.queue.has_status() => {}
-            Side::Send | Side::Receive => self.notice(messages::WAITING),
-        }
-        if self.qr {
-            self.queue.line(self.qr(&invite.code_line()));
-        }
-    }
-
-    /// A code for a phone, or why there is none.
-    fn qr(&self, code: &str) -> String {
-        if !locale::utf8() {
-            return messages::QR_NOT_UTF8.to_owned();
-        }
-        match qr::lines(code, screen::columns(), self.style.is_on()) {
-            Ok(lines) => messages::qr(&lines),
-            Err(columns) => messages::qr_too_wide(columns),
-        }
-    }
-
-    fn invite(&self, code: &str, relays: &[RelayUrl], embedded: bool) {
-        let Setting { side, ref invite_options, private_ca, .. } = self.setting;
-        let again = self.line.can_go_on().then(|| self.command_with(code, relays, embedded));
-        let invite = Invite {
-            from: side,
-            code,
-            relays,
-            embedded,
-            options: invite_options,
-            private_ca,
-            again: again.as_deref().map(String::as_str),
-            lacks_token: self.line.lacks_token(),
-        };
-        // A code that goes elsewhere leaves nothing for the heading to stand above.
-        let is_seen = self.stdout_is_data() || io::stdout().is_terminal();
-        if is_seen {
-            self.notice(messages::GIVE_CODE);
-        }
-        let code_line = invite.code_line();
-        let after = (self.setting.volume != Volume::Quiet).then(|| {
-            let gap = if is_seen { "\n" } else { "" };
-            format!("{gap}{}", invite.after(self.style, self.queue.has_status()))
-        });
-        let qr = self.qr.then(|| self.qr(&code_line));
-        let after =
-            [after, qr].into_iter().flatten().reduce(|text, qr| format!("{}\n\n{qr}", text.trim_end()));
-        if self.stdout_is_data() {
-            self.queue.line(self.style.strong(&code_line));
-            if let Some(after) = after {
-                self.queue.line(after);
-            }
-            return;
-        }
-        // A script that reads it is no terminal, and gets the code and nothing else.
-        self.print(Style::for_stdout().strong(&code_line), after);
-        self.state().again = again;
-    }
-
-    /// Writes to standard output, with `after` for people behind it. Where nobody reads that, the transfer ends.
-    fn print(&self, line: String, after: Option<String>) {
-        let (closed, cancel) = (Arc::clone(&self.stdout_closed), self.cancel.clone());
-        let unread = move || {
-            closed.store(true, Ordering::SeqCst);
-            cancel.cancel();
-        };
-        self.queue.print(line, after, Box::new(unread));
-    }
-
-    /// The command that goes on where this process ends.
-    fn command_with(&self, code: &str, relays: &[RelayUrl], embedded: bool) -> Zeroizing<String> {
-        let relay = relays.first();
-        // A token in the environment is for a relay that is named outside of the code.
-        let named = self.setting.showing == Showing::Shown;
-        match relay {
-            Some(relay) if !embedded => {
-                let code = Zeroizing::new(messages::addressed(code, relay));
-                self.line.with(&Found { code: &code, listening: None, named })
-            }
-            listening => self.line.with(&Found { code, listening, named }),
-        }
-    }
-
     fn offered(&self, offer: Offer) {
         let mut state = self.state();
         let shown = self.tty.as_ref().filter(|_| state.offer_shown);
-        if let (Some(tty), Some(out)) = (shown, &self.setting.out) {
-            tty.replace_about(&messages::offer(&offer), &messages::question(&offer, out));
+        if let Some(tty) = shown {
+            tty.replace_about(&messages::offer(&offer));
         }
         state.offer = offer;
     }
@@ -411,42 +167,12 @@ impl Console {
         self.enter(Phase::Moving);
         let mut state = self.state();
         state.accepted = true;
-        if self.setting.side == Side::Receive && !state.offer_seen {
+        if !state.offer_seen {
             state.offer_seen = true;
-            self.notice(messages::offer(&state.offer));
-        }
-    }
-
-    fn disconnected(&self, what: &str, retry: Duration) {
-        let mut state = self.state();
-        state.lost = Instant::now().checked_add(retry);
-        state.way.losses = state.way.losses.saturating_add(1);
-        drop(state);
-        if self.tells_of_connections() {
-            self.queue.passing_line(messages::disconnected(what, retry));
-        }
-        self.paint();
-    }
-
-    fn reconnected(&self) {
-        let mut state = self.state();
-        (state.lost, state.busy) = (None, None);
-        // The time without a connection says nothing about the network.
-        state.restart_meters();
-        drop(state);
-        if self.tells_of_connections() {
-            self.queue.passing_line(messages::RECONNECTED);
-        }
-        self.paint();
-    }
-
-    /// The status line tells it, where there is one. A connection may come and go for as long as it likes, so its lines
-    /// are not kept at any price.
-    fn tells_of_connections(&self) -> bool {
-        match self.setting.volume {
-            Volume::Quiet => false,
-            Volume::Normal => !self.queue.has_status(),
-            Volume::Verbose => true,
+            self.notice(match self.setting.side {
+                Side::Send => messages::sending(&state.offer),
+                Side::Receive => messages::offer(&state.offer),
+            });
         }
     }
 
@@ -458,54 +184,13 @@ impl Console {
         self.paint();
     }
 
-    /// The relay wants to be left alone for a while.
-    fn relay_busy(&self, what: &str, again: Duration) {
-        self.state().busy = Instant::now().checked_add(again);
-        // A relay may come and go for as long as it likes, so its lines are not kept at any price.
-        self.pass(messages::relay_busy(what, again));
-        self.paint();
-    }
-
-    fn relay_lost(&self, what: &str) {
-        self.enter(Phase::Away);
-        self.pass(messages::relay_lost(what));
-        self.paint();
-    }
-
-    fn waits_at(&self, relay: Option<&RelayUrl>, embedded: bool) {
-        self.state().way.at(relay, embedded);
-        self.enter(Phase::Waiting);
-    }
-
-    fn paired(&self, cipher: Mode, encryption_kept: bool) {
-        self.state().way.cipher = Some(cipher);
-        self.notice(messages::paired(self.setting.side, self.queue.has_status()));
-        if encryption_kept {
-            self.notice(messages::ENCRYPTION_KEPT);
-        }
-        if cipher == Mode::Tagged {
-            self.queue.line(messages::READABLE);
-        }
-        self.enter(Phase::Undecided);
-        self.paint();
-    }
-
-    fn lanes(&self, lanes: u8) {
-        let mut state = self.state();
-        state.way.lanes = state.way.lanes.max(lanes);
-        drop(state);
-        if self.setting.volume == Volume::Verbose {
-            self.queue.passing_line(messages::lanes(lanes));
-        }
-    }
-
     fn notice(&self, text: impl Into<String>) {
         if self.setting.volume != Volume::Quiet {
             self.queue.line(text);
         }
     }
 
-    /// A notice that may come as often as somebody else likes.
+    /// A notice that may come as often as somebody else likes, and so is not kept at any price.
     fn pass(&self, text: impl Into<String>) {
         if self.setting.volume != Volume::Quiet {
             self.queue.passing_line(text);
@@ -540,6 +225,7 @@ impl Handler for Console {
                 // Who reads a token uses the relay in this person's name.
                 if self.setting.showing == Showing::Shown { self.queue.line(text) } else { self.notice(text) }
             }
+            Event::TokenWanted(relay) => self.notice(messages::token_wanted(&relay)),
             // Somebody may be trying to get in: that is no matter of taste, so quiet does not hide it.
             Event::WrongGuess { left } => self.queue.line(messages::wrong_guess(left)),
             Event::Paired { cipher, encryption_kept } => self.paired(cipher, encryption_kept),
@@ -579,17 +265,6 @@ impl Handler for Console {
     fn decide(&self, conflict: Conflict) -> Deciding<'_> {
         Box::pin(self.ask_decision(conflict))
     }
-}
-
-fn is_broken_pipe(error: &Error) -> bool {
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
 }
 
 /// Often enough for a stall to show, seldom enough to cost nothing.

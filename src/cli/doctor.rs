@@ -1,11 +1,12 @@
 //! `p2pc doctor`: goes to the relay as a transfer would, says what it finds at each step, and at the end what is in the way.
 
 mod args;
+mod conclusion;
 mod told;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::net::examine::{Found, examine};
+use crate::net::examine::{Found, Step, examine};
 use crate::net::local_addresses;
 use crate::term::json::Object;
 use crate::term::screen::write_stdout;
@@ -33,33 +34,40 @@ pub fn doctor(mut args: DoctorArgs) -> Result<u8> {
     let Some(relay) = relay else {
         let addresses = local_addresses(0).iter().map(|address| address.ip().to_string()).collect::<Vec<_>>();
         report.tell(&Told::new("addresses", addresses.join(", ")));
-        report.conclude(Verdict::Fine, told::NO_RELAY);
+        report.conclude(Verdict::Fine, conclusion::NO_RELAY);
         return Ok(0);
     };
     report.tell(&told::relay(&relay, origin));
     if showing != Showing::None {
         report.tell(&told::token(&showing));
     }
-    let mut clock_is_off = false;
+    let (mut clock_is_off, mut slow) = (false, None);
     let found = |found: Found| {
         let told = told::found(&found, relay.tls());
-        clock_is_off |= matches!(found, Found::Answer { .. }) && told.verdict == Verdict::Odd;
+        match found {
+            Found::Answer { .. } => clock_is_off = told.verdict == Verdict::Odd,
+            Found::Speed { bytes_per_second } if told.verdict == Verdict::Odd => {
+                slow = Some(bytes_per_second)
+            }
+            _ => {}
+        }
         report.tell(&told);
     };
     let examined = smol::block_on(examine(&dial, &relay, patience, found));
     Ok(match examined {
-        Ok(()) if clock_is_off => {
-            report.conclude(Verdict::Odd, told::CLOCK_IS_OFF);
-            0
-        }
         Ok(()) => {
-            report.conclude(Verdict::Fine, told::NOTHING_IN_THE_WAY);
+            let (verdict, text) = conclusion::open(clock_is_off, slow);
+            report.conclude(verdict, &text);
             0
         }
         Err(trouble) => {
             let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
             report.tell(&told::trouble(&trouble));
-            report.conclude(Verdict::Wrong, &told::what_to_do(&trouble, now));
+            let mut text = conclusion::blocked(&trouble, &showing, now);
+            if trouble.step == Step::Name && args.relay.first().is_some_and(|word| word.path().exists()) {
+                text.push_str(conclusion::IS_A_FILE);
+            }
+            report.conclude(Verdict::Wrong, &text);
             match trouble.error.kind() {
                 // It is the relay that cannot be reached, whatever the reason.
                 Kind::ConnectionLost | Kind::Protocol => Kind::Relay.exit_status(),

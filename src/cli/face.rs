@@ -106,6 +106,9 @@ impl Handler for Face {
                 let message = messages::plain_relay(relay, self.person.shows_token());
                 program.warning(Warning::PlainRelay, &message);
             }
+            Event::TokenWanted(relay) => {
+                program.warning(Warning::TokenWanted, &messages::token_wanted(relay));
+            }
             _ => program.event(&event, None),
         }
         self.person.event(event);

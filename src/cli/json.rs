@@ -48,6 +48,8 @@ pub enum Warning {
     PlainRelay,
     /// The token in the environment is not for this relay.
     TokenWithheld,
+    /// The relay wants a token from one of the two sides, and this one shows none.
+    TokenWanted,
     /// The code has words that are not on the list.
     UnknownWords,
     /// The code has more or fewer words than those that p2pc makes.

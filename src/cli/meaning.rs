@@ -307,7 +307,7 @@ fn volume(quiet: bool, verbose: bool, json: bool) -> Result<Volume> {
 fn need_terminal_to_verify(verify: bool, environment: &Environment) -> Result<()> {
     if verify && !environment.terminal {
         return Err(Error::new(Kind::Usage, "--verify needs a terminal: a person has to compare")
-            .hint("Run it in a terminal, or leave --verify out."));
+            .hint("Run it in a terminal, or give --no-verify."));
     }
     Ok(())
 }

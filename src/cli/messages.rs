@@ -24,7 +24,7 @@ mod invite;
 mod status;
 mod undelivered;
 
-pub use conflict::{CONFLICT_QUESTION, conflict};
+pub use conflict::{CONFLICT_CHOICES, CONFLICT_QUESTION, conflict};
 pub use ending::{Way, delivered, summary, way};
 pub use invite::{GIVE_CODE, GIVE_TOKEN, Invite, QR_NOT_UTF8, addressed, qr, qr_too_wide};
 pub use status::{looking, percent, reaching, relay_away, relay_full, status, undecided, waiting};
@@ -141,6 +141,15 @@ pub fn plain_relay(relay: &RelayUrl, shows_token: bool) -> String {
     }
 }
 
+/// Only somebody with a token comes in to this side.
+pub fn token_wanted(relay: &RelayUrl) -> String {
+    format!(
+        "note: {} wants a token from one of the two sides, and this one shows none: the other side has to \
+         (--token, P2PC_TOKEN), or start again with one.",
+        clean(relay.to_string().as_bytes())
+    )
+}
+
 /// The environment has a token, and it is not for this relay.
 pub fn token_withheld(relay: &RelayUrl) -> String {
     format!(
@@ -187,10 +196,23 @@ pub fn verify(string: &str) -> String {
 /// Do both sides show the same?
 pub const VERIFY_QUESTION: &str = "Does the other side show exactly the same? [y/N] ";
 
+/// What the answers to that mean.
+pub const VERIFY_CHOICES: &str = "  y  yes: both sides show the same, and the transfer begins
+  n  no, or Enter alone: somebody may be in between, and the transfer ends";
+
 /// What is offered so far: counts, bytes, first names. `…` stands for names that are not shown, and for nothing else.
 pub fn offer(offer: &Offer) -> String {
+    format!("Offered: {}", contents(offer))
+}
+
+/// The same for who sends it, once the other side has agreed.
+pub fn sending(offer: &Offer) -> String {
+    format!("Sending {}", contents(offer))
+}
+
+fn contents(offer: &Offer) -> String {
     let at_least = if offer.complete || offer.text { "" } else { "at least " };
-    let mut text = format!("Offered: {at_least}{}", counts(offer));
+    let mut text = format!("{at_least}{}", counts(offer));
     if offer.text {
         return text;
     }
@@ -211,22 +233,27 @@ fn counts(offer: &Offer) -> String {
     if offer.text {
         return format!("a text of {}", human::count(offer.bytes, "byte", "bytes"));
     }
-    let directories = |number| human::count(number, "directory", "directories");
     if offer.files == 0 && !offer.complete {
         // A directory counts from its end on, and is named from its beginning.
         let named = u64::try_from(offer.names.len()).unwrap_or(u64::MAX);
-        return directories(offer.directories.max(named));
+        return human::count(offer.directories.max(named), "directory", "directories");
     }
-    let mut parts = vec![human::count(offer.files, "file", "files")];
-    if offer.directories > 0 {
-        parts.push(directories(offer.directories));
-    }
-    parts.push(match offer.bytes {
+    let bytes = match offer.bytes {
         // A stream, whose end will tell.
         0 if !offer.complete => "size unknown".to_owned(),
         bytes => human::bytes(bytes),
-    });
-    parts.join(", ")
+    };
+    format!("{}, {bytes}", files_and_directories(offer))
+}
+
+fn files_and_directories(offer: &Offer) -> String {
+    let files = human::count(offer.files, "file", "files");
+    let directories = human::count(offer.directories, "directory", "directories");
+    match (offer.files, offer.directories) {
+        (_, 0) => files,
+        (0, _) => directories,
+        (..) => format!("{files}, {directories}"),
+    }
 }
 
 /// Take it?
@@ -238,6 +265,17 @@ pub fn accept_question(out: &Path) -> String {
 pub fn question(offer: &Offer, out: &Path) -> String {
     if offer.text && out.as_os_str() != "-" { SHOW_QUESTION.to_owned() } else { accept_question(out) }
 }
+
+/// What the answers to that mean.
+pub fn accept_choices(offer: &Offer) -> &'static str {
+    if offer.text { SHOW_CHOICES } else { ACCEPT_CHOICES }
+}
+
+const ACCEPT_CHOICES: &str = "  y  yes: it is received
+  n  no, or Enter alone: nothing is received, and the other side is told";
+
+const SHOW_CHOICES: &str = "  y  yes: it is shown
+  n  no, or Enter alone: it is not shown, and the other side is told";
 
 /// Show it?
 const SHOW_QUESTION: &str = "Show it? [y/N] ";

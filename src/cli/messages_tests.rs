@@ -46,7 +46,7 @@ fn the_senders_invitation_works_as_printed() {
     assert_eq!(invite.code_line(), "48213-acid-crane-otter@relay.example:8443");
     assert_eq!(
         invite.after(Style::PLAIN, false),
-        "There, run\n\n    p2pc receive 48213-acid-crane-otter@relay.example:8443 --no-encrypt\n\n\
+        "On the other machine, run\n\n    p2pc receive 48213-acid-crane-otter@relay.example:8443 --no-encrypt\n\n\
          The other side needs --ca with the same certificate authority.\n\
          Should this side be interrupted, it goes on with\n\n    \
          p2pc send --code 48213-acid-crane-otter@relay.example:8443 a\n\n\
@@ -172,30 +172,39 @@ fn the_end_is_told() {
         excluded: 0,
         elapsed: Duration::from_secs(10),
     };
-    assert_eq!(summary(Side::Send, &report, None), "Sent 2 entries, 20.0 MiB in 10 s (2.0 MiB/s).");
+    let took = Duration::from_secs(10);
+    let none = Offer::default();
     assert_eq!(
-        summary(Side::Receive, &Report::default(), Some(Path::new("in"))),
+        summary(Side::Send, &none, &report, took, None),
+        "Sent 2 of 5 entries, 20.0 MiB in 10 s (2.0 MiB/s)."
+    );
+    assert_eq!(
+        summary(Side::Receive, &none, &Report::default(), Duration::ZERO, Some(Path::new("in"))),
         "Received 0 entries, 0 B in 0 s, into in."
     );
-    assert!(summary(Side::Receive, &report, Some(Path::new("."))).ends_with(", into this directory."));
+    let told = summary(Side::Receive, &none, &report, took, Some(Path::new(".")));
+    assert!(told.ends_with(", into this directory."), "{told}");
     assert_eq!(
         failures(Side::Receive, &report),
         "3 entries were not delivered:\n  d/fifo: a FIFO, socket or device; those are never sent\n  \
          x: the receiver cannot write it (disk\\r full)\n  and 1 more\n\
-         hint for x and what is like it: Look who may write there (ls -ld), or receive into another directory with --out."
+         hint for x and what is like it: Look who may write there (ls -ld), or receive into another directory with \
+         --out, and have it sent again."
     );
 }
 
 #[test]
 fn what_was_left_out_is_told() {
     let mut report = Report { delivered: 1, bytes: 5, excluded: 1234, ..Report::default() };
-    let told = "Sent 1 entry, 5 B in 0 s; 1,234 entries were left out (--exclude, --gitignore).";
-    assert_eq!(summary(Side::Send, &report, None), told);
+    let told = |report: &Report| summary(Side::Send, &Offer::default(), report, Duration::ZERO, None);
+    assert_eq!(
+        told(&report),
+        "Sent 1 entry, 5 B in 0 s; 1,234 entries were left out (--exclude, --gitignore)."
+    );
     (report.delivered, report.bytes, report.excluded) = (0, 0, 1);
-    let told = "Nothing was left to send: 1 entry was left out (--exclude, --gitignore).";
-    assert_eq!(summary(Side::Send, &report, None), told);
+    assert_eq!(told(&report), "Nothing was left to send: 1 entry was left out (--exclude, --gitignore).");
     report.failed = 1;
-    assert!(summary(Side::Send, &report, None).starts_with("Sent 0 entries"));
+    assert!(told(&report).starts_with("Sent 0 of 1 entry"));
 }
 
 #[test]
@@ -204,22 +213,26 @@ fn what_compression_has_gained_is_told() {
     let elapsed = Duration::from_secs(4);
     let mut report = Report { delivered: 1, bytes: sent, sent, carried, elapsed, ..Report::default() };
     let told = "Sent 1 entry, 1.0 GiB in 4 s (256 MiB/s, compressed to 283 MiB).";
-    assert_eq!(summary(Side::Send, &report, None), told);
+    let none = Offer::default();
+    assert_eq!(summary(Side::Send, &none, &report, elapsed, None), told);
     report.carried = sent - sent / 30;
-    assert_eq!(summary(Side::Receive, &report, None), "Received 1 entry, 1.0 GiB in 4 s (256 MiB/s).");
+    assert_eq!(
+        summary(Side::Receive, &none, &report, elapsed, None),
+        "Received 1 entry, 1.0 GiB in 4 s (256 MiB/s)."
+    );
 }
 
 #[test]
 fn what_was_there_already_is_told_and_makes_nothing_faster() {
     let mut report = Report { delivered: 3, bytes: 1 << 30, held: 922 << 20, ..Report::default() };
-    report.elapsed = Duration::from_secs(2);
+    let (none, took) = (Offer::default(), Duration::from_secs(2));
     assert_eq!(
-        summary(Side::Receive, &report, None),
+        summary(Side::Receive, &none, &report, took, None),
         "Received 3 entries, 1.0 GiB in 2 s (922 MiB were there already, 51.0 MiB/s)."
     );
     report.held = report.bytes;
     assert_eq!(
-        summary(Side::Send, &report, None),
+        summary(Side::Send, &none, &report, took, None),
         "Sent 3 entries, 1.0 GiB in 2 s (1.0 GiB were there already)."
     );
 }
@@ -296,4 +309,53 @@ fn who_is_offered_a_text_is_asked_whether_to_see_it() {
     assert_eq!(question(&offered, Path::new("in")), "Show it? [y/N] ");
     assert_eq!(question(&offered, Path::new("-")), "Receive into standard output? [y/N] ");
     assert_eq!(question(&Offer::default(), Path::new("in")), "Receive into in? [y/N] ");
+}
+
+#[test]
+fn what_is_all_of_the_offer_is_told_as_it_was_offered() {
+    let mut report = Report { delivered: 1, bytes: 5 << 20, ..Report::default() };
+    let took = Duration::from_millis(412);
+    let told =
+        |offer: &Offer, report: &Report| summary(Side::Receive, offer, report, took, Some(Path::new("in")));
+    let mut offered = Offer {
+        files: 1,
+        bytes: 5 << 20,
+        names: vec![at("thesis\u{202e}.pdf")],
+        complete: true,
+        ..Offer::default()
+    };
+    assert_eq!(told(&offered, &report), "Received thesis\\u{202e}.pdf, 5.0 MiB in 0.4 s, into in.");
+    (offered.files, offered.directories, report.delivered) = (6, 2, 8);
+    assert_eq!(told(&offered, &report), "Received 6 files, 2 directories, 5.0 MiB in 0.4 s, into in.");
+    // The last word on the offer has not come, or not all of it has arrived.
+    offered.complete = false;
+    assert!(told(&offered, &report).starts_with("Received 8 entries, "));
+    (offered.complete, report.failed) = (true, 1);
+    assert!(told(&offered, &report).starts_with("Received 8 of 9 entries, "));
+    offered = Offer { directories: 2, complete: true, ..Offer::default() };
+    report = Report { delivered: 2, ..Report::default() };
+    assert!(told(&offered, &report).starts_with("Received 2 directories, 0 B in "));
+}
+
+#[test]
+fn a_text_has_a_size_and_no_rate() {
+    let offered = Offer { files: 1, bytes: 12, text: true, ..Offer::default() };
+    let mut report = Report { delivered: 1, bytes: 12, ..Report::default() };
+    let took = Duration::from_secs(3);
+    assert_eq!(summary(Side::Send, &offered, &report, took, None), "Sent a text of 12 bytes.");
+    assert_eq!(summary(Side::Receive, &offered, &report, took, None), "Received a text of 12 bytes.");
+    (report.delivered, report.failed, report.bytes) = (0, 1, 0);
+    assert!(summary(Side::Send, &offered, &report, took, None).starts_with("Sent 0 of 1 entry, 0 B"));
+    assert_eq!(sending(&offered), "Sending a text of 12 bytes");
+}
+
+#[test]
+fn what_is_short_has_no_rate() {
+    let report = Report { delivered: 1, bytes: 50 << 20, ..Report::default() };
+    let told = |milliseconds| {
+        summary(Side::Send, &Offer::default(), &report, Duration::from_millis(milliseconds), None)
+    };
+    assert_eq!(told(7), "Sent 1 entry, 50.0 MiB in 7 ms.");
+    assert_eq!(told(950), "Sent 1 entry, 50.0 MiB in 0.9 s.");
+    assert_eq!(told(1000), "Sent 1 entry, 50.0 MiB in 1 s (50.0 MiB/s).");
 }

@@ -242,10 +242,19 @@ impl Split<'_> {
         if !repeatable && self.options.iter().any(|option| option == flag.long) {
             return Err(self.usage(format!("{} is given twice", flag.long)));
         }
+        self.take_back(flag.long);
         self.options.push(flag.long.to_owned());
         self.options.extend(value.map(Word::encode));
         self.line.push_option(flag.long, value);
         Ok(())
+    }
+
+    /// Of `--verify` and `--no-verify` the later is meant, as with most programs.
+    fn take_back(&mut self, long: &str) {
+        let name = long.trim_start_matches('-');
+        let opposite =
+            name.strip_prefix("no-").map_or_else(|| format!("--no-{name}"), |name| format!("--{name}"));
+        self.options.retain(|option| *option != opposite);
     }
 
     /// `-out dir` would be the directory `ut`.

@@ -51,14 +51,17 @@ pub enum Event {
         /// What happened.
         what: String,
     },
-    /// The relay has no place now, or none beside whoever is in the room, and wants to be asked again; that is done. While this side waits for the other
-    /// it comes once for as long as the relay says the same.
+    /// The relay has no place now, or none beside whoever is in the room, or ends connections without an answer; it is asked again. While this side
+    /// waits for the other it comes once for as long as the relay says the same.
     RelayBusy {
         /// What it said.
         what: String,
         /// After how long it is asked again.
         again: Duration,
     },
+    /// This relay wants a token from one of the two sides, and this one, which waits there, shows none: only a side that shows one is joined with it.
+    /// Comes once.
+    TokenWanted(RelayUrl),
     /// The relay is back, and this side waits on.
     RelayBack,
     /// Somebody came with a wrong code; this side waits on. After `left` more the code is burnt.
@@ -223,13 +226,15 @@ pub struct Conflict {
     pub theirs: Version,
 }
 
-/// What is known of one of two files of the same name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What is known of one of two files or links of the same name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Version {
     /// Its size in bytes, where that is known.
     pub size: Option<u64>,
     /// When it was last modified: seconds since 1970.
     pub mtime_s: i64,
+    /// Where it leads, if it is a symbolic link. Anything may be in it: clean it before it reaches a terminal.
+    pub target: Option<Box<[u8]>>,
 }
 
 /// What to do about a [`Conflict`].

@@ -10,8 +10,8 @@ use futures_lite::future;
 
 use super::proxy::{self, Proxies, ProxyEnv};
 use super::tcp::{self, BoxedIo, ConnectError, within};
-use super::tls::{self, Trust};
-use super::upgrade::upgrade;
+use super::tls::{self, Trust, Unshaken};
+use super::upgrade::{Seated, unanswered, upgrade};
 use super::url::RelayUrl;
 use super::ws::Connection;
 pub use crate::proto::role::Role;
@@ -59,6 +59,9 @@ pub enum DialError {
         /// Who refused.
         relay: RelayUrl,
     },
+    /// The connection came about and was ended without an answer. Where too many of them come from one address that is all that a relay says,
+    /// so it may be another matter in a moment.
+    HungUp(Error),
     /// It did not come to an answer.
     Failed(Error),
 }
@@ -105,7 +108,8 @@ impl Dialer {
         let mut stream = self.connect(relay).await?;
         if relay.tls() {
             let who = format!("the relay {relay}");
-            stream = tls::connect(stream, self.trust.config()?, relay.host(), &who).await?;
+            let shaken = tls::connect(stream, self.trust.config()?, relay.host(), &who).await;
+            stream = shaken.map_err(|unshaken| self::unshaken(relay, unshaken))?;
         }
         Ok(Reached { stream, since })
     }
@@ -124,7 +128,7 @@ impl Dialer {
         let Reached { stream, since } = reached;
         if since.elapsed() < REACHED_MAX {
             match self.ask(stream, relay, request).await {
-                Err(error) if is_broken(&error) => {}
+                Err(DialError::HungUp(_)) => {}
                 answered => return answered,
             }
         } else {
@@ -142,10 +146,9 @@ impl Dialer {
     ) -> Result<Connection, DialError> {
         let asked = Instant::now();
         let answer = async { Ok(upgrade(&mut stream, relay, request, self.token.as_ref()).await) };
-        within(UPGRADE_TIMEOUT, answer).await.map_err(|late: std::io::Error| {
-            Error::new(Kind::Relay, format!("the relay {relay} did not answer the request")).caused_by(late)
-        })??;
-        Ok(Connection { answered: asked.elapsed(), ..Connection::over(stream).await })
+        let Seated { awaits_token } =
+            within(UPGRADE_TIMEOUT, answer).await.map_err(|late| unanswered(relay, late))??;
+        Ok(Connection { answered: asked.elapsed(), awaits_token, ..Connection::over(stream).await })
     }
 
     async fn connect(&self, relay: &RelayUrl) -> Result<BoxedIo> {
@@ -294,7 +297,7 @@ impl From<DialError> for Error {
             DialError::RoomTaken(body) if body.is_empty() => Error::new(Kind::Relay, "the room is taken"),
             DialError::RoomTaken(body) => Error::new(Kind::Relay, format!("the room is taken ({body})")),
             DialError::Refused { status, body, relay, .. } => refusal(status, &body, &relay),
-            DialError::Failed(error) => error,
+            DialError::HungUp(error) | DialError::Failed(error) => error,
         }
     }
 }
@@ -304,19 +307,25 @@ impl fmt::Display for DialError {
         match self {
             DialError::RoomTaken(body) => write!(f, "the room is taken ({body})"),
             DialError::Refused { status, body, relay, .. } => refusal(*status, body, relay).fmt(f),
-            DialError::Failed(error) => error.fmt(f),
+            DialError::HungUp(error) | DialError::Failed(error) => error.fmt(f),
         }
     }
 }
 
 impl std::error::Error for DialError {}
 
-/// Whether the connection ended before there was an answer. One on which nothing came for a long time is not meant: another one would do no
-/// better.
-fn is_broken(error: &DialError) -> bool {
-    let DialError::Failed(error) = error else { return false };
-    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<std::io::Error>());
-    cause.is_some_and(|cause| cause.kind() != std::io::ErrorKind::TimedOut)
+/// There is no TLS with `relay`, for this reason.
+pub(super) fn unshaken(relay: &RelayUrl, unshaken: Unshaken) -> DialError {
+    match unshaken {
+        Unshaken::HungUp(error) => hung_up(relay, error),
+        Unshaken::Failed(error) => DialError::Failed(error),
+    }
+}
+
+/// `relay`, or what answers in its place, took the connection and ended it without a word.
+pub(super) fn hung_up(relay: &RelayUrl, error: std::io::Error) -> DialError {
+    let what = format!("the relay {relay} takes the connection and ends it without an answer");
+    DialError::HungUp(Error::new(Kind::Relay, what).hint(HUNG_UP_HINT).caused_by(error))
 }
 
 fn refusal(status: u16, body: &str, relay: &RelayUrl) -> Error {
@@ -324,10 +333,13 @@ fn refusal(status: u16, body: &str, relay: &RelayUrl) -> Error {
     let (what, hint) = match status {
         200..=299 => ("is no p2pc relay", "Check host, port and path: something else answers there."),
         300..=399 => ("sends us elsewhere", "If that is the relay, use its address."),
-        401 => ("wants a token", "Show the one you were given with --token, or put it into P2PC_TOKEN."),
+        401 => (
+            "wants a token",
+            "Give the one you have from its people: with --token, in P2PC_TOKEN or in the configuration.",
+        ),
         409 => (
-            "does not join us with whoever is in the room",
-            "Show a token with --token or P2PC_TOKEN, or let the other side show one.",
+            "wants a token from one of the two sides, and neither shows one",
+            "Give it with --token, in P2PC_TOKEN or in the configuration, or let the other side do so.",
         ),
         404 => ("has no rooms at this address", "Check host, port and path: it may not be a p2pc relay."),
         426 => ("got no upgrade request", "A proxy in between may remove it: try a wss:// address."),
@@ -337,6 +349,10 @@ fn refusal(status: u16, body: &str, relay: &RelayUrl) -> Error {
     };
     Error::new(Kind::Relay, format!("the relay {relay} {what} ({said})")).hint(hint)
 }
+
+/// The two reasons there are.
+const HUNG_UP_HINT: &str = "Either too many connections came from this address within a minute, and it works again in a moment; or \
+                            no relay runs there, or something on the way cuts it off: check host and port.";
 
 const UNAUTHORIZED: u16 = 401;
 /// With a time to ask again: who sits opposite is none to be joined with.

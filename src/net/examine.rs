@@ -8,11 +8,12 @@
 //! else can know, taken by both sides at once: less than any transfer.
 
 mod found;
+mod meeting;
+mod pace;
 
 use std::fmt::Write as _;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use bytes::Bytes;
 use futures_lite::future;
 use futures_lite::io::AsyncWriteExt as _;
 use smol::Timer;
@@ -20,14 +21,17 @@ use smol::Timer;
 use super::dial::{DialError, DialOptions, Dialer, Role, RoomRequest};
 use super::http::{self, HeadError};
 use super::pair::random;
+use super::proxy::ProxyUrl;
 use super::tcp::{self, BoxedIo, ConnectError};
 use super::tls::{self, Certificate};
+use super::upgrade::unanswered;
 use super::url::{Host, RelayUrl};
 use super::ws::{Closed, Connection};
 use super::{dial, proxy};
 use crate::proto::date::parse_http_date;
 use crate::{Error, Kind, Result};
-pub use found::{Found, Step, Trouble};
+pub use found::{Cause, Found, Step, Trouble};
+use meeting::{Meeting, Trips, Unheard};
 
 /// Goes to `relay` under `options`, and tells what is `found` at each step as soon as it is known. No step takes longer than `patience`.
 ///
@@ -45,16 +49,10 @@ pub async fn examine(
     let (stream, certificate) = way.tls(stream, &mut found).await?;
     let also_certificate = |trouble| Trouble { certificate: certificate.clone(), ..trouble };
     way.ask(stream, &mut found).await.map_err(also_certificate)?;
-    let (mut one, mut other) = way.room(&mut found).await?;
-    way.round_trips(&mut one, &mut other, &mut found).await?;
-    way.speed(&mut one, &mut other, &mut found).await?;
-    // The relay forgets the room at once; if it does not answer that, it does so a little later.
-    let goodbye = future::zip(one.writer.close(NORMAL, ""), other.writer.close(NORMAL, ""));
-    let _ = future::or(async { Some(goodbye.await) }, async {
-        Timer::after(GOODBYE).await;
-        None
-    })
-    .await;
+    let mut meeting = way.room(&mut found).await?;
+    let trips = way.round_trips(&mut meeting, &mut found).await?;
+    way.speed(&mut meeting, &trips, &mut found).await?;
+    meeting.end().await;
     Ok(())
 }
 
@@ -69,29 +67,8 @@ impl Way<'_> {
     async fn connect(&self, found: &mut impl FnMut(Found)) -> Result<BoxedIo, Trouble> {
         let proxy = self.dialer.proxies().choose(self.relay);
         found(Found::Proxy(proxy.map(ToString::to_string)));
-        let unreachable = |error| match proxy {
-            Some(proxy) => proxy::unreachable(proxy, error),
-            None => dial::unreachable(self.relay, error),
-        };
-        let (host, port) =
-            proxy.map_or((self.relay.host(), self.relay.port()), |proxy| (proxy.host(), proxy.port()));
-        let begun = Instant::now();
-        let resolving = async {
-            tcp::resolve(host, port).await.map_err(|error| unreachable(ConnectError::Resolve(error)))
-        };
-        let addresses = self.patiently(Step::Name, resolving).await?;
-        if let Host::Name(name) = host {
-            found(Found::Name { name: name.clone(), addresses: addresses.clone(), took: begun.elapsed() });
-        }
-        let begun = Instant::now();
-        let racing =
-            async { tcp::race(addresses).await.map_err(|error| unreachable(ConnectError::Connect(error))) };
-        let stream = self.patiently(Step::Connection, racing).await?;
-        let to = stream
-            .peer_addr()
-            .map_err(|error| Trouble::at(Step::Connection)(unreachable(ConnectError::Connect(error))))?;
-        found(Found::Connection { to, took: begun.elapsed() });
-        let stream = tcp::buffered(stream);
+        let dialled = self.dial(proxy, found).await;
+        let stream = dialled.map_err(|trouble| Trouble { at_proxy: proxy.is_some(), ..trouble })?;
         let Some(proxy) = proxy else { return Ok(stream) };
         let begun = Instant::now();
         let trust = self.dialer.trust();
@@ -99,6 +76,41 @@ impl Way<'_> {
         let stream = self.patiently(Step::Tunnel, tunnel).await?;
         found(Found::Tunnel { took: begun.elapsed() });
         Ok(stream)
+    }
+
+    /// From a name to a connection: the relay's, or the proxy's.
+    async fn dial(
+        &self,
+        proxy: Option<&ProxyUrl>,
+        found: &mut impl FnMut(Found),
+    ) -> Result<BoxedIo, Trouble> {
+        let unreachable = |error| match proxy {
+            Some(proxy) => proxy::unreachable(proxy, error),
+            None => dial::unreachable(self.relay, error),
+        };
+        let (host, port) =
+            proxy.map_or((self.relay.host(), self.relay.port()), |proxy| (proxy.host(), proxy.port()));
+        let begun = Instant::now();
+        let resolving = async { Ok::<_, Error>(tcp::resolve(host, port).await) };
+        let addresses = self.patiently(Step::Name, resolving).await?.map_err(|error| {
+            Trouble::unless_silent(Step::Name, begun.elapsed(), error, |error| {
+                unreachable(ConnectError::Resolve(error))
+            })
+        })?;
+        if let Host::Name(name) = host {
+            found(Found::Name { name: name.clone(), addresses: addresses.clone(), took: begun.elapsed() });
+        }
+        let begun = Instant::now();
+        let racing = async { Ok::<_, Error>(tcp::race(addresses).await) };
+        let raced = self.patiently(Step::Connection, racing).await?;
+        let met = raced.and_then(|stream| Ok((stream.peer_addr()?, stream)));
+        let (to, stream) = met.map_err(|error| {
+            Trouble::unless_silent(Step::Connection, begun.elapsed(), error, |error| {
+                unreachable(ConnectError::Connect(error))
+            })
+        })?;
+        found(Found::Connection { to, took: begun.elapsed() });
+        Ok(tcp::buffered(stream))
     }
 
     async fn tls(
@@ -112,7 +124,10 @@ impl Way<'_> {
         let begun = Instant::now();
         let (config, witness) = self.dialer.trust().witnessed().map_err(Trouble::at(Step::Tls))?;
         let who = format!("the relay {}", self.relay);
-        let shaking = tls::connect(stream, &config, self.relay.host(), &who);
+        let shaking = async {
+            let shaken = tls::connect(stream, &config, self.relay.host(), &who).await;
+            shaken.map_err(|unshaken| dial::unshaken(self.relay, unshaken))
+        };
         match self.patiently(Step::Tls, shaking).await {
             Ok(stream) => {
                 found(Found::Tls { certificate: witness.certificate(), took: begun.elapsed() });
@@ -131,17 +146,14 @@ impl Way<'_> {
             relay.host_header(),
             env!("CARGO_PKG_VERSION")
         );
-        let failed = |error: std::io::Error| {
-            Error::new(Kind::Relay, format!("the relay {relay} did not answer the request"))
-                .hint("Something on the way takes the connection and lets nothing through, or no relay runs there.")
-                .caused_by(error)
-        };
+        let failed = |error| unanswered(relay, error);
         let asking = async {
             stream.write_all(request.as_bytes()).await.map_err(failed)?;
             stream.flush().await.map_err(failed)?;
             match http::read_head(&mut stream).await {
                 Ok(head) => Ok(head.header("date").and_then(parse_http_date)),
                 Err(HeadError::Io(error)) => Err(failed(error)),
+                // What it is instead, the next step shows.
                 Err(HeadError::NotHttp) => Ok(None),
             }
         };
@@ -151,98 +163,47 @@ impl Way<'_> {
         Ok(())
     }
 
-    async fn room(&self, found: &mut impl FnMut(Found)) -> Result<(Connection, Connection), Trouble> {
+    async fn room(&self, found: &mut impl FnMut(Found)) -> Result<Meeting, Trouble> {
         let name = random_name().map_err(Trouble::at(Step::Room))?;
         let one = self.seat(RoomRequest { room: name.clone(), role: Role::Send, fresh: true }).await?;
         let other = self.seat(RoomRequest { room: name, role: Role::Receive, fresh: false }).await?;
         found(Found::Room { with_token: self.dialer.has_token() });
-        Ok((one, other))
+        Ok(Meeting { one, other })
     }
 
     async fn seat(&self, request: RoomRequest) -> Result<Connection, Trouble> {
-        let mut status = None;
-        let taking = async {
-            self.dialer.room(self.relay, &request).await.map_err(|error| {
-                if let DialError::Refused { status: refused, .. } = &error {
-                    status = Some(*refused);
-                }
-                Error::from(error)
-            })
-        };
-        let taken = self.patiently(Step::Room, taking).await;
-        taken.map_err(|trouble| Trouble { status, ..trouble })
+        self.patiently(Step::Room, self.dialer.room(self.relay, &request)).await
     }
 
     async fn round_trips(
         &self,
-        one: &mut Connection,
-        other: &mut Connection,
+        meeting: &mut Meeting,
         found: &mut impl FnMut(Found),
-    ) -> Result<(), Trouble> {
-        let word = Bytes::copy_from_slice(&*random().map_err(Trouble::at(Step::RoundTrip))?);
-        let mut times = Vec::with_capacity(ROUND_TRIPS);
-        for _ in 0..ROUND_TRIPS {
-            let begun = Instant::now();
-            let trip =
-                async { there_and_back(&word, one, other).await.map_err(|closed| self.silenced(closed)) };
-            let back = self.patiently(Step::RoundTrip, trip).await?;
-            if back != word {
-                let error = Error::new(Kind::Relay, format!("the relay {} changes what passes", self.relay))
-                    .hint(
+    ) -> Result<Trips, Trouble> {
+        let trips = async {
+            meeting.trips().await?.map_err(|unheard| match unheard {
+                Unheard::Closed(closed) => self.silenced(closed),
+                Unheard::Changed => {
+                    Error::new(Kind::Relay, format!("the relay {} changes what passes", self.relay)).hint(
                         "It is no p2pc relay, or something between changes it. No transfer can go over it.",
-                    );
-                return Err(Trouble::at(Step::RoundTrip)(error));
-            }
-            times.push(begun.elapsed() / 2);
-        }
-        times.sort_unstable();
-        let median = times.get(times.len() / 2).copied().unwrap_or_default();
-        found(Found::RoundTrip { median, worst: times.last().copied().unwrap_or_default() });
-        Ok(())
+                    )
+                }
+            })
+        };
+        let trips = self.patiently(Step::RoundTrip, trips).await?;
+        found(Found::RoundTrip { median: trips.median, worst: trips.worst });
+        Ok(trips)
     }
 
-    /// One side says as much as goes for a while; what counts is what the other has heard by then.
+    /// It bounds itself.
     async fn speed(
         &self,
-        one: &mut Connection,
-        other: &mut Connection,
+        meeting: &mut Meeting,
+        trips: &Trips,
         found: &mut impl FnMut(Found),
     ) -> Result<(), Trouble> {
-        let block = Bytes::from(vec![0x5a; BLOCK_BYTES]);
-        let before = other.alive.heard().bytes;
-        let begun = Instant::now();
-        let talking = async {
-            for _ in 0..SPEED_BYTES / BLOCK_BYTES {
-                one.writer.send(block.clone()).await?;
-            }
-            one.writer.flush().await?;
-            future::pending::<Result<(), Closed>>().await
-        };
-        let hearing = async {
-            let mut heard = 0;
-            while heard < SPEED_BYTES {
-                heard += other.reader.next().await?.len();
-            }
-            Ok(())
-        };
-        let enough = async {
-            Timer::after(SPEED_TIME).await;
-            Ok(())
-        };
-        let done = future::or(future::or(hearing, talking), enough).await;
-        match done {
-            // A relay may count what a pair says, and say goodbye: that is its right, and enough was heard by then.
-            Ok(()) | Err(Closed::Clean { .. }) => {}
-            Err(closed) => return Err(Trouble::at(Step::Speed)(self.silenced(closed))),
-        }
-        let heard = other.alive.heard().bytes - before;
-        let seconds = begun.elapsed().as_secs_f64().max(0.001);
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a rate for people, and never negative"
-        )]
-        let bytes_per_second = (heard as f64 / seconds) as u64;
+        let speed = meeting.speed(trips.median).await;
+        let bytes_per_second = speed.map_err(|closed| Trouble::at(Step::Speed)(self.silenced(closed)))?;
         found(Found::Speed { bytes_per_second });
         Ok(())
     }
@@ -257,24 +218,18 @@ impl Way<'_> {
     }
 
     /// `work`, or the trouble that it took too long.
-    async fn patiently<T>(&self, step: Step, work: impl Future<Output = Result<T>>) -> Result<T, Trouble> {
+    async fn patiently<T, E: Into<DialError>>(
+        &self,
+        step: Step,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, Trouble> {
+        let done = async { work.await.map_err(|error| Trouble::of(step, error.into())) };
         let late = async {
             Timer::after(self.patience).await;
-            let (who, meaning) = step.silence();
-            let seconds = self.patience.as_secs();
-            Err(Error::new(Kind::Relay, format!("no answer from {who} within {seconds} s")).hint(meaning))
+            Err(Trouble::silent(step, self.patience))
         };
-        future::or(work, late).await.map_err(Trouble::at(step))
+        future::or(done, late).await
     }
-}
-
-async fn there_and_back(word: &Bytes, one: &mut Connection, other: &mut Connection) -> Result<Bytes, Closed> {
-    one.writer.send(word.clone()).await?;
-    one.writer.flush().await?;
-    let heard = other.reader.next().await?;
-    other.writer.send(heard.freeze()).await?;
-    other.writer.flush().await?;
-    Ok(one.reader.next().await?.freeze())
 }
 
 /// Nobody has a code whose room this is.
@@ -285,16 +240,3 @@ fn random_name() -> Result<String> {
         name
     }))
 }
-
-/// Enough for a median that one hiccup does not move.
-const ROUND_TRIPS: usize = 9;
-/// One of the relay's fragments.
-const BLOCK_BYTES: usize = 64 << 10;
-/// What is sent at most to see how fast it goes: a relay that counts bytes should not notice.
-const SPEED_BYTES: usize = 16 << 20;
-/// A connection has found its pace by then, and nobody has begun to wonder.
-const SPEED_TIME: Duration = Duration::from_secs(3);
-/// RFC 6455, section 7.4.1: nothing is wrong.
-const NORMAL: u16 = 1000;
-/// A way there, on a slow link.
-const GOODBYE: Duration = Duration::from_secs(1);

@@ -5,10 +5,12 @@
 //! Nothing here knows what the messages mean.
 
 mod attempt;
+mod awaiting;
 mod buffered;
 pub mod dial;
 pub mod examine;
 mod http;
+mod knocking;
 pub mod lane;
 pub mod lanes;
 pub mod link;

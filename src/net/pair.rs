@@ -13,9 +13,11 @@ use zeroize::Zeroizing;
 
 use super::RelayUrl;
 use super::attempt::{Attempt, Keeping, Session};
+use super::awaiting::Awaiting;
 use super::dial::{DialError, RoomRequest, Seats};
+use super::knocking::Knocking;
 use super::lane::{Lane, LaneIo, lane};
-use super::pause::{Pause, stretched};
+use super::pause::{Pause, draw, stretched};
 use super::reunion::Reunion;
 use super::ws::Connection;
 use crate::error::{Error, Kind, Result};
@@ -117,18 +119,25 @@ impl<'a> Pairing<'a> {
             let until = self.wait.map(deadline);
             let connection = self.first_seat(until).await?;
             self.announce();
+            let awaiting = Awaiting::begin(&connection, self);
             let this: &'p Pairing<'a> = self;
-            this.attempts(connection, until).await
+            this.attempts(connection, awaiting, until).await
         };
         future::or(cancelled, pairing).await
     }
 
-    async fn attempts(&self, mut connection: Connection, until: Option<Instant>) -> Result<Paired<'_>> {
+    async fn attempts(
+        &self,
+        mut connection: Connection,
+        mut awaiting: Awaiting,
+        until: Option<Instant>,
+    ) -> Result<Paired<'_>> {
         let mut pause = Pause::up_to(PAUSE_MAX);
         let mut keeping = Keeping::long();
         loop {
             let began = Instant::now();
-            match self.attempt(connection, until, Session::None, keeping.next()?).await? {
+            let attempt = self.attempt(connection, until, Session::None, keeping.next()?).await;
+            match attempt.map_err(|error| awaiting.in_vain(error, until, self))? {
                 Attempt::Established(established, connection, answered) => {
                     return Ok(self.paired(&established, connection, answered));
                 }
@@ -141,7 +150,9 @@ impl<'a> Pairing<'a> {
                 Attempt::Nothing => {}
             }
             pause.after(began.elapsed());
-            connection = self.another_seat(until, &mut pause).await?;
+            let seat = self.another_seat(until, &mut pause).await;
+            connection = seat.map_err(|error| awaiting.in_vain(error, until, self))?;
+            awaiting.goes_on(&connection, self);
         }
     }
 
@@ -153,6 +164,7 @@ impl<'a> Pairing<'a> {
         let mut busy = None;
         let mut rooms = 0;
         let mut pause = Pause::up_to(PAUSE_MAX);
+        let mut knocking = Knocking::new();
         loop {
             let fresh = matches!(self.origin, Origin::Made) && self.code.is_generated();
             match self.dial(fresh).await {
@@ -174,13 +186,10 @@ impl<'a> Pairing<'a> {
                     }
                     before(until, pause.rest()).await??;
                 }
-                Err(error) => {
-                    let absent = || error.absent().filter(|_| began.elapsed() < ABSENT);
-                    match error.again().or_else(absent) {
-                        Some(again) => self.stay_away(error, again, until, &mut busy).await?,
-                        None => return Err(error.into()),
-                    }
-                }
+                Err(error) => match knocking.again(&error, began.elapsed(), draw()?) {
+                    Some(again) => self.stay_away(error, again, until, &mut busy).await?,
+                    None => return Err(error.into()),
+                },
             }
         }
     }
@@ -369,9 +378,6 @@ const ROOMS_MAX: u32 = 20;
 /// How long a side that was given the code waits for its own ghost to lose its seat. Mostly that takes the relay 15 s; but what a ghost said
 /// last may still be on its way through the relay, on a slow line of the other side for longer than it takes to find out that one is dead.
 const GHOST: Duration = Duration::from_secs(60);
-
-/// How long a server in front of relays may find none of them before it is taken for one that never does: a restart takes less.
-const ABSENT: Duration = Duration::from_secs(60);
 
 /// How long a relay that has worked before may be out of reach while this side waits: a restart or a network that comes back.
 const RELAY_LOST_MAX: Duration = Duration::from_secs(600);

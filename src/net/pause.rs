@@ -79,7 +79,11 @@ fn cut(time: Duration, drawn: u16) -> Duration {
     time.mul_f64(1.0 - 0.5 * f64::from(drawn) / f64::from(u16::MAX))
 }
 
-fn draw() -> Result<u16> {
+/// A number for [`Pause::advance`].
+///
+/// # Errors
+/// When the system gives no random numbers.
+pub(super) fn draw() -> Result<u16> {
     let drawn = random()?;
     Ok(u16::from_le_bytes([drawn[0], drawn[1]]))
 }

@@ -112,7 +112,7 @@ impl<'p> Reunion<'p> {
                     // Whoever says so says it again.
                     Err(DialError::Refused { .. }) => return Err(Unmet { is_refused: true }),
                     // The ghost of a connection that was lost may sit there still; or the network is not back yet.
-                    Err(DialError::RoomTaken(_) | DialError::Failed(_)) => {}
+                    Err(DialError::RoomTaken(_) | DialError::HungUp(_) | DialError::Failed(_)) => {}
                 }
                 pause.rest().await?;
             }

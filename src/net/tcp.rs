@@ -58,6 +58,12 @@ pub(super) async fn within<T, E: From<io::Error>>(
     work.or(late).await
 }
 
+/// Whether the other end has ended the connection, in one of the ways in which that is seen.
+pub(super) fn is_hanging_up(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof};
+    matches!(error.kind(), UnexpectedEof | ConnectionReset | ConnectionAborted | BrokenPipe | NotConnected)
+}
+
 /// Every address to be tried, in turn.
 pub(super) async fn resolve(host: &Host, port: u16) -> io::Result<Vec<SocketAddr>> {
     let name = match host {

@@ -23,7 +23,7 @@ use rustls_pki_types::ServerName;
 
 use super::buffered::Buffered;
 use super::portable;
-use super::tcp::{BoxedIo, within};
+use super::tcp::{BoxedIo, is_hanging_up, within};
 use super::url::Host;
 use crate::proto::seal::is_fast;
 use crate::{Error, Kind, Result};
@@ -177,30 +177,40 @@ impl Trust {
     }
 }
 
+/// Why there is no TLS.
+#[derive(Debug)]
+pub(super) enum Unshaken {
+    /// The other end ended the connection without a word about why.
+    HungUp(io::Error),
+    /// Anything else, as a sentence.
+    Failed(Error),
+}
+
 /// Speaks TLS over `stream` with `host`; errors call it `who`. Not cancel safe, but nothing stays open.
 pub(super) async fn connect(
     stream: BoxedIo,
     config: &Arc<ClientConfig>,
     host: &Host,
     who: &str,
-) -> Result<BoxedIo> {
+) -> Result<BoxedIo, Unshaken> {
     let name = match host {
         Host::Address(address) => ServerName::IpAddress((*address).into()),
         Host::Name(name) => ServerName::try_from(name.clone()).map_err(|error| {
-            Error::new(Kind::Usage, format!("{who} has a name that no certificate can bear")).caused_by(error)
+            let what = format!("{who} has a name that no certificate can bear");
+            Unshaken::Failed(Error::new(Kind::Usage, what).caused_by(error))
         })?,
     };
     let handshake = TlsConnector::from(Arc::clone(config)).connect(name, stream);
-    let stream = within(HANDSHAKE_TIMEOUT, handshake).await.map_err(|error| explain(error, who))?;
+    let stream = within(HANDSHAKE_TIMEOUT, handshake).await.map_err(|error| match error {
+        error if is_hanging_up(&error) => Unshaken::HungUp(error),
+        error => Unshaken::Failed(explain(error, who)),
+    })?;
     Ok(Box::new(Buffered::new(HEAD_BUFFER_BYTES, stream)))
 }
 
 /// A failed TLS handshake with `who` ("the relay HOST", "the proxy HOST") as a sentence.
 fn explain(error: io::Error, who: &str) -> Error {
     let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) else {
-        if error.kind() == io::ErrorKind::UnexpectedEof {
-            return no_tls(format!("{who} hung up during the TLS handshake"));
-        }
         return Error::new(Kind::Relay, format!("the TLS handshake with {who} failed")).caused_by(error);
     };
     match tls {

@@ -4,12 +4,14 @@
 //! GET {prefix}/v1/room/ROOM?role=send|receive[&new=1] HTTP/1.1      subprotocol p2pc.v1
 //! [Authorization: Bearer TOKEN]
 //! 101 Switching Protocols                                           from here on WebSocket frames
+//! [P2PC-Awaits: token]                                              joined only with somebody who has shown one
 //! 409, 4xx, 5xx with one line that says what to do                  a refusal; with Retry-After one that may pass
 //! ```
 //!
 //! It is spoken here and not by the WebSocket library, because that one drops the body of a refusal that does not come
 //! in the same packet as its head, and takes no `Connection` header with more than one word.
 
+use std::io;
 use std::time::Duration;
 
 use futures_lite::io::AsyncWriteExt;
@@ -19,11 +21,18 @@ use async_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use zeroize::Zeroizing;
 
-use super::dial::{DialError, Role, RoomRequest, Token};
+use super::dial::{DialError, Role, RoomRequest, Token, hung_up};
 use super::http::{self, Head, HeadError};
-use super::tcp::BoxedIo;
+use super::tcp::{BoxedIo, is_hanging_up};
 use super::url::RelayUrl;
 use crate::{Error, Kind};
+
+/// What is known of a seat from the answer that gives it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Seated {
+    /// The relay joins it only with somebody who has shown a token.
+    pub(super) awaits_token: bool,
+}
 
 /// Asks for the room; on success the stream carries WebSocket frames. Not cancel safe.
 pub(super) async fn upgrade(
@@ -31,21 +40,23 @@ pub(super) async fn upgrade(
     relay: &RelayUrl,
     request: &RoomRequest,
     token: Option<&Token>,
-) -> Result<(), DialError> {
+) -> Result<Seated, DialError> {
     let key = generate_key();
-    let failed = |error: std::io::Error| {
-        Error::new(Kind::Relay, format!("the relay {relay} did not answer the request")).caused_by(error)
-    };
+    let failed = |error: io::Error| unanswered(relay, error);
     stream.write_all(request_text(relay, request, &key, token)?.as_bytes()).await.map_err(failed)?;
     stream.flush().await.map_err(failed)?;
     let head = http::read_head(stream).await.map_err(|error| match error {
         HeadError::Io(error) => failed(error),
         HeadError::NotHttp => Error::new(Kind::Relay, format!("{relay} does not answer like a p2pc relay"))
-            .hint(not_http_hint(relay)),
+            .hint(not_http_hint(relay))
+            .into(),
     })?;
     let again = head.header("retry-after").and_then(|text| text.trim().parse().ok()).map(Duration::from_secs);
     match head.status {
-        SWITCHING_PROTOCOLS => check(&head, &key, relay).map_err(DialError::from),
+        SWITCHING_PROTOCOLS => {
+            check(&head, &key, relay)?;
+            Ok(Seated { awaits_token: head.has_token("p2pc-awaits", "token") })
+        }
         CONFLICT if again.is_none() => Err(DialError::RoomTaken(http::first_body_line(stream, &head).await)),
         status => {
             let body = match head.header("location") {
@@ -55,6 +66,14 @@ pub(super) async fn upgrade(
             Err(DialError::Refused { status, body, again, relay: relay.clone() })
         }
     }
+}
+
+/// There is no answer, for this reason.
+pub(super) fn unanswered(relay: &RelayUrl, error: io::Error) -> DialError {
+    if is_hanging_up(&error) {
+        return hung_up(relay, error);
+    }
+    Error::new(Kind::Relay, format!("the relay {relay} did not answer the request")).caused_by(error).into()
 }
 
 fn request_text(

@@ -140,6 +140,9 @@ impl FromStr for RelayUrl {
 
     fn from_str(text: &str) -> Result<RelayUrl> {
         check_characters(text)?;
+        if text.starts_with(['/', '.', '~']) {
+            return Err(bad(text, "is a path, and not that of a relay").hint(FORMS));
+        }
         let (tls, rest) = split_scheme(text)?;
         let (authority, path) = match rest.find('/') {
             Some(at) => rest.split_at(at),
@@ -176,7 +179,8 @@ pub(super) fn split_port(authority: &str) -> Result<(&str, Option<u16>)> {
         None => Err(bad(authority, "has text after the bracket that is not a port")),
         Some(digits) => match parse_port(digits) {
             Some(port) if port > 0 => Ok((host, Some(port))),
-            _ => Err(bad(authority, "has a port that is not a number from 1 to 65535")),
+            _ => Err(bad(authority, "has a port that is not a number from 1 to 65535")
+                .hint("Leave it out where the relay has the usual one: 443, or 80 behind ws://.")),
         },
     }
 }
@@ -206,8 +210,7 @@ fn split_scheme(text: &str) -> Result<(bool, &str)> {
         "http" => {
             Err(bad(text, "has a scheme p2pc does not speak").hint(format!("Write ws://{rest} instead.")))
         }
-        _ => Err(bad(text, "has a scheme p2pc does not speak")
-            .hint("A relay is HOST, HOST:PORT, wss://HOST or ws://HOST.")),
+        _ => Err(bad(text, "has a scheme p2pc does not speak").hint(FORMS)),
     }
 }
 
@@ -231,7 +234,7 @@ fn check_characters(text: &str) -> Result<()> {
     }
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@%/[]".contains(&byte);
     if !text.bytes().all(allowed) {
-        return Err(bad(text, "has a character that no address has"));
+        return Err(bad(text, "has a character that no address has").hint(FORMS));
     }
     Ok(())
 }
@@ -239,7 +242,7 @@ fn check_characters(text: &str) -> Result<()> {
 /// The rules of DNS for names, and one of our own: what looks like a broken IPv4 address is not a name.
 fn check_name(text: &str) -> Result<()> {
     if text.is_empty() {
-        return Err(Error::new(Kind::Usage, "the relay's address has no host"));
+        return Err(Error::new(Kind::Usage, "the relay's address has no host").hint(FORMS));
     }
     let label_is_good = |label: &str| {
         (1..=LABEL_BYTES_MAX).contains(&label.len())
@@ -248,11 +251,11 @@ fn check_name(text: &str) -> Result<()> {
             && !label.ends_with('-')
     };
     if text.len() > NAME_BYTES_MAX || !text.split('.').all(label_is_good) {
-        return Err(bad(text, "is not a host name"));
+        return Err(bad(text, "is not a host name").hint(FORMS));
     }
     let last_label = text.rsplit('.').next().unwrap_or(text);
     if last_label.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(bad(text, "is neither a host name nor an IPv4 address"));
+        return Err(bad(text, "is neither a host name nor an IPv4 address").hint(FORMS));
     }
     Ok(())
 }
@@ -269,6 +272,8 @@ fn bad(text: &str, why: &str) -> Error {
     Error::new(Kind::Usage, format!("the address \"{}\" {why}", text.escape_debug()))
 }
 
+/// What can be written instead.
+const FORMS: &str = "A relay is HOST, HOST:PORT, wss://HOST or ws://HOST.";
 /// Longer than any address people pass around, short enough to print.
 const URL_BYTES_MAX: usize = 1024;
 /// RFC 1035, section 2.3.4.
@@ -349,6 +354,14 @@ mod tests {
         assert!(hint("https://h/x").contains("wss://h/x"));
         assert!(hint("2001:db8::1").contains("brackets"));
         assert!(hint("h\u{f6}st").contains("xn--"));
+        assert!(hint("host:99999").contains("443"));
+        for text in
+            ["./notes.txt", "/etc/passwd", "~/notes.txt", "ws://", "a..b", "1.2.3", "a b", "ftp://host"]
+        {
+            assert_eq!(hint(text), FORMS, "{text}");
+        }
+        let path = "./notes.txt".parse::<RelayUrl>().unwrap_err().to_string();
+        assert!(path.ends_with("is a path, and not that of a relay"), "{path}");
     }
 
     #[test]

@@ -50,6 +50,9 @@ pub struct ReceiveArgs {
     /// show a string that both people compare before any data
     #[argh(switch)]
     pub verify: bool,
+    /// take back `verify = true` of the configuration
+    #[argh(switch)]
+    pub no_verify: bool,
     /// give up when the other side has not come in this time
     #[argh(option, arg_name = "TIME")]
     pub wait: Option<Word>,
@@ -65,12 +68,18 @@ pub struct ReceiveArgs {
     /// print nothing but errors and questions
     #[argh(switch, short = 'q')]
     pub quiet: bool,
+    /// take back `quiet = true` of the configuration
+    #[argh(switch)]
+    pub no_quiet: bool,
     /// say what happens on standard output, as JSON
     #[argh(switch)]
     pub json: bool,
     /// print one line for each file
     #[argh(switch, short = 'v')]
     pub verbose: bool,
+    /// take back `verbose = true` of the configuration
+    #[argh(switch)]
+    pub no_verbose: bool,
     /// also trust the certificate authorities in this file
     #[argh(option, arg_name = "PEM")]
     pub ca: Option<Word>,

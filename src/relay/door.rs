@@ -12,16 +12,16 @@ use zeroize::Zeroizing;
 use super::address::{Network, client_address};
 use super::caller::Caller;
 use super::conn::Conn;
-use super::exchange::Exchange;
+use super::exchange::{Exchange, Place};
 use super::front::{self, Front, Handout};
-use super::http::{self, Answer, Asked, Heard, RoomRequest};
+use super::http::{self, Answer, Asked, Heard};
 use super::limits::{FAREWELL_MS, HEAD_BYTES_MAX, HEAD_STEP, Limits};
 use super::porter::{Arrival, Porter};
 use super::room::Rooms;
 use super::session::attend;
 use super::socket::Line;
 use super::tokens::{Pass, Tokens};
-use super::visitor::Visitor;
+use super::visitor::{Standing, Visitor};
 use crate::events::Cancel;
 use crate::proto::date::http_date;
 use crate::proto::role::Role;
@@ -93,9 +93,9 @@ where
         Err(answer) => Err(answer),
     };
     let answer = match head.and_then(|(heard, said)| admit(house, &mut arrival, &mut caller, heard, said)) {
-        Ok((request, place, said)) => {
+        Ok(Admitted { accept, place, said }) => {
             let paired = place.paired;
-            let conn = Conn::new(stream, arrival, place, caller, request.accept(), &said, &house.exchange);
+            let conn = Conn::new(stream, arrival, place, caller, accept, &said, &house.exchange);
             return Some((Box::new(conn), paired));
         }
         Err(answer) => answer,
@@ -133,7 +133,15 @@ fn hand_out<S>(
 }
 
 type Head = (Heard, Vec<u8>);
-type Admitted<S> = (RoomRequest, super::exchange::Place<S>, Vec<u8>);
+
+/// Who has a seat.
+struct Admitted<S> {
+    /// The answer that says so.
+    accept: Vec<u8>,
+    place: Place<S>,
+    /// What came behind the request.
+    said: Vec<u8>,
+}
 
 /// A seat, or an answer. Whose token the `caller` shows is known of it from here on.
 fn admit<S>(
@@ -169,7 +177,9 @@ fn admit<S>(
     let visitor = Visitor { address: caller.address, standing: pass.standing };
     let seated = house.exchange.join(visitor, request.room.clone(), request.role, request.fresh);
     let place = seated.map_err(refused)?;
-    Ok((request, place, said))
+    // Two of those are not joined, and a stranger may be the other: so this one waits on, and knows for what.
+    let awaits_token = visitor.standing == Standing::Guest && !place.paired;
+    Ok(Admitted { accept: request.accept(awaits_token), place, said })
 }
 
 /// Reads the request, and what came behind it in the same breath.

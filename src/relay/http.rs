@@ -172,12 +172,14 @@ fn forwarded_for(request: &Request<'_, '_>) -> Vec<u8> {
 }
 
 impl RoomRequest {
-    /// The answer that turns the connection into a WebSocket.
+    /// The answer that turns the connection into a WebSocket. `awaits_token`: who gets it is told that only somebody with a token is joined
+    /// with it.
     #[must_use]
-    pub fn accept(&self) -> Vec<u8> {
+    pub fn accept(&self, awaits_token: bool) -> Vec<u8> {
+        let awaits = if awaits_token { AWAITS_TOKEN } else { "" };
         format!(
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-             Sec-WebSocket-Accept: {}\r\nSec-WebSocket-Protocol: {SUBPROTOCOL}\r\n\r\n",
+             Sec-WebSocket-Accept: {}\r\nSec-WebSocket-Protocol: {SUBPROTOCOL}\r\n{awaits}\r\n",
             self.accept
         )
         .into_bytes()
@@ -298,6 +300,9 @@ fn is_key(key: &str) -> bool {
     let digit = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'+' || byte == b'/';
     key.len() == 24 && key.strip_suffix("==").is_some_and(|digits| digits.bytes().all(digit))
 }
+
+/// Said to who sits alone without a token where one is wanted.
+const AWAITS_TOKEN: &str = "P2PC-Awaits: token\r\n";
 
 /// What is spoken here.
 pub const SUBPROTOCOL: &str = "p2pc.v1";

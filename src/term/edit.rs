@@ -22,7 +22,6 @@ pub struct Completion {
 
 /// A line that is being typed.
 pub struct Editor {
-    prompt: &'static str,
     /// Never longer than at first: a string that grew would leave pieces of a code in freed memory.
     text: Zeroizing<String>,
     complete: Complete,
@@ -68,18 +67,12 @@ enum Escape {
 }
 
 impl Editor {
-    /// A line behind `prompt` that begins with `text`.
+    /// A line that begins with `text`.
     #[must_use]
-    pub fn new(prompt: &'static str, text: &str, complete: Complete) -> Editor {
+    pub fn new(text: &str, complete: Complete) -> Editor {
         let mut line = Zeroizing::new(String::with_capacity(TEXT_BYTES_MAX));
         line.push_str(cut(text, TEXT_BYTES_MAX / 4));
-        Editor { prompt, text: line, complete, begun: Vec::with_capacity(4), escape: Escape::None }
-    }
-
-    /// What stands in front of the line.
-    #[must_use]
-    pub fn prompt(&self) -> &'static str {
-        self.prompt
+        Editor { text: line, complete, begun: Vec::with_capacity(4), escape: Escape::None }
     }
 
     /// The line so far.
@@ -101,28 +94,10 @@ impl Editor {
         Pressed::Nothing
     }
 
-    /// The line as it is painted into one row: of one that is too long, the end.
+    /// The line so far, as a terminal may see it.
     #[must_use]
-    pub fn row(&self, columns: usize) -> Zeroizing<String> {
-        // The cursor stands behind the line.
-        let room = columns.saturating_sub(self.prompt.len() + 1);
-        let shown = Zeroizing::new(clean(self.text.as_bytes()));
-        let mut tail = shown.as_str();
-        while columns_of(tail) > room.saturating_sub(usize::from(tail.len() < shown.len())) {
-            let mut letters = tail.chars();
-            if letters.next().is_none() {
-                break;
-            }
-            tail = letters.as_str();
-        }
-        let more = if tail.len() < shown.len() { "<" } else { "" };
-        Zeroizing::new(format!("\r{}{more}{tail}\x1b[K", self.prompt))
-    }
-
-    /// The line as it stays once it is entered: all of it, in as many rows as it takes.
-    #[must_use]
-    pub fn whole(&self) -> Zeroizing<String> {
-        Zeroizing::new(format!("\r{}{}\x1b[K\n", self.prompt, clean(self.text.as_bytes())))
+    pub fn shown(&self) -> Zeroizing<String> {
+        Zeroizing::new(clean(self.text.as_bytes()))
     }
 
     fn letter(&mut self, byte: u8) -> Pressed {
@@ -179,6 +154,21 @@ impl Editor {
     }
 }
 
+/// The end of a line that is too long for so many columns, behind a mark that says so.
+#[must_use]
+pub fn tail(shown: &str, columns: usize) -> Zeroizing<String> {
+    let mut tail = shown;
+    while columns_of(tail) > columns.saturating_sub(usize::from(tail.len() < shown.len())) {
+        let mut letters = tail.chars();
+        if letters.next().is_none() {
+            break;
+        }
+        tail = letters.as_str();
+    }
+    let more = if tail.len() < shown.len() { "<" } else { "" };
+    Zeroizing::new(format!("{more}{tail}"))
+}
+
 /// No sensible answer, and no code, is longer.
 const TEXT_BYTES_MAX: usize = 4096;
 
@@ -196,7 +186,7 @@ mod tests {
     }
 
     fn editor(keys: &[u8]) -> Editor {
-        let mut editor = Editor::new("> ", "", complete);
+        let mut editor = Editor::new("", complete);
         for key in keys {
             editor.press(*key);
         }
@@ -234,27 +224,24 @@ mod tests {
 
     #[test]
     fn a_long_line_shows_its_end() {
-        assert_eq!(*editor(b"0123456789").row(13), "\r> 0123456789\x1b[K");
-        assert_eq!(*editor(b"0123456789").row(12), "\r> <23456789\x1b[K");
-        assert_eq!(*editor("東京東京".as_bytes()).row(9), "\r> <東京\x1b[K");
-        assert_eq!(*editor(b"0123").row(0), "\r> <\x1b[K");
-        assert_eq!(*editor(b"0123").whole(), "\r> 0123\x1b[K\n");
+        assert_eq!(*tail("0123456789", 10), "0123456789");
+        assert_eq!(*tail("0123456789", 9), "<23456789");
+        assert_eq!(*tail("東京東京", 6), "<東京");
+        assert_eq!(*tail("0123", 0), "<");
     }
 
     #[test]
     fn a_text_to_begin_with_can_be_corrected() {
-        let mut editor = Editor::new("> ", "48213-krane", complete);
+        let mut editor = Editor::new("48213-krane", complete);
         editor.press(0x7f);
         assert_eq!(editor.text(), "48213-kran");
     }
 
     proptest! {
         #[test]
-        fn a_row_is_never_wider_than_the_terminal(keys: Vec<u8>, columns in 4usize..100) {
-            let editor = editor(&keys);
-            let row = editor.row(columns);
-            let shown = row.trim_start_matches('\r').trim_end_matches("\x1b[K");
-            prop_assert!(columns_of(shown) < columns, "{shown:?}");
+        fn what_is_shown_fits_and_does_nothing(keys: Vec<u8>, columns in 1usize..100) {
+            let shown = tail(&editor(&keys).shown(), columns).to_string();
+            prop_assert!(columns_of(&shown) <= columns, "{shown:?}");
             prop_assert!(!shown.chars().any(char::is_control));
         }
     }

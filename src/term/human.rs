@@ -40,11 +40,14 @@ pub fn rate(bytes_per_second: u64) -> String {
     format!("{}/s", bytes(bytes_per_second))
 }
 
-/// `3 s`, `0.4 s`, `26 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`.
+/// `34 ms`, `0.4 s`, `3 s`, `26 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`.
 #[must_use]
 pub fn duration(time: Duration) -> String {
     let seconds = time.as_secs();
     match seconds {
+        0 if time.is_zero() => "0 s".to_owned(),
+        // What is measured takes some time.
+        0 if time.subsec_millis() < 100 => format!("{} ms", time.subsec_millis().max(1)),
         0..10 if time.subsec_millis() >= 100 => format!("{seconds}.{} s", time.subsec_millis() / 100),
         0..60 => format!("{seconds} s"),
         60..3600 if seconds.is_multiple_of(60) => format!("{} min", seconds / 60),
@@ -107,6 +110,7 @@ mod tests {
     fn times() {
         for (milliseconds, shown) in [
             (0, "0 s"),
+            (34, "34 ms"),
             (3000, "3 s"),
             (450, "0.4 s"),
             (26_900, "26 s"),
@@ -117,6 +121,7 @@ mod tests {
         ] {
             assert_eq!(duration(Duration::from_millis(milliseconds)), shown);
         }
+        assert_eq!(duration(Duration::from_nanos(1)), "1 ms");
     }
 
     #[test]

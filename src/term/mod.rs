@@ -8,6 +8,7 @@ pub mod json;
 pub mod locale;
 pub mod meter;
 pub mod milestones;
+pub mod pauses;
 pub mod qr;
 pub mod queue;
 #[cfg(unix)]

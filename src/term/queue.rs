@@ -110,15 +110,22 @@ impl Queue {
     /// Something for the controlling terminal.
     pub(super) fn terminal(&self, terminal: &Arc<Output>, part: Part) {
         self.change(|waiting| {
-            // It moves the line that would have been replaced.
-            waiting.above = None;
+            if part.ends_question() {
+                waiting.about = None;
+            }
             waiting.items.push_back(Item::Terminal(Arc::clone(terminal), part));
         });
     }
 
-    /// A new text for what `question` is about; one that was not shown yet is forgotten.
-    pub(super) fn above(&self, terminal: &Arc<Output>, about: Text, question: Text) {
-        self.change(|waiting| waiting.above = Some((Arc::clone(terminal), Part::Above { about, question })));
+    /// A new text for what the question is about; one that was not shown yet is forgotten.
+    pub(super) fn about(&self, terminal: &Arc<Output>, about: Text) {
+        self.change(|waiting| waiting.about = Some((Arc::clone(terminal), Part::About(about))));
+    }
+
+    /// Keeps lines back until what this returns is dropped: something stands on the terminal that they would run into.
+    pub(super) fn keep_lines(&self) -> KeptLines<'_> {
+        self.change(|waiting| waiting.keeps = true);
+        KeptLines { queue: self }
     }
 
     /// What waits, for the writing thread, which waits here when nothing does. `None` at the end.
@@ -148,6 +155,7 @@ impl Queue {
     pub(super) fn end(&self, patience: Duration) {
         let mut waiting = self.lock();
         waiting.ended = true;
+        waiting.give_kept();
         self.changed.notify_all();
         while !waiting.is_over() {
             let written = self.written.load(Ordering::Relaxed);
@@ -160,7 +168,7 @@ impl Queue {
     }
 
     fn put(&self, item: Item) {
-        self.change(|waiting| waiting.items.push_back(item));
+        self.change(|waiting| waiting.put(item));
     }
 
     fn change(&self, change: impl FnOnce(&mut Waiting)) {
@@ -180,6 +188,17 @@ impl fmt::Debug for Queue {
     }
 }
 
+/// While it lives, lines wait.
+pub(super) struct KeptLines<'a> {
+    queue: &'a Queue,
+}
+
+impl Drop for KeptLines<'_> {
+    fn drop(&mut self) {
+        self.queue.change(Waiting::give_kept);
+    }
+}
+
 #[derive(Default)]
 struct Waiting {
     items: VecDeque<Item>,
@@ -188,7 +207,10 @@ struct Waiting {
     /// The latest, if it is not painted.
     status: Option<Text>,
     /// The latest of what the question is about, if it does not stand there.
-    above: Option<(Arc<Output>, Part)>,
+    about: Option<(Arc<Output>, Part)>,
+    /// Lines are kept back, and here they are.
+    keeps: bool,
+    kept: VecDeque<Item>,
     /// What was taken is being written.
     writing: bool,
     ended: bool,
@@ -197,29 +219,47 @@ struct Waiting {
 impl Waiting {
     fn put_passing(&mut self, text: Text) {
         let bytes = self.passing_bytes.saturating_add(text.len());
+        let items = if self.keeps { &mut self.kept } else { &mut self.items };
         if bytes <= PASSING_BYTES_MAX {
             self.passing_bytes = bytes;
-            self.items.push_back(Item::Line(text));
-        } else if let Some(Item::LeftOut(lines)) = self.items.back_mut() {
+            items.push_back(Item::Line(text));
+        } else if let Some(Item::LeftOut(lines)) = items.back_mut() {
             *lines += 1;
         } else {
-            self.items.push_back(Item::LeftOut(1));
+            items.push_back(Item::LeftOut(1));
         }
+    }
+
+    fn put(&mut self, item: Item) {
+        match item {
+            Item::Line(_) | Item::LeftOut(_) | Item::Printed { .. } if self.keeps => {
+                self.kept.push_back(item)
+            }
+            _ => self.items.push_back(item),
+        }
+    }
+
+    /// Keeps no lines back any more.
+    fn give_kept(&mut self) {
+        self.keeps = false;
+        self.items.append(&mut self.kept);
     }
 
     /// Everything at once: lines that find room again then stand together, with one line for all that were left out.
     /// What repaints a line comes when nothing else waits, so that it is not old when it is seen.
     fn take(&mut self) -> VecDeque<Item> {
         if self.items.is_empty() {
-            let above = self.above.take().map(|(terminal, part)| Item::Terminal(terminal, part));
-            return above.into_iter().chain(self.status.take().map(Item::Paint)).collect();
+            let about = self.about.take().map(|(terminal, part)| Item::Terminal(terminal, part));
+            return about.into_iter().chain(self.status.take().map(Item::Paint)).collect();
         }
-        self.passing_bytes = 0;
+        if self.kept.is_empty() {
+            self.passing_bytes = 0;
+        }
         std::mem::take(&mut self.items)
     }
 
     fn is_over(&self) -> bool {
-        self.items.is_empty() && self.status.is_none() && self.above.is_none() && !self.writing
+        self.items.is_empty() && self.status.is_none() && self.about.is_none() && !self.writing
     }
 }
 

@@ -13,6 +13,7 @@ use super::clean::{columns_of, cut};
 use super::locale;
 use super::queue::{Item, Text};
 use super::style::dumb;
+use super::tty::Standing;
 use super::wrap::wrap;
 
 /// Standard error with its status line, and standard output. Writing blocks for as long as nobody reads, so a
@@ -23,6 +24,8 @@ pub struct Screen {
     /// `None` where there is no status line.
     status: Option<Status>,
     left_out: fn(u64) -> String,
+    /// The question that stands on the terminal.
+    standing: Option<Standing>,
     /// Standard error is a terminal that shows nothing else.
     ascii: bool,
 }
@@ -61,7 +64,14 @@ impl Screen {
         out: impl Write + Send + 'static,
         left_out: fn(u64) -> String,
     ) -> Screen {
-        Screen { err: Box::new(err), out: Box::new(out), status: None, left_out, ascii: false }
+        Screen {
+            err: Box::new(err),
+            out: Box::new(out),
+            status: None,
+            left_out,
+            standing: None,
+            ascii: false,
+        }
     }
 
     /// The same with a status line, which the other end has to read as bytes.
@@ -80,7 +90,7 @@ impl Screen {
         match item {
             Item::Line(text) => self.line(&text),
             Item::LeftOut(lines) => self.line(&(self.left_out)(lines)),
-            Item::Printed { line, after, unread } => match write_line(&mut self.out, &line) {
+            Item::Printed { line, after, unread } => match self.print(&line) {
                 Ok(()) => after.iter().for_each(|text| self.line(text)),
                 Err(_) => unread(),
             },
@@ -94,7 +104,7 @@ impl Screen {
                 self.status.iter_mut().for_each(|status| status.text = Text::default());
                 self.wipe();
             }
-            Item::Terminal(terminal, part) => part.write(&terminal),
+            Item::Terminal(terminal, part) => part.write(&terminal, &mut self.standing),
         }
     }
 
@@ -109,7 +119,24 @@ impl Screen {
         let columns = columns();
         let wrapped = Zeroizing::new(wrap(text, columns));
         let (wiped, painted) = (status.wipe(columns), status.paint(columns));
-        self.error(&Zeroizing::new(format!("{wiped}{}\n{painted}", *wrapped)));
+        let lines = Zeroizing::new(format!("{wiped}{}\n{painted}", *wrapped));
+        // It is the same terminal.
+        match self.standing.take() {
+            Some(mut standing) => {
+                standing.below(|| self.error(&lines));
+                self.standing = Some(standing);
+            }
+            None => self.error(&lines),
+        }
+    }
+
+    /// Writes a line on standard output, which may be the same terminal.
+    fn print(&mut self, line: &str) -> io::Result<()> {
+        let Some(mut standing) = self.standing.take() else { return write_line(&mut self.out, line) };
+        let mut written = Ok(());
+        standing.below(|| written = write_line(&mut self.out, line));
+        self.standing = Some(standing);
+        written
     }
 
     /// Paints the status line, though not so often that nobody could read it.
@@ -188,7 +215,7 @@ fn fitting(text: &str, columns: usize) -> &str {
 }
 
 /// Most terminals do. Of these it is known that they do not, and there the rows above would be cleared.
-fn reflows() -> bool {
+pub(super) fn reflows() -> bool {
     let variable = |name| std::env::var_os(name).unwrap_or_default();
     variable("XTERM_VERSION").is_empty() && variable("STY").is_empty() && variable("TERM") != "linux"
 }

@@ -67,11 +67,83 @@ fn a_token_that_others_can_read_is_not_used() {
         assert_eq!(seen, Some(status), "{mode:o}: {err}");
         assert_eq!(err.contains("hint: Run: chmod 600 "), status == 2, "{err}");
     }
-    // Without a token others may read it, and nobody else may write it.
-    for (mode, status) in [(0o644, 0), (0o664, 0), (0o666, 2)] {
+}
+
+#[test]
+fn a_file_that_others_can_write_is_not_used() {
+    // Without a token others may read it.
+    for (mode, status) in [(0o644, 0), (0o664, 2), (0o646, 2), (0o620, 2)] {
         let (seen, _, err) = Home::with("relay = \"r.example\"", mode).run(&["config"], &[]);
         assert_eq!(seen, Some(status), "{mode:o}: {err}");
+        assert_eq!(err.contains("can be written by others"), status == 2, "{err}");
     }
+}
+
+#[test]
+fn a_file_of_another_user_is_not_used() {
+    let home = Home::with("relay = \"r.example\"\n", 0o644);
+    let (us, other) = (rustix::process::geteuid().as_raw(), 65534);
+    if us != 0 {
+        println!("skipped: only root can give a file away");
+        return;
+    }
+    std::os::unix::fs::chown(home.file(), Some(other), None).unwrap();
+    let (status, _, err) = home.run(&["config"], &[]);
+    assert_eq!(status, Some(2), "{err}");
+    assert!(err.contains("belongs to another user\nhint: Use a file of your own"), "{err}");
+    assert_eq!(home.run(&["send", "--listen", ":0", "x"], &[]).0, Some(2));
+}
+
+/// Whatever stands in the place of the file, nobody waits for it, and everybody is told the same.
+#[test]
+fn what_is_no_configuration_is_told_by_all_alike() {
+    let home = Home::with("", 0o600);
+    let file = home.file();
+    let told = |what: &str| {
+        for line in
+            [&["config"][..], &["doctor"], &["send", "x"], &["receive", "--yes", "48213-acid-crane-otter"]]
+        {
+            let (status, out, err) = home.run(line, &[]);
+            assert_eq!((status, out.as_str()), (Some(2), ""), "{line:?}: {err}");
+            assert!(
+                err.starts_with("p2pc: ") && err.contains(what) && err.contains("\nhint: "),
+                "{line:?}: {err}"
+            );
+            assert_eq!(err.lines().count(), 2, "{err}");
+        }
+    };
+    fs::write(&file, "# caf\u{e9}\n".repeat(10_000)).unwrap();
+    told("is too long for a configuration");
+    fs::write(&file, b"lanes = 2\n# caf\xe9\n").unwrap();
+    told("config.toml, line 2: what stands there is not UTF-8");
+    fs::write(&file, b"\xff\xfer\0").unwrap();
+    told("config.toml, line 1: what stands there is not UTF-8");
+    fs::write(&file, "relay = 5\n").unwrap();
+    told("config.toml, line 1: relay: an integer is not text");
+    fs::write(&file, "wait = \"1m\"\nwait = \"2m\"\n").unwrap();
+    told("config.toml, line 2: duplicate key");
+    fs::remove_file(&file).unwrap();
+    fs::create_dir(&file).unwrap();
+    told("is not a file");
+    fs::remove_dir(&file).unwrap();
+    assert!(Command::new("mkfifo").arg(&file).status().unwrap().success());
+    told("is not a file");
+    fs::remove_file(&file).unwrap();
+    std::os::unix::fs::symlink(&file, &file).unwrap();
+    told("cannot read the configuration in ");
+}
+
+#[test]
+fn what_a_file_turns_on_is_taken_back_for_once() {
+    let home = Home::with("verify = true\n", 0o600);
+    // Without a terminal nobody can compare: what is wanted is seen by that.
+    let (status, _, err) =
+        home.run(&["receive", "--yes", "--relay=ws://127.0.0.1:1", "48213-acid-crane-otter"], &[]);
+    assert_eq!(status, Some(2), "{err}");
+    assert!(err.contains("--verify needs a terminal") && err.contains("give --no-verify"), "{err}");
+    let (status, _, err) = home
+        .run(&["receive", "--yes", "--no-verify", "--relay=ws://127.0.0.1:1", "48213-acid-crane-otter"], &[]);
+    assert_eq!(status, Some(5), "{err}");
 }
 
 #[test]

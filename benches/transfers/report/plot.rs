@@ -20,7 +20,8 @@ pub fn svg(results: &Results) -> String {
     let height = y - PART_GAP + MARGIN;
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" width=\"{WIDTH}\" height=\"{height}\" \
-         font-family=\"sans-serif\" font-size=\"12\">\n<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n{parts}</svg>\n"
+         role=\"img\" aria-labelledby=\"t\">\n<title id=\"t\">{TITLE}</title>\n<style>\n{STYLE}</style>\n\
+         <rect class=\"page\" width=\"100%\" height=\"100%\"/>\n{parts}</svg>\n"
     )
 }
 
@@ -29,7 +30,7 @@ fn part(workload: &Workload, rows: &[&Row], top: f64) -> String {
         rows.iter().map(|row| row.bytes as f64 / 1e6 / row.seconds.min).fold(f64::MIN_POSITIVE, f64::max);
     let scale = (WIDTH - BARS_LEFT - FIGURE_WIDTH - MARGIN) / fastest;
     let mut text = format!(
-        "<text x=\"{MARGIN}\" y=\"{:.1}\" font-weight=\"bold\" fill=\"#222222\">{}, MB/s</text>\n",
+        "<text x=\"{MARGIN}\" y=\"{:.1}\" class=\"title\">{}, MB/s</text>\n",
         top + 12.0,
         escaped(workload.title)
     );
@@ -45,12 +46,12 @@ fn bar(row: &Row, top: f64, scale: f64) -> String {
     let (slowest, fastest) = (rate(row.seconds.max) * scale, rate(row.seconds.min) * scale);
     let (middle, base) = (top + BAR_HEIGHT / 2.0, top + BAR_HEIGHT - 3.0);
     let name = escaped(&tables::name(row));
-    let colour = colour(&row.tool);
+    let whose = whose(&row.tool);
     format!(
-        "<text x=\"{:.1}\" y=\"{base:.1}\" text-anchor=\"end\" fill=\"#222222\">{name}</text>\n\
-         <rect x=\"{BARS_LEFT}\" y=\"{top:.1}\" width=\"{length:.1}\" height=\"{BAR_HEIGHT}\" fill=\"{colour}\"/>\n\
-         <path d=\"M{:.1} {middle:.1}H{:.1}\" stroke=\"#222222\"/>\n\
-         <text x=\"{:.1}\" y=\"{base:.1}\" fill=\"#222222\">{}</text>\n",
+        "<text x=\"{:.1}\" y=\"{base:.1}\" text-anchor=\"end\">{name}</text>\n\
+         <rect x=\"{BARS_LEFT}\" y=\"{top:.1}\" width=\"{length:.1}\" height=\"{BAR_HEIGHT}\" class=\"{whose}\"/>\n\
+         <path d=\"M{:.1} {middle:.1}H{:.1}\"/>\n\
+         <text x=\"{:.1}\" y=\"{base:.1}\">{}</text>\n",
         BARS_LEFT - 8.0,
         BARS_LEFT + slowest,
         BARS_LEFT + fastest,
@@ -60,11 +61,11 @@ fn bar(row: &Row, top: f64, scale: f64) -> String {
 }
 
 /// The floor stands back, the house has its own colour, everybody else shares one.
-fn colour(tool: &str) -> &'static str {
+fn whose(tool: &str) -> &'static str {
     match tool {
-        "floor" => "#c8c8c8",
-        "p2pc" => "#2a7f62",
-        _ => "#7a93b8",
+        "floor" => "floor",
+        "p2pc" => "ours",
+        _ => "other",
     }
 }
 
@@ -72,6 +73,25 @@ fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
+const TITLE: &str = "How fast p2pc and other tools are, in MB/s: the figures are in the tables of the page.";
+/// By day and by night, as the drawings of the other pages.
+const STYLE: &str = "\
+text{font:12px ui-sans-serif,system-ui,sans-serif;fill:#1f2328}
+.title{font-weight:600}
+.page{fill:#ffffff}
+path{stroke:#1f2328}
+.floor{fill:#c8c8c8}
+.ours{fill:#2a7f62}
+.other{fill:#7a93b8}
+@media (prefers-color-scheme:dark){
+text{fill:#e6edf3}
+.page{fill:#14181f}
+path{stroke:#e6edf3}
+.floor{fill:#4a525c}
+.ours{fill:#2f9e77}
+.other{fill:#5f7ba6}
+}
+";
 const WIDTH: f64 = 860.0;
 const MARGIN: f64 = 16.0;
 /// Where the bars begin: the longest name stands left of it.

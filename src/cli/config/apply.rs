@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use super::Settings;
+use super::{Settings, keys};
 use crate::cli::doctor::DoctorArgs;
 use crate::cli::topic::Topic;
 use crate::receive::args::ReceiveArgs;
@@ -20,8 +20,9 @@ impl Settings {
         self.complete(topic, "compress", &mut args.compress);
         self.complete(topic, "lanes", &mut args.lanes);
         self.complete(topic, "chunk-size", &mut args.chunk_size);
-        args.verify |= self.is_on(topic, "verify");
-        self.complete_volume(topic, &mut args.quiet, &mut args.verbose);
+        args.verify |= !args.no_verify && self.is_on(topic, "verify");
+        let (quiet, verbose) = (&mut args.quiet, &mut args.verbose);
+        self.complete_volume(topic, (quiet, args.no_quiet), (verbose, args.no_verbose));
     }
 
     /// Completes what was typed after `p2pc receive`.
@@ -33,8 +34,9 @@ impl Settings {
         self.complete(topic, "limit", &mut args.limit);
         self.complete(topic, "out", &mut args.out);
         self.complete(topic, "on-conflict", &mut args.on_conflict);
-        args.verify |= self.is_on(topic, "verify");
-        self.complete_volume(topic, &mut args.quiet, &mut args.verbose);
+        args.verify |= !args.no_verify && self.is_on(topic, "verify");
+        let (quiet, verbose) = (&mut args.quiet, &mut args.verbose);
+        self.complete_volume(topic, (quiet, args.no_quiet), (verbose, args.no_verbose));
     }
 
     /// Completes what was typed after `p2pc doctor`, which has no section of its own.
@@ -49,11 +51,11 @@ impl Settings {
         }
     }
 
-    /// Who types one of the two does not want the other, whatever the file says.
-    fn complete_volume(&self, topic: Topic, quiet: &mut bool, verbose: &mut bool) {
-        if !*quiet && !*verbose {
-            *quiet = self.is_on(topic, "quiet");
-            *verbose = self.is_on(topic, "verbose");
+    /// Each with whether it is taken back. Who types one of the two does not want the other, whatever the file says.
+    fn complete_volume(&self, topic: Topic, quiet: (&mut bool, bool), verbose: (&mut bool, bool)) {
+        if !*quiet.0 && !*verbose.0 {
+            *quiet.0 = !quiet.1 && self.is_on(topic, keys::QUIET);
+            *verbose.0 = !verbose.1 && self.is_on(topic, keys::VERBOSE);
         }
     }
 

@@ -14,14 +14,18 @@ pub struct Key {
     pub name: &'static str,
     /// What its values look like.
     pub form: Form,
+    /// One of them, as it stands in the file.
+    pub example: &'static str,
     /// What holds where nobody says anything.
     pub default: &'static str,
 }
 
 /// What values look like.
 pub enum Form {
-    /// Text, or a number, that this accepts.
+    /// Text that this accepts.
     Text(fn(&str) -> Result<()>),
+    /// The same, or a number.
+    Number(fn(&str) -> Result<()>),
     /// A file or directory.
     Path,
     /// `true` or `false`.
@@ -32,29 +36,70 @@ pub enum Form {
 pub const RELAY: &str = "relay";
 /// What it asks for.
 pub const TOKEN: &str = "token";
+/// Less is said.
+pub const QUIET: &str = "quiet";
+/// More is said.
+pub const VERBOSE: &str = "verbose";
 
 /// Every key, in the order in which they are shown.
 pub const KEYS: &[Key] = &[
-    Key { name: RELAY, form: Form::Text(|text| text.parse::<RelayUrl>().map(drop)), default: "none" },
-    Key { name: TOKEN, form: Form::Text(|text| Token::parse(text).map(drop)), default: "none" },
-    Key { name: "ca", form: Form::Path, default: "none" },
+    Key {
+        name: RELAY,
+        form: Form::Text(|text| text.parse::<RelayUrl>().map(drop)),
+        example: "\"relay.example.com\"",
+        default: "none",
+    },
+    Key {
+        name: TOKEN,
+        form: Form::Text(|text| Token::parse(text).map(drop)),
+        example: "\"what that relay asks for\"",
+        default: "none",
+    },
+    Key { name: "ca", form: Form::Path, example: "\"~/authorities.pem\"", default: "none" },
     Key {
         name: "wait",
-        form: Form::Text(|text| values::time(text).map(drop)),
+        form: Form::Number(|text| values::time(text).map(drop)),
+        example: "\"10m\"",
         default: "as long as it takes",
     },
-    Key { name: "retry", form: Form::Text(|text| values::time_or_none(text).map(drop)), default: "10m" },
-    Key { name: "limit", form: Form::Text(|text| values::rate(text).map(drop)), default: "none" },
-    Key { name: "verify", form: Form::Switch, default: "false" },
-    Key { name: "quiet", form: Form::Switch, default: "false" },
-    Key { name: "verbose", form: Form::Switch, default: "false" },
-    Key { name: "compress", form: Form::Text(|text| values::compress(text).map(drop)), default: "auto" },
-    Key { name: "lanes", form: Form::Text(|text| values::lanes(text).map(drop)), default: "auto" },
-    Key { name: "chunk-size", form: Form::Text(|text| values::chunk_size(text).map(drop)), default: "1MiB" },
-    Key { name: "out", form: Form::Path, default: "." },
+    Key {
+        name: "retry",
+        form: Form::Number(|text| values::time_or_none(text).map(drop)),
+        example: "\"30m\"",
+        default: "10m",
+    },
+    Key {
+        name: "limit",
+        form: Form::Number(|text| values::rate(text).map(drop)),
+        example: "\"5M\"",
+        default: "none",
+    },
+    Key { name: "verify", form: Form::Switch, example: "true", default: "false" },
+    Key { name: QUIET, form: Form::Switch, example: "true", default: "false" },
+    Key { name: VERBOSE, form: Form::Switch, example: "true", default: "false" },
+    Key {
+        name: "compress",
+        form: Form::Text(|text| values::compress(text).map(drop)),
+        example: "\"on\"",
+        default: "auto",
+    },
+    Key {
+        name: "lanes",
+        form: Form::Number(|text| values::lanes(text).map(drop)),
+        example: "4",
+        default: "auto",
+    },
+    Key {
+        name: "chunk-size",
+        form: Form::Number(|text| values::chunk_size(text).map(drop)),
+        example: "\"2MiB\"",
+        default: "1MiB",
+    },
+    Key { name: "out", form: Form::Path, example: "\"~/Downloads\"", default: "." },
     Key {
         name: "on-conflict",
         form: Form::Text(|text| values::on_conflict(text).map(drop)),
+        example: "\"rename\"",
         default: "ask, or skip without a terminal",
     },
 ];
@@ -78,6 +123,11 @@ pub fn key(name: &str) -> Option<&'static Key> {
     KEYS.iter().find(|key| key.name == name)
 }
 
+/// A line that says something with it.
+pub fn example(key: &Key) -> String {
+    format!("{} = {}", key.name, key.example)
+}
+
 /// Why there is no such key, though one could think so.
 pub fn refusal(name: &str) -> Option<&'static str> {
     REFUSED.iter().find(|(refused, _)| *refused == name).map(|(_, why)| *why)
@@ -93,9 +143,15 @@ pub fn has(topic: Topic, key: &str) -> bool {
 
 /// A path as a file can say it: it has to mean the same wherever a command is run.
 pub fn path(text: &str, home: Option<&Path>) -> Result<String> {
-    let path = match (text.strip_prefix("~/"), home) {
+    let below = if text == "~" { Some("") } else { text.strip_prefix("~/") };
+    let path = match (below, home) {
         (Some(below), Some(home)) => home.join(below),
-        _ => Path::new(text).to_owned(),
+        (Some(_), None) => {
+            return Err(
+                Error::new(Kind::Usage, "~ means nothing where HOME is not set").hint("Begin it with /.")
+            );
+        }
+        (None, _) => Path::new(text).to_owned(),
     };
     let absolute = if path.is_absolute() { path.into_os_string().into_string().ok() } else { None };
     absolute.ok_or_else(|| {

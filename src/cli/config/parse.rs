@@ -6,7 +6,7 @@ use std::path::Path;
 use toml::de::{DeTable, DeValue};
 use zeroize::Zeroizing;
 
-use super::keys::{self, Form, KEYS, SECTIONS};
+use super::keys::{self, Form, KEYS, Key, SECTIONS};
 use super::{Entry, Settings};
 use crate::cli::suggest::nearest;
 use crate::cli::topic::Topic;
@@ -20,10 +20,10 @@ use crate::{Error, Kind, Result};
 /// [`Kind::Usage`], with file and line.
 pub fn parse(path: &Path, text: &str, home: Option<&Path>) -> Result<Settings> {
     let file = File { path, text, home };
-    let table = DeTable::parse(text)
-        .map_err(|error| file.wrong(error.span().map_or(0, |span| span.start), error.message()))?;
+    let table = DeTable::parse(text).map_err(|error| file.unreadable(&error))?;
     let mut entries = Vec::new();
     file.table(None, table.get_ref(), &mut entries)?;
+    file.settle_volume(&mut entries)?;
     if let Some(token) = entries.iter().find(|entry| entry.key == keys::TOKEN)
         && !entries.iter().any(|entry| entry.key == keys::RELAY)
     {
@@ -33,6 +33,14 @@ pub fn parse(path: &Path, text: &str, home: Option<&Path>) -> Result<Settings> {
             ));
     }
     Ok(Settings { path: path.to_owned(), entries })
+}
+
+/// The error of a file that is no text: `valid` bytes of it are.
+pub fn not_text(path: &Path, bytes: &[u8], valid: usize) -> Error {
+    let text = bytes.get(..valid).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or_default();
+    File { path, text, home: None }
+        .wrong(valid, "what stands there is not UTF-8")
+        .hint("Save the file as UTF-8.")
 }
 
 struct File<'a> {
@@ -80,28 +88,77 @@ impl File<'_> {
                 .wrong(span.start, &format!("{name} cannot stand in [{}]", topic.name()))
                 .hint(hint));
         }
-        let value = self.value(&key.form, value).map_err(|error| {
+        let value = self.value(key, value).map_err(|error| {
             let wrong = self.wrong(span.start, &format!("{name}: {error}"));
             error.hint_text().map(str::to_owned).into_iter().fold(wrong, Error::hint)
         })?;
         Ok(Entry { topic, key: key.name, value, line: self.line(span.start) })
     }
 
-    fn value(&self, form: &Form, value: &DeValue<'_>) -> Result<Zeroizing<String>> {
-        let not =
-            |what: &str| Error::new(Kind::Usage, format!("{} is not {what}", article(value.type_str())));
-        match (form, value) {
+    fn value(&self, key: &Key, value: &DeValue<'_>) -> Result<Zeroizing<String>> {
+        let not = |what: &str| {
+            Error::new(Kind::Usage, format!("{} is not {what}", article(value.type_str())))
+                .hint(format!("Write it as in `{}`.", keys::example(key)))
+        };
+        match (&key.form, value) {
             (Form::Switch, DeValue::Boolean(on)) => Ok(Zeroizing::new(on.to_string())),
-            (Form::Switch, _) => Err(not("true or false").hint("Write true or false, without quotes.")),
+            (Form::Switch, _) => Err(not("true or false")),
             (Form::Path, DeValue::String(text)) => keys::path(text, self.home).map(Zeroizing::new),
-            (Form::Text(check), DeValue::String(text)) => {
+            (Form::Text(check) | Form::Number(check), DeValue::String(text)) => {
                 check(text).map(|()| Zeroizing::new(text.to_string()))
             }
-            (Form::Text(check), DeValue::Integer(number)) if number.radix() == 10 => {
+            (Form::Number(check), DeValue::Integer(number)) if number.radix() == DECIMAL => {
                 check(number.as_str()).map(|()| Zeroizing::new(number.as_str().to_owned()))
             }
-            _ => Err(not("text").hint("Write it between double quotes, as it would be typed.")),
+            _ => Err(not("text")),
         }
+    }
+
+    /// Where it is no TOML.
+    fn unreadable(&self, error: &toml::de::Error) -> Error {
+        let span = error.span().unwrap_or_default();
+        let before = self.text.get(..span.start).unwrap_or_default();
+        let line = before.rfind('\n').map_or(0, |end| end + 1);
+        let name =
+            self.text.get(line..).unwrap_or_default().split(['=', '\n']).next().unwrap_or_default().trim();
+        // What TOML calls its kinds of strings helps nobody; what the line should look like does.
+        let wrong = self.wrong(span.start, error.message());
+        match keys::key(name) {
+            Some(_) if error.message() == DUPLICATE => {
+                wrong.hint(format!("{name} stands above already: leave one out."))
+            }
+            Some(key) => wrong.hint(format!("Write it as in `{}`.", keys::example(key))),
+            None if error.message() == DUPLICATE => wrong.hint("It stands above already: write both as one."),
+            None => wrong.hint(format!("A line is a key and its value, as in `limit = \"5M\"`. {HINT}")),
+        }
+    }
+
+    /// Who wants one of the two in a section does not want the other there, though it stands above the sections.
+    fn settle_volume(&self, entries: &mut Vec<Entry>) -> Result<()> {
+        for topic in [None].into_iter().chain(SECTIONS.map(Some)) {
+            let line_of = |key: &str, is_on: bool| {
+                let mut those = entries.iter().filter(|entry| entry.topic == topic && entry.key == key);
+                those.find(|entry| !is_on || entry.value.as_str() == "true").map(|entry| entry.line)
+            };
+            match (line_of(keys::QUIET, true), line_of(keys::VERBOSE, true)) {
+                (Some(one), Some(other)) => {
+                    let place = self.place(one.max(other));
+                    return Err(Error::new(
+                        Kind::Usage,
+                        format!("{place}: quiet and verbose contradict each other"),
+                    )
+                    .hint("Leave one out."));
+                }
+                (Some(line), None) if topic.is_some() && line_of(keys::VERBOSE, false).is_none() => {
+                    entries.push(Entry::off(topic, keys::VERBOSE, line));
+                }
+                (None, Some(line)) if topic.is_some() && line_of(keys::QUIET, false).is_none() => {
+                    entries.push(Entry::off(topic, keys::QUIET, line));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     fn unknown_key(&self, topic: Option<Topic>, span: &Range<usize>, name: &str) -> Error {
@@ -109,6 +166,9 @@ impl File<'_> {
             return self.wrong(span.start, &format!("{name} cannot stand in a file")).hint(why);
         }
         let error = self.wrong(span.start, &format!("unknown key {name}"));
+        if SECTIONS.into_iter().any(|section| section.name() == name) {
+            return error.hint(format!("[{name}] is a section: the line `[{name}]`, and its keys below it."));
+        }
         let known =
             KEYS.iter().map(|key| key.name).filter(|key| topic.is_none_or(|topic| keys::has(topic, key)));
         match nearest(name, known) {
@@ -146,4 +206,7 @@ fn article(kind: &str) -> String {
     format!("{article} {kind}")
 }
 
+/// What the parser says of a key or section that stands there twice.
+const DUPLICATE: &str = "duplicate key";
+const DECIMAL: u32 = 10;
 const HINT: &str = "`p2pc config --help` lists the keys.";

@@ -3,6 +3,8 @@
 use std::ffi::OsString;
 use std::fs::{self, File, Metadata};
 use std::io::Read as _;
+#[cfg(unix)]
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
@@ -26,16 +28,16 @@ pub fn of_process() -> Option<Place> {
 }
 
 fn find(variable: impl Fn(&str) -> Option<OsString>) -> Option<Place> {
-    let home = variable(if cfg!(windows) { "USERPROFILE" } else { "HOME" }).map(PathBuf::from);
+    // A relative one would have whoever wrote the current directory say what holds; the XDG specification has relative ones ignored, too.
+    let whole = |name| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let home = whole(if cfg!(windows) { "USERPROFILE" } else { "HOME" });
     if let Some(path) = variable("P2PC_CONFIG") {
         return Some(Place { path: path.into(), named: true, home });
     }
     let directory = if cfg!(windows) {
-        variable("APPDATA").map(PathBuf::from)
+        whole("APPDATA")
     } else {
-        // The XDG specification has relative ones ignored.
-        let chosen = variable("XDG_CONFIG_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-        chosen.or_else(|| Some(home.as_ref()?.join(".config")))
+        whole("XDG_CONFIG_HOME").or_else(|| Some(home.as_ref()?.join(".config")))
     };
     Some(Place { path: directory?.join("p2pc").join("config.toml"), named: false, home })
 }
@@ -62,47 +64,59 @@ impl Place {
         }
         let mut file = File::open(&self.path).map_err(cannot)?;
         let metadata = file.metadata().map_err(cannot)?;
-        let mut text = Zeroizing::new(String::with_capacity(BYTES_MAX));
-        file.by_ref().take(BYTES_MAX as u64 + 1).read_to_string(&mut text).map_err(cannot)?;
-        if text.len() > BYTES_MAX {
+        self.check_writers(&metadata)?;
+        let mut bytes = Zeroizing::new(Vec::with_capacity(BYTES_MAX + 1));
+        file.by_ref().take(BYTES_MAX as u64 + 1).read_to_end(&mut bytes).map_err(cannot)?;
+        if bytes.len() > BYTES_MAX {
             return Err(self.wrong("is too long for a configuration").hint("It can have 64 KiB."));
         }
-        let settings = parse::parse(&self.path, &text, self.home.as_deref())?;
-        self.check_owner(&metadata, settings.token().is_some())?;
+        let text = std::str::from_utf8(&bytes)
+            .map_err(|error| parse::not_text(&self.path, &bytes, error.valid_up_to()))?;
+        let settings = parse::parse(&self.path, text, self.home.as_deref())?;
+        if settings.token().is_some() {
+            self.check_readers(&metadata)?;
+        }
         Ok(settings)
     }
 
-    /// Who can write it decides where things go, and who can read a token can use it.
+    /// Who can write it decides where things go: as with the configuration of ssh, that is its owner, who is us or root.
     #[cfg(unix)]
-    fn check_owner(&self, metadata: &Metadata, has_token: bool) -> Result<()> {
-        use std::os::unix::fs::MetadataExt as _;
-        if !metadata.is_file() {
-            return Ok(());
-        }
-        let mode = metadata.mode();
-        let private = format!("chmod 600 {}", crate::cli::quote::quoted(self.path.as_os_str()));
-        if mode & WRITABLE_BY_ALL != 0 {
-            return Err(self
-                .wrong(&format!("can be written by everybody (mode {:03o})", mode & 0o777))
-                .hint(format!("Whoever writes it says which relay is used. Run: {private}")));
-        }
-        if has_token && mode & OPEN_TO_OTHERS != 0 {
-            return Err(self
-                .wrong(&format!("holds a token, and others can read it (mode {:03o})", mode & 0o777))
-                .hint(format!("Run: {private}")));
-        }
+    fn check_writers(&self, metadata: &Metadata) -> Result<()> {
         let us = rustix::process::geteuid().as_raw();
-        if metadata.uid() != us && metadata.uid() != ROOT {
+        if metadata.is_file() && metadata.uid() != us && metadata.uid() != ROOT {
             return Err(self
                 .wrong("belongs to another user")
                 .hint("Use a file of your own: P2PC_CONFIG names one."));
         }
-        Ok(())
+        self.check_mode(metadata, WRITABLE_BY_OTHERS, "can be written by others")
+    }
+
+    /// Who can read a token can use it: as with the keys of ssh, that is its owner.
+    #[cfg(unix)]
+    fn check_readers(&self, metadata: &Metadata) -> Result<()> {
+        self.check_mode(metadata, OPEN_TO_OTHERS, "holds a token, and others can read it")
+    }
+
+    #[cfg(unix)]
+    fn check_mode(&self, metadata: &Metadata, open: u32, what: &str) -> Result<()> {
+        let mode = metadata.mode() & 0o777;
+        // Devices, of which /dev/null is one, are everybody's.
+        if !metadata.is_file() || mode & open == 0 {
+            return Ok(());
+        }
+        let private = format!("chmod 600 {}", crate::cli::quote::quoted(self.path.as_os_str()));
+        Err(self.wrong(&format!("{what} (mode {mode:03o})")).hint(format!("Run: {private}")))
     }
 
     /// Below `%APPDATA%` files are their owner's.
     #[cfg(not(unix))]
-    fn check_owner(&self, _: &Metadata, _: bool) -> Result<()> {
+    fn check_writers(&self, _: &Metadata) -> Result<()> {
+        Ok(())
+    }
+
+    /// As above.
+    #[cfg(not(unix))]
+    fn check_readers(&self, _: &Metadata) -> Result<()> {
         Ok(())
     }
 
@@ -139,7 +153,7 @@ pub fn described(place: Option<&Place>) -> Result<&Path> {
 /// Some hundred times what all keys together take.
 const BYTES_MAX: usize = 64 << 10;
 #[cfg(unix)]
-const WRITABLE_BY_ALL: u32 = 0o002;
+const WRITABLE_BY_OTHERS: u32 = 0o022;
 #[cfg(unix)]
 const OPEN_TO_OTHERS: u32 = 0o077;
 #[cfg(unix)]
@@ -163,6 +177,9 @@ mod tests {
             at("/h/.config/p2pc/config.toml", false)
         );
         assert_eq!(found(&[("HOME", "/h"), ("P2PC_CONFIG", "mine.toml")]), at("mine.toml", true));
-        assert_eq!(found(&[]), None);
+        for nowhere in [&[][..], &[("HOME", "h")], &[("XDG_CONFIG_HOME", "x")], &[("APPDATA", "/a")]] {
+            assert_eq!(found(nowhere), None, "{nowhere:?}");
+        }
+        assert_eq!(found(&[("XDG_CONFIG_HOME", "/x")]), at("/x/p2pc/config.toml", false));
     }
 }

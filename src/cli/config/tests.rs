@@ -55,21 +55,52 @@ fn who_types_one_volume_does_not_want_the_other() {
     assert!(args.verbose && !args.quiet);
 }
 
+/// Whatever a file turns on can be turned off for once.
+#[test]
+fn every_switch_of_a_file_can_be_taken_back() {
+    for key in KEYS.iter().filter(|key| matches!(key.form, Form::Switch)) {
+        let with = settings(&keys::example(key));
+        let taken_back = format!("--no-{}", key.name);
+        let on = |args: &str| args.contains(&format!(" {}: true", key.name));
+        for (line, is_on) in [
+            (&[][..], true),
+            (&[taken_back.as_str()], false),
+            (&[&format!("--{}", key.name), &taken_back], false),
+            (&[&taken_back, &format!("--{}", key.name)], true),
+        ] {
+            let sent = format!("{:?}", send(&with, &[line, &["x"]].concat()));
+            assert_eq!(on(&sent), is_on, "send {line:?}");
+            assert_eq!(on(&format!("{:?}", receive(&with, line))), is_on, "receive {line:?}");
+        }
+    }
+    // The one that is taken back leaves the other as it is.
+    let verbose = settings("verbose = true");
+    assert!(send(&verbose, &["--no-quiet", "x"]).verbose && receive(&verbose, &["-q", "--no-quiet"]).verbose);
+    assert!(receive(&verbose, &["-q", "--no-verbose"]).quiet);
+}
+
+#[test]
+fn a_volume_of_a_section_comes_before_the_other_above_it() {
+    let both = settings("quiet = true\n[send]\nverbose = true");
+    let sent = send(&both, &["x"]);
+    assert!(sent.verbose && !sent.quiet && receive(&both, &[]).quiet);
+    let both = settings("verbose = true\n[receive]\nquiet = true");
+    assert!(receive(&both, &[]).quiet && !receive(&both, &[]).verbose && send(&both, &["x"]).verbose);
+    assert!(!send(&settings("quiet = true\n[send]\nquiet = false"), &["x"]).quiet);
+    let (what, hint) = refused("verbose = true\nretry = 0\nquiet = true");
+    assert_eq!(
+        (what.as_str(), hint.as_str()),
+        ("/c.toml, line 3: quiet and verbose contradict each other", "Leave one out.")
+    );
+    assert!(refused("[send]\nverbose = true\nquiet = true").0.starts_with("/c.toml, line 3: "));
+    assert!(settings("quiet = false\nverbose = true").get(None, keys::QUIET).is_some());
+}
+
 /// No key is read and then forgotten.
 #[test]
 fn every_key_does_something() {
     for key in KEYS.iter().filter(|key| ![keys::RELAY, keys::TOKEN].contains(&key.name)) {
-        let value = match key.name {
-            "ca" | "out" => "\"/x\"",
-            "wait" | "retry" => "\"1m\"",
-            "limit" => "\"1M\"",
-            "compress" => "\"on\"",
-            "lanes" => "4",
-            "chunk-size" => "\"2MiB\"",
-            "on-conflict" => "\"skip\"",
-            _ => "true",
-        };
-        let with = settings(&format!("{} = {value}", key.name));
+        let with = settings(&keys::example(key));
         let mut of = 0;
         for topic in SECTIONS.into_iter().filter(|topic| keys::has(*topic, key.name)) {
             of += 1;
@@ -106,8 +137,12 @@ fn every_option_is_a_key_or_refused_or_typed_only() {
     for topic in SECTIONS {
         for flag in topic.info().unwrap().flags {
             let name = flag.long.trim_start_matches('-');
-            let known =
-                keys::key(name).is_some() || keys::refusal(name).is_some() || typed_only.contains(&name);
+            let takes_back = name.strip_prefix("no-").and_then(keys::key);
+            assert!(takes_back.is_none_or(|key| matches!(key.form, Form::Switch)), "--{name}");
+            let known = keys::key(name).is_some()
+                || takes_back.is_some()
+                || keys::refusal(name).is_some()
+                || typed_only.contains(&name);
             assert!(known, "--{name} is neither a key of a configuration nor said to be none");
             let switch = keys::key(name).map(|key| matches!(key.form, Form::Switch));
             let is_switch = matches!(flag.kind, argh::FlagInfoKind::Switch);
@@ -137,11 +172,58 @@ fn mistakes_name_the_line_and_the_nearest_key() {
     assert_eq!(refused("retry = \"1m\"\nwait = \"soon\"").0, "/c.toml, line 2: wait: \"soon\" is not a time");
     assert_eq!(refused("lanes = 17").0, "/c.toml, line 1: lanes: \"17\" is not a number of lanes");
     assert_eq!(refused("quiet = \"yes\"").0, "/c.toml, line 1: quiet: a string is not true or false");
-    assert_eq!(refused("limit = [1]").0, "/c.toml, line 1: limit: an array is not text");
     assert_eq!(refused("out = \"incoming\"").0, "/c.toml, line 1: out: \"incoming\" is not a whole path");
-    assert!(refused("relay = \"x\"\nrelay = \"y\"").0.starts_with("/c.toml, line 2: "));
-    assert!(refused("relay = \"x").0.starts_with("/c.toml, line 1: "));
     assert!(refused("\"\\u001b[2J\" = 1").0.contains("\\x1b"));
+}
+
+#[test]
+fn values_of_a_wrong_kind_say_what_to_write() {
+    for (text, what, hint) in [
+        ("relay = 5", "relay: an integer is not text", "relay = \"relay.example.com\""),
+        ("relay = [\"a\"]", "relay: an array is not text", "relay = \"relay.example.com\""),
+        ("relay.host = \"x\"", "relay: a table is not text", "relay = \"relay.example.com\""),
+        ("token = 1234567890123456", "token: an integer is not text", "token = \"what that relay asks for\""),
+        ("limit = 0x10000", "limit: an integer is not text", "limit = \"5M\""),
+        ("lanes = 4.0", "lanes: a float is not text", "lanes = 4"),
+        ("out = true", "out: a boolean is not text", "out = \"~/Downloads\""),
+        ("verify = \"true\"", "verify: a string is not true or false", "verify = true"),
+    ] {
+        let told = (format!("/c.toml, line 1: {what}"), format!("Write it as in `{hint}`."));
+        assert_eq!(refused(text), told, "{text}");
+    }
+    assert_eq!(refused("limit = 10").1, "It must be at least 1k, a thousand bytes a second.");
+    assert!(refused("wait = 5").1.starts_with("A time is a number and a unit"));
+    assert_eq!(text(send(&settings("limit = 10_000"), &["x"]).limit.as_ref()), Some("10000"));
+}
+
+#[test]
+fn what_is_no_toml_says_what_to_write() {
+    for (text, line, hint) in [
+        ("a = 1\n limit = 5M # fast", 2, "Write it as in `limit = \"5M\"`."),
+        ("\nrelay = \"x", 2, "Write it as in `relay = \"relay.example.com\"`."),
+        ("verify", 1, "Write it as in `verify = true`."),
+        ("relay = \"x\"\nrelay = \"y\"", 2, "relay stands above already: leave one out."),
+        ("[send]\nwait = \"1m\"\n[send]\nlanes = 2", 3, "It stands above already: write both as one."),
+        (
+            "= 5",
+            1,
+            "A line is a key and its value, as in `limit = \"5M\"`. `p2pc config --help` lists the keys.",
+        ),
+        ("lanes = 2\nsend = 5", 2, "[send] is a section: the line `[send]`, and its keys below it."),
+        (
+            "[[receive]]\nquiet = true",
+            1,
+            "[receive] is a section: the line `[receive]`, and its keys below it.",
+        ),
+    ] {
+        let (what, told) = refused(text);
+        assert!(what.starts_with(&format!("/c.toml, line {line}: ")), "{text}: {what}");
+        assert_eq!(told, hint, "{text}");
+    }
+    let error = super::parse::not_text(Path::new("/c.toml"), b"a\nb\xff", 3);
+    assert_eq!(error.to_string(), "/c.toml, line 2: what stands there is not UTF-8");
+    // What marks the beginning in some editors, and how Windows ends lines.
+    assert_eq!(settings("\u{feff}relay = \"r\"\r\nlanes = 2\r\n").relay(), Some("r"));
 }
 
 #[test]
@@ -168,4 +250,10 @@ fn paths_may_begin_at_home() {
     let settings = settings("[receive]\nout = \"~/in\"\nca = \"/etc/x.pem\"");
     let args = receive(&settings, &[]);
     assert_eq!((text(args.out.as_ref()), text(args.ca.as_ref())), (Some("/home/me/in"), Some("/etc/x.pem")));
+    assert_eq!(keys::path("~", Some(Path::new("/home/me"))).unwrap(), "/home/me/");
+    for (path, what) in
+        [("~/in", "~ means nothing where HOME is not set"), ("in", "\"in\" is not a whole path")]
+    {
+        assert_eq!(keys::path(path, None).unwrap_err().to_string(), what);
+    }
 }

@@ -12,29 +12,26 @@ impl Console {
         let (Some(tty), Some(out)) = (&self.tty, &self.setting.out) else { return false };
         let asking = Asking::begin(self, tty);
         let question = messages::question(&offer, out);
+        let choices = messages::accept_choices(&offer);
         self.show(offer);
-        asking
-            .until_answered(&question, yes_or_no, || {
-                tty.about(&messages::offer(&self.state().offer));
-            })
-            .await
+        let about = || messages::offer(&self.state().offer);
+        asking.until_answered(about, &question, yes_or_no, choices).await
     }
 
     pub(super) async fn ask_verify(&self, string: String) -> bool {
         let Some(tty) = &self.tty else { return false };
-        let shown = messages::verify(&string);
-        Asking::begin(self, tty)
-            .until_answered(messages::VERIFY_QUESTION, yes_or_no, || tty.line(&shown))
-            .await
+        let about = || messages::verify(&string);
+        let asking = Asking::begin(self, tty);
+        asking.until_answered(about, messages::VERIFY_QUESTION, yes_or_no, messages::VERIFY_CHOICES).await
     }
 
     /// What to do about something that is there already.
     pub(super) async fn ask_decision(&self, conflict: Conflict) -> Decision {
         let Some(tty) = &self.tty else { return SKIP_ALL };
-        let shown = messages::conflict(&conflict);
-        Asking::begin(self, tty)
-            .until_answered(messages::CONFLICT_QUESTION, decision, || tty.line(&shown))
-            .await
+        let about = || messages::conflict(&conflict);
+        let asking = Asking::begin(self, tty);
+        let choices = messages::CONFLICT_CHOICES;
+        asking.until_answered(about, messages::CONFLICT_QUESTION, decision, choices).await
     }
 }
 
@@ -43,39 +40,38 @@ impl Console {
 struct Asking<'a> {
     console: &'a Console,
     tty: &'a Tty,
-    answered: bool,
 }
 
 impl<'a> Asking<'a> {
     fn begin(console: &'a Console, tty: &'a Tty) -> Asking<'a> {
         console.queue.hold();
-        Asking { console, tty, answered: false }
+        console.state().begin_pause(console.started.elapsed());
+        Asking { console, tty }
     }
 
-    /// Asks again after what `read` takes for no answer; `above` writes what the question is about.
+    /// Asks below the lines of what it is about. After what `read` takes for no answer it says what the `choices` are and asks again.
     async fn until_answered<A>(
-        mut self,
+        self,
+        about: impl Fn() -> String,
         question: &str,
         read: fn(Option<&str>) -> Option<A>,
-        above: impl Fn(),
+        choices: &str,
     ) -> A {
         loop {
-            above();
-            if let Some(answer) = read(self.tty.ask(question).await.as_deref()) {
-                self.answered = true;
+            if let Some(answer) = read(self.tty.ask_about(&about(), question).await.as_deref()) {
                 return answer;
             }
+            self.tty.line(choices);
         }
     }
 }
 
 impl Drop for Asking<'_> {
     fn drop(&mut self) {
-        self.console.state().offer_shown = false;
-        if !self.answered {
-            // The cursor still stands behind the question.
-            self.tty.line("");
-        }
+        let mut state = self.console.state();
+        state.offer_shown = false;
+        state.end_pause(self.console.started.elapsed());
+        drop(state);
         self.console.queue.release();
     }
 }

@@ -8,8 +8,10 @@ use crate::net::RelayUrl;
 use crate::net::dial::DialOptions;
 use crate::term::meter::Meter;
 use crate::term::milestones::Milestones;
+use crate::term::pauses::Pauses;
 
-use super::{Console, State, Volume};
+use super::state::State;
+use super::{Console, Volume};
 
 /// How far two sides have come with each other.
 #[derive(Clone, Debug, Default)]
@@ -51,6 +53,7 @@ impl Console {
             // The time that the person took says nothing about the network.
             state.restart_meters();
             state.milestones = Milestones::from(self.started.elapsed());
+            state.pauses = Pauses::default();
         }
         state.phase = phase;
     }
@@ -91,6 +94,22 @@ impl State {
     pub(super) fn observe(&mut self, now: Duration, progress: &Progress) {
         self.meter.observe(now, progress.bytes_done);
         self.compared.observe(now, progress.bytes_held);
+        self.pauses.observe(now, progress.bytes_done);
+    }
+
+    /// A question is put to the person.
+    pub(super) fn begin_pause(&mut self, now: Duration) {
+        self.pauses.begin(now, self.bytes_done());
+    }
+
+    /// It is answered, or given up. The time that it took says nothing about the network.
+    pub(super) fn end_pause(&mut self, now: Duration) {
+        self.pauses.end(now, self.bytes_done());
+        self.restart_meters();
+    }
+
+    fn bytes_done(&self) -> u64 {
+        self.progress.as_ref().map_or(0, |progress| progress.bytes_done)
     }
 
     pub(super) fn restart_meters(&mut self) {

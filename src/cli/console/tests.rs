@@ -3,15 +3,16 @@
 use std::io::{PipeReader, Read as _};
 
 use super::*;
-use crate::Kind;
 use crate::cli::words::{self, Typed};
-use crate::events::{Decision, EntryEnd, Resolution, Version};
+use crate::events::{Decision, EntryEnd, Report, Resolution, Version};
 use crate::proto::code::Code;
+use crate::proto::frame::{Failure, Reason};
 use crate::proto::manifest::KindTag;
 use crate::proto::path::{Name, RelPath};
 use crate::term::queue::PASSING_BYTES_MAX;
 use crate::term::screen::Screen;
 use crate::term::writer::Writer;
+use crate::{Error, Kind};
 
 fn console(volume: Volume, queue: Arc<Queue>, tty: Option<Tty>) -> Console {
     let setting = Setting {
@@ -150,12 +151,43 @@ fn an_end_that_can_be_mended_says_how_to_go_on() {
         console.fail(&Error::new(Kind::ConnectionLost, "x"));
     });
     assert!(said.ends_with("p2pc: x\n"), "{said}");
+}
+
+#[test]
+fn what_was_not_delivered_is_sent_again_and_does_not_go_on() {
+    let line = ["receive", "-o", "in", "48213-acid-crane-otter@r.example"];
+    let failed = EntryEnd { failure: Some(Failure::new(Reason::Unwritable, "")), ..entry("a") };
     let said = told(Volume::Normal, &line, |console| {
         console.event(Event::Accepted);
-        let report = Report { failed: 1, unwritten: 1, ..Report::default() };
+        let report = Report { failed: 1, unwritten: 1, failures: vec![failed], ..Report::default() };
         assert_eq!(console.conclude(&report), Some(Kind::Disk));
     });
-    assert!(said.ends_with(goes_on), "{said}");
+    assert!(said.contains("Then have it sent again"), "{said}");
+    assert!(!said.contains("same code"), "both sides have ended: {said}");
+}
+
+#[test]
+fn the_time_of_a_question_is_not_in_the_rate() {
+    let said = told(Volume::Normal, &["receive", "-o", "in"], |console| {
+        console.event(Event::Accepted);
+        let mut state = console.state();
+        state.pauses.begin(Duration::ZERO, 0);
+        state.pauses.end(Duration::from_secs(58), 0);
+        drop(state);
+        let elapsed = Duration::from_secs(60);
+        console.conclude(&Report { delivered: 1, bytes: 2 << 20, elapsed, ..Report::default() });
+    });
+    assert!(said.contains("2.0 MiB in 2 s (1.0 MiB/s)"), "{said}");
+}
+
+#[test]
+fn a_sender_says_what_goes_once_it_goes() {
+    let offer = || Offer { files: 2, bytes: 7, complete: true, ..Offer::default() };
+    let said = told(Volume::Normal, &["send", "a"], |console| {
+        console.event(Event::Offer(offer()));
+        console.event(Event::Accepted);
+    });
+    assert_eq!(said, "Sending 2 files, 7 B\n");
 }
 
 #[test]
@@ -277,7 +309,7 @@ fn a_reader_that_went_away_is_told_from_other_trouble() {
 }
 
 fn conflict(name: &str) -> Conflict {
-    let version = |mtime_s| Version { size: Some(1), mtime_s };
+    let version = |mtime_s| Version { size: Some(1), mtime_s, target: None };
     Conflict { path: entry(name).path, ours: version(0), theirs: version(1) }
 }
 
@@ -315,12 +347,13 @@ mod at_a_terminal {
             console.event(Event::Offer(offer(7)));
             person.sees("at least 7 files, size unknown");
             person.types("perhaps\n");
+            person.sees("  n  no, or Enter alone");
             person.sees("at least 7 files, size unknown");
             person.sees("[y/N] ");
             person.types("y\n");
             assert!(asked.join().unwrap());
         });
-        person.sees("y\r\n");
+        person.sees("y\x1b[K\r\n");
         console.event(Event::Offer(offer(9)));
         console.tty.as_ref().unwrap().line("end");
         assert_eq!(person.sees("end"), "end", "the offer is left alone once it is answered");
@@ -374,16 +407,54 @@ mod at_a_terminal {
                 })
             });
             for (name, (keys, ..)) in names.iter().zip(answers) {
-                let shown = person.sees("Enter skips] ");
+                let shown = person.sees("Enter skips, ?] \x1b[K");
                 assert!(shown.contains(&format!("{name} is there already, and differs:")), "{shown}");
                 assert!(shown.contains("offered  1 B  1970-01-01 00:00:01 UTC  newer"), "{shown}");
-                // What is no answer is asked again.
+                // What is no answer is explained and asked again.
                 person.types("both\n");
-                person.sees("Enter skips] ");
+                assert!(person.sees("Enter skips, ?] \x1b[K").contains("  r  rename: both are kept"));
+                person.types("?\n");
+                assert!(person.sees("Enter skips, ?] \x1b[K").contains("  O, S or R  the same"));
                 person.types(keys);
             }
             assert_eq!(asked.join().unwrap(), answers.map(|(_, resolution, for_all)| (resolution, for_all)));
         });
+    }
+
+    #[test]
+    fn notes_and_progress_leave_a_question_whole() {
+        let (tty, mut person) = pair();
+        let console = console(Volume::Verbose, person.queue(), Some(tty));
+        console.event(Event::Accepted);
+        std::thread::scope(|scope| {
+            let asked = scope.spawn(|| smol::block_on(console.decide(conflict("a"))));
+            person.sees("Enter skips, ?] \x1b[K");
+            person.types("o");
+            person.sees("?] o\x1b[K");
+            console.event(Event::Progress(Progress { bytes_done: 7, ..Progress::default() }));
+            console.event(Event::KeptBoth { path: entry("b").path, name: Name::new(b"b (1)").unwrap() });
+            let shown = person.sees("?] o\x1b[K");
+            let (note, question) = shown.split_once("is called b (1)\r\n\r").unwrap();
+            assert!(note.ends_with("\x1b[Jnote: b is there already; the new one "), "{shown:?}");
+            assert!(question.starts_with("a is there already, and differs:\x1b[K\r\n  there"), "{shown:?}");
+            assert!(!shown.contains("7 B"), "no status line meanwhile: {shown:?}");
+            person.types("\n");
+            assert_eq!(asked.join().unwrap().resolution, Resolution::Overwrite);
+        });
+    }
+
+    #[test]
+    fn while_a_question_stands_the_time_does_not_count() {
+        let (tty, mut person) = pair();
+        let console = console(Volume::Quiet, person.queue(), Some(tty));
+        console.event(Event::Accepted);
+        std::thread::scope(|scope| {
+            let asked = scope.spawn(|| smol::block_on(console.decide(conflict("a"))));
+            person.sees("Enter skips, ?] ");
+            person.types("s\n");
+            asked.join().unwrap();
+        });
+        assert!(!console.state().pauses.total().is_zero());
     }
 
     #[test]
@@ -392,7 +463,7 @@ mod at_a_terminal {
         let console = console(Volume::Normal, person.queue(), Some(tty));
         std::thread::scope(|scope| {
             let asked = scope.spawn(|| smol::block_on(console.decide(conflict("a"))));
-            person.sees("Enter skips] ");
+            person.sees("Enter skips, ?] \x1b[K");
             person.types("\x04");
             let decision = asked.join().unwrap();
             assert_eq!((decision.resolution, decision.for_all), (Resolution::Skip, true));

@@ -5,7 +5,6 @@ use std::time::Duration;
 use crate::cli::console::Showing;
 use crate::net::RelayUrl;
 use crate::net::examine::{Found, Step, Trouble};
-use crate::net::tls::Certificate;
 use crate::term::calendar::Moment;
 use crate::term::clean::clean;
 use crate::term::human;
@@ -116,7 +115,10 @@ pub fn found(found: &Found, tls: bool) -> Told {
             Told::new("round trip", format!("{} to the relay and back, at worst {}", ms(*median), ms(*worst)))
         }
         Found::Speed { bytes_per_second } => {
-            Told::new("speed", format!("{} there, and as fast back", human::rate(*bytes_per_second)))
+            let verdict =
+                if *bytes_per_second < SLOW_BYTES_PER_SECOND { Verdict::Odd } else { Verdict::Fine };
+            let text = format!("{} there, and as fast back", human::rate(*bytes_per_second));
+            Told { check: "speed", verdict, text }
         }
     }
 }
@@ -152,50 +154,9 @@ pub fn trouble(trouble: &Trouble) -> Told {
     Told { check, verdict: Verdict::Wrong, text: clean(trouble.error.to_string().as_bytes()) }
 }
 
-/// What is in the way, and what to do about it. `now`: this machine's clock, in seconds since 1970.
+/// A day, of seconds since 1970.
 #[must_use]
-pub fn what_to_do(trouble: &Trouble, now: u64) -> String {
-    let place = match trouble.step {
-        Step::Proxy => "what is set for the proxy, or for --ca",
-        Step::Name => "the name",
-        Step::Connection => "the way to the relay's port",
-        Step::Tunnel => "the proxy",
-        Step::Tls => "TLS",
-        Step::Answer | Step::Room => "what answers there",
-        Step::RoundTrip | Step::Speed => "what passes the messages on",
-    };
-    let mut text = format!("In the way: {place}.");
-    if trouble.status.is_some_and(|status| (200..400).contains(&status)) {
-        text.push_str(PORTAL);
-    }
-    if let Some(hint) = trouble.error.hint_text() {
-        text.push(' ');
-        text.push_str(&clean(hint.as_bytes()));
-    }
-    if let (Step::Tls, Some(certificate)) = (trouble.step, &trouble.certificate) {
-        text.push_str(&shown_certificate(certificate, now));
-    }
-    text
-}
-
-fn shown_certificate(certificate: &Certificate, now: u64) -> String {
-    let Certificate { issuer, begins, ends } = certificate;
-    let mut text = format!(
-        " The certificate that came was issued by \"{issuer}\" and is valid from {} to {}; this machine's clock says {}.",
-        date(*begins),
-        date(*ends),
-        date(now)
-    );
-    if (*begins..=*ends).contains(&now) {
-        text.push_str(
-            " If that issuer is not the relay's, something between opens the connection, as companies and hotels do: log in to the \
-             network, or ask its people for their authority.",
-        );
-    }
-    text
-}
-
-fn date(seconds: u64) -> String {
+pub fn date(seconds: u64) -> String {
     Moment::new(i64::try_from(seconds).unwrap_or(i64::MAX)).date()
 }
 
@@ -204,21 +165,8 @@ fn ms(time: Duration) -> String {
     if tenths < 100 { format!("{}.{} ms", tenths / 10, tenths % 10) } else { format!("{} ms", tenths / 10) }
 }
 
-/// There is no relay to go to.
-pub const NO_RELAY: &str = "No relay is named: give one (`p2pc doctor relay.example.com`), set P2PC_RELAY, or put one into the \
-                            configuration. Without any, `p2pc send` is the relay itself, and the other machine must be able to connect to one of the \
-                            addresses above.";
-
-/// A transfer will go.
-pub const NOTHING_IN_THE_WAY: &str = "Nothing is in the way.";
-
-/// A transfer will go, for now.
-pub const CLOCK_IS_OFF: &str = "Nothing is in the way yet, but set the clock of this machine: certificates that are valid seem to be none \
-                                when it is wrong.";
-
-/// Pages that a network shows before it lets anybody through.
-const PORTAL: &str = " Something else answers in the relay's place, perhaps this network's login page: open any page in a browser, \
-                      log in, and try again.";
+/// A megabit: people wait by the hour for what else takes minutes, and want to know that nothing else is wrong.
+const SLOW_BYTES_PER_SECOND: u64 = 125_000;
 
 /// A name with more of them is spread over a network of servers.
 const ADDRESSES_SHOWN: usize = 4;
@@ -229,7 +177,6 @@ const CLOCK_OFF_MAX: Duration = Duration::from_secs(300);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Error, Kind};
 
     #[test]
     fn clocks_that_differ_by_much_are_noted_where_it_matters() {
@@ -239,36 +186,6 @@ mod tests {
         assert_eq!(clock(Some(-7200), true).text, "2 h 0 min behind the relay's");
         assert_eq!(clock(Some(7200), false).verdict, Verdict::Fine);
         assert_eq!(clock(None, true).verdict, Verdict::Fine);
-    }
-
-    #[test]
-    fn the_end_says_what_is_in_the_way_and_what_to_do() {
-        let certificate = Certificate { issuer: "Company Proxy".into(), begins: 0, ends: 100 * 86400 };
-        let trouble = |step, status, certificate| Trouble {
-            step,
-            error: Error::new(Kind::Relay, "no").hint("Do this."),
-            certificate,
-            status,
-        };
-        let text = what_to_do(&trouble(Step::Tls, None, Some(certificate.clone())), 86400);
-        assert!(
-            text.starts_with(
-                "In the way: TLS. Do this. The certificate that came was issued by \"Company Proxy\""
-            ),
-            "{text}"
-        );
-        assert!(
-            text.contains("from 1970-01-01 to 1970-04-11; this machine's clock says 1970-01-02.")
-                && text.contains("between")
-        );
-        let late = what_to_do(&trouble(Step::Tls, None, Some(certificate)), 101 * 86400);
-        assert!(!late.contains("between"), "{late}");
-        let portal = what_to_do(&trouble(Step::Room, Some(200), None), 0);
-        assert!(portal.contains("login page"), "{portal}");
-        assert_eq!(
-            what_to_do(&trouble(Step::Room, Some(503), None), 0),
-            "In the way: what answers there. Do this."
-        );
     }
 
     #[test]

@@ -98,7 +98,7 @@ pub(super) fn event(begin: Begin, event: &Event, invitation: Option<&Invitation>
             line.text("text", text);
         }
         // A warning with the sentence that people read, and a line of its own that comes not too often.
-        Event::PlainRelay(_) | Event::Progress(_) => return None,
+        Event::PlainRelay(_) | Event::TokenWanted(_) | Event::Progress(_) => return None,
     }
     Some(line)
 }
@@ -154,6 +154,7 @@ pub(super) fn warning(begin: Begin, warning: Warning, message: &str) -> Object {
         match warning {
             Warning::PlainRelay => "plain_relay",
             Warning::TokenWithheld => "token_withheld",
+            Warning::TokenWanted => "token_wanted",
             Warning::UnknownWords => "unknown_words",
             Warning::WordCount => "word_count",
         },

@@ -82,7 +82,14 @@ fn all_lines() -> Vec<String> {
     }
     lines.push(lines::progress(begun, &Progress::default(), None, None));
     lines.push(lines::progress(begun, &Progress::default(), Some(7), Some(second)));
-    for warning in [Warning::PlainRelay, Warning::TokenWithheld, Warning::UnknownWords, Warning::WordCount] {
+    let warnings = [
+        Warning::PlainRelay,
+        Warning::TokenWithheld,
+        Warning::TokenWanted,
+        Warning::UnknownWords,
+        Warning::WordCount,
+    ];
+    for warning in warnings {
         lines.push(lines::warning(begun, warning, "note"));
     }
     lines.push(lines::left_out(begun, 3));
@@ -124,6 +131,26 @@ fn the_page_lists_every_event_with_its_fields() {
         assert_eq!(in_any.difference(&in_all).cloned().collect::<BTreeSet<_>>(), maybe, "{event}");
     }
     assert_eq!(told, seen.into_keys().collect());
+}
+
+/// The fields of each line stand in the table, and in the order of the program.
+#[test]
+fn the_example_of_the_page_is_one_that_the_program_could_print() {
+    let (_, rest) = PAGE.split_once("<!-- json example -->\n```json\n").unwrap();
+    let (example, _) = rest.split_once("```").unwrap();
+    let rows = table("json events");
+    for line in example.lines() {
+        let Value::Object(object) = serde_json::from_str(line).unwrap() else { panic!("{line}") };
+        let event = object["event"].as_str().unwrap();
+        let row = rows.iter().find(|row| named(row[0])[0] == event).unwrap_or_else(|| panic!("{event}"));
+        let always = named(row[1]).into_iter().filter(|field| !field.ends_with('?'));
+        let expected: Vec<&str> = ["time", "event"].into_iter().chain(always).collect();
+        let keys = line.split("\":").filter_map(|before| before.rsplit('"').next());
+        let in_line: Vec<&str> = keys.take(expected.len()).collect();
+        assert_eq!(in_line, expected, "{line}");
+        assert_eq!(object.len(), expected.len(), "{line}");
+    }
+    assert_eq!(serde_json::from_str::<Value>(example.lines().last().unwrap()).unwrap()["event"], "summary");
 }
 
 #[test]

@@ -35,7 +35,7 @@ pub fn doctor(args: &DoctorArgs, environment: &Environment) -> Result<Examining>
         [word] => Some(word),
         _ => {
             return Err(Error::new(Kind::Usage, "more than one RELAY is given")
-                .hint("They are examined one at a time."));
+                .hint("They are examined one at a time: p2pc doctor relay.example.com."));
         }
     };
     let typed = value(word, "RELAY", relay_url)?;

@@ -3,13 +3,13 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::events::{EntryEnd, Report};
+use crate::events::{EntryEnd, Offer, Report};
 use crate::proto::manifest::KindTag;
 use crate::proto::seal::Mode;
-use crate::term::clean::clean;
+use crate::term::clean::{clean, clean_short};
 use crate::term::human;
 
-use super::{Side, place};
+use super::{NAME_COLUMNS_MAX, Side, files_and_directories, place};
 
 /// Over what a transfer went.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,8 +28,8 @@ pub struct Way {
     pub losses: u32,
 }
 
-/// The end of a transfer that ended in order.
-pub fn summary(side: Side, report: &Report, out: Option<&Path>) -> String {
+/// The end of a transfer that ended in order. `took`: how long, without the time that a question stood open and nothing moved.
+pub fn summary(side: Side, offer: &Offer, report: &Report, took: Duration, out: Option<&Path>) -> String {
     let excluded = (report.excluded > 0).then(|| {
         let were = human::count(report.excluded, "entry was", "entries were");
         format!("{were} left out (--exclude, --gitignore).")
@@ -41,14 +41,17 @@ pub fn summary(side: Side, report: &Report, out: Option<&Path>) -> String {
         Side::Send => "Sent",
         Side::Receive => "Received",
     };
+    if offer.text && report.failed == 0 {
+        return format!("{done} a text of {}.", human::count(report.bytes, "byte", "bytes"));
+    }
     let mut text = format!(
         "{done} {}, {} in {}",
-        human::count(report.delivered, "entry", "entries"),
+        what(offer, report),
         human::bytes(report.bytes),
-        human::duration(report.elapsed)
+        human::duration(took)
     );
     let held = (report.held > 0).then(|| format!("{} were there already", human::bytes(report.held)));
-    let rate = average(report.bytes.saturating_sub(report.held), report.elapsed).map(human::rate);
+    let rate = average(report.bytes.saturating_sub(report.held), took).map(human::rate);
     // What became smaller by a hair is not worth a word.
     let is_smaller = report.carried < report.sent - report.sent / 20;
     let carried = is_smaller.then(|| format!("compressed to {}", human::bytes(report.carried)));
@@ -64,6 +67,20 @@ pub fn summary(side: Side, report: &Report, out: Option<&Path>) -> String {
         None => text.push('.'),
     }
     text
+}
+
+/// What was delivered, in the words of the offer where that is all of it.
+fn what(offer: &Offer, report: &Report) -> String {
+    let all = report.delivered.saturating_add(report.failed);
+    if report.failed > 0 {
+        return format!("{} of {}", report.delivered, human::count(all, "entry", "entries"));
+    }
+    let is_offer = offer.complete && offer.files.saturating_add(offer.directories) == all;
+    match offer.names.as_slice() {
+        _ if !is_offer => human::count(all, "entry", "entries"),
+        [name] if all == 1 && offer.files == 1 => clean_short(name.as_bytes(), NAME_COLUMNS_MAX),
+        _ => files_and_directories(offer),
+    }
 }
 
 /// The way that it went, below that.
@@ -102,10 +119,10 @@ pub fn delivered(entry: &EntryEnd) -> String {
     }
 }
 
-fn average(bytes: u64, elapsed: Duration) -> Option<u64> {
-    // Under a tenth of a second the quotient says more about the clock than about the network.
-    let tenths = elapsed.as_millis() / 100;
-    u64::try_from(u128::from(bytes) * 10 / tenths.max(1)).ok().filter(|_| tenths > 0 && bytes > 0)
+/// Under a second the quotient says more about how a connection begins than about the network.
+fn average(bytes: u64, took: Duration) -> Option<u64> {
+    let tenths = took.as_millis() / 100;
+    u64::try_from(u128::from(bytes) * 10 / tenths.max(1)).ok().filter(|_| tenths >= 10 && bytes > 0)
 }
 
 #[cfg(test)]

@@ -62,8 +62,8 @@ impl Invite<'_> {
     /// What stands below that line: the commands that work as printed. `has_status`: another line says what is waited for.
     pub fn after(&self, style: Style, has_status: bool) -> String {
         let mut text = String::from(match self.relays.len() {
-            0 | 1 => "There, run\n",
-            _ => "There, run the first of these that can reach this machine\n",
+            0 | 1 => "On the other machine, run\n",
+            _ => "On the other machine, run the first of these that can reach this one\n",
         });
         for relay in self.relays.iter().take(RELAYS_SHOWN_MAX) {
             text.push_str(&format!("\n    {}", style.strong(&self.command(relay))));

@@ -100,7 +100,7 @@ fn whom(entries: &[&EntryEnd], has_more: bool) -> String {
     }
 }
 
-/// What to do about it, at this end or at the other. Where the directory of an entry could not be made, that has a line and a remedy of its own;
+/// What to do about it, at this end or at the other; what is mended is sent again, by both with a new code. Where the directory of an entry could not be made, that has a line and a remedy of its own;
 /// a receiver cannot help against a FIFO.
 fn advice(side: Side, kind: KindTag, failure: &Failure) -> Option<&'static str> {
     let (at_sender, at_receiver) = match failure.reason {
@@ -122,10 +122,13 @@ fn advice(side: Side, kind: KindTag, failure: &Failure) -> Option<&'static str> 
             "Look at the list: its paths begin in the directory that p2pc runs in, unless they begin with a slash.",
             "The sender has to look at its list.",
         ),
-        Reason::NameUnusable => ("Rename it and send it again.", "The sender has to rename it."),
+        Reason::NameUnusable => (
+            "Rename it and send it again: what has arrived is not sent twice.",
+            "The sender has to rename it and send it again.",
+        ),
         Reason::NameUnfit | Reason::Collides => (
-            "Rename it and send it again.",
-            "The sender has to rename it; or receive it to a disk that can tell such names apart, with --out.",
+            "Rename it and send it again: what has arrived is not sent twice.",
+            "The sender has to rename it and send it again; or a disk takes it that can tell such names apart (--out).",
         ),
         Reason::LinkOutside => (
             "Send what it points to in place of the link.",
@@ -133,29 +136,29 @@ fn advice(side: Side, kind: KindTag, failure: &Failure) -> Option<&'static str> 
         ),
         // What replaces a file replaces no directory, and no directory replaces a file.
         Reason::Exists if kind != KindTag::Directory && failure.text.is_empty() => (
-            "The receiver takes what is there already with --on-conflict overwrite or rename.",
-            "Receive again with --on-conflict overwrite, or rename to keep both.",
+            "Send it again, to a receiver that takes it with --on-conflict overwrite or rename.",
+            "To take it after all, have it sent again and receive it with --on-conflict overwrite, or rename to keep both.",
         ),
         Reason::Exists | Reason::DirectoryThere => (
-            "The receiver has to move away what stands there, or to receive into another directory.",
-            "Move away what stands there, or receive into another directory with --out.",
+            "The receiver has to move away what stands there, or to take another directory. Then send it again: what has arrived is not sent twice.",
+            "Move away what stands there, or receive into another directory with --out, and have it sent again.",
         ),
         Reason::NoDirectory if failure.text.is_empty() => return None,
         Reason::NoDirectory => (
-            "The receiver has to receive again when nothing moves or removes directories there.",
-            "Receive again when nothing moves or removes directories there.",
+            "Send it again when nothing moves or removes directories at the receiver.",
+            "Have it sent again when nothing moves or removes directories there.",
         ),
         Reason::Unwritable => (
-            "The receiver has to look who may write there, or to receive into another directory.",
-            "Look who may write there (ls -ld), or receive into another directory with --out.",
+            "The receiver has to look who may write there, or to take another directory. Then send it again: what has arrived is not sent twice.",
+            "Look who may write there (ls -ld), or receive into another directory with --out, and have it sent again.",
         ),
         Reason::Corrupt => (
-            "Run both again. If it comes again, a disk or the memory of a machine is failing.",
-            "Run both again. If it comes again, a disk or the memory of a machine is failing.",
+            "Send it again. If this comes again, a disk or the memory of a machine is failing.",
+            "Have it sent again. If this comes again, a disk or the memory of a machine is failing.",
         ),
         Reason::OnlyOne => (
-            "The receiver has to receive into a directory; or send one archive: tar -c PATH | p2pc send -",
-            "Receive into a directory with --out; or let the sender send one archive.",
+            "Send it again to a receiver that writes into a directory; or send one archive: tar -c PATH | p2pc send -",
+            "Have it sent again and receive into a directory with --out; or have one archive sent.",
         ),
     };
     Some(if side == Side::Send { at_sender } else { at_receiver })
@@ -189,9 +192,9 @@ mod tests {
     #[test]
     fn what_helps_against_everything_is_said_once() {
         let there = |name| failed(name, KindTag::File, Reason::Exists, "");
-        let hint = "hint: Receive again with --on-conflict overwrite, or rename to keep both.";
+        let hint = "hint: To take it after all, have it sent again and receive it with --on-conflict overwrite, or rename to keep both.";
         assert_eq!(hints(Side::Receive, vec![there("a"), there("b")]), [hint]);
-        assert!(hints(Side::Send, vec![there("a")])[0].starts_with("hint: The receiver takes"));
+        assert!(hints(Side::Send, vec![there("a")])[0].starts_with("hint: Send it again, to a receiver"));
         // Also for those that are not named: of each reason the first is.
         assert!(told(Side::Receive, vec![there("a")], 7).ends_with(&format!("\n  and 7 more\n{hint}")));
     }
@@ -213,9 +216,9 @@ mod tests {
             hints(Side::Send, entries()),
             [
                 "hint for secret: Make it readable and send it again: what has arrived is not sent twice.",
-                "hint for in-the-way and in-its-way: The receiver has to move away what stands there, or to receive into another directory.",
+                "hint for in-the-way and in-its-way: The receiver has to move away what stands there, or to take another directory. Then send it again: what has arrived is not sent twice.",
                 "hint for pipe: Leave it out with --exclude.",
-                "hint for c\\x1b and 2 others: The receiver takes what is there already with --on-conflict overwrite or rename.",
+                "hint for c\\x1b and 2 others: Send it again, to a receiver that takes it with --on-conflict overwrite or rename.",
             ]
         );
         let at_receiver = hints(Side::Receive, entries());

@@ -1,10 +1,12 @@
 //! What can be found on the way to a relay, and where the way can end.
 
+use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::Error;
+use crate::net::dial::DialError;
 use crate::net::tls::Certificate;
+use crate::{Error, Kind};
 
 /// A step of the way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,18 +93,69 @@ pub enum Found {
 pub struct Trouble {
     /// The step that failed.
     pub step: Step,
-    /// Why.
+    /// In which way, as far as that says more than the error.
+    pub cause: Cause,
+    /// Why, for people.
     pub error: Error,
+    /// It was the proxy that could not be found or connected to.
+    pub at_proxy: bool,
     /// The certificate that the relay has shown, if it came so far.
     pub certificate: Option<Certificate>,
-    /// The status of the answer, if that was the trouble.
-    pub status: Option<u16>,
+}
+
+/// In which way a step failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// An answer, and none that lets us in.
+    Refused {
+        /// The status of HTTP.
+        status: u16,
+        /// When we may ask again, if it says so.
+        again: Option<Duration>,
+    },
+    /// The connection was ended without an answer.
+    HungUp,
+    /// Nothing came.
+    Silence,
+    /// See the error.
+    Other,
 }
 
 impl Trouble {
     /// What makes an error of this step its trouble.
     pub(super) fn at(step: Step) -> impl Fn(Error) -> Trouble {
-        move |error| Trouble { step, error, certificate: None, status: None }
+        move |error| Trouble::of(step, error.into())
+    }
+
+    /// This step failed.
+    pub(super) fn of(step: Step, error: DialError) -> Trouble {
+        let cause = match &error {
+            DialError::Refused { status, again, .. } => Cause::Refused { status: *status, again: *again },
+            DialError::HungUp(_) => Cause::HungUp,
+            DialError::RoomTaken(_) | DialError::Failed(_) => Cause::Other,
+        };
+        Trouble { step, cause, error: error.into(), at_proxy: false, certificate: None }
+    }
+
+    /// Nothing came at this step within this time.
+    pub(super) fn silent(step: Step, waited: Duration) -> Trouble {
+        let (who, meaning) = step.silence();
+        let what = format!("no answer from {who} within {} s", waited.as_secs());
+        let error = Error::new(Kind::Relay, what).hint(meaning);
+        Trouble { cause: Cause::Silence, ..Trouble::at(step)(error) }
+    }
+
+    /// This step failed after some time; nobody answering is the same whoever was not patient enough, we or the system.
+    pub(super) fn unless_silent(
+        step: Step,
+        waited: Duration,
+        error: io::Error,
+        explained: impl Fn(io::Error) -> Error,
+    ) -> Trouble {
+        if error.kind() == io::ErrorKind::TimedOut {
+            return Trouble::silent(step, waited);
+        }
+        Trouble::at(step)(explained(error))
     }
 }
 

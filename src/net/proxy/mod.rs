@@ -21,11 +21,12 @@ use std::io;
 use std::time::Duration;
 
 use super::tcp::{self, BoxedIo, ConnectError, within};
-use super::tls::{self, Trust};
+use super::tls::{self, Trust, Unshaken};
 use super::url::{Host, RelayUrl};
 use crate::{Error, Kind, Result};
 use no_proxy::NoProxy;
-use url::{ProxyUrl, Scheme};
+pub(super) use url::ProxyUrl;
+use url::Scheme;
 
 /// The variables as they are set, read once, so that the rest of the program does not depend on the environment.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -115,7 +116,15 @@ pub(super) async fn through(
     port: u16,
 ) -> Result<BoxedIo> {
     if proxy.scheme() == Scheme::Https {
-        stream = tls::connect(stream, trust.config()?, proxy.host(), &format!("the proxy {proxy}")).await?;
+        let shaken = tls::connect(stream, trust.config()?, proxy.host(), &format!("the proxy {proxy}")).await;
+        stream = shaken.map_err(|error| match error {
+            Unshaken::HungUp(error) => {
+                Error::new(Kind::Relay, format!("the proxy {proxy} ends the TLS handshake"))
+                    .hint("Check its address and scheme: http:// if it is reached without TLS.")
+                    .caused_by(error)
+            }
+            Unshaken::Failed(error) => error,
+        })?;
     }
     let outcome = within(TUNNEL_TIMEOUT, async {
         match proxy.scheme() {

@@ -23,6 +23,12 @@ pub struct Certificate {
 }
 
 impl Certificate {
+    /// Whether its time has begun and is not over, by a clock in seconds since 1970.
+    #[must_use]
+    pub fn is_valid_at(&self, now: u64) -> bool {
+        (self.begins..=self.ends).contains(&now)
+    }
+
     /// Reads a certificate in DER as far as it is understood.
     #[must_use]
     pub fn read(der: &[u8]) -> Option<Certificate> {

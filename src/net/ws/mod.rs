@@ -43,6 +43,8 @@ pub struct Connection {
     pub alive: Alive,
     /// How long the relay took to answer the request for this seat: a way there and back, whatever people do. Zero where that was not measured.
     pub answered: Duration,
+    /// The relay joins this side only with one that has shown a token, as it has shown none.
+    pub awaits_token: bool,
 }
 
 /// A counter of the bytes that came from the other side, readable from any task.
@@ -133,7 +135,7 @@ impl Connection {
         let socket = WebSocketStream::from_raw_socket(tap, Role::Client, Some(config())).await;
         let shared = Shared(Arc::new(Mutex::new(socket)));
         let (reader, writer) = (Reader::new(shared.clone()), Writer::new(shared));
-        Connection { reader, writer, alive, answered: Duration::ZERO }
+        Connection { reader, writer, alive, answered: Duration::ZERO, awaits_token: false }
     }
 }
 

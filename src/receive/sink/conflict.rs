@@ -80,9 +80,11 @@ impl<D: Dir + 'static> Sink<D> {
             OnConflict::Ask => {
                 let Some(file) = self.files.get_mut(&id) else { return Ok(None) };
                 file.phase = Phase::Asking;
-                let ours = file.there.as_deref().map_or(Version { size: None, mtime_s: 0 }, version);
-                let theirs = Version { size: file.size, mtime_s: file.meta.mtime_s };
-                let conflict = Conflict { path: file.path.clone(), ours, theirs };
+                let theirs = Version { size: file.size, mtime_s: file.meta.mtime_s, target: None };
+                let (path, dir, name) = (file.path.clone(), file.dir.clone(), file.name.clone());
+                let there = file.there.clone();
+                let ours = self.version(&dir, &name, there.as_deref());
+                let conflict = Conflict { path, ours, theirs };
                 return Ok(Some(SinkEvent::Conflict { entry: id, conflict }));
             }
         };
@@ -187,6 +189,15 @@ impl<D: Dir + 'static> Sink<D> {
         Err(Refusal::Entry(Failure::new(Reason::Exists, "and so do too many with a number behind its name")))
     }
 
+    /// What is told of a thing that stands there.
+    pub(super) fn version(&mut self, dir: &RelPath, name: &Name, there: Option<&Stat>) -> Version {
+        let Some(there) = there else { return Version::default() };
+        let is_link = there.kind == Kind::Link;
+        // One that cannot be read is told without where it leads.
+        let target = if is_link { self.dirs.get(dir).and_then(|dir| dir.read_link(name)).ok() } else { None };
+        Version { size: is_file(there).then_some(there.size), mtime_s: there.meta.mtime_s, target }
+    }
+
     /// The name is free for another entry.
     pub(super) fn release(&mut self, path: &RelPath, dir: &RelPath, name: &Name) {
         self.taken.remove(path);
@@ -201,11 +212,6 @@ impl<D: Dir + 'static> Sink<D> {
             self.taken.remove(&place);
         }
     }
-}
-
-/// What is told of a thing that stands there.
-pub(super) fn version(stat: &Stat) -> Version {
-    Version { size: is_file(stat).then_some(stat.size), mtime_s: stat.meta.mtime_s }
 }
 
 /// Only what could have been sent is ever replaced.

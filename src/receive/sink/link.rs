@@ -8,7 +8,7 @@ use crate::proto::path::{Name, RelPath, System, link_stays_inside};
 use crate::receive::OnConflict;
 
 use super::compare::is_same;
-use super::conflict::{replaceable, version};
+use super::conflict::replaceable;
 use super::tree::Parent;
 use super::{Attempt, Refusal, Sink, SinkEvent};
 
@@ -58,8 +58,9 @@ impl<D: Dir + 'static> Sink<D> {
             OnConflict::Overwrite => Resolution::Overwrite,
             OnConflict::Rename => Resolution::Rename,
             OnConflict::Ask => {
-                let ours = link.there.as_ref().map_or(Version { size: None, mtime_s: 0 }, version);
-                let theirs = Version { size: None, mtime_s: link.meta.mtime_s };
+                let ours = self.version(&dir, &name, link.there.as_ref());
+                let target = Some(link.target.clone());
+                let theirs = Version { size: None, mtime_s: link.meta.mtime_s, target };
                 let conflict = Conflict { path: link.path.clone(), ours, theirs };
                 self.tree.wait_for_one(link.parent);
                 self.links.insert(id, link);

@@ -4,6 +4,7 @@ use super::tests::{Feeder, META, content, path};
 use super::*;
 use crate::disk::File;
 use crate::disk::memory::MemoryDisk;
+use crate::events::Version;
 use crate::proto::chunk::{ChunkHasher, chunk_count, chunk_length};
 use crate::proto::frame::{Reason, Run};
 use crate::proto::path::Name;
@@ -244,6 +245,22 @@ fn what_changes_before_it_is_replaced_is_not_replaced() {
     assert_eq!(feeder.tree(), ["f"]);
 }
 
+/// What the person is told of each conflict: what is there, and what is offered.
+fn asked(feeder: &Feeder) -> Vec<(Known<'_>, Known<'_>)> {
+    fn known(version: &Version) -> Known<'_> {
+        let target = version.target.as_deref().map(|target| std::str::from_utf8(target).unwrap());
+        (version.size, target)
+    }
+    let conflicts = feeder.events.iter().filter_map(|event| match event {
+        SinkEvent::Conflict { conflict, .. } => Some((known(&conflict.ours), known(&conflict.theirs))),
+        _ => None,
+    });
+    conflicts.collect()
+}
+
+/// A size, and where a link leads.
+type Known<'a> = (Option<u64>, Option<&'a str>);
+
 #[test]
 fn a_person_decides_about_files_and_links() {
     for (resolution, expected, tree) in [
@@ -259,6 +276,11 @@ fn a_person_decides_about_files_and_links() {
         let same = feeder.link("l", "old");
         assert_eq!((feeder.verdict(file), feeder.verdict(link)), (Verdict::Wait, Verdict::Nothing));
         assert_eq!((feeder.outcome(file), feeder.outcome(link)), (None, None));
+        // A file has a size, and a link leads somewhere.
+        assert_eq!(
+            asked(&feeder),
+            [((Some(5), None), (Some(3), None)), ((None, Some("old")), (None, Some("new")))]
+        );
         for entry in [file, link] {
             feeder.job(Job::Decide { entry, resolution }).unwrap();
         }

@@ -17,7 +17,9 @@ fn a_good_request_is_accepted_with_golden_bytes() {
     assert_eq!(Some(&request.room), RoomName::parse("48213").as_ref());
     let expected = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
         Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nSec-WebSocket-Protocol: p2pc.v1\r\n\r\n";
-    assert_eq!(String::from_utf8(request.accept()).unwrap(), expected);
+    assert_eq!(String::from_utf8(request.accept(false)).unwrap(), expected);
+    let told = expected.replace("p2pc.v1\r\n", "p2pc.v1\r\nP2PC-Awaits: token\r\n");
+    assert_eq!(String::from_utf8(request.accept(true)).unwrap(), told);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use super::page::blocks;
 use super::{below, pages, read};
 
 /// What a block may be. Another language wants a test of its own first.
-const LANGUAGES: [&str; 7] = ["sh", "bash", "console", "text", "toml", "rust", "rust,no_run"];
+const LANGUAGES: [&str; 8] = ["sh", "bash", "console", "text", "toml", "json", "rust", "rust,no_run"];
 
 #[test]
 fn every_block_says_what_it_is() {
@@ -23,6 +23,19 @@ fn every_block_of_toml_is_toml() {
         for block in blocks(&read(&page)).iter().filter(|block| block.language == "toml") {
             let read = toml::de::DeTable::parse(&block.text).map(drop);
             assert!(read.is_ok(), "{}:{}: {read:?}", page.display(), block.line);
+        }
+    }
+}
+
+/// One value in a line, as `--json` and the log of a relay have them.
+#[test]
+fn every_block_of_json_is_json() {
+    for page in pages() {
+        for block in blocks(&read(&page)).iter().filter(|block| block.language == "json") {
+            for line in block.text.lines() {
+                let read = serde_json::from_str::<serde_json::Value>(line);
+                assert!(read.is_ok(), "{}:{}: {read:?}", page.display(), block.line);
+            }
         }
     }
 }

@@ -60,13 +60,19 @@ impl Block {
     }
 }
 
-/// The pieces between backticks of what is no block.
-pub fn spans(page: &str) -> Vec<String> {
+/// The lines of a page that are in no block.
+pub fn prose(page: &str) -> impl Iterator<Item = &str> {
     let mut in_block = false;
-    let prose = page.lines().filter(|line| {
+    page.lines().filter(move |line| {
         let fence = line.trim_start().starts_with("```");
         in_block ^= fence;
         !fence && !in_block
-    });
-    prose.flat_map(|line| line.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>()).collect()
+    })
+}
+
+/// The pieces between backticks of what is no block.
+pub fn spans(page: &str) -> Vec<String> {
+    prose(page)
+        .flat_map(|line| line.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>())
+        .collect()
 }

@@ -21,7 +21,7 @@ fn every_page_is_in_the_contents_of_the_site_and_nothing_else_is() {
         .filter(|page| page.parent().unwrap().ends_with("docs"))
         .map(|page| page.file_name().unwrap().to_str().unwrap().to_owned())
         .collect();
-    // It lies beside docs/, where people look for it; scripts/site.py takes it along.
+    // It lies beside docs/, where people look for it; scripts/site/pages.py takes it along.
     there.insert("CHANGELOG.md".to_owned());
     assert_eq!(named, there);
 }
@@ -29,12 +29,15 @@ fn every_page_is_in_the_contents_of_the_site_and_nothing_else_is() {
 #[test]
 fn the_drawings_need_nothing_else_and_can_be_read_by_day_and_by_night() {
     let shown: String = pages().iter().map(|page| read(page)).collect();
-    let mut drawings = 0;
-    for entry in fs::read_dir(below("docs/diagrams")).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.file_name().unwrap().to_str().unwrap();
-        let drawing = read(&path);
-        assert!(shown.contains(&format!("](diagrams/{name})")), "{name} is in no page");
+    let drawn = fs::read_dir(below("docs/diagrams")).unwrap().map(|entry| {
+        let name = entry.unwrap().file_name();
+        format!("diagrams/{}", name.to_str().unwrap())
+    });
+    let drawn: Vec<String> = drawn.chain(["benchmarks.svg".to_owned()]).collect();
+    assert!(drawn.len() >= 5);
+    for name in drawn {
+        let drawing = read(&below("docs").join(&name));
+        assert!(shown.contains(&format!("]({name})")), "{name} is in no page");
         // A page that shows it as a picture would leave out all of these.
         let drawing = drawing.replace("xmlns=\"http://www.w3.org/2000/svg\"", "");
         for outside in ["<script", "http:", "https:", "href", "@import", "<image", "foreignObject"] {
@@ -43,9 +46,24 @@ fn the_drawings_need_nothing_else_and_can_be_read_by_day_and_by_night() {
         for needed in ["<title", "prefers-color-scheme:dark", "class=\"page\""] {
             assert!(drawing.contains(needed), "{name} lacks {needed}");
         }
-        drawings += 1;
     }
-    assert!(drawings >= 4);
+}
+
+/// The hook looks at each page that was built; what a script of the theme would fetch later is said here.
+#[test]
+fn the_site_fetches_nothing_from_elsewhere() {
+    let settings = read(&below("mkdocs.yml"));
+    // Without these: fonts of one company; a script for searching, from another.
+    for needed in
+        ["  font: false\n", "  polyfills: [assets/iframe-worker.js]\n", "hooks: [scripts/site/pages.py]\n"]
+    {
+        assert!(settings.contains(needed), "mkdocs.yml lacks {needed:?}");
+    }
+    assert!(!settings.contains("://"), "mkdocs.yml names another host");
+    for file in ["main.html", "404.html", "assets/p2pc.css", "assets/logo.svg", "assets/iframe-worker.js"] {
+        let text = read(&below("scripts/site").join(file)).replace("http://www.w3.org/2000/svg", "");
+        assert!(!text.contains("://"), "{file} names another host");
+    }
 }
 
 #[test]

@@ -10,6 +10,7 @@ use rustix::process::Signal;
 
 use super::program::{Program, p2pc, typed};
 use super::scene::{Halfway, Scene};
+use super::tls::vector;
 use super::{BACK, CODE, LOST, Relay, small_file};
 
 /// A code for another room than that of the others.
@@ -65,6 +66,67 @@ fn whose_address_opens_rooms_too_often_learns_so_where_waiting_is_too_long() {
     assert!(said.contains("429") && said.contains("opens rooms in this relay too often"), "{said}");
     Program::start(&mut relay.receive(&dir.path().join("one"))).exits(0);
     first.exits(0);
+}
+
+/// Such a relay says nothing at all, not even TLS: it only ends the connection.
+#[test]
+fn whose_address_connects_too_often_comes_again_and_gets_in() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = small_file(dir.path());
+    for certificate in [None, Some(vector("p256.pem"))] {
+        let tls: Vec<&str> = certificate.iter().flat_map(|pem| ["--cert", pem.as_str()]).collect();
+        // One a second comes free; the first minute's are taken by others of this address.
+        let relay = with_limits(&[&["--address-arrivals", "60"], &tls[..]].concat());
+        let ca = vector("ca.pem");
+        take_all(&relay, 60);
+        let mut sender = Program::start(relay.send().args(["--ca", &ca]).arg(&file));
+        let said = sender.says("ends it without an answer");
+        assert!(said.contains("trying again in ") && !said.contains("ws://HOST"), "{said}");
+        sender.says("Waiting for the other side");
+        let out = dir.path().join(if tls.is_empty() { "plain" } else { "tls" });
+        Program::start(relay.receive(&out).args(["--ca", &ca])).exits(0);
+        sender.exits(0);
+    }
+}
+
+#[test]
+fn who_is_never_answered_learns_both_reasons() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = small_file(dir.path());
+    let hangs_up = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = hangs_up.local_addr().unwrap();
+    std::thread::spawn(move || hangs_up.incoming().for_each(drop));
+    for scheme in ["ws", "wss"] {
+        let mut command = p2pc("send");
+        command.args(["--relay", &format!("{scheme}://{address}"), "--wait", "2s"]).arg(&file);
+        let said = Program::start(&mut command).exits(5).stderr;
+        assert!(said.contains("takes the connection and ends it without an answer"), "{said}");
+        assert!(said.contains("hint: Either too many connections came from this address"), "{said}");
+        assert!(said.contains("or no relay runs there"), "{said}");
+    }
+    // Nobody is there: that does not pass by itself.
+    let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut command = p2pc("send");
+    command.args(["--relay", &format!("ws://{gone}")]).arg(&file);
+    let said = Program::start(&mut command).exits(5).stderr;
+    assert!(said.contains("cannot connect to the relay") && !said.contains("trying again"), "{said}");
+}
+
+/// Connects until the relay ends connections without a word.
+fn take_all(relay: &Relay, arrivals: usize) {
+    let mut closed = 0;
+    // It was asked to be well by nobody yet, and gets another one each second.
+    for _ in 0..arrivals * 2 {
+        let mut stream = TcpStream::connect(relay.address()).unwrap();
+        let _ = stream.write_all(b"GET / HTTP/1.1\r\n\r\n");
+        let mut byte = [0];
+        // With TLS it is an alert that comes.
+        closed += usize::from(!stream.read(&mut byte).is_ok_and(|read| read > 0));
+        if closed > 3 {
+            return;
+        }
+    }
+    panic!("nobody is turned away");
 }
 
 #[test]

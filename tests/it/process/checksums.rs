@@ -1,9 +1,12 @@
 //! The real tools read what `--checksums` writes.
 
 use std::ffi::OsStr;
+use std::io::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
+
+use rustix::process::Signal;
 
 use super::program::{Program, p2pc};
 use super::{Relay, small_file, with_code};
@@ -68,13 +71,78 @@ fn sha256sum_finds_everything_as_it_was_sent() {
     std::fs::write(out.join("tree/large"), &large).unwrap();
     let (is_right, said) = checked("sha256sum", &sums, &out).unwrap();
     assert!(!is_right && said.contains("tree/large: FAILED"), "{said}");
-    run(&[&given[..], &["--on-conflict=overwrite".as_ref(), "--checksums-with=blake3".as_ref()]].concat());
-    let text = std::fs::read_to_string(&sums).unwrap_or_default();
-    assert!(!text.contains("FAILED"));
-    match checked("b3sum", &sums, &out.clone()) {
-        // It takes no names that are no text.
-        Some((_, said)) => assert!(!said.contains("FAILED"), "{said}"),
+    let blake3: &OsStr = "--checksums-with=blake3".as_ref();
+    run(&[&given[..], &["--on-conflict=overwrite".as_ref(), blake3]].concat());
+    // It takes no names that are no text, and a return in one only since its version 1.5.
+    let lines = std::fs::read(&sums).unwrap();
+    let text = lines.split_inclusive(|byte| *byte == b'\n').filter_map(|line| std::str::from_utf8(line).ok());
+    let text: String = text.filter(|line| !line.contains("return")).collect();
+    assert_eq!(text.lines().count(), names.len());
+    for line in text.lines() {
+        let (sum, name) = line.trim_start_matches('\\').split_once("  ").unwrap();
+        let name = if line.starts_with('\\') {
+            name.replace("\\n", "\n").replace("\\\\", "\\")
+        } else {
+            name.into()
+        };
+        assert_eq!(sum, blake3::hash(&std::fs::read(out.join(name)).unwrap()).to_hex().as_str());
+    }
+    std::fs::write(&sums, text).unwrap();
+    match checked("b3sum", &sums, &out) {
+        Some((is_right, said)) => assert!(is_right, "{said}"),
         None => println!("skipped: b3sum is not installed"),
+    }
+}
+
+/// What was delivered before somebody broke it off is in the list of the run that goes on.
+#[test]
+fn an_interrupted_receiver_leaves_no_part_of_a_list_and_the_next_one_has_all_of_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let (relay, file) = (Relay::start(), small_file(dir.path()));
+    let (out, listed) = (dir.path().join("out"), dir.path().join("listed"));
+    std::fs::create_dir(&listed).unwrap();
+    let sums = listed.join("SUMS");
+    std::fs::write(&sums, "old").unwrap();
+    let mut sender = Program::start(relay.send().arg(&file).args(["-", "--verbose"]).stdin(Stdio::piped()));
+    let receive = || {
+        let mut receive = relay.receive(&out);
+        receive.arg("--verbose").arg("--checksums").arg(&sums);
+        receive
+    };
+    let mut receiver = Program::start(&mut receive());
+    receiver.says("small  5 B");
+    let part = super::names(&listed).into_iter().find(|name| name != "SUMS").unwrap();
+    assert!(part.to_str().unwrap().starts_with(".p2pc-"), "{part:?}");
+    sender.stdin.as_mut().unwrap().write_all(b"more").unwrap();
+    receiver.signal(Signal::INT);
+    receiver.exits(130);
+    sender.exits(8);
+    assert_eq!(super::names(&listed), ["SUMS"]);
+    assert_eq!(std::fs::read(&sums).unwrap(), b"old");
+    let other = dir.path().join("other");
+    std::fs::write(&other, "other").unwrap();
+    let sender = Program::start(relay.send().arg(&file).arg(&other));
+    Program::start(&mut receive()).exits(0);
+    sender.exits(0);
+    let (is_right, said) = checked("sha256sum", &sums, &out).unwrap();
+    assert!(is_right && said == "small: OK\nother: OK\n", "{said}");
+}
+
+/// The list of one run may be among the files of the next.
+#[test]
+fn a_list_is_not_put_in_the_place_of_what_is_received() {
+    let dir = tempfile::tempdir().unwrap();
+    let (relay, file, out) = (Relay::start(), small_file(dir.path()), dir.path().join("out"));
+    let sums = out.join("small");
+    std::fs::create_dir(&out).unwrap();
+    // It comes, or is there already, and the same.
+    for _ in 0..2 {
+        let sender = Program::start(relay.send().arg(&file));
+        let ended = Program::start(relay.receive(&out).arg("--checksums").arg(&sums)).exits(7);
+        assert!(ended.stderr.contains("was written to during the transfer"), "{}", ended.stderr);
+        sender.exits(0);
+        assert_eq!(std::fs::read(&sums).unwrap(), b"hello");
+        assert_eq!(super::names(&out), ["small"]);
     }
 }
 

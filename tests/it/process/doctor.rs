@@ -1,5 +1,8 @@
 //! `p2pc doctor` before relays that are well, and before everything else that may answer in their place.
 
+mod between;
+mod refusing;
+
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 
@@ -122,7 +125,11 @@ fn a_closed_port_and_a_silent_one_are_told_apart() {
         let printed = examined(&[&url, "--wait", "1s"], &[], 5);
         assert_eq!(checks(&printed).last(), Some(&step), "{printed}");
         assert!(printed.contains("within 1 s"), "{printed}");
-        assert!(conclusion(&printed).contains("takes the connection and says nothing"), "{printed}");
+        assert!(
+            conclusion(&printed)
+                .starts_with("In the way: what takes the connection and says nothing. Something takes"),
+            "{printed}"
+        );
     }
 }
 
@@ -134,6 +141,7 @@ fn a_login_page_is_taken_for_one() {
     assert_eq!(checks(&printed).last(), Some(&"wrong room"), "{printed}");
     assert!(printed.contains("is no p2pc relay (200)"), "{printed}");
     assert!(conclusion(&printed).contains("this network's login page"), "{printed}");
+    assert!(conclusion(&printed).starts_with("In the way: what answers in the relay's place."), "{printed}");
     let elsewhere =
         answering("HTTP/1.1 302 Found\r\nLocation: http://login.hotel.example/\r\nContent-Length: 0\r\n\r\n");
     let printed = examined(&[&format!("ws://{elsewhere}")], &[], 5);
@@ -147,6 +155,7 @@ fn whoever_opens_tls_in_between_is_named() {
     let printed = examined(&[&relay.url], &[], 5);
     assert_eq!(checks(&printed).last(), Some(&"wrong TLS"), "{printed}");
     let end = conclusion(&printed);
+    assert!(end.starts_with("In the way: the certificate. If it comes from"), "{end}");
     assert!(
         end.contains("issued by \"p2pc test ca\"") && end.contains("something between opens the connection"),
         "{end}"
@@ -164,6 +173,14 @@ fn certificates_that_do_not_fit_are_told_apart() {
         conclusion(&printed).contains("valid from 2020-01-01 to 2020-01-02; this machine's clock says 20"),
         "{printed}"
     );
+    assert!(conclusion(&printed).starts_with(CLOCK_OR_CERTIFICATE), "{printed}");
+    assert!(!conclusion(&printed).contains("something between"), "{printed}");
+    // What it looks like where the clock is behind.
+    let early = over_tls("not-yet.pem");
+    let printed = examined(&[&early.url, "--ca", &ca], &[], 5);
+    assert!(printed.contains("is not valid yet"), "{printed}");
+    let end = conclusion(&printed);
+    assert!(end.starts_with(CLOCK_OR_CERTIFICATE) && end.contains("valid from 2119-01-01"), "{end}");
     let other = over_tls("other-name.pem");
     let printed = examined(&[&other.url, "--ca", &ca], &[], 5);
     assert!(conclusion(&printed).contains("It is for other.example. Use that name."), "{printed}");
@@ -176,7 +193,8 @@ fn plain_and_tls_that_are_mixed_up_are_said() {
     assert!(conclusion(&printed).contains("write its address as ws://HOST:PORT"), "{printed}");
     let tls = over_tls("p256.pem");
     let printed = examined(&[&tls.url.replace("wss://", "ws://")], &[], 5);
-    assert!(checks(&printed).last().unwrap().starts_with("wrong"), "{printed}");
+    assert_eq!(checks(&printed).last(), Some(&"wrong room"), "{printed}");
+    assert!(conclusion(&printed).contains("If it speaks TLS, write wss://127.0.0.1:"), "{printed}");
     let ssh = answering("SSH-2.0-OpenSSH_9.2\r\n");
     let printed = examined(&[&format!("ws://{ssh}")], &[], 5);
     assert!(printed.contains("does not answer like a p2pc relay"), "{printed}");
@@ -191,18 +209,30 @@ fn a_token_that_is_missing_or_wrong_is_said() {
     let url = relay.url.as_str();
     let printed = examined(&[], &[("P2PC_RELAY", url), ("P2PC_TOKEN", "anna-has-4c1b0f0f6d3e")], 0);
     assert!(printed.contains("two sides can meet there, with the token"), "{printed}");
-    for (variables, said) in
-        [(vec![], "409: one of the two"), (vec![("P2PC_TOKEN", "ben-has-9f5c7be10a2d")], "401: ")]
-    {
+    for (variables, said, told) in [
+        (vec![], "409: one of the two", "none is shown here. Give yours with --token"),
+        (vec![("P2PC_TOKEN", "ben-has-9f5c7be10a2d")], "401: ", "does not know the one that it is shown"),
+        (
+            vec![("P2PC_RELAY", "other.example"), ("P2PC_TOKEN", "anna-has-4c1b0f0f6d3e")],
+            "409: one of the two",
+            "set P2PC_RELAY to this one as well, or give it with --token.",
+        ),
+    ] {
         let printed = examined(&[url], &variables, 5);
         assert_eq!(checks(&printed).last(), Some(&"wrong room"), "{printed}");
-        assert!(printed.contains(said) && conclusion(&printed).contains("--token"), "{printed}");
+        let end = conclusion(&printed);
+        assert!(end.starts_with("In the way: the token. "), "{printed}");
+        assert!(printed.contains(said) && end.contains(told) && end.contains("P2PC_TOKEN"), "{printed}");
         assert!(!printed.contains("ben-has") && !printed.contains("login page"), "{printed}");
     }
     // A token for another relay stays with us.
     let printed =
         examined(&[url], &[("P2PC_RELAY", "other.example"), ("P2PC_TOKEN", "anna-has-4c1b0f0f6d3e")], 5);
     assert!(printed.contains("note  token"), "{printed}");
+    // Someone else's answer that wants to be shown something.
+    let password = answering("HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n");
+    let printed = examined(&[&format!("ws://{password}")], &[], 5);
+    assert!(conclusion(&printed).contains("One is wanted there, and none is shown."), "{printed}");
 }
 
 #[test]
@@ -265,21 +295,6 @@ async fn upgraded(mut stream: smol::Async<TcpStream>) -> WebSocketStream<smol::A
 }
 
 #[test]
-fn a_proxy_that_refuses_is_told_from_a_relay_that_does() {
-    let proxy = answering("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n");
-    let printed = examined(&["ws://relay.test"], &[("ALL_PROXY", &format!("http://me:hush@{proxy}"))], 5);
-    assert_eq!(
-        checks(&printed),
-        ["ok    relay", "ok    proxy", "ok    connection", "wrong tunnel"],
-        "{printed}"
-    );
-    assert!(conclusion(&printed).starts_with("In the way: the proxy."), "{printed}");
-    assert!(!printed.contains("hush"), "{printed}");
-    let printed = examined(&["ws://relay.test"], &[("ALL_PROXY", "nonsense://x")], 2);
-    assert_eq!(checks(&printed).last(), Some(&"wrong proxy"), "{printed}");
-}
-
-#[test]
 fn the_way_through_a_proxy_is_gone_as_well() {
     let relay = Relay::start();
     let target = relay.address();
@@ -311,8 +326,46 @@ fn without_a_relay_it_says_what_is_needed() {
 fn a_name_that_does_not_exist_is_said() {
     let printed = examined(&["relay.invalid", "--wait", "5s"], &[], 5);
     assert_eq!(checks(&printed), ["ok    relay", "ok    proxy", "wrong name"], "{printed}");
-    assert!(conclusion(&printed).starts_with("In the way: the name."), "{printed}");
+    assert!(conclusion(&printed).starts_with("In the way: the name. Check its spelling"), "{printed}");
+    let proxy = [("ALL_PROXY", "http://proxy.invalid:3128")];
+    let printed = examined(&["relay.test", "--wait", "5s"], &proxy, 5);
+    assert_eq!(checks(&printed), ["ok    relay", "ok    proxy", "wrong name"], "{printed}");
+    assert!(
+        conclusion(&printed).starts_with("In the way: the name of the proxy. Check HTTPS_PROXY"),
+        "{printed}"
+    );
 }
+
+/// What was typed and is no relay is said before anything is dialled or looked up.
+#[test]
+fn what_is_no_relay_is_said_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("notes.invalid");
+    std::fs::write(&file, "x").unwrap();
+    let file = file.to_str().unwrap();
+    for (line, what, hint) in [
+        (&["foo", "bar"][..], "more than one RELAY is given", "one at a time"),
+        (&["http://x"], "has a scheme p2pc does not speak", "Write ws://x instead."),
+        (&["https://x/y"], "has a scheme p2pc does not speak", "Write wss://x/y instead."),
+        (&["x:99999"], "has a port that is not a number from 1 to 65535", "443"),
+        (&["wss://"], "has no host", "HOST:PORT"),
+        (&[file], "is a path, and not that of a relay", "HOST:PORT"),
+        (&["48213-acid-crane-otter"], "that is a code", "behind the @"),
+    ] {
+        let mut command = p2pc("doctor");
+        let ended = Program::start(command.args(line).env("P2PC_CONFIG", "/dev/null")).exits(2);
+        let (said, told) = ended.stderr.split_once("\nhint: ").unwrap();
+        assert!(said.contains(what) && told.contains(hint), "{}", ended.stderr);
+        assert!(ended.stdout.is_empty() && !ended.stderr.contains("acid"));
+    }
+    // A name that is that of a file could be a relay's as well.
+    let mut command = p2pc("doctor");
+    command.current_dir(dir.path()).arg("notes.invalid").env("P2PC_CONFIG", "/dev/null");
+    let printed = String::from_utf8(Program::start(&mut command).exits(5).stdout).unwrap();
+    assert!(conclusion(&printed).contains("There is a file of that name here"), "{printed}");
+}
+
+const CLOCK_OR_CERTIFICATE: &str = "In the way: the certificate, or the clock of this machine.";
 
 /// What it finds out leaves the relay as it was: a transfer goes on there at once.
 #[test]

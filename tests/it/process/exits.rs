@@ -16,7 +16,7 @@ use super::program::{Program, p2pc};
 use super::scene::{Halfway, Scene};
 use super::{CODE, Relay, small_file, with_code};
 
-/// Every status of the table in the README, from a real process; but for a defect of p2pc itself, of which none is known.
+/// Every status of the table on troubleshooting, from a real process; but for a defect of p2pc itself, of which none is known.
 #[test]
 fn the_table_of_statuses_is_true() {
     let dir = tempfile::tempdir().unwrap();
@@ -75,7 +75,8 @@ fn the_table_of_statuses_is_true() {
 
     ended(of_another_version(&relay, &dir.path().join("other")), 10);
 
-    let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/troubleshooting.md");
+    let page = std::fs::read_to_string(page).unwrap();
     let (_, rest) = page.split_once("<!-- exit status -->\n").unwrap();
     let rows = rest.lines().take_while(|line| line.starts_with('|')).skip(2);
     let told = rows.flat_map(|row| row.split('|').nth(1).unwrap().split(','));

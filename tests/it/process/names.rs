@@ -1,4 +1,4 @@
-//! Under which names arguments arrive, as README has it.
+//! Under which names arguments arrive, as the guide has it.
 
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};

@@ -51,9 +51,10 @@ fn more_than_one_file_does_not_fit_into_a_pipe() {
     let sender = Program::start(relay.send().args([&file, &other]));
     let received = Program::start(&mut relay.receive("-".as_ref()));
     let (received, sent) = (received.exits(9), sender.exits(9));
-    for (side, hint) in
-        [(sent, "The receiver has to receive into a directory"), (received, "Receive into a directory")]
-    {
+    for (side, hint) in [
+        (sent, "Send it again to a receiver that writes into a directory"),
+        (received, "Have it sent again and receive into a directory"),
+    ] {
         assert!(
             side.stderr.contains("other: the receiver writes to standard output, which takes one file"),
             "{}",

@@ -20,7 +20,7 @@ fn a_text_is_printed_and_nothing_is_written() {
     assert_eq!(String::from_utf8(received.stdout).unwrap(), format!("{TEXT}\n"));
     assert!(received.stderr.contains("Offered: a text of 16 bytes"), "{}", received.stderr);
     assert!(!received.stderr.contains("into"), "{}", received.stderr);
-    assert!(sent.stderr.contains("Sent 1 entry, 16 B"), "{}", sent.stderr);
+    assert!(sent.stderr.contains("Sent a text of 16 bytes."), "{}", sent.stderr);
     assert_eq!(names(dir.path()), [""; 0]);
 }
 

@@ -126,9 +126,13 @@ fn two_guests_do_not_meet() {
     let guarded = Guarded::start();
     let mut sender = Program::start(&mut guarded.send(None));
     sender.says("Waiting for the other side");
+    // Who waits alone is told for what, before anybody comes.
+    let said = sender.says(AWAITS);
+    assert!(said.contains("--token, P2PC_TOKEN"), "{said}");
     // Who has no time to wait for somebody else in the room learns why at once, and everybody else what they wait for.
     let said = Program::start(guarded.receive(None).args(["--wait", "4s"])).exits(5).stderr;
     assert!(said.contains("409: one of the two sides has to show a token"), "{said}");
+    assert!(said.contains(KEPT_OUT) && said.contains("hint: Give it with --token, in P2PC_TOKEN"), "{said}");
     let mut second = Program::start(&mut guarded.receive(None));
     let said = second.says(KEPT_OUT);
     assert!(said.contains("has to show a token") && said.contains("--token"), "{said}");
@@ -137,6 +141,40 @@ fn two_guests_do_not_meet() {
     // Who came first waits on for one that has a token.
     let receiver = Program::start(&mut guarded.receive(Some(BEN)));
     shows_none(&[&sender.exits(0), &receiver.exits(0)]);
+    guarded.has_arrived();
+}
+
+#[test]
+fn who_waits_without_a_token_in_vain_learns_that_one_was_missing() {
+    let guarded = Guarded::start();
+    for (mut command, json) in [(guarded.send(None), false), (guarded.receive(None), true)] {
+        command.args(["--wait", "1s"]);
+        if json {
+            command.arg("--json");
+        }
+        let ended = Program::start(&mut command).exits(3);
+        let said = if json { String::from_utf8(ended.stdout).unwrap() } else { ended.stderr };
+        assert!(said.contains("did not come in time, or came without a token: the relay ws://"), "{said}");
+        assert!(said.contains("Give one with --token, in P2PC_TOKEN or in the configuration"), "{said}");
+        assert_eq!(said.matches(AWAITS).count(), 1, "{said}");
+        assert_eq!(said.contains(r#""reason":"token_wanted""#), json, "{said}");
+    }
+    // With a token it is somebody who was missing; and where there are none, nobody speaks of them.
+    let said = Program::start(guarded.send(Some(ANNA)).args(["--wait", "1s"])).exits(3).stderr;
+    assert!(!said.contains("without a token") && !said.contains(AWAITS), "{said}");
+    let open = Relay::start();
+    let said = Program::start(open.send().arg(&guarded.file).args(["--wait", "1s"])).exits(3).stderr;
+    assert!(!said.contains("token"), "{said}");
+}
+
+#[test]
+fn who_meets_somebody_with_a_token_is_not_asked_for_one() {
+    let guarded = Guarded::start();
+    let mut sender = Program::start(&mut guarded.send(Some(ANNA)));
+    sender.says("Waiting for the other side");
+    let receiver = Program::start(&mut guarded.receive(None)).exits(0);
+    assert!(!receiver.stderr.contains(AWAITS), "{}", receiver.stderr);
+    sender.exits(0);
     guarded.has_arrived();
 }
 
@@ -440,6 +478,9 @@ fn a_token_file_that_everybody_can_read_is_warned_of() {
 }
 
 /// In the line that tells who waits for another in the room.
-const KEPT_OUT: &str = "does not join us with whoever is in the room";
+const KEPT_OUT: &str = "wants a token from one of the two sides, and neither shows one";
+
+/// In the line that tells who waits alone.
+const AWAITS: &str = "wants a token from one of the two sides, and this one shows none";
 
 const SIZE: usize = 12 << 20;

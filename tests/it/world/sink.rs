@@ -179,7 +179,7 @@ impl ModelSink {
 
     fn conflict(&mut self, entry: u64) {
         let open = &self.open[&entry];
-        let version = |size| Version { size, mtime_s: 0 };
+        let version = |size| Version { size, ..Version::default() };
         let ours = version(Some(self.arrived[&open.path].len() as u64));
         let conflict = Conflict { path: open.path.clone(), ours, theirs: version(open.size) };
         self.said.push_back(SinkEvent::Conflict { entry, conflict });

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes the certificates of this directory anew, valid for a hundred years (expired.pem: for one day, long ago).
+# Makes the certificates of this directory anew, valid for a hundred years (expired.pem: for one day, long ago; not-yet.pem: for one in 2119).
 # Each leaf's file holds its certificate, then its private key. The keys protect nothing: they are public here.
 set -eu
 cd "$(dirname "$0")"
@@ -59,6 +59,7 @@ leaf p256 P-256 ca sha256 "$here"
 leaf ed25519 ed25519 ca sha384 "$here"
 leaf other-name P-256 ca sha256 DNS:other.example
 leaf expired P-256 ca sha256 "$here" 20200101000000Z 20200102000000Z
+leaf not-yet P-256 ca sha256 "$here" 21190101000000Z 21190102000000Z
 authority ca-p384 P-384 sha384
 leaf p384 P-384 ca-p384 sha384 "$here"
 authority ca-rsa rsa sha256
