@@ -33,7 +33,7 @@ pub enum Kind {
     Incomplete,
     /// The other side speaks another version, or broke the protocol.
     Protocol,
-    /// This side was cancelled by its own person.
+    /// This side was cancelled by its own person, or by whoever no longer reads what it writes.
     Interrupted,
 }
 

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use crate::events::Cancel;
 use crate::net::RelayUrl;
-use crate::proto::code::Code;
+use crate::proto::code::{Code, WORDS_IN_CODE};
 use crate::term::clean::clean;
 use crate::term::tty::Tty;
 use crate::{Error, Kind, Result};
@@ -19,6 +19,24 @@ use typing::{Pasted, complete, unpacked};
 
 /// A code and the relay it names.
 pub type Addressed = (Code, Option<RelayUrl>);
+
+/// What may be a slip in a code that is read as one of p2pc's: only whoever chose it can know.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Doubt {
+    /// Its words that are not on the list.
+    pub unknown: Vec<String>,
+    /// How many it has, where p2pc's have another number.
+    pub words: Option<usize>,
+}
+
+impl Doubt {
+    /// About this code, if there is any.
+    pub fn about(code: &Code) -> Option<Doubt> {
+        let words = code.word_count().filter(|words| *words != WORDS_IN_CODE);
+        let doubt = Doubt { unknown: code.unknown_words(), words };
+        (doubt.words.is_some() || !doubt.unknown.is_empty()).then_some(doubt)
+    }
+}
 
 /// What came of it.
 pub enum Obtained {
@@ -83,13 +101,10 @@ async fn prompt(tty: &Tty, allow_weak: bool) -> Result<Addressed> {
     Err(no_answer())
 }
 
-/// Whether words that are not on the list are meant. They may be: the sender chooses.
+/// Whether what looks like a slip is meant. It may be: the sender chooses.
 async fn confirmed(tty: &Tty, code: &Code) -> bool {
-    let unknown = code.unknown_words();
-    if unknown.is_empty() {
-        return true;
-    }
-    let question = messages::unknown_words_question(&unknown);
+    let Some(doubt) = Doubt::about(code) else { return true };
+    let question = messages::doubted_question(&doubt);
     tty.ask(&question).await.is_some_and(|answer| matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 

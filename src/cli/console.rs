@@ -19,11 +19,11 @@ use smol::Timer;
 
 use crate::events::{Answer, Cancel, Conflict, Deciding, Event, Handler, Offer, Progress, Question};
 use crate::net::RelayUrl;
-use crate::proto::code::Code;
 use crate::term::queue::Queue;
 use crate::term::style::Style;
 use crate::term::tty::Tty;
 
+use super::code::Doubt;
 use super::line::Line;
 use super::messages::{self, Side};
 use phase::Phase;
@@ -121,11 +121,8 @@ impl Console {
     }
 
     /// Points at what may be mistyped in a code that nobody was asked about.
-    pub fn doubt(&self, code: &Code) {
-        let unknown = code.unknown_words();
-        if !unknown.is_empty() {
-            self.notice(messages::unknown_words(&unknown));
-        }
+    pub fn doubt(&self, doubt: &Doubt) {
+        self.notice(messages::doubted(doubt, !io::stderr().is_terminal()));
     }
 
     /// Tells, before anything is dialled, that the relay is not shown the token.
@@ -199,6 +196,13 @@ impl Console {
         }
     }
 
+    /// A notice that may come as often as somebody else likes, and so is not kept at any price.
+    fn pass(&self, text: impl Into<String>) {
+        if self.setting.volume != Volume::Quiet {
+            self.queue.passing_line(text);
+        }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -219,11 +223,9 @@ impl Handler for Console {
             Event::RelayBusy { what, again } => self.relay_busy(&what, again),
             Event::RelayBack => {
                 self.enter(Phase::Waiting);
-                if self.setting.volume != Volume::Quiet {
-                    self.queue.passing_line(messages::RELAY_BACK);
-                }
+                self.pass(messages::RELAY_BACK);
             }
-            Event::Renamed { path, name } => self.queue.line(messages::renamed(&path, &name)),
+            Event::Renamed { path, name } => self.notice(messages::renamed(&path, &name)),
             Event::PlainRelay(relay) => {
                 let text = messages::plain_relay(&relay, self.setting.showing == Showing::Shown);
                 // Who reads a token uses the relay in this person's name.
@@ -254,14 +256,12 @@ impl Handler for Console {
                 self.notice(messages::RESTARTED);
             }
             // As many as there are entries.
-            Event::KeptBoth { path, name } if self.setting.volume != Volume::Quiet => {
-                self.queue.passing_line(messages::kept_both(&path, &name));
-            }
+            Event::KeptBoth { path, name } => self.pass(messages::kept_both(&path, &name)),
             Event::Lanes(lanes) => self.lanes(lanes),
             // In place of the file that it is not; a program has it already.
             Event::Text(_) if self.setting.json => {}
             Event::Text(text) => self.print(messages::shown_text(&text, io::stdout().is_terminal()), None),
-            Event::KeptBoth { .. } | Event::Entry(_) => {}
+            Event::Entry(_) => {}
         }
     }
 

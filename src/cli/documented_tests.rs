@@ -50,12 +50,13 @@ fn understand(arguments: &[String], whole: bool) -> Result<()> {
     match typed {
         Typed::Send(args, _) => meaning::send(&args, &environment).map(drop),
         Typed::Receive(args, _) => {
-            let code = match meaning::receive_code(&args, &environment)? {
+            let (source, receiving) = meaning::receive(&args, &environment)?;
+            let code = match source {
                 CodeSource::Given(text) => Some(meaning::read_code(&text, args.allow_weak_code)?),
                 CodeSource::Prompt => Some(meaning::read_code(CODE, false)?),
                 CodeSource::New => None,
             };
-            meaning::receive(&args, code, &environment).map(drop)
+            receiving.with(code).map(drop)
         }
         Typed::Relay(args) => {
             // What is said of one option alone still needs an address.

@@ -7,6 +7,7 @@ use crate::net::dial::DialOptions;
 use crate::proto::code::Code;
 use crate::{Error, Kind};
 
+use super::code::Doubt;
 use super::console::Console;
 use super::json::{Events, Warning};
 use super::messages;
@@ -36,10 +37,11 @@ impl Face {
 
     /// Points at what may be mistyped in a code that nobody was asked about.
     pub fn doubt(&self, code: &Code) {
-        let unknown = code.unknown_words();
-        if !unknown.is_empty() {
-            self.warn(Warning::UnknownWords, &messages::unknown_words(&unknown));
-            self.person.doubt(code);
+        if let Some(doubt) = Doubt::about(code) {
+            let what = if doubt.unknown.is_empty() { Warning::WordCount } else { Warning::UnknownWords };
+            // What a program reads is kept.
+            self.warn(what, &messages::doubted(&doubt, true));
+            self.person.doubt(&doubt);
         }
     }
 

@@ -52,6 +52,8 @@ pub enum Warning {
     TokenWanted,
     /// The code has words that are not on the list.
     UnknownWords,
+    /// The code has more or fewer words than those that p2pc makes.
+    WordCount,
 }
 
 impl Events {

@@ -14,8 +14,6 @@ use crate::net::proxy::ProxyEnv;
 use crate::net::{ListenAddr, RelayUrl};
 use crate::proto::code::Code;
 use crate::proto::handshake::Capabilities;
-use crate::receive::args::ReceiveArgs;
-use crate::receive::{Checksums, OnConflict, ReceiveOptions};
 use crate::send::args::SendArgs;
 use crate::send::{Exclude, Pattern, SendOptions};
 use crate::term::word::Word;
@@ -28,9 +26,11 @@ use super::values;
 use super::words::is_like_a_code;
 
 mod doctor;
+mod receive;
 mod relay;
 
 pub use doctor::{Examining, doctor};
+pub use receive::{CodeSource, receive};
 pub use relay::{Relaying, relay};
 
 /// What the process was started with besides its arguments.
@@ -76,16 +76,6 @@ pub struct Job<Options> {
     pub setting: Setting,
 }
 
-/// Where the receiver's code comes from.
-pub enum CodeSource {
-    /// This side makes it.
-    New,
-    /// It was typed, or stands in the environment.
-    Given(Zeroizing<String>),
-    /// The person is asked.
-    Prompt,
-}
-
 /// What `p2pc send …` means.
 ///
 /// # Errors
@@ -94,7 +84,6 @@ pub enum CodeSource {
 pub fn send(args: &SendArgs, environment: &Environment) -> Result<Job<SendOptions>> {
     let paths = sources(args)?;
     let volume = volume(args.quiet, args.verbose, args.json)?;
-    need_terminal_to_verify(args.verify, environment)?;
     let text = match (&args.code, &environment.code) {
         (Some(word), _) => Some(text(word, "--code")?.to_owned()),
         (None, Some(value)) => Some(text(&value.clone().into(), "P2PC_CODE")?.to_owned()),
@@ -104,9 +93,12 @@ pub fn send(args: &SendArgs, environment: &Environment) -> Result<Job<SendOption
         Some(text) => read_code(&text, args.allow_weak_code).map(|(code, relay)| (Some(code), relay))?,
         None => (None, None),
     };
-    let relay = choose_relay(in_code, args.relay.as_ref(), environment)?;
-    let listen = listen(args.listen.as_ref(), relay.as_ref())?;
-    let (token, showing) = token(args.token.as_ref(), relay.as_ref(), args.relay.as_ref(), environment)?;
+    let relay = value(args.relay.as_ref(), "--relay", relay_url)?;
+    let relay = choose_relay(in_code, relay, environment)?;
+    let listen = value(args.listen.as_ref(), "--listen", parsed)?;
+    check_listen(listen.as_ref(), relay.as_ref())?;
+    let token = value(args.token.as_ref(), "--token", Token::parse)?;
+    let (token, showing) = choose_token(token, relay.as_ref(), args.relay.as_ref(), environment)?;
     let options = SendOptions {
         input: None,
         paths,
@@ -120,14 +112,17 @@ pub fn send(args: &SendArgs, environment: &Environment) -> Result<Job<SendOption
         listen,
         no_encrypt: args.no_encrypt,
         verify: args.verify,
-        chunk_size: value(args.chunk_size.as_ref(), "--chunk-size", values::chunk_size)?.unwrap_or_default(),
+        chunk_size: measured(args.chunk_size.as_ref(), "--chunk-size", &args.paths, values::chunk_size)?
+            .unwrap_or_default(),
         compress: value(args.compress.as_ref(), "--compress", values::compress)?.unwrap_or_default(),
-        limit: value(args.limit.as_ref(), "--limit", values::rate)?,
-        wait: value(args.wait.as_ref(), "--wait", values::time)?,
-        retry: value(args.retry.as_ref(), "--retry", values::time_or_none)?.unwrap_or(RETRY),
+        limit: measured(args.limit.as_ref(), "--limit", &args.paths, values::rate)?,
+        wait: measured(args.wait.as_ref(), "--wait", &args.paths, values::time)?,
+        retry: measured(args.retry.as_ref(), "--retry", &args.paths, values::time_or_none)?.unwrap_or(RETRY),
         lanes: value(args.lanes.as_ref(), "--lanes", values::lanes)?.unwrap_or_default(),
         capabilities: Capabilities::default(),
     };
+    // Last, so that it hides no mistake.
+    need_terminal_to_verify(args.verify, environment)?;
     let invite_options = invite_options(args.no_encrypt, args.verify, args.allow_weak_code);
     let private_ca = args.ca.is_some();
     let verify = args.verify;
@@ -135,111 +130,6 @@ pub fn send(args: &SendArgs, environment: &Environment) -> Result<Job<SendOption
     let json = args.json;
     let setting =
         Setting { side, volume, json, verify, out: None, resumes: true, invite_options, private_ca, showing };
-    Ok(Job { options, setting })
-}
-
-/// Where the code for `p2pc receive …` comes from. Asks nobody yet.
-///
-/// # Errors
-///
-/// [`Kind::Usage`]: contradictions, and whatever needs a terminal where there is none.
-pub fn receive_code(args: &ReceiveArgs, environment: &Environment) -> Result<CodeSource> {
-    if !args.yes && !environment.terminal {
-        return Err(Error::new(Kind::Usage, "there is no terminal to ask whether to take what is offered")
-            .hint("Give --yes to take whatever comes."));
-    }
-    need_terminal_to_verify(args.verify, environment)?;
-    if args.qr && !args.new_code {
-        return Err(Error::new(Kind::Usage, "--qr shows a code that is made here, and here none is made")
-            .hint("Give --new-code as well, or leave --qr out."));
-    }
-    let spoken = spoken_code(&args.words)?;
-    let option = args.code.as_ref().map(|word| text(word, "--code")).transpose()?;
-    if spoken.is_some() && option.is_some() {
-        return Err(Error::new(Kind::Usage, "the code is given twice, as CODE and with --code")
-            .hint("Leave one of them out."));
-    }
-    let given = spoken.or(option.map(|text| Zeroizing::new(text.to_owned())));
-    if args.new_code {
-        return match given {
-            Some(_) => Err(Error::new(Kind::Usage, "--new-code makes a code, and one is given as well")
-                .hint("Leave one of them out.")),
-            None => Ok(CodeSource::New),
-        };
-    }
-    if let Some(given) = given {
-        return Ok(CodeSource::Given(given));
-    }
-    if let Some(value) = &environment.code {
-        let word = Word::from(value.clone());
-        return Ok(CodeSource::Given(Zeroizing::new(text(&word, "P2PC_CODE")?.to_owned())));
-    }
-    if args.listen.is_some() {
-        return Err(Error::new(
-            Kind::Usage,
-            "--listen needs --new-code, or the code that it once made: else this machine is not the relay",
-        )
-        .hint("`p2pc receive --help` explains both."));
-    }
-    if environment.terminal {
-        return Ok(CodeSource::Prompt);
-    }
-    Err(Error::new(Kind::Usage, "no code is given, and there is no terminal to ask for it")
-        .hint("Give the code that `p2pc send` printed as CODE or in P2PC_CODE, or make one with --new-code."))
-}
-
-/// What `p2pc receive …` means with this code; `None` makes one.
-///
-/// # Errors
-///
-/// [`Kind::Usage`].
-pub fn receive(
-    args: &ReceiveArgs,
-    code: Option<(Code, Option<RelayUrl>)>,
-    environment: &Environment,
-) -> Result<Job<ReceiveOptions>> {
-    let volume = volume(args.quiet, args.verbose, args.json)?;
-    let (code, in_code) = code.map_or((None, None), |(code, relay)| (Some(code), relay));
-    let relay = choose_relay(in_code, args.relay.as_ref(), environment)?;
-    let listen = listen(args.listen.as_ref(), relay.as_ref())?;
-    if code.is_some() && relay.is_none() && listen.is_none() {
-        return Err(Error::new(Kind::Usage, "no relay is known").hint(
-            "Type the code with its relay, as `p2pc send` printed it: CODE@RELAY. Or give --relay, or set \
-             P2PC_RELAY.",
-        ));
-    }
-    let (token, showing) = token(args.token.as_ref(), relay.as_ref(), args.relay.as_ref(), environment)?;
-    let out = args.out.as_ref().map_or_else(|| PathBuf::from("."), Word::path);
-    if out.as_os_str().is_empty() {
-        return Err(Error::new(Kind::Usage, "--out is empty").hint("The current directory is `.`."));
-    }
-    if args.json && out.as_os_str() == "-" {
-        return Err(Error::new(Kind::Usage, "--json and --out - both want standard output")
-            .hint("Receive into a directory, or leave --json out."));
-    }
-    let options = ReceiveOptions {
-        writer: None,
-        code,
-        out: out.clone(),
-        listen,
-        dial: dial(args.ca.as_ref(), relay, token, environment),
-        yes: args.yes,
-        no_encrypt: args.no_encrypt,
-        verify: args.verify,
-        limit: value(args.limit.as_ref(), "--limit", values::rate)?,
-        wait: value(args.wait.as_ref(), "--wait", values::time)?,
-        retry: value(args.retry.as_ref(), "--retry", values::time_or_none)?.unwrap_or(RETRY),
-        on_conflict: on_conflict(args.on_conflict.as_ref(), environment)?,
-        resume: !args.no_resume,
-        checksums: checksums(args)?,
-        capabilities: Capabilities::default(),
-    };
-    let invite_options = invite_options(args.no_encrypt, args.verify, false);
-    let private_ca = args.ca.is_some();
-    let verify = args.verify;
-    let (side, out, resumes) = (Side::Receive, Some(out), !args.no_resume);
-    let json = args.json;
-    let setting = Setting { side, volume, json, verify, out, resumes, invite_options, private_ca, showing };
     Ok(Job { options, setting })
 }
 
@@ -325,30 +215,12 @@ fn exclude(args: &SendArgs) -> Result<Exclude> {
     Ok(Exclude::new(patterns, args.gitignore))
 }
 
-/// The words of a generated code may come as separate arguments, as it is spoken. Nothing else may: a second word is
-/// far more often a directory, and taking it into the code would cost one of three guesses.
-fn spoken_code(words: &[Word]) -> Result<Option<Zeroizing<String>>> {
-    let [first, rest @ ..] = words else { return Ok(None) };
-    let mut code = Zeroizing::new(text(first, "CODE")?.to_owned());
-    let is_room = code.len() == ROOM_DIGITS && code.bytes().all(|byte| byte.is_ascii_digit());
-    if !rest.is_empty() && !is_room {
-        return Err(Error::new(Kind::Usage, "more than one CODE is given")
-            .hint("The directory to write into goes behind --out; a code with spaces goes in quotes."));
-    }
-    for word in rest {
-        code.push('-');
-        code.push_str(text(word, "CODE")?);
-    }
-    Ok(Some(code))
-}
-
 /// The relay: after the `@`, then `--relay`, then the environment, then the file.
 fn choose_relay(
     in_code: Option<RelayUrl>,
-    option: Option<&Word>,
+    option: Option<RelayUrl>,
     environment: &Environment,
 ) -> Result<Option<RelayUrl>> {
-    let option = value(option, "--relay", relay_url)?;
     match (in_code, option) {
         (Some(in_code), Some(option)) if in_code != option => Err(Error::new(
             Kind::Usage,
@@ -365,14 +237,14 @@ fn choose_relay(
     }
 }
 
-fn listen(word: Option<&Word>, relay: Option<&RelayUrl>) -> Result<Option<ListenAddr>> {
-    match (value(word, "--listen", parsed::<ListenAddr>)?, relay) {
+fn check_listen(listen: Option<&ListenAddr>, relay: Option<&RelayUrl>) -> Result<()> {
+    match (listen, relay) {
         (Some(_), Some(relay)) => Err(Error::new(
             Kind::Usage,
             format!("--listen is for when this machine is the relay, but {relay} is"),
         )
         .hint("Leave out --listen, or the relay (--relay, P2PC_RELAY, or what follows the @ in the code).")),
-        (listen, _) => Ok(listen),
+        _ => Ok(()),
     }
 }
 
@@ -387,13 +259,13 @@ fn dial(
 
 /// The token for `relay`. What stands in the environment is meant for the relay that stands there too, or else for the one behind `--relay`, or else
 /// for that of the file; what stands in the file is for the relay there alone. Whoever made a code could otherwise collect tokens by naming a relay of their own in it.
-fn token(
-    option: Option<&Word>,
+fn choose_token(
+    option: Option<Token>,
     relay: Option<&RelayUrl>,
     named: Option<&Word>,
     environment: &Environment,
 ) -> Result<(Option<Token>, Showing)> {
-    if let Some(token) = value(option, "--token", Token::parse)? {
+    if let Some(token) = option {
         return match relay {
             Some(_) => Ok((Some(token), Showing::Shown)),
             None => Err(Error::new(Kind::Usage, "--token is for a relay elsewhere, and none is named").hint(
@@ -441,37 +313,6 @@ fn need_terminal_to_verify(verify: bool, environment: &Environment) -> Result<()
     Ok(())
 }
 
-fn checksums(args: &ReceiveArgs) -> Result<Option<Checksums>> {
-    let with = value(args.checksums_with.as_ref(), "--checksums-with", values::algorithm)?;
-    let Some(file) = &args.checksums else {
-        return match with {
-            None => Ok(None),
-            Some(_) => Err(Error::new(Kind::Usage, "--checksums-with says how, and no --checksums where")
-                .hint("Give the file with --checksums FILE.")),
-        };
-    };
-    let name = file.os();
-    if name == "-" || name.is_empty() {
-        return Err(
-            Error::new(Kind::Usage, "--checksums needs a file").hint("A file of the name - is `./-`.")
-        );
-    }
-    if args.out.as_ref().is_some_and(|out| out.os() == "-") {
-        return Err(Error::new(Kind::Usage, "--checksums is for files, and --out - has none")
-            .hint("Receive into a directory, or let another program sum what comes out."));
-    }
-    Ok(Some(Checksums { file: file.path(), with: with.unwrap_or_default() }))
-}
-
-/// Where nobody can be asked, asking means to leave alone what is there.
-fn on_conflict(word: Option<&Word>, environment: &Environment) -> Result<OnConflict> {
-    let wanted = value(word, "--on-conflict", values::on_conflict)?.unwrap_or(OnConflict::Ask);
-    Ok(match wanted {
-        OnConflict::Ask if !environment.terminal => OnConflict::Skip,
-        wanted => wanted,
-    })
-}
-
 /// What the printed command needs so that it means the same on the other side, and both people compare.
 fn invite_options(no_encrypt: bool, verify: bool, allow_weak_code: bool) -> Vec<&'static str> {
     let wanted = [("--no-encrypt", no_encrypt), ("--verify", verify), ("--allow-weak-code", allow_weak_code)];
@@ -484,6 +325,26 @@ fn value<T>(word: Option<&Word>, option: &str, read: impl Fn(&str) -> Result<T>)
     read(text(word, option)?).map(Some).map_err(|error| {
         let hint = error.hint_text().unwrap_or("`--help` behind the subcommand explains the option.");
         Error::new(Kind::Usage, format!("{option}: {error}")).hint(hint)
+    })
+}
+
+/// The same of a number with a unit, which may have come apart: then the unit is among `others`, which were to be something else.
+fn measured<T>(
+    word: Option<&Word>,
+    option: &str,
+    others: &[Word],
+    read: impl Fn(&str) -> Result<T>,
+) -> Result<Option<T>> {
+    value(word, option, |number| {
+        read(number).map_err(|error| {
+            let apart = others
+                .iter()
+                .filter_map(Word::text)
+                .find_map(|unit| Some((unit, values::joined(number, unit, |whole| read(whole).is_ok())?)));
+            let Some((unit, whole)) = apart else { return error };
+            Error::new(Kind::Usage, format!("\"{number}\" and \"{unit}\" stand apart"))
+                .hint(format!("A number and its unit are one word: {option} {whole}"))
+        })
     })
 }
 
@@ -506,9 +367,6 @@ fn text<'a>(word: &'a Word, what: &str) -> Result<&'a str> {
             .hint("Only paths may be other bytes than text.")
     })
 }
-
-/// The room of a generated code.
-const ROOM_DIGITS: usize = 5;
 
 #[cfg(test)]
 #[path = "meaning_tests.rs"]

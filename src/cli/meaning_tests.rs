@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::cli::words::{self, Typed};
+use crate::receive::{OnConflict, ReceiveOptions};
 use crate::{LaneCount, RelayOptions};
 
 const CODE: &str = "48213-acid-crane-otter";
@@ -23,12 +24,13 @@ fn sent(line: &[&str], environment: &Environment) -> Result<Job<SendOptions>> {
 
 fn received(line: &[&str], environment: &Environment) -> Result<Option<Job<ReceiveOptions>>> {
     let Typed::Receive(args, _) = typed(&[&["receive"], line].concat()) else { panic!() };
-    let code = match receive_code(&args, environment)? {
+    let (source, receiving) = receive(&args, environment)?;
+    let code = match source {
         CodeSource::New => None,
         CodeSource::Given(text) => Some(read_code(&text, args.allow_weak_code)?),
         CodeSource::Prompt => return Ok(None),
     };
-    receive(&args, code, environment).map(Some)
+    receiving.with(code).map(Some)
 }
 
 fn relayed(line: &[&str]) -> Result<RelayOptions> {
@@ -201,6 +203,61 @@ fn without_a_terminal_nothing_that_needs_one_begins() {
     assert!(refused(received(&["--yes"], &none)).contains("no code"));
     assert!(received(&[&code, "--yes"], &none).unwrap().unwrap().options.yes);
     assert!(refused(sent(&["--verify", "a"], &none)).contains("--verify"));
+}
+
+/// Whoever has mended that would otherwise only then be told of the next mistake.
+#[test]
+fn that_there_is_no_terminal_hides_no_mistake() {
+    let none = Environment::default();
+    let code = format!("{CODE}@r.example");
+    for (line, part) in [
+        (&["--limit=fast", &code][..], "--limit"),
+        (&["--on-conflict=replace", &code], "--on-conflict"),
+        (&["--wait=10", &code, "--verify"], "--wait"),
+        (&["--relay=http://r.example", &code], "http"),
+        (&["short"], "code"),
+        (&[CODE], "no relay"),
+        (&["--out=", &code], "--out"),
+        (&["-qv", &code], "--quiet"),
+        (&["--checksums-with=blake3", &code], "--checksums-with"),
+        (&["--token=x", &code], "--token"),
+        (&["--qr", &code], "--qr"),
+        (&[&code, "incoming"], "more than one CODE"),
+    ] {
+        let said = refused(received(line, &none));
+        assert!(said.contains(part), "{line:?}: {said}");
+    }
+    // And where a code would be asked for, they are told before.
+    assert!(refused(received(&["--limit=fast"], &at_terminal())).contains("--limit"));
+    for line in [
+        ["--verify", "--limit=fast", "a"],
+        ["--verify", "--chunk-size=3MiB", "a"],
+        ["--verify", "--lanes=0", "a"],
+    ] {
+        assert!(!refused(sent(&line, &none)).contains("terminal"), "{line:?}");
+    }
+}
+
+#[test]
+fn a_number_and_a_unit_that_stand_apart_are_joined_in_the_hint() {
+    let hinted = |result: Result<()>| {
+        let error = result.unwrap_err();
+        (error.to_string(), error.hint_text().unwrap().to_owned())
+    };
+    let sends = |line: &[&str]| hinted(sent(line, &at_terminal()).map(drop));
+    let receives = |line: &[&str]| hinted(received(line, &at_terminal()).map(drop));
+    let one_word = |written: &str| format!("A number and its unit are one word: {written}");
+    assert_eq!(
+        sends(&["--limit", "10", "MB", "a"]),
+        ("--limit: \"10\" and \"MB\" stand apart".to_owned(), one_word("--limit 10MB"))
+    );
+    assert_eq!(sends(&["a", "--wait", "5", "min"]).1, one_word("--wait 5m"));
+    assert_eq!(sends(&["--chunk-size", "1", "MiB", "a"]).1, one_word("--chunk-size 1MiB"));
+    assert_eq!(receives(&["--limit", "100", "Mbit", CODE]).1, one_word("--limit 100Mbit"));
+    assert_eq!(receives(&["--retry", "30", "s", CODE]).1, one_word("--retry 30s"));
+    // What is right as it stands is left alone, whatever files are called.
+    assert!(sent(&["--limit", "5000", "M"], &at_terminal()).is_ok());
+    assert_eq!(sends(&["--limit", "10", "a"]).0, "--limit: the rate is too small");
 }
 
 #[test]

@@ -8,25 +8,29 @@ use std::time::Duration;
 use crate::Error;
 use crate::events::{OFFER_NAMES_MAX, Offer};
 use crate::net::RelayUrl;
+use crate::proto::code::WORDS_IN_CODE;
 use crate::proto::path::{Name, RelPath};
 use crate::proto::words;
 use crate::term::clean::{clean, clean_short};
 use crate::term::human;
 use crate::term::style::Style;
 
+use super::code::Doubt;
 use super::suggest::nearest;
 
 mod conflict;
 mod ending;
 mod invite;
 mod status;
+mod undelivered;
 
 pub use conflict::{CONFLICT_CHOICES, CONFLICT_QUESTION, conflict};
-pub use ending::{Way, delivered, failures, summary, undelivered, way};
+pub use ending::{Way, delivered, summary, way};
 pub use invite::{GIVE_CODE, GIVE_TOKEN, Invite, QR_NOT_UTF8, addressed, qr, qr_too_wide};
 pub use status::{
     looking, milestone, percent, reaching, relay_away, relay_full, status, undecided, unverified, waiting,
 };
+pub use undelivered::{failures, failures_counted, undelivered};
 
 /// Which end this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,18 +60,44 @@ pub fn pasted_options(options: &[String]) -> String {
     format!("note: of what was pasted only the code is taken, not {}", options.join(" "))
 }
 
-/// Words of a code that was given as an argument, where nobody was asked whether they are meant.
-pub fn unknown_words(words: &[String]) -> String {
-    let are = if words.len() == 1 { "is not a word" } else { "are not words" };
-    format!(
-        "note: {} {are} that p2pc makes codes of. If that is a slip, end this with Ctrl-C.",
-        with_nearest(words)
-    )
+/// What may be a slip in a code that was given, where nobody was asked whether it is meant. `for_log`: where this may be kept, no word of a code
+/// is shown.
+pub fn doubted(doubt: &Doubt, for_log: bool) -> String {
+    let unknown = match doubt.unknown.as_slice() {
+        [] => None,
+        [_] if for_log => Some("one of its words is none that p2pc makes codes of".to_owned()),
+        words if for_log => Some(format!("{} of its words are none that p2pc makes codes of", words.len())),
+        [word] => Some(format!(
+            "{} is not a word that p2pc makes codes of",
+            with_nearest(std::slice::from_ref(word))
+        )),
+        words => Some(format!("{} are not words that p2pc makes codes of", with_nearest(words))),
+    };
+    let counted = doubt.words.map(|words| format!("this code has {}", word_count(words)));
+    let what = match (counted, unknown) {
+        (Some(counted), Some(unknown)) => format!("{counted}, and {unknown}"),
+        (counted, unknown) => counted.or(unknown).unwrap_or_default(),
+    };
+    format!("note: {what}. If that is a slip, end this with Ctrl-C.")
 }
 
 /// The same where somebody can be asked.
-pub fn unknown_words_question(words: &[String]) -> String {
-    format!("Not a word that p2pc makes codes of: {}. Use it anyway? [y/N] ", with_nearest(words))
+pub fn doubted_question(doubt: &Doubt) -> String {
+    let counted =
+        doubt.words.map(|words| format!("This code has {}. ", word_count(words))).unwrap_or_default();
+    let unknown = match doubt.unknown.as_slice() {
+        [] => String::new(),
+        words => format!("Not a word that p2pc makes codes of: {}. ", with_nearest(words)),
+    };
+    format!("{counted}{unknown}Use it anyway? [y/N] ")
+}
+
+/// `two words, and those that p2pc makes have three`
+fn word_count(words: usize) -> String {
+    const NUMBERS: [&str; 6] = ["no", "one", "two", "three", "four", "five"];
+    let spelled = |number: usize| NUMBERS.get(number).map_or_else(|| number.to_string(), ToString::to_string);
+    let unit = if words == 1 { "word" } else { "words" };
+    format!("{} {unit}, and those that p2pc makes have {}", spelled(words), spelled(WORDS_IN_CODE))
 }
 
 /// Words with those that may have been meant. They are shown and never put in: a code that was guessed here would be somebody's try.

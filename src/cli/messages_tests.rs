@@ -81,16 +81,33 @@ fn the_receivers_invitation_names_every_address() {
 
 #[test]
 fn a_slip_in_a_code_is_pointed_at() {
-    let told = unknown_words(&["ottr".into()]);
+    let doubt = |words: Option<usize>, unknown: &[&str]| Doubt {
+        words,
+        unknown: unknown.iter().map(ToString::to_string).collect(),
+    };
+    let told = doubted(&doubt(None, &["ottr"]), false);
     assert!(told.starts_with("note: `ottr` (otter?) is not a word that p2pc makes codes of."), "{told}");
     assert!(
-        unknown_words(&["xyzxyz".into(), "b\x1b".into()])
+        doubted(&doubt(None, &["xyzxyz", "b\x1b"]), false)
             .starts_with("note: `xyzxyz`, `b\\x1b` are not words")
     );
     assert_eq!(
-        unknown_words_question(&["krane".into()]),
+        doubted_question(&doubt(None, &["krane"])),
         "Not a word that p2pc makes codes of: `krane` (crane?). Use it anyway? [y/N] "
     );
+    assert_eq!(
+        doubted(&doubt(Some(2), &[]), false),
+        "note: this code has two words, and those that p2pc makes have three. If that is a slip, end this with Ctrl-C."
+    );
+    assert_eq!(
+        doubted_question(&doubt(Some(1), &[])),
+        "This code has one word, and those that p2pc makes have three. Use it anyway? [y/N] "
+    );
+    // A log is kept, and may be read by others; a code of one's own may be but one word.
+    for words in [None, Some(1)] {
+        let told = doubted(&doubt(words, &["secretsecret"]), true);
+        assert!(told.contains("one of its words is none that") && !told.contains("secretsecret"), "{told}");
+    }
 }
 
 #[test]
@@ -152,6 +169,7 @@ fn the_end_is_told() {
         sent: 20 << 20,
         carried: 20 << 20,
         unwritten: 1,
+        excluded: 0,
         elapsed: Duration::from_secs(10),
     };
     let took = Duration::from_secs(10);
@@ -170,9 +188,23 @@ fn the_end_is_told() {
         failures(Side::Receive, &report),
         "3 entries were not delivered:\n  d/fifo: a FIFO, socket or device; those are never sent\n  \
          x: the receiver cannot write it (disk\\r full)\n  and 1 more\n\
-         hint: Look at the disk: free space (df), and who may write there (ls -ld). Then have it sent again: what has \
-         arrived is not sent twice."
+         hint for x and what is like it: Look who may write there (ls -ld), or receive into another directory with \
+         --out, and have it sent again."
     );
+}
+
+#[test]
+fn what_was_left_out_is_told() {
+    let mut report = Report { delivered: 1, bytes: 5, excluded: 1234, ..Report::default() };
+    let told = |report: &Report| summary(Side::Send, &Offer::default(), report, Duration::ZERO, None);
+    assert_eq!(
+        told(&report),
+        "Sent 1 entry, 5 B in 0 s; 1,234 entries were left out (--exclude, --gitignore)."
+    );
+    (report.delivered, report.bytes, report.excluded) = (0, 0, 1);
+    assert_eq!(told(&report), "Nothing was left to send: 1 entry was left out (--exclude, --gitignore).");
+    report.failed = 1;
+    assert!(told(&report).starts_with("Sent 0 of 1 entry"));
 }
 
 #[test]

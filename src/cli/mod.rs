@@ -108,7 +108,7 @@ fn receive(mut args: ReceiveArgs, line: Line) -> Result<u8> {
     let writer = start_writer()?;
     let tty = Tty::open(writer.queue());
     let environment = Environment::of_process(tty.is_some(), &settings);
-    let source = meaning::receive_code(&args, &environment)?;
+    let (source, receiving) = meaning::receive(&args, &environment)?;
     let prompts = matches!(source, CodeSource::Prompt);
     let cancel = Cancel::new();
     let watch = Watch::start(&cancel)?;
@@ -124,7 +124,7 @@ fn receive(mut args: ReceiveArgs, line: Line) -> Result<u8> {
             return Ok(status);
         }
     };
-    let job = meaning::receive(&args, code, &environment)?;
+    let job = receiving.with(code)?;
     let console = Console::new(job.setting, line, writer.queue(), tty, cancel.clone()).with_qr(args.qr);
     let face = Face::new(console, if args.json { Some(Events::start(cancel.clone())?) } else { None });
     // The prompt has asked about them.

@@ -1,5 +1,7 @@
 //! Values of options that are nothing but a number with a unit, or one of a few words.
 
+mod meant;
+
 use std::time::Duration;
 
 use crate::proto::chunk::ChunkSize;
@@ -13,6 +15,8 @@ use crate::{Error, Kind, Result};
 
 use super::log::Form;
 
+pub use meant::joined;
+
 /// A time such as `90s`, `10m`, `1h` or `1h30m`.
 ///
 /// # Errors
@@ -20,7 +24,11 @@ use super::log::Form;
 /// [`Kind::Usage`].
 pub fn time(text: &str) -> Result<Duration> {
     match seconds(text) {
-        None => Err(unreadable(text, "a time").hint("A time is a number and a unit: 90s, 10m, 1h or 1h30m.")),
+        None => Err(unreadable(text, "a time").hint(suggested(
+            meant::time(text),
+            |way| seconds(way).is_some_and(|seconds| (1..=TIME_MAX_S).contains(&seconds)),
+            "A time is a number and a unit: 90s, 10m, 1h or 1h30m.",
+        ))),
         Some(0) => Err(Error::new(Kind::Usage, "the time is zero")
             .hint("It must be at least 1s. Leave the option out to wait as long as it takes.")),
         Some(seconds) if seconds > TIME_MAX_S => {
@@ -45,9 +53,15 @@ pub fn time_or_none(text: &str) -> Result<Duration> {
 ///
 /// [`Kind::Usage`].
 pub fn chunk_size(text: &str) -> Result<ChunkSize> {
-    binary(text)
-        .and_then(ChunkSize::new)
-        .ok_or_else(|| unreadable(text, "a chunk size").hint("It is 512KiB, 1MiB, 2MiB or 4MiB."))
+    let read = |text: &str| binary(text).and_then(ChunkSize::new);
+    read(text).ok_or_else(|| {
+        let forms = "It is 512KiB, 1MiB, 2MiB or 4MiB.";
+        unreadable(text, "a chunk size").hint(suggested(
+            meant::binary(text),
+            |way| read(way).is_some(),
+            forms,
+        ))
+    })
 }
 
 /// Whether what is sent is packed.
@@ -71,9 +85,11 @@ pub fn compress(text: &str) -> Result<Compress> {
 /// [`Kind::Usage`].
 pub fn rate(text: &str) -> Result<Rate> {
     let Some(bytes) = amount(text.strip_suffix("/s").unwrap_or(text)) else {
-        return Err(unreadable(text, "a rate").hint(
+        return Err(unreadable(text, "a rate").hint(suggested(
+            meant::rate(text),
+            |way| amount(way).and_then(Rate::new).is_some(),
             "It is bytes a second: 200k, 10M, 1G (thousands), 512KiB, 1.5MiB (of 1024); or bits: 100Mbit.",
-        ));
+        )));
     };
     Rate::new(bytes).ok_or_else(|| {
         let (what, hint) = if bytes < Rate::MIN.bytes_per_second() {
@@ -156,9 +172,13 @@ pub fn count_or_none(text: &str) -> Result<Option<u32>> {
 ///
 /// [`Kind::Usage`].
 pub fn size(text: &str) -> Result<u64> {
-    let bytes = if text.ends_with("bit") { None } else { amount(text) };
-    bytes.filter(|bytes| *bytes > 0).ok_or_else(|| {
-        unreadable(text, "a size").hint("It is bytes: 200k, 10M, 1G (thousands), 512KiB, 1.5GiB (of 1024).")
+    let read = |text: &str| {
+        let bytes = if text.ends_with("bit") { None } else { amount(text) };
+        bytes.filter(|bytes| *bytes > 0)
+    };
+    read(text).ok_or_else(|| {
+        let forms = "It is bytes: 200k, 10M, 1G (thousands), 512KiB, 1.5GiB (of 1024).";
+        unreadable(text, "a size").hint(suggested(meant::size(text), |way| read(way).is_some(), forms))
     })
 }
 
@@ -196,6 +216,16 @@ fn whole(text: &str) -> Option<u32> {
 
 fn unreadable(text: &str, what: &str) -> Error {
     Error::new(Kind::Usage, format!("\"{}\" is not {what}", clean(text.as_bytes())))
+}
+
+/// The ways to write what was probably meant, as far as `is_one` takes them; where there are none, all the forms there are.
+fn suggested(ways: Vec<String>, is_one: impl Fn(&str) -> bool, forms: &str) -> String {
+    let ways: Vec<String> = ways.into_iter().filter(|way| is_one(way)).collect();
+    match ways.as_slice() {
+        [] => forms.to_owned(),
+        [way] => format!("Write {way}."),
+        [first, others @ ..] => format!("Write {first} or {}, whichever is meant.", others.join(" or ")),
+    }
 }
 
 fn seconds(text: &str) -> Option<u64> {
@@ -347,6 +377,55 @@ mod tests {
         }
         for text in ["0", "999", "0.9k", "7kbit", "1001G", "18446744073709551615"] {
             assert!(rate(text).unwrap_err().to_string().contains("too "), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_was_probably_meant_is_shown() {
+        for (text, hint) in [
+            ("10MBps", "Write 10MB."),
+            ("10 MB", "Write 10MB."),
+            ("10mib", "Write 10MiB."),
+            ("10mbit/s", "Write 10Mbit."),
+            ("1.5Mb", "Write 1.5MB or 1.5Mbit, whichever is meant."),
+            ("10Mbps", "Write 10MB or 10Mbit, whichever is meant."),
+            ("10m", "Write 10M or 10Mbit, whichever is meant."),
+        ] {
+            assert_eq!(rate(text).unwrap_err().hint_text(), Some(hint), "{text}");
+        }
+        for text in ["10T", "fast", "99999999999G9", "10M/h"] {
+            assert!(rate(text).unwrap_err().hint_text().unwrap().starts_with("It is"), "{text}");
+        }
+        for (text, hint) in [
+            ("5min", "Write 5m."),
+            ("5 Minutes", "Write 5m."),
+            ("2d", "Write 48h."),
+            ("10", "Write 10s or 10m, whichever is meant."),
+        ] {
+            assert_eq!(time(text).unwrap_err().hint_text(), Some(hint), "{text}");
+        }
+        for text in ["0", "9999d", "4294967296d", "soon", "1m1m", "1ü"] {
+            assert!(time(text).unwrap_err().hint_text().unwrap().starts_with("A time is"), "{text}");
+        }
+        for (text, hint) in
+            [("1M", "Write 1MiB."), ("512", "Write 512KiB."), ("3 MB", "It is 512KiB, 1MiB, 2MiB or 4MiB.")]
+        {
+            assert_eq!(chunk_size(text).unwrap_err().hint_text(), Some(hint), "{text}");
+        }
+        assert_eq!(size("10gb").unwrap_err().hint_text(), Some("Write 10GB."));
+        assert_eq!(size("10Gb").unwrap_err().hint_text(), Some("Write 10GB."));
+    }
+
+    #[test]
+    fn a_number_and_its_unit_are_found_to_belong_together() {
+        let of_rate = |number, unit| joined(number, unit, |whole| rate(whole).is_ok());
+        assert_eq!(of_rate("10", "MB").as_deref(), Some("10MB"));
+        assert_eq!(of_rate("10", "mbit").as_deref(), Some("10Mbit"));
+        assert_eq!(of_rate("1.5", "MB/s").as_deref(), Some("1.5MB/s"));
+        assert_eq!(joined("5", "min", |whole| time(whole).is_ok()).as_deref(), Some("5m"));
+        assert_eq!(joined("1", "MiB", |whole| chunk_size(whole).is_ok()).as_deref(), Some("1MiB"));
+        for (number, unit) in [("10", "file"), ("10", "10"), ("10M", "B"), ("10", ""), ("", "M")] {
+            assert_eq!(of_rate(number, unit), None, "{number} {unit}");
         }
     }
 

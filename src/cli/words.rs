@@ -21,6 +21,7 @@ use super::help::CompletionsArgs;
 use super::line::Line;
 use super::suggest::nearest;
 use super::topic::Topic;
+use super::values::{self, joined};
 
 /// What was typed.
 #[derive(Debug)]
@@ -149,12 +150,27 @@ impl Split<'_> {
 
     fn positional(&mut self, word: &OsStr) -> Result<()> {
         if self.info.positionals.is_empty() {
-            let what = format!("unexpected argument {}", shown(word));
-            return Err(self.usage(what));
+            let error = self.usage(format!("unexpected argument {}", shown(word)));
+            return Err(match self.apart(word) {
+                Some((option, whole)) => {
+                    error.hint(format!("A number and its unit are one word: {option} {whole}"))
+                }
+                None => error,
+            });
         }
         self.positionals.push(Word::encode(word));
         self.line.push_positional(word);
         Ok(())
+    }
+
+    /// The option before a word that may be the unit of its number, and both as one word.
+    fn apart(&self, unit: &OsStr) -> Option<(&str, String)> {
+        let [.., option, number] = self.options.as_slice() else { return None };
+        let number: Word = number.parse().ok()?;
+        let whole = joined(number.text()?, unit.to_str()?, |whole| {
+            values::size(whole).is_ok() || values::rate(whole).is_ok() || values::time(whole).is_ok()
+        })?;
+        Some((option, whole))
     }
 
     /// `--name`, `--name value` or `--name=value`.
@@ -423,6 +439,9 @@ mod tests {
         );
         assert_eq!(error(&["send", "--verify=yes", "x"]).0, "--verify takes no value");
         assert_eq!(error(&["send", "-zx"]).0, "unknown option -z");
+        let (what, hint) = error(&["relay", "--session-bytes", "10", "GB"]);
+        assert_eq!(what, "unexpected argument GB");
+        assert_eq!(hint, "A number and its unit are one word: --session-bytes 10GB");
         assert_eq!(error(&["relay", "x\x1b[2J"]).0, "unexpected argument x\\x1b[2J");
         assert!(error(&["recieve"]).1.starts_with("Did you mean `p2pc receive`?"));
         assert_eq!(error(&[]).0, "no subcommand given");

@@ -197,7 +197,7 @@ pub struct Report {
     pub bytes: u64,
     /// How many entries were not delivered.
     pub failed: u64,
-    /// The first of them, at most [`REPORT_FAILURES_MAX`]; each was also an [`Event::Entry`].
+    /// The first of them, at most [`REPORT_FAILURES_MAX`], and of every reason one; each was also an [`Event::Entry`].
     pub failures: Vec<EntryEnd>,
     /// Bytes of delivered files that the receiver had already, and that were compared instead of sent.
     pub held: u64,
@@ -207,6 +207,8 @@ pub struct Report {
     pub carried: u64,
     /// How many of the entries that were not delivered failed for the sake of the receiver's disk.
     pub unwritten: u64,
+    /// How much the sender was told to leave out, and has: a directory counts once, whatever is in it. The receiver does not learn of it.
+    pub excluded: u64,
     /// From the first record to the last.
     pub elapsed: Duration,
 }

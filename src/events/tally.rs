@@ -18,6 +18,8 @@ pub struct Tally {
     offer: Offer,
     progress: Progress,
     report: Report,
+    // The reasons that the report has an entry of: each once, of the few there are.
+    named: Vec<Reason>,
 }
 
 /// What is kept of an entry until its outcome is known.
@@ -68,6 +70,11 @@ impl Tally {
     /// What is offered is one text.
     pub fn is_text(&mut self) {
         self.offer.text = true;
+    }
+
+    /// So many things were not to be offered at all.
+    pub fn left_out(&mut self, things: u64) {
+        self.report.excluded = things;
     }
 
     /// The manifest has ended: the totals are exact now, but for streams that go on.
@@ -126,15 +133,33 @@ impl Tally {
         if let Some(failure) = &end.failure {
             self.report.failed += 1;
             self.report.unwritten += u64::from(is_of_the_disk(failure.reason));
-            if self.report.failures.len() < REPORT_FAILURES_MAX {
-                self.report.failures.push(end.clone());
-            }
+            self.name(&end, failure.reason);
         } else {
             self.report.delivered += 1;
             self.report.bytes = self.report.bytes.saturating_add(end.bytes);
             self.report.held = self.report.held.saturating_add(counted.held);
         }
         Some(end)
+    }
+
+    /// Has the report name an entry, while there is room; and the first of each reason in any case, in the place of one whose reason has another.
+    fn name(&mut self, end: &EntryEnd, reason: Reason) {
+        let failures = &mut self.report.failures;
+        if failures.len() >= REPORT_FAILURES_MAX {
+            if self.named.contains(&reason) {
+                return;
+            }
+            let reason_of = |end: &EntryEnd| end.failure.as_ref().map(|failure| failure.reason);
+            let is_one_of_many = |end: &EntryEnd| {
+                failures.iter().filter(|other| reason_of(other) == reason_of(end)).nth(1).is_some()
+            };
+            let Some(spare) = failures.iter().rposition(is_one_of_many) else { return };
+            failures.remove(spare);
+        }
+        failures.push(end.clone());
+        if !self.named.contains(&reason) {
+            self.named.push(reason);
+        }
     }
 
     fn settle(&mut self) {
@@ -199,5 +224,21 @@ mod tests {
         assert_eq!(report.shortfall(Role::Send), Some(Kind::Incomplete));
         assert_eq!(after(&[Reason::Unwritable]).shortfall(Role::Receive), Some(Kind::Disk));
         assert_eq!(after(&[Reason::Changed]).shortfall(Role::Receive), Some(Kind::Incomplete));
+    }
+
+    /// A directory that could not be made comes after everything that was to lie in it, and it alone says why.
+    #[test]
+    fn of_each_reason_the_first_is_named_whatever_came_before() {
+        let mut reasons = vec![Reason::Vanished];
+        reasons.resize(3 * REPORT_FAILURES_MAX, Reason::NoDirectory);
+        reasons.extend([Reason::Unwritable, Reason::Unwritable, Reason::Special]);
+        let report = after(&reasons);
+        assert_eq!((report.failed, report.failures.len()), (reasons.len() as u64, REPORT_FAILURES_MAX));
+        let named = |reason| {
+            report.failures.iter().filter(|end| end.failure.as_ref().unwrap().reason == reason).count()
+        };
+        for reason in [Reason::Vanished, Reason::Unwritable, Reason::Special] {
+            assert_eq!(named(reason), 1, "{reason:?}");
+        }
     }
 }

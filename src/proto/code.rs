@@ -89,6 +89,12 @@ impl Code {
         }
     }
 
+    /// How many words a generated code has: those that p2pc makes have [`WORDS_IN_CODE`]. `None` for one's own code.
+    #[must_use]
+    pub fn word_count(&self) -> Option<usize> {
+        self.split().map(|(_, secret)| secret.split('-').count())
+    }
+
     /// The same words in another room, for when the relay says that the room is taken. `None` for a code of one's
     /// own, whose room follows from its text.
     #[doc(hidden)]
@@ -194,6 +200,8 @@ mod tests {
         assert_eq!(code.unknown_words(), ["krane"]);
         let (own, _) = Code::parse("Seven blue herons wade", false).unwrap();
         assert!(own.unknown_words().is_empty());
+        assert_eq!((code.word_count(), own.word_count()), (Some(WORDS_IN_CODE), None));
+        assert_eq!(Code::parse("48213 acid crane", false).unwrap().0.word_count(), Some(2));
     }
 
     #[test]

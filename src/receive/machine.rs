@@ -318,7 +318,10 @@ impl Receiver {
             Stage::Running => {}
         }
         let text = bounded_text(error.to_string());
-        let text = if matches!(error.kind(), Kind::Interrupted | Kind::Refused) { "" } else { &text };
+        // What a person has decided is said by the reason alone.
+        let is_said = matches!(error.kind(), Kind::Interrupted | Kind::Refused)
+            && std::error::Error::source(&error).is_none();
+        let text = if is_said { "" } else { &text };
         self.say(Control::Cancel(Cancelled { reason: cancel_reason(&error), text }));
         self.done(Err(error));
     }

@@ -170,7 +170,10 @@ impl<'h> Driver<'h> {
                     self.machine.entry(entry);
                 }
                 Walked::Failed(error) => self.machine.fail(error),
-                Walked::End => self.machine.walk_ended(),
+                Walked::End { left_out } => {
+                    self.machine.left_out(left_out);
+                    self.machine.walk_ended();
+                }
             }
         }
     }
@@ -304,7 +307,7 @@ impl Threads {
         let reader = Reader::new(walk.roots().clone(), chunk);
         // Once the session is over nothing more is looked for.
         spawn("walk", move || {
-            let _ = walk_all(walk, |said| walked_in.send_blocking(said).ok());
+            let _ = walk_all(walk, Walk::left_out, |said| walked_in.send_blocking(said).ok());
         })?;
         spawn("read", move || read_all(reader, reading))?;
         Ok(Threads { found, wishes, read })

@@ -235,6 +235,11 @@ impl Sender {
         }
     }
 
+    /// So many things were not to be sent, for the report.
+    pub fn left_out(&mut self, things: u64) {
+        self.tally.left_out(things);
+    }
+
     /// The walker is at its end.
     pub fn walk_ended(&mut self) {
         if self.walk == Walking::Going {

@@ -16,7 +16,10 @@ use crate::proto::manifest::Entry;
 pub(super) enum Walked {
     Entry(Entry),
     Failed(Error),
-    End,
+    /// So many things were not to be sent.
+    End {
+        left_out: u64,
+    },
 }
 
 /// What was found, and what the manifest has no room for yet.
@@ -53,18 +56,19 @@ impl Found {
     }
 }
 
-/// Looks for everything that is to be sent, until nobody listens any more.
-pub(super) fn walk_all(
-    walk: impl Iterator<Item = Result<Entry>>,
+/// Looks for everything that is to be sent, until nobody listens any more; `left_out` tells of a walk how much it has passed over.
+pub(super) fn walk_all<W: Iterator<Item = Result<Entry>>>(
+    mut walk: W,
+    left_out: impl Fn(&W) -> u64,
     tell: impl Fn(Walked) -> Option<()>,
 ) -> Option<()> {
-    for entry in walk {
+    for entry in walk.by_ref() {
         match entry {
             Ok(entry) => tell(Walked::Entry(entry))?,
             Err(error) => return tell(Walked::Failed(error)),
         }
     }
-    tell(Walked::End)
+    tell(Walked::End { left_out: left_out(&walk) })
 }
 
 /// Entries the walker may be ahead of the manifest, beside those that the session has taken.
@@ -89,7 +93,7 @@ mod tests {
     /// A walk on a thread of its own.
     fn walking(walk: impl Iterator<Item = Result<Entry>> + Send + 'static) -> Found {
         let (walked_in, found) = Found::new();
-        std::thread::spawn(move || walk_all(walk, |said| walked_in.send_blocking(said).ok()));
+        std::thread::spawn(move || walk_all(walk, |_| 3, |said| walked_in.send_blocking(said).ok()));
         found
     }
 
@@ -105,7 +109,7 @@ mod tests {
                     match said {
                         Walked::Entry(entry) => ids.push(entry.id),
                         Walked::Failed(_) => ends.push("Failed"),
-                        Walked::End => ends.push("End"),
+                        Walked::End { left_out } => ends.push(if left_out == 3 { "End" } else { "" }),
                     }
                 }
             }
@@ -128,7 +132,7 @@ mod tests {
     #[test]
     fn all_there_is_is_taken_at_once() {
         let (walked_in, mut found) = Found::new();
-        let said = walk_all((0..3).map(entry).map(Ok), |said| walked_in.try_send(said).ok());
+        let said = walk_all((0..3).map(entry).map(Ok), |_| 0, |said| walked_in.try_send(said).ok());
         assert!(said.is_some() && block_on(found.some()));
         assert_eq!(found.taken.len(), 4);
     }
@@ -140,7 +144,7 @@ mod tests {
             looked += 1;
             Some(Ok(entry(looked)))
         });
-        assert!(walk_all(walk, |_| None).is_none());
+        assert!(walk_all(walk, |_| 0, |_| None).is_none());
         assert_eq!(looked, 1);
     }
 }

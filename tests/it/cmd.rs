@@ -60,6 +60,9 @@ fn values_are_checked() {
     check("missing-value", &["send", "file", "--wait"]);
     check("bad-wait", &["send", "--wait=10", "file"]);
     check("bad-limit", &["send", "--limit=10Mb", "file"]);
+    check("number-and-unit-apart", &["send", "--limit", "10", "MB", "file"]);
+    check("time-and-unit-apart", &["receive", "48213-acid-crane-otter@r.example", "--wait", "5", "min"]);
+    check("limit-per-second", &["send", "--limit=10MBps", "file"]);
     check("low-limit", &["receive", "--yes", "--limit=0", "48213-acid-crane-otter@r.example"]);
     check("bad-retry", &["send", "--retry=soon", "file"]);
     check(
@@ -115,6 +118,9 @@ fn contradictions_are_named() {
 fn without_a_terminal_there_is_nobody_to_ask() {
     check("receive-without-terminal", &["receive", "48213-acid-crane-otter@relay.example"]);
     check("verify-without-terminal", &["send", "--verify", "file"]);
+    // What is wrong with the command is told first.
+    check("bad-limit-without-terminal", &["receive", "--limit=fast", "48213-acid-crane-otter@relay.example"]);
+    check("bad-lanes-without-terminal", &["send", "--verify", "--lanes=99", "file"]);
 }
 
 #[cfg(unix)]

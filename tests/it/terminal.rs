@@ -30,6 +30,21 @@ fn the_prompt_asks_again_for_what_is_no_code() {
 }
 
 #[test]
+fn a_code_with_a_word_missing_is_asked_about() {
+    let mut person = Person::before(&["receive", "--relay", "127.0.0.1:1"]);
+    person.sees("Code: ");
+    person.types("48213-acid-crane\n");
+    person.sees("This code has two words, and those that p2pc makes have three. ");
+    person.sees("[y/N] ");
+    person.types("\n");
+    person.sees("Code: 48213-acid-crane");
+    person.types("\x15");
+    person.sees("Code: \x1b[K");
+    person.types("\x04");
+    assert_eq!(person.ends(), 2);
+}
+
+#[test]
 fn tab_completes_the_words_of_a_code() {
     let mut person = Person::before(&["receive", "--wait", "1s"]);
     person.sees("Code: ");

@@ -31,14 +31,13 @@ impl Console {
     /// The relay wants to be left alone for a while.
     pub(super) fn relay_busy(&self, what: &str, again: Duration) {
         self.state().busy = Instant::now().checked_add(again);
-        // A relay may come and go for as long as it likes, so its lines are not kept at any price.
-        self.queue.passing_line(messages::relay_busy(what, again));
+        self.pass(messages::relay_busy(what, again));
         self.paint();
     }
 
     pub(super) fn relay_lost(&self, what: &str) {
         self.enter(Phase::Away);
-        self.queue.passing_line(messages::relay_lost(what));
+        self.pass(messages::relay_lost(what));
         self.paint();
     }
 

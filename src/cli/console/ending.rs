@@ -8,14 +8,20 @@ use crate::events::Report;
 use crate::proto::role::Role;
 use crate::{Error, Kind};
 
-use super::Console;
+use super::{Console, Volume};
 
 impl Console {
     /// Takes the status line away and tells the end. Returns what it came to, if not everything was delivered.
     pub fn conclude(&self, report: &Report) -> Option<Kind> {
         self.queue.clear();
         if report.failed > 0 {
-            self.queue.line(messages::failures(self.setting.side, report));
+            // A program has an event for each.
+            let is_listed = self.setting.json && self.setting.volume == Volume::Quiet;
+            self.queue.line(if is_listed {
+                messages::failures_counted(self.style, report)
+            } else {
+                messages::failures(self.setting.side, report)
+            });
         }
         let state = self.state();
         let took = report.elapsed.saturating_sub(state.pauses.total());

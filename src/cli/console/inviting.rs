@@ -58,9 +58,12 @@ impl Console {
             lacks_token: false,
         };
         match side {
-            Side::Send => self.notice(invite.waiting(self.style, self.queue.has_status())),
+            // A code that was given is not repeated where it would be kept.
+            Side::Send if io::stderr().is_terminal() => {
+                self.notice(invite.waiting(self.style, self.queue.has_status()));
+            }
             Side::Receive if self.queue.has_status() => {}
-            Side::Receive => self.notice(messages::WAITING),
+            Side::Send | Side::Receive => self.notice(messages::WAITING),
         }
         if self.qr {
             self.queue.line(self.qr(&invite.code_line()));

@@ -5,6 +5,7 @@ use std::io::{PipeReader, Read as _};
 use super::*;
 use crate::cli::words::{self, Typed};
 use crate::events::{Decision, EntryEnd, Report, Resolution, Version};
+use crate::proto::code::Code;
 use crate::proto::frame::{Failure, Reason};
 use crate::proto::manifest::KindTag;
 use crate::proto::path::{Name, RelPath};
@@ -178,7 +179,7 @@ fn what_was_not_delivered_is_sent_again_and_does_not_go_on() {
         let report = Report { failed: 1, unwritten: 1, failures: vec![failed], ..Report::default() };
         assert_eq!(console.conclude(&report), Some(Kind::Disk));
     });
-    assert!(said.contains("Then have it sent again"), "{said}");
+    assert!(said.contains("and have it sent again"), "{said}");
     assert!(!said.contains("same code"), "both sides have ended: {said}");
 }
 

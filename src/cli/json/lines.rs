@@ -156,6 +156,7 @@ pub(super) fn warning(begin: Begin, warning: Warning, message: &str) -> Object {
             Warning::TokenWithheld => "token_withheld",
             Warning::TokenWanted => "token_wanted",
             Warning::UnknownWords => "unknown_words",
+            Warning::WordCount => "word_count",
         },
     );
     line.text("message", message);
@@ -176,6 +177,9 @@ pub(super) fn summary(begin: Begin, report: &Report, exit_status: u8) -> Object 
     line.value("held", report.held);
     line.value("sent", report.sent);
     line.value("carried", report.carried);
+    if report.excluded > 0 {
+        line.value("excluded", report.excluded);
+    }
     line.value("elapsed_s", seconds(report.elapsed));
     line.value("exit_status", exit_status);
     line
@@ -237,6 +241,8 @@ pub(super) fn reason(reason: Reason) -> &'static str {
         Reason::Unwritable => "unwritable",
         Reason::Corrupt => "corrupt",
         Reason::DirectoryThere => "directory_there",
+        Reason::Missing => "missing",
+        Reason::OnlyOne => "only_one",
     }
 }
 

@@ -82,12 +82,20 @@ fn all_lines() -> Vec<String> {
     }
     lines.push(lines::progress(begun, &Progress::default(), None, None));
     lines.push(lines::progress(begun, &Progress::default(), Some(7), Some(second)));
-    let warnings = [Warning::PlainRelay, Warning::TokenWithheld, Warning::TokenWanted, Warning::UnknownWords];
+    let warnings = [
+        Warning::PlainRelay,
+        Warning::TokenWithheld,
+        Warning::TokenWanted,
+        Warning::UnknownWords,
+        Warning::WordCount,
+    ];
     for warning in warnings {
         lines.push(lines::warning(begun, warning, "note"));
     }
     lines.push(lines::left_out(begun, 3));
-    lines.push(lines::summary(begun, &Report { elapsed: second, ..Report::default() }, 0));
+    for excluded in [0, 1] {
+        lines.push(lines::summary(begun, &Report { elapsed: second, excluded, ..Report::default() }, 0));
+    }
     let error = || Error::new(Kind::Disk, "full");
     lines.push(lines::error(begun, &error(), 7));
     lines.push(lines::error(begun, &error().hint("Make room."), 7));
@@ -161,6 +169,8 @@ fn the_page_lists_every_reason_and_kind() {
         Reason::Unwritable,
         Reason::Corrupt,
         Reason::DirectoryThere,
+        Reason::Missing,
+        Reason::OnlyOne,
     ];
     let told: Vec<_> = table("json reasons").iter().map(|row| named(row[0])[0]).collect();
     assert_eq!(told, reasons.map(lines::reason));

@@ -5,10 +5,10 @@ use std::time::Duration;
 use crate::cli::console::Showing;
 use crate::cli::doctor::{DoctorArgs, Origin};
 use crate::net::RelayUrl;
-use crate::net::dial::DialOptions;
+use crate::net::dial::{DialOptions, Token};
 use crate::{Error, Kind, Result};
 
-use super::{Environment, choose_relay, dial, relay_url, token, value, values};
+use super::{Environment, choose_relay, choose_token, dial, relay_url, value, values};
 
 /// What is to be examined, and how.
 pub struct Examining {
@@ -48,7 +48,8 @@ pub fn doctor(args: &DoctorArgs, environment: &Environment) -> Result<Examining>
         Some(relay) => Some(relay),
         None => choose_relay(None, None, environment)?,
     };
-    let (token, showing) = token(args.token.as_ref(), relay.as_ref(), word, environment)?;
+    let token = value(args.token.as_ref(), "--token", Token::parse)?;
+    let (token, showing) = choose_token(token, relay.as_ref(), word, environment)?;
     let dial = dial(args.ca.as_ref(), relay.clone(), token, environment);
     let patience = value(args.wait.as_ref(), "--wait", values::time)?.unwrap_or(PATIENCE);
     Ok(Examining { relay, origin, dial, patience, showing })

@@ -1,10 +1,9 @@
-//! What a transfer came to: counts, the way it went, and what was not delivered, with what helps.
+//! What a transfer came to: counts, and the way it went.
 
 use std::path::Path;
 use std::time::Duration;
 
 use crate::events::{EntryEnd, Offer, Report};
-use crate::proto::frame::{Failure, Reason};
 use crate::proto::manifest::KindTag;
 use crate::proto::seal::Mode;
 use crate::term::clean::{clean, clean_short};
@@ -31,6 +30,13 @@ pub struct Way {
 
 /// The end of a transfer that ended in order. `took`: how long, without the time that a question stood open and nothing moved.
 pub fn summary(side: Side, offer: &Offer, report: &Report, took: Duration, out: Option<&Path>) -> String {
+    let excluded = (report.excluded > 0).then(|| {
+        let were = human::count(report.excluded, "entry was", "entries were");
+        format!("{were} left out (--exclude, --gitignore).")
+    });
+    if let Some(excluded) = excluded.as_ref().filter(|_| report.delivered == 0 && report.failed == 0) {
+        return format!("Nothing was left to send: {excluded}");
+    }
     let done = match side {
         Side::Send => "Sent",
         Side::Receive => "Received",
@@ -56,7 +62,10 @@ pub fn summary(side: Side, offer: &Offer, report: &Report, took: Duration, out: 
     if let Some(out) = out {
         text.push_str(&format!(", into {}", place(out)));
     }
-    text.push('.');
+    match excluded {
+        Some(excluded) => text.push_str(&format!("; {excluded}")),
+        None => text.push('.'),
+    }
     text
 }
 
@@ -100,26 +109,6 @@ fn times(number: u32) -> String {
     }
 }
 
-/// Everything that was not delivered, as far as the report names it, and what helps.
-pub fn failures(side: Side, report: &Report) -> String {
-    let mut text = format!("{} not delivered:", human::count(report.failed, "entry was", "entries were"));
-    for entry in &report.failures {
-        text.push_str(&format!("\n  {}", undelivered(entry)));
-    }
-    let named = u64::try_from(report.failures.len()).unwrap_or(u64::MAX);
-    if report.failed > named {
-        text.push_str(&format!("\n  and {} more", report.failed - named));
-    }
-    let mut given = Vec::new();
-    for failure in report.failures.iter().filter_map(|entry| entry.failure.as_ref()) {
-        given.extend(advice(side, failure.reason).filter(|advice| !given.contains(advice)));
-    }
-    for advice in given {
-        text.push_str(&format!("\nhint: {advice}"));
-    }
-    text
-}
-
 /// One line for an entry that was delivered.
 pub fn delivered(entry: &EntryEnd) -> String {
     let name = clean(entry.path.as_bytes());
@@ -128,80 +117,6 @@ pub fn delivered(entry: &EntryEnd) -> String {
         KindTag::Directory => format!("{name}/"),
         KindTag::Link => format!("{name}  (link)"),
         KindTag::Other => name,
-    }
-}
-
-/// One line for an entry that was not.
-pub fn undelivered(entry: &EntryEnd) -> String {
-    let name = clean(entry.path.as_bytes());
-    match &entry.failure {
-        Some(failure) => format!("{name}: {}", why(failure)),
-        None => name,
-    }
-}
-
-fn why(failure: &Failure) -> String {
-    let reason = match failure.reason {
-        Reason::Unreadable => "the sender cannot read it",
-        Reason::Special => "a FIFO, socket or device; those are never sent",
-        Reason::Changed => "it changed while it was sent",
-        Reason::Vanished => "it was gone when its turn came",
-        Reason::NameUnusable => "its name cannot be sent",
-        Reason::NameUnfit => "its name cannot exist on the receiving system",
-        Reason::LinkOutside => "the link may point outside the output directory",
-        Reason::DirectoryThere => "a directory of that name is in the way",
-        Reason::Exists => "something of that name is there already and was left alone",
-        Reason::Collides => "the receiving file system takes its name for that of another entry",
-        Reason::NoDirectory => "its directory could not be made",
-        Reason::Unwritable => "the receiver cannot write it",
-        Reason::Corrupt => "what arrived is not what was sent",
-    };
-    if failure.text.is_empty() {
-        return reason.to_owned();
-    }
-    format!("{reason} ({})", clean(failure.text.as_bytes()))
-}
-
-/// What to do about it, at this end or at the other; what is mended is sent again, by both with a new code. Nothing helps against a
-/// FIFO, and against a link that leads out nothing should.
-fn advice(side: Side, reason: Reason) -> Option<&'static str> {
-    let is_sender = side == Side::Send;
-    match reason {
-        Reason::Unreadable if is_sender => {
-            Some("Make it readable and send it again: what has arrived is not sent twice.")
-        }
-        Reason::Unreadable => Some("The sender has to make it readable and send it again."),
-        Reason::Changed | Reason::Vanished | Reason::Corrupt if is_sender => {
-            Some("Send it again when nothing writes there: what has arrived is not sent twice.")
-        }
-        Reason::Changed | Reason::Vanished | Reason::Corrupt => Some(
-            "The sender has to send it again when nothing writes there: what has arrived is not sent twice.",
-        ),
-        Reason::NameUnusable | Reason::NameUnfit | Reason::Collides if is_sender => {
-            Some("Rename it and send it again: what has arrived is not sent twice.")
-        }
-        Reason::NameUnusable | Reason::NameUnfit | Reason::Collides => {
-            Some("The sender has to rename it and send it again.")
-        }
-        Reason::Exists if is_sender => {
-            Some("Send it again, to a receiver that takes it with --on-conflict overwrite or rename.")
-        }
-        Reason::Exists => Some(
-            "To take it after all, have it sent again and receive it with --on-conflict overwrite, or rename \
-             to keep both.",
-        ),
-        Reason::DirectoryThere | Reason::NoDirectory | Reason::Unwritable if is_sender => Some(
-            "The receiver has to look at its disk: free space, and who may write there. Then send it again: \
-             what has arrived is not sent twice.",
-        ),
-        Reason::DirectoryThere => {
-            Some("Move the directory away, or receive into another one with --out, and have it sent again.")
-        }
-        Reason::NoDirectory | Reason::Unwritable => Some(
-            "Look at the disk: free space (df), and who may write there (ls -ld). Then have it sent again: \
-             what has arrived is not sent twice.",
-        ),
-        Reason::Special | Reason::LinkOutside => None,
     }
 }
 
@@ -214,7 +129,6 @@ fn average(bytes: u64, took: Duration) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proto::path::{Name, RelPath};
 
     #[test]
     fn the_way_is_told_in_one_line() {
@@ -232,22 +146,5 @@ mod tests {
             way(&taken),
             "Way: relay relay.example\\x1b (wss), proxy http://proxy:3128, 4 lanes, AES-256-GCM, connection lost twice."
         );
-    }
-
-    #[test]
-    fn what_helps_is_said_once_and_where_it_helps() {
-        let path = RelPath::root().join(&Name::new(b"a").unwrap()).unwrap();
-        let failed = |reason| EntryEnd {
-            path: path.clone(),
-            kind: KindTag::File,
-            bytes: 0,
-            failure: Some(Failure::new(reason, "")),
-        };
-        let failures_of = [Reason::Exists, Reason::Exists, Reason::Special].map(failed).into();
-        let report = Report { failed: 3, failures: failures_of, ..Report::default() };
-        let told = failures(Side::Receive, &report);
-        assert!(told.ends_with("receive it with --on-conflict overwrite, or rename to keep both."), "{told}");
-        assert_eq!(told.matches("hint:").count(), 1);
-        assert!(failures(Side::Send, &report).contains("hint: Send it again, to a receiver that takes"));
     }
 }

@@ -20,7 +20,7 @@ pub enum CodeError {
     TooShort,
     /// Fewer than [`CHARS_MIN`] characters, and no room: a code of one's own.
     OwnTooShort,
-    /// Nothing but words of generated codes: the room got lost.
+    /// Nothing but words of generated codes, and in place of the room something else or nothing: a digit or all of it got lost.
     NoRoom,
     /// The address of a relay, and no code before it.
     Address,
@@ -115,12 +115,17 @@ fn own(text: Zeroizing<String>, allow_weak: bool) -> Result<Code, CodeError> {
     }
 }
 
-/// Whether a text looks like a generated code without its digits. One word more or less may have got lost or doubled.
+/// Whether a text looks like a generated code without its digits, or with too many or too few, or letters among them. One word more or less
+/// may have got lost or doubled.
 fn lacks_room(text: &str) -> bool {
     let lower = Zeroizing::new(text.to_lowercase());
-    let count = lower.split(is_separator).filter(|word| !word.is_empty()).count();
-    (WORDS_IN_CODE - 1..=WORDS_IN_CODE + 1).contains(&count)
-        && lower.split(is_separator).filter(|word| !word.is_empty()).all(words::contains)
+    let mut parts = lower.split(is_separator).filter(|word| !word.is_empty()).peekable();
+    parts.next_if(|first| first.bytes().any(|byte| byte.is_ascii_digit()));
+    let mut count = 0;
+    parts.all(|word| {
+        count += 1;
+        words::contains(word)
+    }) && (WORDS_IN_CODE - 1..=WORDS_IN_CODE + 1).contains(&count)
 }
 
 /// Spaces, the underscore, the dash, and the dashes that telephones and word processors make of it.
@@ -141,7 +146,7 @@ impl fmt::Display for CodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             CodeError::Empty => f.write_str("no code was given"),
-            CodeError::NoRoom => write!(f, "the code lacks its {ROOM_DIGITS} digits"),
+            CodeError::NoRoom => write!(f, "the code does not begin with its {ROOM_DIGITS} digits"),
             CodeError::Address => f.write_str("that is the address of a relay, without a code"),
             CodeError::TooShort | CodeError::OwnTooShort => {
                 write!(f, "the code is shorter than {CHARS_MIN} characters")
@@ -258,11 +263,20 @@ mod tests {
 
     #[test]
     fn a_generated_code_without_its_room_is_seen() {
-        for text in ["acid-crane-otter@relay.example", "Acid crane otter", "acid-crane"] {
+        for text in [
+            "acid-crane-otter@relay.example",
+            "Acid crane otter",
+            "acid-crane",
+            "4821-acid-crane-otter",
+            "482133 Acid Crane Otter",
+            "4821O-acid-crane-otter@relay.example",
+        ] {
             assert_eq!(fails(text), CodeError::NoRoom, "{text}");
         }
         assert_eq!(Code::parse("acid-crane-otter", true).unwrap().0.reveal(), "acid-crane-otter");
-        assert_eq!(reads("Acid crane otter Käsekuchen").0, "Acid crane otter Käsekuchen");
+        for own in ["Acid crane otter Käsekuchen", "7 acid Käsekuchen", "acid crane otter 4821"] {
+            assert_eq!(reads(own).0, own);
+        }
     }
 
     #[test]

@@ -53,6 +53,10 @@ pub enum Reason {
     Corrupt,
     /// A directory stands where a file or link should be.
     DirectoryThere,
+    /// A list names it, and there is no such path.
+    Missing,
+    /// The receiver writes to a stream, which takes one file and nothing else.
+    OnlyOne,
 }
 
 /// Why a side ends the transfer.
@@ -134,6 +138,8 @@ impl std::fmt::Display for Failure {
             Reason::Unwritable => "cannot be written",
             Reason::Corrupt => "arrived damaged",
             Reason::DirectoryThere => "cannot be written where a directory stands",
+            Reason::Missing => "is on the list and is not there",
+            Reason::OnlyOne => "does not fit into a stream, which takes one file",
         })?;
         if self.text.is_empty() { Ok(()) } else { write!(f, ": {}", self.text) }
     }

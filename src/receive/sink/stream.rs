@@ -73,7 +73,7 @@ impl<W: Write + Send> StreamSink<W> {
                 return Ok(());
             }
             EntryKind::Unsent { failure } => failure,
-            _ => Failure::new(Reason::Unwritable, "a stream takes one file and nothing else"),
+            _ => Failure::new(Reason::OnlyOne, ""),
         };
         events.push(SinkEvent::Planned { entry: id, verdict: Verdict::Nothing });
         events.push(SinkEvent::Resolved { entry: id, failure: Some(failure) });
@@ -209,6 +209,11 @@ impl<W: Write + Send> Output for StreamSink<W> {
 }
 
 /// The cause is an [`io::Error`]: whoever wants to tell a reader that went away asks it for `BrokenPipe`.
+/// No disk is at fault then, and the other side is not told so.
 fn cannot_write(error: io::Error) -> Error {
-    Error::new(Kind::Disk, "cannot write to the output stream").caused_by(error)
+    let (kind, what) = match error.kind() {
+        io::ErrorKind::BrokenPipe => (Kind::Interrupted, "nobody reads the output stream any more"),
+        _ => (Kind::Disk, "cannot write to the output stream"),
+    };
+    Error::new(kind, what).caused_by(error)
 }

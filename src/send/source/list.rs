@@ -70,6 +70,11 @@ impl PathList {
         self.is_absolute
     }
 
+    /// Every path, in order, without the slash that absolute ones begin with.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &[u8]> {
+        self.paths.iter().map(|path| &**path)
+    }
+
     /// What stands on the first level.
     pub(super) fn top(&self) -> Vec<Box<[u8]>> {
         self.names(0..self.paths.len(), 0)

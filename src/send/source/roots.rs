@@ -17,6 +17,8 @@ use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
+use crate::disk::dirs::Dirs;
+use crate::disk::{Dir as _, Fault, Native};
 use crate::error::{Error, Kind, Result};
 use crate::proto::limits::{NAME_BYTES_MAX, SHOWN_BYTES_MAX};
 use crate::proto::path::{Name, RelPath};
@@ -137,10 +139,12 @@ impl Roots {
     /// What stands in a list, relative to the working directory, or to `/` where its paths are absolute.
     ///
     /// # Errors
-    /// Kind `Usage`, when that directory cannot be found, or something on its first level has a name that cannot be sent.
+    /// Kind `Usage`, when that directory cannot be found, nothing of the list is there, or something on its first level has a name that cannot be
+    /// sent.
     pub fn listed(paths: &PathList) -> Result<Roots> {
         let base = Path::new(if paths.is_absolute() { "/" } else { "." });
         let base: Arc<Path> = std::fs::canonicalize(base).map_err(|error| cannot_look(base, error))?.into();
+        check_any(paths, &base)?;
         let mut inner = Inner { listed: Some(paths.clone()), ..Inner::default() };
         for bytes in paths.top() {
             let name = Name::new(&bytes).map_err(|error| {
@@ -289,6 +293,32 @@ fn look_up(path: &Path) -> Result<(Name, Place)> {
         }
         _ => Err(Error::new(Kind::Usage, format!("{shown} has no name to be sent under"))),
     }
+}
+
+/// Checks that a list is one of this place: one path that is there is enough, and the first mostly is. Those that are not are reported, and the others
+/// sent, as rsync and tar do: a list is often older than the files.
+fn check_any(list: &PathList, base: &Path) -> Result<()> {
+    // What cannot be opened is told of each path.
+    let Ok(base) = Native::open_path(base) else { return Ok(()) };
+    let mut dirs = Dirs::new(base);
+    let mut is_missing = |bytes: &[u8]| {
+        let mut path = RelPath::root();
+        for name in bytes.split(|&byte| byte == b'/') {
+            let Ok(longer) = Name::new(name).and_then(|name| path.join(&name)) else { return false };
+            path = longer;
+        }
+        let Some((parent, name)) = path.split() else { return false };
+        let there = dirs.get(&parent).and_then(|dir| dir.stat(&name));
+        there.is_err_and(|error| matches!(error.fault(), Fault::Missing | Fault::NotDirectory))
+    };
+    let Some(first) = list.paths().next().filter(|_| list.paths().all(&mut is_missing)) else {
+        return Ok(());
+    };
+    let slash = if list.is_absolute() { "/" } else { "" };
+    let others = if list.paths().nth(1).is_some() { ", nor anything else that is in the list" } else { "" };
+    let shown = String::from_utf8_lossy(first);
+    Err(Error::new(Kind::Usage, format!("there is no {slash}{shown}{others}"))
+        .hint("The paths of a list begin in the directory you are in, unless they begin with a slash."))
 }
 
 fn name_of(name: &OsStr, path: &Path) -> Result<Name> {

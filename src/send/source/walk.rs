@@ -38,6 +38,8 @@ pub struct Walk {
     rules_bytes: u64,
     /// The other side shows a text, and is told how long it is.
     is_shown: bool,
+    /// What was not to be sent.
+    left_out: u64,
 }
 
 /// A directory that is being walked.
@@ -91,6 +93,7 @@ impl Walk {
             above: Above::default(),
             rules_bytes: 0,
             is_shown: false,
+            left_out: 0,
         }
     }
 
@@ -104,6 +107,12 @@ impl Walk {
     #[must_use]
     pub fn roots(&self) -> &Roots {
         &self.roots
+    }
+
+    /// How much was passed over so far because it was to be left out. A directory counts once.
+    #[must_use]
+    pub fn left_out(&self) -> u64 {
+        self.left_out
     }
 
     /// The next argument itself.
@@ -212,17 +221,21 @@ impl Walk {
             Err(error) => {
                 let whole = [parent.as_bytes(), bytes].join(&b'/');
                 let whole = whole.strip_prefix(b"/").unwrap_or(&whole);
-                let is_left_out = self.leaves_out(whole, false);
-                return (!is_left_out)
+                return (!self.passes_over(whole, false))
                     .then(|| self.placed(&stand_in(bytes), Found::Unsent(unusable(bytes, error))));
             }
         };
         let seen = match self.look(&path, &name) {
             Ok(seen) => seen,
+            Err(_) if listed.is_some() && self.passes_over(path.as_bytes(), false) => return None,
+            // What a list names need never have been there.
+            Err(Failure { reason: Reason::Vanished, text }) if listed.is_some() => {
+                return Some(self.placed(bytes, Found::Unsent(Failure::new(Reason::Missing, text))));
+            }
             Err(failure) => return Some(self.placed(bytes, Found::Unsent(failure))),
         };
         let is_directory = seen.stat.kind == Kind::Directory;
-        if self.leaves_out(path.as_bytes(), is_directory) {
+        if self.passes_over(path.as_bytes(), is_directory) {
             return None;
         }
         let listed = match (listed, self.roots.list()) {
@@ -230,7 +243,7 @@ impl Walk {
                 let below = list.below(path.as_bytes(), within);
                 if !is_directory && list.goes_into(path.as_bytes(), below.clone()) {
                     let failure =
-                        Failure::new(Reason::Unreadable, "the list goes on below it, and it is no directory");
+                        Failure::new(Reason::Missing, "the list goes on below it, and it is no directory");
                     return Some(self.placed(bytes, Found::Unsent(failure)));
                 }
                 Some(below)
@@ -241,10 +254,12 @@ impl Walk {
         Some(self.placed(bytes, found))
     }
 
-    /// Whether what stands at this path below the argument is not to be sent.
-    fn leaves_out(&self, path: &[u8], is_directory: bool) -> bool {
+    /// Whether what stands at this path below the argument is not to be sent; then it is counted.
+    fn passes_over(&mut self, path: &[u8], is_directory: bool) -> bool {
         let levels = self.levels.iter().rev().map(|level| (level.path.as_bytes().len(), &level.rules));
-        self.roots.exclude().has(path, is_directory, levels, &self.above)
+        let is_left_out = self.roots.exclude().has(path, is_directory, levels, &self.above);
+        self.left_out += u64::from(is_left_out);
+        is_left_out
     }
 
     /// Looks at what stands at `path` below the base, without opening anything.

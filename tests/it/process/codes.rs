@@ -64,6 +64,42 @@ fn a_code_may_be_spoken_as_words() {
     sender.exits(0);
 }
 
+/// It may be a code of somebody's own, so it is used; and it is a secret, so what is kept has no word of it.
+#[test]
+fn a_code_that_may_be_mistyped_is_remarked_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let (relay, file, out) = (Relay::start(), small_file(dir.path()), dir.path().join("out"));
+    for (code, remark) in [
+        ("12345-acid-crane", "this code has two words, and those that p2pc makes have three. "),
+        ("12345-acid-krane-otter", "one of its words is none that p2pc makes codes of. "),
+        (
+            "12345-mysecretword",
+            "this code has one word, and those that p2pc makes have three, and one of its words is none that",
+        ),
+    ] {
+        let given = ["--relay", &relay.url, "--code", code];
+        let sender = Program::start(p2pc("send").args(given).arg(&file));
+        let mut command = p2pc("receive");
+        let received =
+            Program::start(command.args(given).args(["--yes", "--json", "--out"]).arg(&out)).exits(0);
+        let sent = sender.exits(0);
+        assert!(sent.stderr.contains(&format!("note: {remark}")), "{}", sent.stderr);
+        let events = String::from_utf8(received.stdout).unwrap();
+        assert!(events.contains(remark), "{events}");
+        assert!(
+            !events.contains("krane") && !events.contains("secret") && !sent.stderr.contains("krane"),
+            "{events}"
+        );
+        assert_eq!(received.stderr, "");
+    }
+    // A digit too few is no code of p2pc's, and hardly one of anybody's own.
+    for code in ["1234-acid-crane-otter", "1234O-acid-crane-otter"] {
+        let ended =
+            Program::start(p2pc("receive").args(["--yes", "--relay", "ws://127.0.0.1:1", code])).exits(2);
+        assert!(ended.stderr.contains("does not begin with its 5 digits"), "{}", ended.stderr);
+    }
+}
+
 #[test]
 fn a_code_of_ones_own_is_enough() {
     let dir = tempfile::tempdir().unwrap();

@@ -51,7 +51,17 @@ fn more_than_one_file_does_not_fit_into_a_pipe() {
     let sender = Program::start(relay.send().args([&file, &other]));
     let received = Program::start(&mut relay.receive("-".as_ref()));
     let (received, sent) = (received.exits(9), sender.exits(9));
-    assert!(sent.stderr.contains("not delivered") && received.stderr.contains("not delivered"));
+    for (side, hint) in [
+        (sent, "Send it again to a receiver that writes into a directory"),
+        (received, "Have it sent again and receive into a directory"),
+    ] {
+        assert!(
+            side.stderr.contains("other: the receiver writes to standard output, which takes one file"),
+            "{}",
+            side.stderr
+        );
+        assert!(side.stderr.contains(&format!("\nhint: {hint}")), "{}", side.stderr);
+    }
 }
 
 /// Three processes, however much passes and over however many connections: also where nobody reads for a while, and everything between the
@@ -107,8 +117,14 @@ fn a_stream_passes_in_bounded_memory_over_one_lane() {
 
 #[cfg(target_os = "linux")]
 #[test]
+fn a_stream_passes_in_bounded_memory_over_some_lanes() {
+    a_stream_passes_in_bounded_memory("4");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
 fn a_stream_passes_in_bounded_memory_over_many_lanes() {
-    a_stream_passes_in_bounded_memory("6");
+    a_stream_passes_in_bounded_memory("16");
 }
 
 #[test]
@@ -214,6 +230,7 @@ fn a_reader_that_has_read_enough_ends_the_transfer_quietly() {
     end.read_exact(&mut [0; 10]).unwrap();
     drop(end);
     assert_eq!(receiver.exits(141).stderr, "");
-    sender.exits(8);
+    let said = sender.exits(8).stderr;
+    assert!(said.contains("p2pc: the other side interrupted the transfer: nobody reads"), "{said}");
     feeding.join().unwrap();
 }

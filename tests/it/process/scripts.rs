@@ -108,9 +108,45 @@ fn what_was_not_delivered_has_a_reason_and_the_end_a_status() {
         assert_eq!((&entry["delivered"], &entry["reason"]), (&false.into(), &"exists".into()));
         let summary = find(&events, "summary");
         assert_eq!((&summary["failed"], &summary["exit_status"]), (&1.into(), &9.into()));
-        // The log of a script has it as well.
-        assert!(side.stderr.contains("1 entry was not delivered:\n  small: "), "{}", side.stderr);
+        // A log has the short of it, and what the events say is not said again.
+        assert_eq!(side.stderr, "p2pc: 1 entry was not delivered\n");
     }
+}
+
+#[test]
+fn what_is_left_out_is_counted_in_the_summary() {
+    let dir = tempfile::tempdir().unwrap();
+    let (relay, tree, out) = (Relay::start(), dir.path().join("tree"), dir.path().join("out"));
+    std::fs::create_dir(&tree).unwrap();
+    for name in ["a", "b", "c"] {
+        std::fs::write(tree.join(name), name).unwrap();
+    }
+    let sender = Program::start(relay.send().args(["--json", "--exclude", "*"]).arg(&tree));
+    let received = Program::start(relay.receive(&out).arg("--json")).exits(0);
+    let sent = events(&sender.exits(0));
+    assert_eq!(
+        (&find(&sent, "summary")["excluded"], &find(&sent, "summary")["delivered"]),
+        (&3.into(), &1.into())
+    );
+    assert!(find(&events(&received), "summary").get("excluded").is_none(), "a receiver does not know");
+    // And for people; also where nothing at all is left, which is as they wanted it.
+    let list = dir.path().join("list");
+    std::fs::write(&list, format!("{}/a\n{0}/b\n", tree.display())).unwrap();
+    let (sent, received) =
+        relay.carries(relay.send().args(["--exclude", "[ab]", "--files-from"]).arg(&list), &out, 0);
+    assert!(received.stderr.contains("Received"), "{}", received.stderr);
+    let top = "Sent ";
+    assert!(
+        sent.stderr.contains(top) && sent.stderr.contains("; 2 entries were left out"),
+        "{}",
+        sent.stderr
+    );
+    std::fs::write(dir.path().join("x.log"), "x").unwrap();
+    let line = "echo x.log | p2pc send --lanes 1 --files-from - --exclude '*.log'";
+    let mut command = typed(line);
+    command.current_dir(dir.path()).env("P2PC_CODE", format!("{CODE}@{}", relay.url));
+    let (sent, _) = relay.carries(&mut command, &out, 0);
+    assert!(sent.stderr.contains("Nothing was left to send: 1 entry was left out"), "{}", sent.stderr);
 }
 
 #[cfg(target_os = "linux")]

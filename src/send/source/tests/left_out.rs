@@ -161,8 +161,48 @@ fn a_list_is_sent_as_it_stands() {
         below(walked(roots.clone())),
         ["!6", "a/", "a/2", "b/", "b/c/", "b/c/3", "!gone", "!link", "whole/"]
     );
-    let less = roots.without(excluding(&["/nowhere", "c", "2"], false));
+    let less = roots.clone().without(excluding(&["/nowhere", "c", "2"], false));
     assert_eq!(below(walked(less)), ["!6", "a/", "b/", "!gone", "!link", "whole/"]);
+    // What is not there may be left out as well, as git does with what it knows of and somebody has removed.
+    let less = roots.without(excluding(&["gone", "a", "b", "6", "whole"], false));
+    assert_eq!(below(walked(less)), ["!link"]);
+}
+
+#[test]
+fn what_a_list_has_and_is_not_there_is_told_from_what_has_gone() {
+    let temp = tempfile::tempdir().unwrap();
+    write(temp.path(), &["t/a", "t/b"]);
+    let top = std::fs::canonicalize(temp.path()).unwrap();
+    let listed = |paths: &[&str]| {
+        let lines: String = paths.iter().map(|path| format!("{}/{path}\n", top.display())).collect();
+        Roots::listed(&PathList::parse(lines.as_bytes(), b'\n').unwrap())
+    };
+    let reasons: Vec<Reason> = Walk::of(listed(&["t/a", "t/never", "t/b/below"]).unwrap())
+        .filter_map(|entry| match entry.unwrap().kind {
+            EntryKind::Unsent { failure } => Some(failure.reason),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(reasons, [Reason::Missing, Reason::Missing]);
+    // One that is there is enough; none is a slip.
+    let error = listed(&["t/never", "u/x"]).unwrap_err();
+    assert_eq!(error.kind(), crate::Kind::Usage);
+    let said = error.to_string();
+    assert!(
+        said.starts_with("there is no /")
+            && said.ends_with("/t/never, nor anything else that is in the list")
+    );
+    assert!(listed(&["t/b/below"]).unwrap_err().to_string().ends_with("/t/b/below"));
+}
+
+#[test]
+fn what_is_left_out_is_counted_and_a_directory_once() {
+    let temp = tempfile::tempdir().unwrap();
+    write(temp.path(), &["t/a.o", "t/b.o", "t/c", "t/cache/1", "t/cache/2"]);
+    let mut walk =
+        Walk::of(Roots::new(&[temp.path().join("t")]).unwrap().without(excluding(&["*.o", "cache/"], false)));
+    assert_eq!(walk.by_ref().count(), 3, "t, c and the end of t");
+    assert_eq!(walk.left_out(), 3);
 }
 
 /// The same trees, patterns and all, as git sees them.
