@@ -1,11 +1,10 @@
 //! Commits in bounded groups: data durable, renamed, directories finished and durable, told. In this order, always.
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
-
 use std::sync::Arc;
 
 use crate::defects::{self, Defect};
-use crate::disk::{Dir, DiskError, Fault, File, Stat};
+use crate::disk::{Dir, DiskError, Fault, File, Result as DiskResult, Stat};
 use crate::error::Result;
 use crate::proto::chunk::ChunkSize;
 use crate::proto::frame::{Failure, Reason};
@@ -282,6 +281,12 @@ impl<D: Dir + 'static> Sink<D> {
             }
             Err(error) => Err(self.refuse(error, &file.path)),
         }
+    }
+
+    /// Whether syncing the output directory's file system covers what is in this directory.
+    pub(super) fn is_covered(&mut self, dir: &RelPath) -> DiskResult<bool> {
+        let system = self.dirs.get(dir)?.file_system();
+        Ok(system.syncs_whole && self.dirs.get(&RelPath::root())?.file_system() == system)
     }
 
     /// Removes the journals of files that have their names. Those names are made durable first, so that a crash leaves no part file that nobody

@@ -13,7 +13,7 @@ use crate::receive::OnConflict;
 
 use super::commit::Finished;
 use super::coverage::{Chunks, Coverage};
-use super::file::Phase;
+use super::incoming::Phase;
 use super::journal::{self, Slot};
 use super::{Attempt, Refusal, Sink, Stop, breach};
 
@@ -162,14 +162,11 @@ impl<D: Dir + 'static> Sink<D> {
             let path = file.path.clone();
             return Err(self.refuse(error, &path));
         }
-        let before = file.coverage.as_deref().map_or(0, Coverage::open);
-        let Some(chunks) = file.coverage.as_mut().and_then(|coverage| coverage.chunks()) else {
-            return Ok(());
-        };
-        let is_learnt = chunks.learn(slot.index, slot.value);
-        let after = file.coverage.as_deref().map_or(0, Coverage::open);
-        self.hashing = (self.hashing + after).saturating_sub(before);
-        if let Some(part) = file.part.as_mut().filter(|_| is_copied && is_learnt) {
+        let learnt = self.with_coverage(entry, |coverage| {
+            coverage.chunks().is_some_and(|chunks| chunks.learn(slot.index, slot.value))
+        });
+        let Some(file) = self.files.get_mut(&entry) else { return Ok(()) };
+        if let Some(part) = file.part.as_mut().filter(|_| is_copied && learnt == Some(true)) {
             part.journal.note(slot);
             self.unjournaled.insert(entry);
         }

@@ -12,7 +12,7 @@ use crate::receive::checksums::Algorithm;
 
 use super::compare::{Basis, is_file};
 use super::coverage::{Chunks, Coverage};
-use super::file::Phase;
+use super::incoming::Phase;
 use super::{Attempt, Refusal, Sink, SinkEvent};
 
 /// How what stood there before the session is treated.

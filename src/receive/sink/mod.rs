@@ -14,8 +14,9 @@
 //! | `place`, `link`, `tree` | items that are announced, and the directories they stand in |
 //! | `conflict`, `compare` | what stands there already |
 //! | `spelling`, `folding` | names that the disk takes for one another |
-//! | `file`, `coverage`, `order` | what comes, and how much of it has come |
-//! | `part`, `journal`, `checkpoint` | part files, and what is known of them after a crash |
+//! | `incoming`, `file`, `coverage`, `early` | what comes, and how much of it has come |
+//! | `finish` | the end of a file, or what is still missing of it |
+//! | `part`, `open`, `journal`, `checkpoint` | part files, and what is known of them after a crash |
 //! | `commit` | the way to the final name |
 //! | `sum` | checksums for other programs |
 //! | `space` | whether it fits |
@@ -50,13 +51,16 @@ mod conflict;
 mod coverage;
 #[cfg(test)]
 mod crash_tests;
+mod early;
+#[cfg(test)]
+mod early_tests;
 mod file;
+mod finish;
 mod folding;
+mod incoming;
 mod journal;
 mod link;
-mod order;
-#[cfg(test)]
-mod order_tests;
+mod open;
 mod part;
 mod place;
 #[cfg(test)]
@@ -90,8 +94,8 @@ use crate::proto::manifest::{Entry, EntryKind};
 use crate::proto::path::{Name, RelPath};
 
 use commit::Group;
-use file::Incoming;
 use folding::Folding;
+use incoming::Incoming;
 use link::Link;
 use space::Space;
 use spelling::Spellings;

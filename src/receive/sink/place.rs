@@ -6,7 +6,7 @@ use crate::proto::frame::{Failure, Reason, Verdict};
 use crate::proto::manifest::Meta;
 use crate::proto::path::{Name, RelPath, System};
 
-use super::file::Incoming;
+use super::incoming::Incoming;
 use super::tree::{Begun, Parent, Told};
 use super::{Attempt, Refusal, Sink, SinkEvent, breach, fatal};
 

@@ -11,7 +11,7 @@ use crate::proto::conversation::broken;
 use crate::proto::frame::{Failure, Piece, Reason, Verdict};
 use crate::proto::manifest::{Entry, EntryKind};
 
-use super::order::{Early, PIECES_STREAMED_MAX};
+use super::early::{Early, PIECES_STREAMED_MAX};
 use super::stop::ZEROS_STEP_BYTES;
 use super::{Content, Job, Output, Portion, SinkEvent, Stop, breach, portions};
 

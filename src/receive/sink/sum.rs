@@ -12,7 +12,7 @@ use crate::proto::path::{Name, RelPath};
 use crate::receive::checksums::Algorithm;
 
 use super::coverage::{Coverage, Input};
-use super::file::Phase;
+use super::incoming::Phase;
 use super::{Attempt, Refusal, Sink};
 
 /// What was delivered, and its checksum.

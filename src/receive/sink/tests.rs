@@ -489,7 +489,7 @@ fn many_files_at_once_need_few_descriptors() {
         for entry in &entries {
             feeder.write(*entry, offset, b"x").unwrap();
             let open = feeder.sink.files.values().filter(|file| file.is_open()).count();
-            assert!(open <= file::FILES_OPEN_MAX && open == feeder.sink.open.len());
+            assert!(open <= open::FILES_OPEN_MAX && open == feeder.sink.open.len());
         }
     }
     for entry in &entries {

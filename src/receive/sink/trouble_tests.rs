@@ -1,7 +1,7 @@
 //! What other programs, other receivers and small disks do to files that are on their way.
 
 use super::coverage::{Chunks, Coverage, Input};
-use super::file::FILES_OPEN_MAX;
+use super::open::FILES_OPEN_MAX;
 use super::resume_tests::{CHUNK, file_of, interrupted, part_name, put, receive, rules, send_chunk};
 use super::tests::{Feeder, META, content, path};
 use super::*;

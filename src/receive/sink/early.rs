@@ -9,9 +9,12 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use super::breach;
+use crate::disk::Dir;
 use crate::error::Result;
 use crate::proto::limits::{FRAME_COST_MIN, WINDOW_BYTES};
+
+use super::coverage::{Coverage, Input};
+use super::{Attempt, Refusal, Sink, SinkEvent, breach};
 
 /// What waits of one stream, by its offset.
 #[derive(Debug, Default)]
@@ -73,6 +76,57 @@ impl Early {
     /// What everything costs that waits, and now never has its turn.
     pub(super) fn cost(&self) -> u64 {
         self.pieces.values().map(|piece| piece.cost).sum()
+    }
+}
+
+impl<D: Dir + 'static> Sink<D> {
+    /// Whether this is beyond what has come of a stream so far.
+    pub(super) fn is_early(&self, entry: u64, offset: u64) -> bool {
+        let Some(file) = self.files.get(&entry).filter(|file| file.size.is_none()) else { return false };
+        let come = match file.coverage.as_deref() {
+            Some(Coverage::Stream(hasher)) => hasher.length(),
+            _ => 0,
+        };
+        offset > come
+    }
+
+    /// Puts a piece aside; `before` as of [`Early::put`].
+    pub(super) fn put_aside(
+        &mut self,
+        entry: u64,
+        before: Option<u64>,
+        (offset, length): (u64, u32),
+        bytes: Option<Bytes>,
+    ) -> Result<()> {
+        let Some(file) = self.files.get_mut(&entry) else { return Ok(()) };
+        file.early.get_or_insert_default().put(before, offset, length, bytes)?;
+        self.early += 1;
+        if self.early > PIECES_EARLY_MAX {
+            return Err(breach("too many pieces of streams came early"));
+        }
+        Ok(())
+    }
+
+    /// Takes what of a stream has its turn now.
+    pub(super) fn take_early(&mut self, entry: u64, events: &mut Vec<SinkEvent>) -> Attempt<()> {
+        loop {
+            let Some(file) = self.files.get_mut(&entry) else { return Ok(()) };
+            let (Some(early), Some(Coverage::Stream(hasher))) = (&mut file.early, file.coverage.as_deref())
+            else {
+                return Ok(());
+            };
+            let Some((offset, piece)) = early.next(hasher.length()).map_err(Refusal::Fatal)? else {
+                return Ok(());
+            };
+            self.early = self.early.saturating_sub(1);
+            if piece.cost > 0 {
+                events.push(SinkEvent::Taken { cost: piece.cost });
+            }
+            match &piece.bytes {
+                Some(bytes) => self.take(entry, offset, Input::Bytes(bytes))?,
+                None => self.take_zeros(entry, offset, piece.length)?,
+            }
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use super::order::PIECES_EARLY_MAX;
+use super::early::PIECES_EARLY_MAX;
 use super::tests::Feeder;
 use super::*;
 use crate::disk::memory::MemoryDisk;
