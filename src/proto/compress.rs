@@ -137,7 +137,7 @@ impl Unpacker {
         outcome.filter(|()| payload.len() == length).map(|()| payload).ok_or(Lie)
     }
 
-    /// Takes back what was unpacked, so that the next payload need not be made room for; unless somebody keeps a part of it.
+    /// Returns an unpacked buffer for reuse, unless part of it is still referenced.
     pub fn reuse(&mut self, payload: Bytes) {
         if payload.is_unique() {
             self.spare = payload.into();

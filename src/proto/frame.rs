@@ -296,7 +296,7 @@ impl<'a> PackedData<'a> {
         payload: &'a [u8],
     ) -> Result<PackedData<'a>, FrameError> {
         let bytes = length as usize;
-        // What gains nothing is not packed; so nobody says more about it than it is.
+        // A packed payload must be shorter than its content; otherwise it has to be sent plain.
         if payload.is_empty() || payload.len() >= bytes || bytes > PAYLOAD_BYTES_MAX {
             return Err(FrameError::Pieces);
         }

@@ -90,7 +90,7 @@ impl Pace {
         Pace { rate, free: Duration::ZERO }
     }
 
-    /// The turn of so many bytes. Whoever is a little late does not lose by it; but a line that nobody used does not save its time up.
+    /// Reserves the next slot. A caller up to `LATE_MAX` late keeps its place; idle time is not saved up.
     pub fn turn(&mut self, bytes: u64, now: Duration) -> Turn {
         let is_late = now.saturating_sub(self.free) <= LATE_MAX;
         let begin = if is_late { self.free } else { now };
@@ -101,8 +101,8 @@ impl Pace {
 
 /// How much credit a receiver gives, so that what comes keeps to a rate.
 ///
-/// Only data needs credit: names are counted, and not held back. A sender goes on while it has credit for the largest frame, so there is always credit for one, and beyond that for what has been
-/// earned by waiting. What was given in advance by the first window is earned first.
+/// Only data needs credit; names are counted but not held back. There is always credit for one frame of the largest size, plus what time
+/// has earned. The initial window counts as credit in advance.
 #[derive(Clone, Debug)]
 pub struct Ration {
     rate: Rate,
@@ -166,7 +166,7 @@ fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-/// A block is so small that a second has some twenty: its average is right within one of them.
+/// Blocks per second a limited sender aims for, so that a one-second average is right to within one block.
 const BLOCKS_PER_SECOND: u64 = 20;
 
 /// See [`block_bytes_in`].

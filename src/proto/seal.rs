@@ -32,7 +32,7 @@ pub const TAG_BYTES: usize = 16;
 /// The longest record on the wire: the longest frame, sealed. Anything longer is refused unread.
 pub const RECORD_MAX: usize = FRAME_BYTES_MAX + TAG_BYTES;
 
-/// The shortest record on the wire: a tag and one byte. Nobody has nothing to say.
+/// The shortest record on the wire: one byte of content and the tag. Empty records are never sent.
 pub const RECORD_MIN: usize = TAG_BYTES + 1;
 
 /// What seals the records of a connection.

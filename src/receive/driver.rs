@@ -14,9 +14,8 @@ use crate::net::link::{Asked, Drive, Ended, Happening, Link, drive};
 use crate::net::pair::Paired;
 use crate::proto::pace::Rate;
 
-/// Receives into `destination`, with the checksums in `sums`, by `rules`, no faster than `limit`, from the other side of an established session, until that is done or the other side was started again: then
-/// the destination is let go of before this returns. Dropping the future abandons the transfer without telling the other side; its cancellation
-/// ends it in order.
+/// Runs the receiving side of an established session until it ends or the peer restarts. On restart the destination is released before
+/// this returns. Dropping the future abandons the transfer silently; cancelling ends it in order.
 ///
 /// # Errors
 /// Whatever ended the session before every entry had its outcome.

@@ -57,7 +57,7 @@ pub struct Sender {
     spent: u64,
     in_flight: VecDeque<InFlight>,
     ends: Vec<FileEnd>,
-    // The lanes that were asked for and of which the receiver has not said yet that they are no more; one bit each.
+    // Lanes requested and not yet reported closed by `LaneTaken`.
     lanes: u16,
 }
 

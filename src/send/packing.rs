@@ -132,7 +132,7 @@ impl Unpacked {
         }
     }
 
-    /// Gives the block, which comes first, to whoever packs. Where it will come from.
+    /// Takes the leading block out of `events` and hands it to a worker. Returns the channel the packed block arrives on.
     fn pack(&self, events: &mut Vec<SourceEvent>) -> ControlFlow<(), Receiver<Block>> {
         let (place, packing) = bounded(1);
         let given = match (&self.workers, events.remove(0)) {

@@ -23,8 +23,8 @@ impl Lanes {
         Lanes { can, up: 0, were_any: false }
     }
 
-    /// The sender wants this lane, or no more; `is_early`: it was not accepted yet what it offers. Returns whether there is anything to be done:
-    /// that it is wanted no more may cross our telling that it is lost.
+    /// Handles a lane request (`up`) or release; `is_early`: the offer is not accepted yet. Returns whether there is anything to do: a release
+    /// may cross our report that the lane was lost.
     pub(super) fn wanted(&mut self, lane: u8, up: bool, is_early: bool) -> Result<bool> {
         let bit = bit(lane);
         if !self.can || (up && self.up & bit != 0) {

@@ -117,7 +117,7 @@ impl<F: File> Group<F> {
     /// Takes a file out.
     fn take(&mut self, entry: u64) -> Option<Finished<F>> {
         let at = self.files.iter().position(|file| file.entry == entry)?;
-        // What it holds back must not make every other item a group of its own.
+        // Or the held file would keep the group full, and every later item would be committed alone.
         self.bytes = 0;
         self.files.remove(at)
     }
@@ -132,7 +132,7 @@ impl<F: File> Group<F> {
         self.made.push(Made { entry, parent, inside });
     }
 
-    /// Adds a file. Those covered by the sync of the whole stay open only in a small group, to be synced for themselves there.
+    /// Adds a file. Up to [`SYNC_EACH_MAX`] covered files stay open to be synced one by one; beyond that the file system is synced as a whole.
     pub(super) fn add_file(&mut self, mut finished: Finished<F>) {
         self.bytes = self.bytes.saturating_add(finished.size);
         if let Some(part) = &mut finished.part {
@@ -303,7 +303,7 @@ impl<D: Dir + 'static> Sink<D> {
                 if error.is_fatal() {
                     return Err(error.into_error(format!("cannot make {inside:?} durable")));
                 }
-                // Where the directory is lost it is told for its files below.
+                // If the directory is gone, its files fail in `finish_directories` below.
                 continue;
             }
             if !defects::has(Defect::JournalLeftBehind) {

@@ -114,9 +114,8 @@ impl<F> Incoming<F> {
 }
 
 impl<F: File> Incoming<F> {
-    /// Closes it for good if all of it has come and only its end is to be told: of small files many share a frame, and come before the ends
-    /// of all of them. False if not, or if it does not work, which is found again, and told, when it is opened at its end. Not one with a
-    /// journal, which a later session would take for one that was left as soon as it is not locked.
+    /// Closes a completely received small file whose `FileEnd` is still to come. False if it is incomplete or cannot be finished; that error
+    /// comes again in `complete`. Files with a journal stay open: unlocked, they would look abandoned.
     pub(super) fn seal(&mut self) -> bool {
         let (Phase::Fresh, Some(size), Some(part)) = (self.phase, self.size, &mut self.part) else {
             return false;

@@ -22,7 +22,7 @@ impl<D: Dir + 'static> Sink<D> {
         let part = match file.part.take() {
             Some(mut part) => {
                 let reopened = self.reopen_part(&path, &dir, &mut part);
-                // Kept also where that failed: what was written is in that one, and a new one in its place would be full of gaps.
+                // Keep it even if reopening failed: it holds the data so far; a fresh one would have gaps.
                 if let Some(file) = self.files.get_mut(&entry) {
                     file.part = Some(part);
                 }
@@ -33,7 +33,7 @@ impl<D: Dir + 'static> Sink<D> {
                 let is_large = file.size.is_some_and(|size| size > u64::from(ChunkSize::MIN.bytes()));
                 let part = Box::new(self.create_part(&path, &dir, &name, is_journaled)?);
                 if is_large && !is_journaled {
-                    // It may stand there alone: of a receiver that was killed when the file just had its name.
+                    // A journal without a part file: its receiver was killed between the rename and removing the journal.
                     self.remove_if_ours(&dir, &name.journal_file());
                 }
                 part
@@ -52,8 +52,7 @@ impl<D: Dir + 'static> Sink<D> {
         }
         self.open.retain(|&open| open != entry);
         if self.open.len() >= FILES_OPEN_MAX {
-            // Not one that a checkpoint is under way for: that has a handle of it, and so its lock, which would be somebody else's when it is
-            // opened again.
+            // Never the file being checkpointed: that thread's handle holds the lock, so reopening would find it locked.
             let at = self.open.iter().position(|open| self.checkpointing != Some(*open)).unwrap_or(0);
             let oldest = self.open.remove(at);
             self.put_away(oldest)?;

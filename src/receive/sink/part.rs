@@ -28,7 +28,7 @@ pub(super) struct PartFile<F> {
     pub(super) file: Option<Arc<F>>,
     /// All of it has come, and it was closed with the mode and time of the whole: it is not to be opened again.
     pub(super) is_sealed: bool,
-    /// What it was when it was closed: without its lock another receiver may have gone on with it.
+    /// Metadata at closing. Closing drops the lock, so reopening compares it to see whether another receiver wrote.
     closed: Option<Stat>,
     /// Where it ends, in bytes. Beyond that nothing was ever written.
     extent: u64,
@@ -312,7 +312,7 @@ impl<D: Dir + 'static> Sink<D> {
         if is_left {
             let _ = self.remove_stale(path, dir, name);
         } else if size > u64::from(ChunkSize::MIN.bytes()) {
-            // Of a receiver that was killed when the file just had its name.
+            // A journal without a part file: its receiver was killed between the rename and removing the journal.
             self.remove_if_ours(dir, &name.journal_file());
         }
     }

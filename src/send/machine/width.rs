@@ -34,12 +34,12 @@ pub struct Width {
     before: Option<(u8, u64)>,
     /// What is tried next.
     way: Way,
-    /// How often in a row the line was so slow that it is the reason itself.
+    /// Consecutive measurements below `RATE_MIN`: the link itself is the bottleneck.
     slow: u8,
     /// No more goes out a second, over however many.
     limit: Option<u64>,
     rest_ms: u64,
-    /// Before this time none is asked for, since so many in a row came to nothing, or the relay refused.
+    /// No lane is requested before this time (backoff after failures or a refusal).
     asks_at_ms: u64,
     failures: u32,
 }
@@ -447,7 +447,7 @@ const GAIN: u64 = 7;
 /// Fewer lanes may cost an eighth, and a rate that is short of the limit by so much is held by it.
 const LOSS: u64 = 8;
 
-/// Slower lines are the reason themselves; on faster ones it is the processor.
+/// Below `RATE_MIN` the link is the bottleneck, above `RATE_MAX` the CPU: more lanes help in neither case. In bytes a second.
 const RATE_MIN: u64 = 192 << 10;
 const RATE_MAX: u64 = 100 << 20;
 

@@ -76,8 +76,7 @@ impl Policy {
         }
     }
 
-    /// A word over this line and its answer take so long. A long line swallows what it is given as fast as it is given it, until its windows and
-    /// buffers are full: several answers long that it waits for us proves nothing, and what is swallowed plain has to go through it all the same.
+    /// Sets the round-trip time. While windows and buffers fill, a long link accepts data at any speed, so its waiting for us proves nothing.
     pub(super) fn answers_in(&mut self, answer_us: u64, now_us: u64) {
         self.fills_until_us = now_us.saturating_add((answer_us * FILLING_ANSWERS).min(FILLING_MAX_US));
     }
@@ -203,7 +202,7 @@ const LOST_US: u64 = 5_000;
 /// for its turn.
 const DOUBTS: u32 = 2;
 
-/// One part of so many of the time the line may wait for packing before that counts.
+/// The link counts as starved when it waited for packing at least 1/`LATE_SHARE` of the time.
 const LATE_SHARE: u64 = 8;
 
 /// In so many round trips a connection doubles its window from ten packets to some megabytes.
