@@ -86,6 +86,19 @@ struct Outcome {
     /// Whether syncing the output directory's file system covers that.
     is_covered: bool,
     failure: Option<Failure>,
+    /// Its journal, which is to be removed.
+    journal: Option<Name>,
+    /// Its final name and its checksum, where one is wanted.
+    sum: Option<(Name, [u8; 32])>,
+    /// What is told before, where it got another name than its own.
+    kept_both: Option<SinkEvent>,
+}
+
+impl Outcome {
+    /// Of an item that is no file.
+    fn new(entry: u64, inside: RelPath, failure: Option<Failure>) -> Outcome {
+        Outcome { entry, inside, is_covered: false, failure, journal: None, sum: None, kept_both: None }
+    }
 }
 
 impl<F> Default for Group<F> {
@@ -177,61 +190,63 @@ impl<D: Dir + 'static> Sink<D> {
             self.sync_files()?;
         }
         let mut outcomes = Vec::new();
-        let (mut journaled, mut renamed, mut sums) = (Vec::new(), Vec::new(), Vec::new());
         while let Some(file) = self.group.files.pop_front() {
             let stopped = self.stop.check();
-            let placed = stopped.and_then(|()| fatal(self.put_in_place(&file)));
-            let failure = match placed {
-                Ok(placed) => placed.err(),
+            match stopped.and_then(|()| fatal(self.put_in_place(&file))) {
+                Ok(placed) => outcomes.push(self.placed(file, placed.err())),
                 Err(error) => {
                     // Back, so that its part file is kept or removed with the others.
                     self.group.files.push_front(file);
                     return Err(error);
                 }
-            };
-            self.release(&file.path, &file.dir, &file.name);
-            self.tree.done(file.parent, &mut self.group.ready);
-            let inside = file.dir.clone();
-            match &file.part {
-                Some(part) if failure.is_some() => self.remove_part(&inside, part),
-                Some(part) if part.journal.is_made() => {
-                    journaled.extend(part.journal.name().map(|journal| (inside.clone(), journal.clone())));
-                }
-                // What an interrupted transfer left of a file that somebody else has put there since.
-                None => self.remove_left(&file.path, &inside, &file.name, file.size),
-                Some(_) => {}
             }
-            if let (None, Some(sum)) = (&failure, file.sum) {
-                sums.push((outcomes.len(), inside.clone(), file.name.clone(), sum));
-            }
-            if failure.is_none()
-                && !file.path.is_called(&file.name)
-                && let Some(own) = file.path.name()
-            {
-                // What an interrupted transfer left under the name it would have had.
-                self.remove_left(&file.path, &inside, &own, file.size);
-                renamed.push((outcomes.len(), SinkEvent::KeptBoth { path: file.path, name: file.name }));
-            }
-            outcomes.push(Outcome { entry: file.entry, inside, is_covered: file.is_covered, failure });
         }
-        self.remove_journals(journaled)?;
+        self.remove_journals(&outcomes)?;
         for Made { entry, parent, inside } in std::mem::take(&mut self.group.made) {
             self.tree.done(parent, &mut self.group.ready);
-            outcomes.push(Outcome { entry, inside, is_covered: false, failure: None });
+            outcomes.push(Outcome::new(entry, inside, None));
         }
         let ready = std::mem::take(&mut self.group.ready);
         self.finish_directories(ready, &mut outcomes)?;
         self.group = Group::default();
         // Only now it is known of each whether it was delivered: its directory may have been swapped meanwhile.
-        let is_delivered = |at: usize| outcomes.get(at).is_some_and(|outcome| outcome.failure.is_none());
-        for (_, dir, name, sum) in sums.into_iter().filter(|(at, ..)| is_delivered(*at)) {
-            self.delivered(&dir, &name, sum);
+        for outcome in outcomes.iter_mut().filter(|outcome| outcome.failure.is_none()) {
+            if let Some((name, sum)) = outcome.sum.take() {
+                self.delivered(&outcome.inside, &name, sum);
+            }
+            events.extend(outcome.kept_both.take());
         }
-        events.extend(renamed.into_iter().filter(|(at, _)| is_delivered(*at)).map(|(_, event)| event));
         events.extend(
             outcomes.into_iter().map(|Outcome { entry, failure, .. }| SinkEvent::Resolved { entry, failure }),
         );
         Ok(())
+    }
+
+    /// A file got its final name, or did not: ends what was kept of it, and removes what is of no more use beside it.
+    fn placed(&mut self, file: Finished<D::File>, failure: Option<Failure>) -> Outcome {
+        self.release(&file.path, &file.dir, &file.name);
+        self.tree.done(file.parent, &mut self.group.ready);
+        let Finished { entry, path, dir, name, part, size, is_covered, sum, .. } = file;
+        let is_placed = failure.is_none();
+        let mut journal = None;
+        match &part {
+            Some(part) if !is_placed => self.remove_part(&dir, part),
+            Some(part) if part.journal.is_made() => journal = part.journal.name().cloned(),
+            Some(_) => {}
+            // What an interrupted transfer left of a file that somebody else has put there since.
+            None => self.remove_left(&path, &dir, &name, size),
+        }
+        let sum = sum.filter(|_| is_placed).map(|sum| (name.clone(), sum));
+        let mut kept_both = None;
+        if is_placed
+            && !path.is_called(&name)
+            && let Some(own) = path.name()
+        {
+            // What an interrupted transfer left under the name it would have had.
+            self.remove_left(&path, &dir, &own, size);
+            kept_both = Some(SinkEvent::KeptBoth { path, name });
+        }
+        Outcome { is_covered, journal, sum, kept_both, ..Outcome::new(entry, dir, failure) }
     }
 
     /// Makes the contents of every file in the group durable.
@@ -291,12 +306,13 @@ impl<D: Dir + 'static> Sink<D> {
 
     /// Removes the journals of files that have their names. Those names are made durable first, so that a crash leaves no part file that nobody
     /// knows anything of; and this comes before the directories get their times and maybe close.
-    fn remove_journals(&mut self, journals: Vec<(RelPath, Name)>) -> Result<()> {
-        let mut synced: Option<RelPath> = None;
-        for (inside, journal) in journals {
+    fn remove_journals(&mut self, outcomes: &[Outcome]) -> Result<()> {
+        let mut synced: Option<&RelPath> = None;
+        for Outcome { inside, journal, .. } in outcomes {
+            let Some(journal) = journal else { continue };
             self.stop.check()?;
-            let Ok(dir) = self.dirs.get(&inside) else { continue };
-            if synced.as_ref() != Some(&inside)
+            let Ok(dir) = self.dirs.get(inside) else { continue };
+            if synced != Some(inside)
                 && let Err(error) = dir.sync()
             {
                 // The system tells of what it has lost only once.
@@ -307,7 +323,7 @@ impl<D: Dir + 'static> Sink<D> {
                 continue;
             }
             if !defects::has(Defect::JournalLeftBehind) {
-                let _ = dir.remove_file(&journal);
+                let _ = dir.remove_file(journal);
             }
             synced = Some(inside);
         }
@@ -370,7 +386,7 @@ impl<D: Dir + 'static> Sink<D> {
             // Its mode may keep even us out from now on, and nobody needs it any more.
             self.dirs.forget(&path);
             let failure = fatal(set.map_err(|error| self.refuse(error, &path)))?.err();
-            outcomes.push(Outcome { entry, inside: path, is_covered: false, failure });
+            outcomes.push(Outcome::new(entry, path, failure));
         }
         if sync_all {
             let synced = self.dirs.get(&RelPath::root()).and_then(Dir::sync_file_system);
