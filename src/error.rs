@@ -72,6 +72,12 @@ impl Error {
         Error { kind, what: what.into(), hint: None, source: None }
     }
 
+    /// The end that this side's own person asked for.
+    #[must_use]
+    pub fn interrupted() -> Error {
+        Error::new(Kind::Interrupted, "interrupted")
+    }
+
     /// Adds what the person can do about it: a full sentence.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Error {

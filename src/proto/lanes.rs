@@ -12,6 +12,8 @@
 //! [`Lanes`] decides, and has no socket: who has one seeks the other side and moves bytes, and says what came of it. The first lane carries what is
 //! said and is always there, with a connection or without; those beside it help to carry data.
 
+mod set;
+
 use std::collections::VecDeque;
 
 use super::frame::PackedBlock;
@@ -20,6 +22,8 @@ use super::outbox::Load;
 use super::spread::Spread;
 use crate::defects::{self, Defect};
 use crate::error::Result;
+
+pub use set::LaneSet;
 
 /// One of them, with whatever moves its bytes.
 pub trait Lane: Sized {

@@ -7,7 +7,7 @@
 //! | [`seal`] | records, and the keys that seal them |
 //! | [`rejoin`], [`parting`] | back to the session after a lost connection, and the end of one |
 //! | [`frame`], [`manifest`] | what is said inside the session |
-//! | [`path`], [`chunk`], [`runs`], [`date`] | the names, pieces and times that it is said about |
+//! | [`path`], [`chunk`], [`runs`], [`date`], [`time`] | the names, pieces and times that it is said about |
 //! | [`conversation`], [`window`], [`liveness`] | the rules of saying it |
 //! | [`outbox`], [`inbox`] | how none of it is lost with a connection |
 //! | [`compress`] | how it becomes less |
@@ -37,6 +37,7 @@ pub mod role;
 pub mod runs;
 pub mod seal;
 pub mod spread;
+pub mod time;
 pub mod token;
 pub mod window;
 pub mod words;

@@ -25,6 +25,7 @@ use crate::disk::WriteAhead;
 use crate::error::{Error, Kind, Result};
 use crate::net::link::spawn;
 use crate::proto::chunk::ChunkSize;
+use crate::proto::time::millis;
 
 /// A running output.
 pub(super) struct Disk {
@@ -263,7 +264,7 @@ impl Work {
     }
 
     fn now_ms(&self) -> u64 {
-        u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX)
+        millis(self.begun.elapsed())
     }
 }
 

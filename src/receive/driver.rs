@@ -178,7 +178,7 @@ impl<'h> Drive<'h> for Driver<'h> {
             Input::Happened(Happening::Decided(decision)) => self.machine.decided(decision),
             Input::Happened(Happening::Drained | Happening::LaneUp(_) | Happening::Restarted) => {}
             Input::Happened(Happening::Cancelled) => {
-                self.machine.fail(Error::new(Kind::Interrupted, "interrupted"));
+                self.machine.fail(Error::interrupted());
             }
             Input::Happened(Happening::Tick) => {
                 self.machine.tick(now_ms);

@@ -28,7 +28,7 @@ use crate::error::{Error, Kind, Result};
 use crate::events::tally::Tally;
 use crate::events::{Conflict, Decision, Event, Progress, Question, Report};
 use crate::proto::chunk::ChunkSize;
-use crate::proto::conversation::{Conversation, broken, cancel_reason, cancelled_by_peer};
+use crate::proto::conversation::{Conversation, broken, cancel_reason, cancelled_by_peer, strings_differ};
 use crate::proto::frame::{
     Cancelled, Control, Failure, FileEnd, Frame, Get, PackedBlock, Verdict, bounded_text, cost,
 };
@@ -191,10 +191,7 @@ impl Receiver {
             self.ask_if_offered();
             self.complete_if_all_resolved(now_ms);
         } else {
-            self.fail(
-                Error::new(Kind::Authentication, "the strings to compare are not the same")
-                    .hint("Somebody may sit between the two sides. Start again with a new code."),
-            );
+            self.fail(strings_differ());
         }
     }
 

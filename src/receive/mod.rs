@@ -18,6 +18,7 @@ pub use destination::Destination;
 pub use driver::run;
 pub use sink::Rules;
 
+use crate::events::Resolution;
 use crate::net::ListenAddr;
 use crate::net::dial::DialOptions;
 use crate::net::pair::RETRY;
@@ -71,6 +72,18 @@ pub enum OnConflict {
     Skip,
     /// Both stay: the new one gets a number behind its name.
     Rename,
+}
+
+impl OnConflict {
+    /// What becomes of every conflict; `None`: a person decides about each.
+    pub(super) fn resolution(self) -> Option<Resolution> {
+        match self {
+            OnConflict::Ask => None,
+            OnConflict::Overwrite => Some(Resolution::Overwrite),
+            OnConflict::Skip => Some(Resolution::Skip),
+            OnConflict::Rename => Some(Resolution::Rename),
+        }
+    }
 }
 
 impl ReceiveOptions {

@@ -22,6 +22,7 @@ use crate::proto::compress::Codec;
 use crate::proto::handshake::Capabilities;
 use crate::proto::limits::PAYLOAD_BYTES_MAX;
 use crate::proto::pace::Rate;
+use crate::proto::time::millis;
 
 /// Sends what `walk` finds to the other side of an established session, as `cut` says, until that is done or the other side was
 /// started again.
@@ -43,7 +44,6 @@ pub async fn run(paired: Paired<'_>, walk: Walk, cut: Cut) -> Result<Ended<'_>> 
         Beginning { chunk, verify: paired.verify.clone(), must_confirm: paired.must_confirm, text };
     let packing = packing(compress, Codec::best(paired.both_can))?;
     let threads = Threads::start(walk, chunk, packing)?;
-    let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     let answered_ms = millis(paired.answered);
     let known_ms = answered_ms.max(millis(paired.relay_answered));
     let (link, upkeep) = Link::new(paired);
@@ -290,7 +290,7 @@ impl<'h> Drive<'h> for Driver<'h> {
                 | Happening::Restarted,
             ) => {}
             Input::Happened(Happening::Cancelled) => {
-                self.machine.fail(Error::new(Kind::Interrupted, "interrupted"));
+                self.machine.fail(Error::interrupted());
             }
             Input::Happened(Happening::Tick) => self.tick(),
         }

@@ -21,11 +21,12 @@ use crate::error::{Error, Kind, Result};
 use crate::events::tally::Tally;
 use crate::events::{Event, Progress, Question, Report};
 use crate::proto::chunk::ChunkSize;
-use crate::proto::conversation::{Conversation, broken, cancel_reason, cancelled_by_peer};
+use crate::proto::conversation::{Conversation, broken, cancel_reason, cancelled_by_peer, strings_differ};
 use crate::proto::frame::{
     Block, Cancelled, Control, Failure, FileEnd, Frame, Get, PackedBlock, Piece, Reason, Verdict,
     WireFailure, bounded_text,
 };
+use crate::proto::lanes::LaneSet;
 use crate::proto::limits::{CONTROL_BYTES_TARGET, FRAME_COST_MAX, LIST_MAX, RECEIPT_MS, WINDOW_BYTES_MAX};
 use crate::proto::manifest::{Entry, Item};
 use crate::proto::pace::block_bytes_in;
@@ -58,7 +59,7 @@ pub struct Sender {
     in_flight: VecDeque<InFlight>,
     ends: Vec<FileEnd>,
     // Lanes requested and not yet reported closed by `LaneTaken`.
-    lanes: u16,
+    lanes: LaneSet,
 }
 
 /// What the driver must do.
@@ -142,7 +143,7 @@ impl Sender {
             spent: 0,
             in_flight: VecDeque::new(),
             ends: Vec::new(),
-            lanes: 0,
+            lanes: LaneSet::default(),
         };
         sender.say(Control::Begin { chunk_bytes: beginning.chunk.bytes() });
         if beginning.text {
@@ -210,10 +211,7 @@ impl Sender {
         }
         self.stage = Stage::Running;
         if !same {
-            self.fail(
-                Error::new(Kind::Authentication, "the strings to compare are not the same")
-                    .hint("Somebody may sit between the two sides. Start again with a new code."),
-            );
+            self.fail(strings_differ());
         }
     }
 
@@ -308,18 +306,17 @@ impl Sender {
     /// Asks for a lane beside the first, or tells that it is wanted no more; either way [`Effect::LaneTaken`] comes when it is over. Only where the
     /// receiver can have more lanes; it comes when it has accepted. A lane that is there already is not asked for again.
     pub fn lane(&mut self, lane: u8, up: bool) {
-        let bit = bit(lane);
-        if self.stage != Stage::Running || up == (self.lanes & bit != 0) {
+        if self.stage != Stage::Running || up == self.lanes.has(lane) {
             return;
         }
-        self.lanes |= bit;
+        self.lanes.insert(lane);
         self.say(Control::Lane { lane, up });
     }
 
     /// Whether this lane beside the first was asked for, and the receiver has not said yet that it is no more.
     #[must_use]
     pub fn has_lane(&self, lane: u8) -> bool {
-        self.lanes & bit(lane) != 0
+        self.lanes.has(lane)
     }
 
     /// A frame arrived on a lane beside the first, where the receiver has nothing to say.
@@ -412,8 +409,8 @@ impl Sender {
                 .try_for_each(|outcome| self.outcome(outcome.entry, outcome.failure.as_ref())),
             Control::Get(gets) if self.accepted => gets.iter().try_for_each(|get| self.get(get)),
             Control::Complete { delivered, failed } => self.complete(delivered, failed),
-            Control::LaneTaken { lane, frames } if self.lanes & bit(lane) != 0 => {
-                self.lanes &= !bit(lane);
+            Control::LaneTaken { lane, frames } if self.lanes.has(lane) => {
+                self.lanes.remove(lane);
                 self.effects.push_back(Effect::LaneTaken { lane, frames });
                 Ok(())
             }
@@ -536,11 +533,6 @@ impl Sender {
             self.effects.push_back(Effect::Done(result));
         }
     }
-}
-
-/// Numbers of lanes are checked where frames are read.
-fn bit(lane: u8) -> u16 {
-    1u16.checked_shl(lane.into()).unwrap_or(0)
 }
 
 /// Ends of files in one frame: 512 of them take about 24 KiB.

@@ -5,7 +5,6 @@ use crate::events::{Conflict, Resolution, Version};
 use crate::proto::frame::{Failure, Reason};
 use crate::proto::manifest::Meta;
 use crate::proto::path::{Name, RelPath, System, link_stays_inside};
-use crate::receive::OnConflict;
 
 use super::compare::is_same;
 use super::conflict::replaceable;
@@ -53,21 +52,16 @@ impl<D: Dir + 'static> Sink<D> {
             }
         }
         let link = Link { path, parent, target, meta, there };
-        let resolution = match self.rules.on_conflict {
-            OnConflict::Skip => Resolution::Skip,
-            OnConflict::Overwrite => Resolution::Overwrite,
-            OnConflict::Rename => Resolution::Rename,
-            OnConflict::Ask => {
-                let ours = self.version(&dir, &name, link.there.as_ref());
-                let target = Some(link.target.clone());
-                let theirs = Version { size: None, mtime_s: link.meta.mtime_s, target };
-                let conflict = Conflict { path: link.path.clone(), ours, theirs };
-                self.tree.wait_for_one(link.parent);
-                self.links.insert(id, link);
-                return Ok(Some(SinkEvent::Conflict { entry: id, conflict }));
-            }
-        };
-        self.resolve_link(id, &link, resolution)
+        if let Some(resolution) = self.rules.on_conflict.resolution() {
+            return self.resolve_link(id, &link, resolution);
+        }
+        let ours = self.version(&dir, &name, link.there.as_ref());
+        let target = Some(link.target.clone());
+        let theirs = Version { size: None, mtime_s: link.meta.mtime_s, target };
+        let conflict = Conflict { path: link.path.clone(), ours, theirs };
+        self.tree.wait_for_one(link.parent);
+        self.links.insert(id, link);
+        Ok(Some(SinkEvent::Conflict { entry: id, conflict }))
     }
 
     /// The person has decided about a link.

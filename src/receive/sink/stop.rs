@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 
 /// Tells a sink that its person has cancelled. Clones are the same one.
 ///
@@ -32,7 +32,7 @@ impl Stop {
 
     /// The end of the transfer, once it was set.
     pub(super) fn check(&self) -> Result<()> {
-        if self.is_set() { Err(Error::new(Kind::Interrupted, "interrupted")) } else { Ok(()) }
+        if self.is_set() { Err(Error::interrupted()) } else { Ok(()) }
     }
 }
 
