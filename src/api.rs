@@ -87,8 +87,8 @@ pub async fn receive(options: ReceiveOptions, handler: &dyn Handler, cancel: Can
 
 /// What one side does in a session, which may begin more than once: the other side may be started again.
 trait Part {
-    /// Runs a session to its end. `accepted`: this is not the first one, and its person had accepted (or not) in the one before.
-    async fn session<'p>(&self, paired: Paired<'p>, accepted: Option<bool>) -> Result<Ended<'p>>;
+    /// Runs a session to its end. `was_accepted`: it is not the first one, and the person of one before had accepted.
+    async fn session<'p>(&self, paired: Paired<'p>, was_accepted: bool) -> Result<Ended<'p>>;
 }
 
 struct Sending {
@@ -105,9 +105,9 @@ struct Receiving {
 }
 
 impl Part for Sending {
-    async fn session<'p>(&self, paired: Paired<'p>, accepted: Option<bool>) -> Result<Ended<'p>> {
+    async fn session<'p>(&self, paired: Paired<'p>, was_accepted: bool) -> Result<Ended<'p>> {
         // Before the other side accepts nothing is read.
-        if accepted == Some(true) && self.roots.has_input() {
+        if was_accepted && self.roots.has_input() {
             let error = Error::new(
                 Kind::ConnectionLost,
                 "the receiver was started again, and what came from standard input cannot be read once more",
@@ -119,15 +119,15 @@ impl Part for Sending {
 }
 
 impl Part for Receiving {
-    async fn session<'p>(&self, paired: Paired<'p>, accepted: Option<bool>) -> Result<Ended<'p>> {
-        if accepted == Some(true) && self.output == Destination::Stdout {
+    async fn session<'p>(&self, paired: Paired<'p>, was_accepted: bool) -> Result<Ended<'p>> {
+        if was_accepted && self.output == Destination::Stdout {
             let error = Error::new(
                 Kind::ConnectionLost,
                 "the sender was started again, and what went to standard output cannot be taken back",
             );
             return Err(decline(paired, error.hint(ONCE_ONLY)).await);
         }
-        let yes = self.yes || accepted == Some(true);
+        let yes = self.yes || was_accepted;
         let places = (self.output.clone(), self.sums.clone());
         crate::receive::run(paired, places, self.rules, yes, self.limit).await
     }
@@ -146,6 +146,15 @@ struct Meeting {
     capabilities: Capabilities,
     wait: Option<Duration>,
     retry: Duration,
+}
+
+/// Where two sides meet, and by which code.
+struct Place {
+    relay: RelayUrl,
+    code: Code,
+    /// What follows from the code, where that is known already.
+    derived: Option<Derived>,
+    origin: Origin,
 }
 
 impl Meeting {
@@ -170,19 +179,19 @@ impl Meeting {
             handler.event(Event::PlainRelay(relay.clone()));
         }
         let origin = if made { Origin::Made } else { Origin::Given };
-        self.hold_at(relay, (code, None), origin, None, (handler, cancel), part).await
+        let place = Place { relay, code, derived: None, origin };
+        self.hold_at(place, None, (handler, cancel), part).await
     }
 
-    /// Pairs at a relay, and again whenever the other side was started again. What follows from the code may be known already. `rooms` are those of an embedded relay.
+    /// Pairs at a relay, and again whenever the other side was started again. `rooms` are those of an embedded relay.
     async fn hold_at(
         self,
-        relay: RelayUrl,
-        (code, derived): (Code, Option<Derived>),
-        origin: Origin,
+        place: Place,
         rooms: Option<&Rooms>,
         (handler, cancel): (&dyn Handler, &Cancel),
         part: impl Part,
     ) -> Result<Report> {
+        let Place { relay, code, derived, origin } = place;
         let dialer = Dialer::new(&self.dial)?;
         let mut seats = AtRelay::new(&dialer, relay.clone());
         let derived = match derived {
@@ -246,8 +255,8 @@ impl Meeting {
         let stop = Cancel::new();
         let running = relay.run(stop.clone());
         let holding = async {
-            let (url, people) = (own_url(bound), (handler, cancel));
-            let result = self.hold_at(url, (code, Some(derived)), origin, Some(&rooms), people, part).await;
+            let place = Place { relay: own_url(bound), code, derived: Some(derived), origin };
+            let result = self.hold_at(place, Some(&rooms), (handler, cancel), part).await;
             stop.cancel();
             result
         };
@@ -258,14 +267,14 @@ impl Meeting {
 
 /// One session after another, until one of them ends for another reason than that the other side was started again.
 async fn sessions(mut paired: Paired<'_>, rooms: Option<&Rooms>, part: &impl Part) -> Result<Report> {
-    let mut accepted = None;
+    let mut was_accepted = false;
     loop {
         let names: Vec<String> = paired.reunion.rooms().collect();
         if let Some(rooms) = rooms {
             names.iter().try_for_each(|name| rooms.admit(name))?;
         }
         // On the heap: a session holds a lot, and its future shall be easy to carry around.
-        let ended = Box::pin(part.session(paired, accepted)).await;
+        let ended = Box::pin(part.session(paired, was_accepted)).await;
         if let Some(rooms) = rooms {
             for name in &names {
                 rooms.dismiss(name);
@@ -275,7 +284,7 @@ async fn sessions(mut paired: Paired<'_>, rooms: Option<&Rooms>, part: &impl Par
             Ended::Done(report) => return Ok(report),
             Ended::Restarted { paired: next, accepted: before } => {
                 paired = *next;
-                accepted = Some(before || accepted == Some(true));
+                was_accepted |= before;
             }
         }
     }
