@@ -67,6 +67,15 @@ enum Found {
     Unsent(Failure),
 }
 
+/// The next argument itself.
+enum Root {
+    /// There is none.
+    End,
+    /// It is not to be sent.
+    LeftOut,
+    Found(Result<Entry>),
+}
+
 impl Walk {
     /// Checks the arguments and prepares to walk them.
     ///
@@ -106,19 +115,21 @@ impl Walk {
         &self.roots
     }
 
-    /// The next argument itself.
+    /// The next argument that is to be sent, itself.
     fn root(&mut self) -> Option<Result<Entry>> {
         loop {
-            if let Some(entry) = self.root_unless_left_out()? {
-                return Some(entry);
+            match self.look_at_root() {
+                Root::Found(entry) => return Some(entry),
+                Root::LeftOut => {}
+                Root::End => return None,
             }
         }
     }
 
-    /// `Some(None)`: the next one is not to be sent.
-    fn root_unless_left_out(&mut self) -> Option<Option<Result<Entry>>> {
+    /// Looks at the next argument, whether it is to be sent or not.
+    fn look_at_root(&mut self) -> Root {
         let roots = self.roots.clone();
-        let root = roots.get(self.next_root)?;
+        let Some(root) = roots.get(self.next_root) else { return Root::End };
         self.next_root += 1;
         let length = root.name.as_bytes().len();
         let found = match &root.place {
@@ -147,14 +158,15 @@ impl Walk {
                     base.as_ref().clone_into(&mut self.at);
                     if let Err(failure) = self.look_above(&Arc::clone(base), true) {
                         self.next_root = usize::MAX;
-                        return Some(Some(self.placed(root.name.as_bytes(), Found::Unsent(failure))));
+                        return Root::Found(self.placed(root.name.as_bytes(), Found::Unsent(failure)));
                     }
                 }
                 let all = roots.list().map(super::list::PathList::all);
-                return Some(self.child_of(&RelPath::root(), root.name.as_bytes(), length, all));
+                let child = self.child_of(&RelPath::root(), root.name.as_bytes(), length, all);
+                return child.map_or(Root::LeftOut, Root::Found);
             }
         };
-        Some(Some(self.placed(root.name.as_bytes(), found)))
+        Root::Found(self.placed(root.name.as_bytes(), found))
     }
 
     /// Reads what the directories above an argument say of what to leave out; `with_own`: and that directory itself.
