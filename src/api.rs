@@ -20,9 +20,8 @@ use crate::net::pair::{Origin, Paired, Pairing, WrongGuesses, derive, random};
 use crate::net::{ListenAddr, RelayUrl, local_addresses};
 use crate::proto::code::{Code, Derived};
 use crate::proto::handshake::{Capabilities, Options};
-use crate::proto::pace::Rate;
 use crate::proto::role::Role;
-use crate::receive::{Destination, ReceiveOptions, Rules, SumFile};
+use crate::receive::{Destination, ReceiveOptions, SumFile, Terms};
 use crate::relay::{Limits, Relay, RelayOptions, Rooms};
 use crate::send::source::{Roots, Walk};
 use crate::send::{Cut, SendOptions};
@@ -60,16 +59,17 @@ pub async fn send(options: SendOptions, handler: &dyn Handler, cancel: Cancel) -
 /// # Errors
 /// [`Error`] with the [`Kind`] that says whose fault it was. A report with failed entries is no error.
 pub async fn receive(options: ReceiveOptions, handler: &dyn Handler, cancel: Cancel) -> Result<Report> {
-    let output = Destination::check(&options.out)?;
+    let destination = Destination::check(&options.out)?;
     let rules = options.rules();
     let sums = options.checksums.as_ref().map(|sums| SumFile::check(sums, &options.out)).transpose()?;
-    if sums.is_some() && output == Destination::Stdout {
+    if sums.is_some() && destination == Destination::Stdout {
         return Err(Error::new(
             Kind::Usage,
             "checksums are for files, and what is received goes to standard output",
         )
         .hint("Receive into a directory, or let another program sum what comes out."));
     }
+    let terms = Terms { destination, sums, rules, yes: options.yes, limit: options.limit };
     let meeting = Meeting {
         role: Role::Receive,
         code: options.code,
@@ -80,9 +80,7 @@ pub async fn receive(options: ReceiveOptions, handler: &dyn Handler, cancel: Can
         wait: options.wait,
         retry: options.retry,
     };
-    meeting
-        .hold(handler, &cancel, Receiving { output, sums, rules, yes: options.yes, limit: options.limit })
-        .await
+    meeting.hold(handler, &cancel, Receiving(terms)).await
 }
 
 /// What one side does in a session, which may begin more than once: the other side may be started again.
@@ -96,13 +94,7 @@ struct Sending {
     cut: Cut,
 }
 
-struct Receiving {
-    output: Destination,
-    sums: Option<SumFile>,
-    rules: Rules,
-    yes: bool,
-    limit: Option<Rate>,
-}
+struct Receiving(Terms);
 
 impl Part for Sending {
     async fn session<'p>(&self, paired: Paired<'p>, was_accepted: bool) -> Result<Ended<'p>> {
@@ -120,16 +112,15 @@ impl Part for Sending {
 
 impl Part for Receiving {
     async fn session<'p>(&self, paired: Paired<'p>, was_accepted: bool) -> Result<Ended<'p>> {
-        if was_accepted && self.output == Destination::Stdout {
+        if was_accepted && self.0.destination == Destination::Stdout {
             let error = Error::new(
                 Kind::ConnectionLost,
                 "the sender was started again, and what went to standard output cannot be taken back",
             );
             return Err(decline(paired, error.hint(ONCE_ONLY)).await);
         }
-        let yes = self.yes || was_accepted;
-        let places = (self.output.clone(), self.sums.clone());
-        crate::receive::run(paired, places, self.rules, yes, self.limit).await
+        let terms = Terms { yes: self.0.yes || was_accepted, ..self.0.clone() };
+        crate::receive::run(paired, terms).await
     }
 }
 

@@ -206,6 +206,15 @@ pub struct Stat {
     pub is_unfinished: bool,
 }
 
+impl Stat {
+    /// Whether what is there `now` is the same thing, and nobody has written it since.
+    #[must_use]
+    pub fn is_unchanged(&self, now: &Stat) -> bool {
+        (self.kind, self.size, self.meta.mtime_s, self.meta.mtime_ns, self.changed, self.id)
+            == (now.kind, now.size, now.meta.mtime_s, now.meta.mtime_ns, now.changed, now.id)
+    }
+}
+
 /// The identity of a file on one machine, whatever its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FileId {

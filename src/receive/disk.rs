@@ -18,9 +18,9 @@ use futures_lite::future;
 use smol::Timer;
 use smol::channel::{Receiver as Out, Sender as Queue, unbounded};
 
-use super::Destination;
 use super::checksums::{SumFile, Writing};
-use super::sink::{Checkpoint, Checkpointed, Job, Output, Rules, SinkEvent, Stop};
+use super::driver::Terms;
+use super::sink::{Checkpoint, Checkpointed, Job, Output, SinkEvent, Stop};
 use crate::disk::WriteAhead;
 use crate::error::{Error, Kind, Result};
 use crate::net::link::spawn;
@@ -63,12 +63,8 @@ enum Wake {
 }
 
 impl Disk {
-    pub(super) fn start(
-        destination: Destination,
-        rules: Rules,
-        sums: Option<SumFile>,
-        chunk: ChunkSize,
-    ) -> Result<Disk> {
+    pub(super) fn start(terms: Terms, chunk: ChunkSize) -> Result<Disk> {
+        let Terms { destination, sums, rules, .. } = terms;
         let (jobs, jobs_out) = unbounded::<Job>();
         let (events_in, events) = unbounded();
         let journal = Beside::start("journal", Checkpoint::run)?;
@@ -291,7 +287,7 @@ mod tests {
     use crate::disk::memory::{MemoryDir, MemoryDisk};
     use crate::proto::frame::Piece;
     use crate::proto::manifest::{Item, Meta, Nesting};
-    use crate::receive::sink::Sink;
+    use crate::receive::sink::{Rules, Sink};
 
     /// A sink whose writing ahead takes as long as the test wants.
     struct Slow {

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 pub use checksums::{Algorithm, Checksums, SumFile};
 pub use destination::Destination;
-pub use driver::run;
+pub use driver::{Terms, run};
 pub use sink::Rules;
 
 use crate::events::Resolution;

@@ -6,11 +6,9 @@ use std::sync::Arc;
 use crate::defects::{self, Defect};
 use crate::disk::{Dir, DiskError, Fault, File, Result as DiskResult, Stat};
 use crate::error::Result;
-use crate::proto::chunk::ChunkSize;
 use crate::proto::frame::{Failure, Reason};
 use crate::proto::path::{Name, RelPath};
 
-use super::compare::is_same;
 use super::part::PartFile;
 use super::tree::{Parent, Ready};
 use super::{Attempt, Refusal, Sink, SinkEvent, fatal};
@@ -42,8 +40,6 @@ pub(super) struct Finished<F> {
     pub(super) name: Name,
     /// `None`: it stands there already.
     pub(super) part: Option<Box<PartFile<F>>>,
-    /// How the part file is cut.
-    pub(super) chunk: ChunkSize,
     /// What it takes the place of.
     pub(super) replaces: Option<Box<Stat>>,
     pub(super) size: u64,
@@ -282,7 +278,7 @@ impl<D: Dir + 'static> Sink<D> {
             }
             let Some(old) = &file.replaces else { return dir.rename(&part.name, name).map(Ok) };
             match dir.stat(name) {
-                Ok(now) if is_same(old, &now) => dir.replace(&part.name, name).map(Ok),
+                Ok(now) if old.is_unchanged(&now) => dir.replace(&part.name, name).map(Ok),
                 Err(error) if error.fault() == Fault::Missing => dir.rename(&part.name, name).map(Ok),
                 Ok(_) => Ok(Err(Failure::new(Reason::Exists, "what stands there changed meanwhile"))),
                 Err(error) => Err(error),

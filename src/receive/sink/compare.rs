@@ -45,12 +45,6 @@ impl<F> Basis<F> {
     }
 }
 
-/// Whether this is what was seen before, unchanged.
-pub(super) fn is_same(before: &Stat, now: &Stat) -> bool {
-    (before.kind, before.size, before.meta.mtime_s, before.meta.mtime_ns, before.changed, before.id)
-        == (now.kind, now.size, now.meta.mtime_s, now.meta.mtime_ns, now.changed, now.id)
-}
-
 impl<D: Dir + 'static> Sink<D> {
     /// The sender tells the value of a chunk: is ours the same?
     pub(super) fn compare(&mut self, entry: u64, offset: u64, length: u32, value: [u8; 32]) -> Attempt<()> {
@@ -73,7 +67,7 @@ impl<D: Dir + 'static> Sink<D> {
         let own = if is_believed {
             Ok(None)
         } else if phase == Phase::Resuming {
-            self.read_part(entry, index, (length, value), &mut buffer)
+            self.read_part(entry, Slot { index, length, value }, &mut buffer)
         } else {
             self.read_basis(entry, offset, length, &mut buffer)
         };
@@ -91,15 +85,10 @@ impl<D: Dir + 'static> Sink<D> {
         taken
     }
 
-    /// Reads and hashes a chunk of the part file. `None` if that is of no use.
-    fn read_part(
-        &mut self,
-        entry: u64,
-        index: u64,
-        (length, value): (u32, ChunkValue),
-        buffer: &mut [u8],
-    ) -> Attempt<Option<ChunkHasher>> {
+    /// Reads and hashes a chunk of the part file that should be this one. `None` if that is of no use.
+    fn read_part(&mut self, entry: u64, slot: Slot, buffer: &mut [u8]) -> Attempt<Option<ChunkHasher>> {
         self.open_part(entry)?;
+        let Slot { index, length, value } = slot;
         let chunk = self.chunk;
         let Some(file) = self.files.get(&entry) else { return Ok(None) };
         let Some(part) = &file.part else { return Ok(None) };
@@ -137,7 +126,7 @@ impl<D: Dir + 'static> Sink<D> {
         if basis.file.is_none() {
             let opened = self.dirs.open(&dir, |dir| {
                 let opened = dir.open_file(&basis.name, Access::Read)?;
-                let is_it = is_same(&basis.stat, &opened.stat()?);
+                let is_it = basis.stat.is_unchanged(&opened.stat()?);
                 Ok(is_it.then_some(opened))
             });
             basis.file = opened.ok().flatten();
@@ -189,8 +178,8 @@ impl<D: Dir + 'static> Sink<D> {
         // It was compared while anybody could write it.
         let after = opened.as_ref().map(File::stat);
         let there = self.dirs.get(&dir).and_then(|dir| dir.stat(&name));
-        let is_still = |now: DiskResult<Stat>| now.is_ok_and(|now| is_same(&stat, &now));
-        if !after.is_some_and(is_still) || !there.is_ok_and(|now| is_same(&stat, &now)) {
+        let is_still = |now: DiskResult<Stat>| now.is_ok_and(|now| stat.is_unchanged(&now));
+        if !after.is_some_and(is_still) || !is_still(there) {
             return Err(Refusal::Entry(changed()));
         }
         if let Some(file) = self.forget(entry) {
@@ -204,7 +193,6 @@ impl<D: Dir + 'static> Sink<D> {
                 parent: file.parent,
                 name,
                 part: None,
-                chunk: self.chunk,
                 replaces: None,
                 size: stat.size,
                 is_covered,

@@ -95,7 +95,8 @@ impl<D: Dir + 'static> Sink<D> {
         &mut self,
         entry: u64,
         before: Option<u64>,
-        (offset, length): (u64, u32),
+        offset: u64,
+        length: u32,
         bytes: Option<Bytes>,
     ) -> Result<()> {
         let Some(file) = self.files.get_mut(&entry) else { return Ok(()) };

@@ -39,7 +39,7 @@ impl<D: Dir + 'static> Sink<D> {
                 if waiting.is_some_and(|(other, _)| other != entry) {
                     return Err(breach("a frame of several streams"));
                 }
-                self.put_aside(entry, waiting.map(|(_, before)| before), (offset, length), bytes)?;
+                self.put_aside(entry, waiting.map(|(_, before)| before), offset, length, bytes)?;
                 waiting = Some((entry, offset));
                 continue;
             }

@@ -164,7 +164,6 @@ impl<D: Dir + 'static> Sink<D> {
                         parent: file.parent,
                         name: file.name,
                         part: file.part,
-                        chunk: self.chunk,
                         replaces: file.replaces,
                         size: end.size,
                         is_covered,

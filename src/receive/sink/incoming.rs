@@ -9,6 +9,7 @@ use super::compare::Basis;
 use super::coverage::Coverage;
 use super::early::Early;
 use super::part::PartFile;
+use super::place::Place;
 use super::sum::InOrder;
 use super::tree::Parent;
 
@@ -64,13 +65,8 @@ pub(super) enum Phase {
 }
 
 impl<F> Incoming<F> {
-    pub(super) fn new(
-        (path, dir): (RelPath, RelPath),
-        parent: Parent,
-        name: Name,
-        size: Option<u64>,
-        meta: Meta,
-    ) -> Incoming<F> {
+    pub(super) fn new(path: RelPath, place: Place, size: Option<u64>, meta: Meta) -> Incoming<F> {
+        let Place { parent, dir, name } = place;
         Incoming {
             path,
             dir,

@@ -6,8 +6,8 @@ use crate::proto::frame::{Failure, Reason};
 use crate::proto::manifest::Meta;
 use crate::proto::path::{Name, RelPath, System, link_stays_inside};
 
-use super::compare::is_same;
 use super::conflict::replaceable;
+use super::place::Place;
 use super::tree::Parent;
 use super::{Attempt, Refusal, Sink, SinkEvent};
 
@@ -31,7 +31,7 @@ impl<D: Dir + 'static> Sink<D> {
         target: Box<[u8]>,
         meta: Meta,
     ) -> Attempt<Option<SinkEvent>> {
-        let (parent, dir, name) = self.place_of(&path)?;
+        let Place { parent, dir, name } = self.place_of(&path)?;
         if !link_stays_inside(&dir, &target, System::HERE) {
             return Err(Refusal::Entry(Failure::new(Reason::LinkOutside, String::from_utf8_lossy(&target))));
         }
@@ -121,7 +121,7 @@ impl<D: Dir + 'static> Sink<D> {
             dir.symlink(&part_name, &link.target, &link.meta)?;
             let now = dir.stat(name);
             let is_still = match (&link.there, &now) {
-                (Some(there), Ok(now)) => is_same(there, now),
+                (Some(there), Ok(now)) => there.is_unchanged(now),
                 (None, Err(error)) => error.fault() == Fault::Missing,
                 _ => false,
             };

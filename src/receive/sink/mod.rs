@@ -318,7 +318,7 @@ impl<D: Dir + 'static> Sink<D> {
         let (mut verdict, mut then) = (Verdict::Nothing, None);
         let told = match kind {
             EntryKind::File { size, meta, holes } => {
-                match fatal(self.announce_file(id, path, (size, holes), meta))? {
+                match fatal(self.announce_file(id, path, size, holes, meta))? {
                     Ok(wanted) => {
                         (verdict, then) = wanted;
                         Told::Later
@@ -438,7 +438,7 @@ impl<D: Dir + 'static> Drop for Sink<D> {
         }
         for finished in std::mem::take(&mut self.group.files) {
             let Some(mut part) = finished.part else { continue };
-            if self.preserve(&finished.path, finished.chunk, &mut part) {
+            if self.preserve(&finished.path, self.chunk, &mut part) {
                 part.open_up();
             } else {
                 self.remove_part(&finished.dir, &part);

@@ -14,7 +14,6 @@ use crate::proto::path::{Name, RelPath};
 use crate::proto::runs::Runs;
 
 use super::checkpoint::Journaling;
-use super::compare::is_same;
 use super::{Attempt, Refusal, Sink, journal};
 
 /// A part file that this session has made or goes on with.
@@ -268,7 +267,7 @@ impl<D: Dir + 'static> Sink<D> {
             }
             let is_locked = file.try_lock()?;
             let now = file.stat()?;
-            if is_locked && !part.closed.is_some_and(|closed| is_same(&closed, &now)) {
+            if is_locked && !part.closed.is_some_and(|closed| closed.is_unchanged(&now)) {
                 return Err(DiskError::of(Fault::Other, "its part file was changed by another program"));
             }
             Ok((is_locked, file))

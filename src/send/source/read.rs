@@ -222,7 +222,7 @@ impl Reader {
         if after.links == Some(0) {
             return Err(Stop::Drop(Failure::new(Reason::Vanished, "while it was read")));
         }
-        if !is_same(&before, &after) {
+        if !before.is_unchanged(&after) {
             return Err(Stop::Drop(Failure::new(Reason::Changed, "")));
         }
         self.remember(fetch.entry, &after);
@@ -298,11 +298,6 @@ impl std::fmt::Debug for Reader {
 
 fn identity(stat: &Stat) -> Identity {
     (stat.id, stat.changed)
-}
-
-fn is_same(before: &Stat, after: &Stat) -> bool {
-    (before.size, before.meta.mtime_s, before.meta.mtime_ns, identity(before))
-        == (after.size, after.meta.mtime_s, after.meta.mtime_ns, identity(after))
 }
 
 /// Files remembered. More is seldom of use, because the root tells in any case: this only tells it before they are read again.
