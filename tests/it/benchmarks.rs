@@ -297,8 +297,10 @@ fn the_first_byte_is_content_and_no_note() {
     fs::File::create(out.join("reserved")).unwrap().set_len(2 << 20).unwrap();
     assert_eq!(look().seen(), None);
     let looking = look();
+    let before = began.elapsed().as_secs_f64();
     fs::write(out.join("part"), vec![7; 256 << 10]).unwrap();
-    assert!(looking.seen().unwrap() <= began.elapsed().as_secs_f64());
+    let seen = looking.seen().unwrap();
+    assert!(seen >= before, "{seen} s is before {before} s, when nothing was written yet");
     fs::write(&source, "short").unwrap();
     assert!(FirstByte::of(&source, &out, began).is_none());
 }

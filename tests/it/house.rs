@@ -107,13 +107,16 @@ fn the_pure_parts_know_no_world() {
 #[test]
 fn machines_import_nothing_but_what_is_pure() {
     let machine = |file: &Source| file.name.contains("/machine") || file.name.contains("/switchboard");
+    let mut seen = BTreeSet::new();
     for file in sources().into_iter().filter(machine) {
         let slice = file.module[0].clone();
+        seen.insert(slice.clone());
         let allowed = ["proto", "error", "events", "defects", slice.as_str()];
         for import in imports(&file, &root_names()) {
             assert!(allowed.contains(&import.as_str()), "{}: {import}", file.name);
         }
     }
+    assert!(seen.iter().eq(["receive", "relay", "send"]), "a machine has moved: found only {seen:?}");
 }
 
 #[test]

@@ -297,6 +297,7 @@ fn broken_frames_are_told_apart() {
     assert!(Frame::decode(&bytes(good)).is_ok());
     for (broken, error) in [
         (String::new(), FrameError::Magic),
+        ("70".into(), FrameError::Magic),
         (good.replacen("7001", "7002", 1), FrameError::Magic),
         (good.replacen("7001", "7101", 1), FrameError::Magic),
         (format!("{good}00"), FrameError::Header),
