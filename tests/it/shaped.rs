@@ -7,7 +7,7 @@ mod tcp;
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
@@ -18,6 +18,7 @@ use p2pc::relay::TlsFiles;
 use p2pc::{Cancel, Code, ReceiveOptions, Relay, RelayOptions, SendOptions};
 
 use crate::cutting::Chance;
+use crate::vectors;
 use proxy::Line;
 use tcp::{Flow, Manners, Wire};
 
@@ -212,7 +213,7 @@ impl Ends {
         manners: Manners,
         came: impl Fn(usize) + Send + Sync + 'static,
     ) -> (Ends, Relay) {
-        let tls = is_tls.then(|| TlsFiles { cert: vector("p256.pem"), key: None });
+        let tls = is_tls.then(|| TlsFiles { cert: vectors::tls("p256.pem"), key: None });
         let relay = RelayOptions { listen: vec![ANY_PORT.into()], tls, ..RelayOptions::default() };
         let relay = Relay::bind(relay).await.unwrap();
         let goal = relay.addresses()[0];
@@ -226,7 +227,7 @@ impl Ends {
     fn dial(&self, leg: usize) -> DialOptions {
         let scheme = if self.is_tls { "wss" } else { "ws" };
         let url = format!("{scheme}://{}", self.legs[leg].address);
-        let ca = self.is_tls.then(|| vector("ca.pem"));
+        let ca = self.is_tls.then(|| vectors::tls("ca.pem"));
         DialOptions { relay: Some(url.parse().unwrap()), ca, ..DialOptions::default() }
     }
 
@@ -241,10 +242,6 @@ impl Ends {
 
 fn code() -> Code {
     Code::parse("48213-acid-crane-otter", false).unwrap().0
-}
-
-fn vector(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/tls").join(name)
 }
 
 /// From the second side's start until file contents are there, in times that something takes from one machine to the next.

@@ -11,11 +11,11 @@ use super::program::Program;
 use super::scene::{Halfway, Scene};
 use super::{BACK, LOST, RESTARTED, last_words};
 use crate::cutting::{Cut, Fate, Line, Way};
+use crate::skipped::skipped;
 
 #[test]
 fn silence_is_noticed_and_survived() {
-    if std::env::var_os("P2PC_SYSTEM_TESTS").is_none_or(|value| value != "1") {
-        println!("skipped: silence_is_noticed_and_survived takes a minute (P2PC_SYSTEM_TESTS=1)");
+    if skipped("silence_is_noticed_and_survived") {
         return;
     }
     let stories = [
