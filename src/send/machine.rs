@@ -10,8 +10,8 @@
 //! manifest, and the ends of files, gather into frames until a frame is full or the driver says that nothing else is at
 //! hand ([`Sender::idle`]).
 
+pub mod lane_controller;
 mod sending;
-pub mod width;
 
 use std::collections::VecDeque;
 

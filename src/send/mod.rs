@@ -4,12 +4,12 @@
 
 pub mod args;
 mod driver;
+mod fetch_queue;
 mod limit;
 pub mod machine;
 mod packing;
 pub mod source;
 mod walked;
-mod wishes;
 
 use std::ffi::OsString;
 use std::path::PathBuf;

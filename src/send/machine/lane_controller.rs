@@ -20,7 +20,7 @@ use crate::proto::limits::LANES_MAX;
 
 /// Decides which lanes beside the first there are.
 #[derive(Debug)]
-pub struct Width {
+pub struct LaneController {
     /// As many as a person wants, whatever they bring.
     is_fixed: bool,
     /// How many there should be, the first included.
@@ -122,12 +122,12 @@ enum Phase {
     },
 }
 
-impl Width {
+impl LaneController {
     /// `lanes`: exactly so many, or as many as help. `limit`: no more goes out, in bytes a second.
     #[must_use]
-    pub fn new(lanes: Option<u8>, limit: Option<u64>) -> Width {
+    pub fn new(lanes: Option<u8>, limit: Option<u64>) -> LaneController {
         let lanes = lanes.map(|lanes| lanes.clamp(1, LANES_MAX));
-        Width {
+        LaneController {
             is_fixed: lanes.is_some(),
             target: lanes.unwrap_or(1),
             lanes: vec![Stage::Free; usize::from(LANES_MAX) - 1],
