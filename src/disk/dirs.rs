@@ -1,7 +1,7 @@
 //! Handles to directories below a root, found by path and kept within a bound.
 //!
 //! A file's directory is usually that of the file before it, so its handle is at hand. Where it is not, it is opened one name
-//! at a time from the nearest one above that is, links not followed. However deep a tree is, at most [`HANDLES_MAX`] handles are open; and
+//! at a time from the nearest one above that is, links not followed. However deep a tree is, at most `HANDLES_MAX` handles are open; and
 //! where the system has no descriptor left, ours are given back and it is asked again.
 //!
 //! Who writes ([`Dirs::many`]) is not led astray meanwhile: a path that has come to mean another directory since it was first opened is an
@@ -206,7 +206,7 @@ fn swapped() -> DiskError {
 
 /// Handles kept open at once: deeper than nearly every tree, and together with the files far below the 256 descriptors that the
 /// stingiest system allows.
-pub const HANDLES_MAX: usize = 64;
+const HANDLES_MAX: usize = 64;
 
 /// So few do for any tree, where descriptors are scarce.
 const HANDLES_FEW: usize = HANDLES_MAX / 4;

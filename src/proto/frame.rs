@@ -194,8 +194,7 @@ impl Aside {
     #[must_use]
     pub fn peek(frame: &[u8]) -> Option<Aside> {
         match frame.strip_prefix(&MAGIC)?.first()? {
-            // The variants of `Header` that hold neither data nor control.
-            2 | 3 => {}
+            &KEEP_ALIVE | &RECEIVED => {}
             _ => return None,
         }
         match Frame::decode(frame) {
@@ -217,6 +216,10 @@ impl Aside {
         encoded.map_err(|error| Error::new(Kind::Internal, "a frame could not be written").caused_by(error))
     }
 }
+
+/// The numbers on the wire of the variants of [`Header`] that hold neither data nor control.
+const KEEP_ALIVE: u8 = 2;
+const RECEIVED: u8 = 3;
 
 /// The bytes of a control frame.
 ///

@@ -111,8 +111,7 @@ impl Ciphers {
 }
 
 /// Whether the processor has the instructions that make AES-GCM fast and its timing even.
-#[must_use]
-pub fn hardware_aes() -> bool {
+fn hardware_aes() -> bool {
     #[cfg(target_arch = "x86_64")]
     {
         std::arch::is_x86_feature_detected!("aes") && std::arch::is_x86_feature_detected!("pclmulqdq")

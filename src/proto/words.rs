@@ -8,9 +8,9 @@
 pub const WORDS: usize = 1 << WORD_BITS;
 
 /// How many bits one word carries.
-pub const WORD_BITS: u32 = 11;
+const WORD_BITS: u32 = 11;
 
-/// The word for the lowest [`WORD_BITS`] bits of `bits`.
+/// The word for the lowest 11 bits of `bits`.
 #[must_use]
 pub fn word(bits: u16) -> &'static str {
     LIST[usize::from(bits) % WORDS]

@@ -313,7 +313,9 @@ impl Sender {
         self.say(Control::Lane { lane, up });
     }
 
-    /// Whether this lane beside the first was asked for, and the receiver has not said yet that it is no more.
+    /// Whether this lane beside the first was asked for, and the receiver has not said yet that it is no more. For drivers that choose lanes at
+    /// random, in tests and in the simulator.
+    #[doc(hidden)]
     #[must_use]
     pub fn has_lane(&self, lane: u8) -> bool {
         self.lanes.has(lane)

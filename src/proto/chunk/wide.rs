@@ -21,7 +21,7 @@ use fearless_simd::{u8x64, u32x16};
 use crate::proto::limits::PAYLOAD_BYTES_MAX;
 
 /// What is hashed at once: the payload of a full block.
-pub(super) const PAIR_BYTES: usize = PAYLOAD_BYTES_MAX;
+const PAIR_BYTES: usize = PAYLOAD_BYTES_MAX;
 
 /// Half of that: a subtree, wherever its beginning is a multiple of its length.
 pub(super) const HALF_BYTES: usize = PAIR_BYTES / 2;

@@ -289,6 +289,15 @@ fn a_full_block_fits_a_frame() {
 }
 
 #[test]
+fn what_is_said_aside_is_told_by_its_number() {
+    for (aside, number) in [(Aside::KeepAlive, KEEP_ALIVE), (Aside::Received { frames: 300 }, RECEIVED)] {
+        let bytes = aside.encode().unwrap();
+        assert_eq!((bytes[MAGIC.len()], Aside::peek(&bytes)), (number, Some(aside)));
+    }
+    assert_eq!(Aside::peek(&encode_control(0, Control::Receipt).unwrap()), None);
+}
+
+#[test]
 fn broken_frames_are_told_apart() {
     let good = golden("Plan");
     let bytes = |hex: &str| -> Vec<u8> {

@@ -261,7 +261,7 @@ impl Chunks {
 
 /// Chunks of one file that may have come in part: one for each lane that a session can have, and those whose rest is on its way on another lane
 /// since theirs was lost, which is at least a whole frame for each.
-pub(super) const CHUNKS_OPEN_MAX: usize = 80;
+const CHUNKS_OPEN_MAX: usize = 80;
 const _: () = assert!(CHUNKS_OPEN_MAX as u64 == LANES_MAX as u64 + WINDOW_BYTES / PAYLOAD_BYTES_MAX as u64);
 
 /// Runs of chunks that are remembered of what was compared: what was held, and the gaps that were asked for meanwhile.

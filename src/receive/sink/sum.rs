@@ -77,7 +77,7 @@ fn zeros(hasher: &mut Sha256, count: u64) {
 
 impl<D: Dir + 'static> Sink<D> {
     /// Whether what comes is to be hashed once more.
-    pub(super) fn sums_in_order(&self) -> bool {
+    fn sums_in_order(&self) -> bool {
         self.rules.checksums == Some(Algorithm::Sha256)
     }
 

@@ -56,12 +56,6 @@ impl Pattern {
         lines.filter_map(|line| Pattern::parse(line.strip_suffix(b"\r").unwrap_or(line))).collect()
     }
 
-    /// Whether what it matches is to be sent after all.
-    #[must_use]
-    pub fn takes_back(&self) -> bool {
-        self.takes_back
-    }
-
     /// Whether it matches what stands at `path`, with slashes, below the directory it belongs to.
     #[must_use]
     pub fn matches(&self, path: &[u8], is_directory: bool) -> bool {
@@ -332,7 +326,7 @@ mod tests {
             assert_eq!(Pattern::parse(line.as_bytes()), None, "{line}");
         }
         let all = Pattern::parse_all(b"\xef\xbb\xbfa\r\n\n#b\n!c");
-        assert_eq!(all.iter().map(Pattern::takes_back).collect::<Vec<_>>(), [false, true]);
+        assert_eq!(all.iter().map(|pattern| pattern.takes_back).collect::<Vec<_>>(), [false, true]);
         assert!(all[0].matches(b"a", false));
     }
 

@@ -77,10 +77,11 @@ enum Root {
 }
 
 impl Walk {
-    /// Checks the arguments and prepares to walk them.
+    /// Checks the arguments and prepares to walk them: the short way for tests. What ships checks them before it pairs.
     ///
     /// # Errors
     /// Kind `Usage`, as [`Roots::new`].
+    #[doc(hidden)]
     pub fn new(paths: &[PathBuf]) -> Result<Walk> {
         Ok(Walk::of(Roots::new(paths)?))
     }
