@@ -1,7 +1,8 @@
 //! The two calls that make a transfer: everything between the options and the report.
 //!
-//! A slice knows how to run a session; here it is decided where the session takes place. Without a relay, the side that makes the code
-//! runs an embedded one for this session only, and the other side dials this machine.
+//! A slice knows how to run a session; here it is decided where the session takes place. Without a relay, the
+//! side that makes the code runs an embedded one for this session only, and the other side dials this
+//! machine.
 
 pub mod blocking;
 mod options;
@@ -85,7 +86,8 @@ pub async fn receive(options: ReceiveOptions, handler: &dyn Handler, cancel: Can
 
 /// What one side does in a session, which may begin more than once: the other side may be started again.
 trait Part {
-    /// Runs a session to its end. `was_accepted`: it is not the first one, and the person of one before had accepted.
+    /// Runs a session to its end. `was_accepted`: it is not the first one, and the person of one before had
+    /// accepted.
     async fn session<'p>(&self, paired: Paired<'p>, was_accepted: bool) -> Result<Ended<'p>>;
 }
 
@@ -174,7 +176,8 @@ impl Meeting {
         self.hold_at(place, None, (handler, cancel), part).await
     }
 
-    /// Pairs at a relay, and again whenever the other side was started again. `rooms` are those of an embedded relay.
+    /// Pairs at a relay, and again whenever the other side was started again. `rooms` are those of an
+    /// embedded relay.
     async fn hold_at(
         self,
         place: Place,
@@ -256,7 +259,8 @@ impl Meeting {
     }
 }
 
-/// One session after another, until one of them ends for another reason than that the other side was started again.
+/// One session after another, until one of them ends for another reason than that the other side was started
+/// again.
 async fn sessions(mut paired: Paired<'_>, rooms: Option<&Rooms>, part: &impl Part) -> Result<Report> {
     let mut was_accepted = false;
     loop {

@@ -1,8 +1,8 @@
 //! What can go wrong, sorted by whose fault it is.
 //!
-//! Every error that leaves the library is an [`Error`]: a kind (which decides the exit status of the command),
-//! one sentence that says what happened and where, and, where there is one, a hint that says what to try.
-//! The library never prints and never exits; that is the command line's work.
+//! Every error that leaves the library is an [`Error`]: a kind (which decides the exit status of the
+//! command), one sentence that says what happened and where, and, where there is one, a hint that says what
+//! to try. The library never prints and never exits; that is the command line's work.
 
 use std::fmt;
 

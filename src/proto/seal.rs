@@ -6,9 +6,9 @@
 //! record = ciphertext (1..=FRAME_BYTES_MAX bytes) ‖ tag (16 bytes)
 //! ```
 //!
-//! The number of a record is nowhere in it: both sides count, and the number is the nonce. So a record that is
-//! dropped, repeated, moved, cut, or taken from another lane or direction does not open, and the first that does not
-//! open ends the lane: its [`Opener`] never opens anything again.
+//! The number of a record is nowhere in it: both sides count, and the number is the nonce. So a record that
+//! is dropped, repeated, moved, cut, or taken from another lane or direction does not open, and the first
+//! that does not open ends the lane: its [`Opener`] never opens anything again.
 
 mod cipher;
 mod record;
@@ -47,8 +47,9 @@ pub enum Mode {
 }
 
 impl Mode {
-    /// What both sides use, from what both said: the tag alone where both asked for no encryption, else AES where both
-    /// have it in hardware, else the other. `None` where one side lists no cipher that the other has.
+    /// What both sides use, from what both said: the tag alone where both asked for no encryption, else AES
+    /// where both have it in hardware, else the other. `None` where one side lists no cipher that the other
+    /// has.
     #[must_use]
     pub fn agree(both_ask_no_encrypt: bool, ours: Ciphers, theirs: Ciphers) -> Option<Mode> {
         let both = |cipher| ours.lists(cipher) && theirs.lists(cipher);
@@ -74,14 +75,15 @@ impl fmt::Display for Mode {
     }
 }
 
-/// The ciphers a side is ready to use, one bit each. Bits that this version does not know are kept and mean nothing.
+/// The ciphers a side is ready to use, one bit each. Bits that this version does not know are kept and mean
+/// nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Ciphers(u8);
 
 impl Ciphers {
-    /// AES-256-GCM, to be listed only where the processor has it: in software it is slow, and on some processors its
-    /// timing tells of the key.
+    /// AES-256-GCM, to be listed only where the processor has it: in software it is slow, and on some
+    /// processors its timing tells of the key.
     pub const AES_256_GCM: Ciphers = Ciphers(1);
 
     /// ChaCha20-Poly1305: every version has it.

@@ -14,8 +14,9 @@ use crate::net::link::{Asked, Drive, Ended, Happening, Link, drive};
 use crate::net::pair::Paired;
 use crate::proto::pace::Rate;
 
-/// Runs the receiving side of an established session until it ends or the peer restarts. On restart the destination is released before
-/// this returns. Dropping the future abandons the transfer silently; cancelling ends it in order.
+/// Runs the receiving side of an established session until it ends or the peer restarts. On restart the
+/// destination is released before this returns. Dropping the future abandons the transfer silently;
+/// cancelling ends it in order.
 ///
 /// # Errors
 /// Whatever ended the session before every entry had its outcome.

@@ -6,9 +6,10 @@
 //!   person ─answer▶ └──────────┘ ──Event──▶ person
 //! ```
 //!
-//! Nothing touches the disk before the person has accepted. From then on each item of the manifest becomes a job of the
-//! sink; what the sink says becomes plans, credit and outcomes. When every item has its outcome the machine says `Complete`, and
-//! waits for the receipt a bounded time: everything is on disk by then, so that it is lost changes nothing here.
+//! Nothing touches the disk before the person has accepted. From then on each item of the manifest becomes a
+//! job of the sink; what the sink says becomes plans, credit and outcomes. When every item has its outcome
+//! the machine says `Complete`, and waits for the receipt a bounded time: everything is on disk by then, so
+//! that it is lost changes nothing here.
 
 mod conflicts;
 mod contents;
@@ -276,8 +277,8 @@ impl Receiver {
         }
     }
 
-    /// To be called several times a second: gives small credit back now and then, so that the sender's person sees progress on a
-    /// slow line, and ends the wait for the receipt.
+    /// To be called several times a second: gives small credit back now and then, so that the sender's person
+    /// sees progress on a slow line, and ends the wait for the receipt.
     pub fn tick(&mut self, now_ms: u64) {
         if self.stage == Stage::Running && self.accepting == Accepting::Accepted {
             let total = self.credit.next(now_ms);
@@ -293,8 +294,8 @@ impl Receiver {
         if self.stage == Stage::Ending { self.end_by_report() } else { self.done(Err(error)) }
     }
 
-    /// Ends the session because of an error on this side, telling the other. Once everything is committed there is nothing to fail
-    /// any more: whatever happens to the receipt, this side knows what it has.
+    /// Ends the session because of an error on this side, telling the other. Once everything is committed
+    /// there is nothing to fail any more: whatever happens to the receipt, this side knows what it has.
     pub fn fail(&mut self, error: Error) {
         match self.stage {
             Stage::Done => return,

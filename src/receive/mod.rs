@@ -1,6 +1,7 @@
 //! The receiving slice: from the lane to the disk.
 //!
-//! [`machine`] decides what is wanted and what is said, [`sink`] writes on a thread of its own, the driver joins both to a lane.
+//! [`machine`] decides what is wanted and what is said, [`sink`] writes on a thread of its own, the driver
+//! joins both to a lane.
 
 pub mod args;
 pub mod checksums;
@@ -33,7 +34,8 @@ pub struct ReceiveOptions {
     pub code: Option<Code>,
     /// The output directory, made if it is missing; `-` writes the one file that is sent to standard output.
     pub out: PathBuf,
-    /// The relay and the way to it. Without a relay, and with a code made here or an address to listen on, an embedded one is run.
+    /// The relay and the way to it. Without a relay, and with a code made here or an address to listen on, an
+    /// embedded one is run.
     pub dial: DialOptions,
     /// Where the embedded relay listens; `None`: on every interface, on any free port. Only where one is run.
     pub listen: Option<ListenAddr>,
@@ -43,7 +45,8 @@ pub struct ReceiveOptions {
     pub no_encrypt: bool,
     /// Show both people a string to compare before any data.
     pub verify: bool,
-    /// No more than this is asked for a second, counted as it comes over the wire, over all connections together.
+    /// No more than this is asked for a second, counted as it comes over the wire, over all connections
+    /// together.
     pub limit: Option<Rate>,
     /// How long to wait for the other side. `None`: as long as it takes.
     pub wait: Option<Duration>,
@@ -51,8 +54,8 @@ pub struct ReceiveOptions {
     pub retry: Duration,
     /// What to do where something else stands already.
     pub on_conflict: OnConflict,
-    /// Go on with what an interrupted transfer left, and keep what the next one can go on with. Without it every file starts afresh and no
-    /// journal is kept.
+    /// Go on with what an interrupted transfer left, and keep what the next one can go on with. Without it
+    /// every file starts afresh and no journal is kept.
     pub resume: bool,
     /// Where the checksums of what is delivered go; `None`: nowhere. Into a directory only.
     pub checksums: Option<Checksums>,

@@ -24,9 +24,9 @@ use crate::proto::limits::PAYLOAD_BYTES_MAX;
 use crate::proto::pace::Rate;
 use crate::proto::time::millis;
 
-/// Sends what `walk` finds to the other side of an established session, as `cut` says, until that is done or the other side was
-/// started again.
-/// Dropping the future abandons the transfer without telling the other side; its cancellation ends it in order.
+/// Sends what `walk` finds to the other side of an established session, as `cut` says, until that is done or
+/// the other side was started again. Dropping the future abandons the transfer without telling the other
+/// side; its cancellation ends it in order.
 ///
 /// # Errors
 /// Whatever ended the session before the receiver's statement that everything has its outcome.
@@ -123,7 +123,8 @@ impl<'h> Driver<'h> {
         match event {
             Event::Offer(_) => self.controller.offered(now_ms, self.known_ms, bytes),
             Event::Accepted => {
-                // Until now a person may have thought; one of these two is a way there and back, and the other next to nothing.
+                // Until now a person may have thought; one of these two is a way there and back, and the
+                // other next to nothing.
                 let met_ms = self.link.lanes.first().met_ms().unwrap_or(0);
                 let answer_ms = self.answered_ms.saturating_add(met_ms);
                 self.threads.read.answers_in(Duration::from_millis(answer_ms));
@@ -177,7 +178,8 @@ impl<'h> Driver<'h> {
 
     async fn run(mut self) -> (Result<Ended<'h>>, Lanes) {
         let result = drive(&mut self).await;
-        // The walk and the reading end with their channels; what they still have in hand is for nobody and harms nobody.
+        // The walk and the reading end with their channels; what they still have in hand is for nobody and
+        // harms nobody.
         (result, self.link.lanes)
     }
 }

@@ -1,7 +1,7 @@
 //! What the receiver wants to be read: on its way from the session's thread to the reader's.
 //!
-//! What the receiver has given up leaves the queue at once, so there is never more in it than open items, however slowly they are
-//! read; and what is being read is read no further.
+//! What the receiver has given up leaves the queue at once, so there is never more in it than open items,
+//! however slowly they are read; and what is being read is read no further.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
@@ -189,7 +189,8 @@ mod tests {
             assert!(feed.next().is_none());
             assert!(!feed.wants(0));
         });
-        // Whether the reader waits already or comes later, it ends: but only after the one that it was to read.
+        // Whether the reader waits already or comes later, it ends: but only after the one that it was to
+        // read.
         while !queue.0.lock().waiting.is_empty() {
             std::thread::yield_now();
         }

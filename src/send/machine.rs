@@ -6,9 +6,9 @@
 //!   lane ───frame───▶ └─────────┘ ──Event──▶ person
 //! ```
 //!
-//! The driver feeds it what happened and carries out its [`Effect`]s in order. It owns no clock, no socket and no file. Items of the
-//! manifest, and the ends of files, gather into frames until a frame is full or the driver says that nothing else is at
-//! hand ([`Sender::idle`]).
+//! The driver feeds it what happened and carries out its [`Effect`]s in order. It owns no clock, no socket
+//! and no file. Items of the manifest, and the ends of files, gather into frames until a frame is full or the
+//! driver says that nothing else is at hand ([`Sender::idle`]).
 
 pub mod lane_controller;
 mod sending;
@@ -75,7 +75,8 @@ pub enum Effect {
     Event(Event),
     /// Ask the person whether both sides show this string; the answer goes to [`Sender::verified`].
     Ask(Question),
-    /// The receiver has let go of this lane, and has taken so many of its frames: what is left is to be said on others.
+    /// The receiver has let go of this lane, and has taken so many of its frames: what is left is to be said
+    /// on others.
     LaneTaken {
         /// Its number, from 1.
         lane: u8,
@@ -192,7 +193,8 @@ impl Sender {
         complete.then(|| bytes_total.saturating_sub(*bytes_done))
     }
 
-    /// How many file bytes one block should have at most, once the receiver has accepted: as suits its window.
+    /// How many file bytes one block should have at most, once the receiver has accepted: as suits its
+    /// window.
     #[must_use]
     pub fn block_bytes(&self) -> usize {
         block_bytes_in(self.window_bytes)
@@ -273,7 +275,8 @@ impl Sender {
         self.say(Control::Dropped { entry, failure: failure.as_wire() });
     }
 
-    /// To be called several times a second: once everything has its outcome, the last words of the receiver are waited for a bounded time.
+    /// To be called several times a second: once everything has its outcome, the last words of the receiver
+    /// are waited for a bounded time.
     pub fn tick(&mut self, now_ms: u64) {
         if self.stage != Stage::Running || !self.is_all_resolved() {
             return;
@@ -284,7 +287,8 @@ impl Sender {
         }
     }
 
-    /// The connection is gone for good. The outcome of every entry is all there is to know: whoever has them all has succeeded.
+    /// The connection is gone for good. The outcome of every entry is all there is to know: whoever has them
+    /// all has succeeded.
     pub fn connection_lost(&mut self, error: Error) {
         let is_careless = self.accepted && defects::has(Defect::LostFinalAcknowledgement);
         if self.stage == Stage::Running && (is_careless || self.is_all_resolved()) {
@@ -303,8 +307,9 @@ impl Sender {
         self.done(Ok(report));
     }
 
-    /// Asks for a lane beside the first, or tells that it is wanted no more; either way [`Effect::LaneTaken`] comes when it is over. Only where the
-    /// receiver can have more lanes; it comes when it has accepted. A lane that is there already is not asked for again.
+    /// Asks for a lane beside the first, or tells that it is wanted no more; either way [`Effect::LaneTaken`]
+    /// comes when it is over. Only where the receiver can have more lanes; it comes when it has accepted. A
+    /// lane that is there already is not asked for again.
     pub fn lane(&mut self, lane: u8, up: bool) {
         if self.stage != Stage::Running || up == self.lanes.has(lane) {
             return;
@@ -313,8 +318,8 @@ impl Sender {
         self.say(Control::Lane { lane, up });
     }
 
-    /// Whether this lane beside the first was asked for, and the receiver has not said yet that it is no more. For drivers that choose lanes at
-    /// random, in tests and in the simulator.
+    /// Whether this lane beside the first was asked for, and the receiver has not said yet that it is no
+    /// more. For drivers that choose lanes at random, in tests and in the simulator.
     #[doc(hidden)]
     #[must_use]
     pub fn has_lane(&self, lane: u8) -> bool {
@@ -353,8 +358,8 @@ impl Sender {
         }
     }
 
-    /// Ends the session because of an error on this side, telling the other. Once every outcome is known, only the other side's
-    /// contradicting itself makes it a failure.
+    /// Ends the session because of an error on this side, telling the other. Once every outcome is known,
+    /// only the other side's contradicting itself makes it a failure.
     pub fn fail(&mut self, error: Error) {
         if self.stage == Stage::Done {
             return;

@@ -1,6 +1,7 @@
 //! The sending slice: what is offered, and how it gets onto the lane.
 //!
-//! [`source`] walks the paths and reads the files, [`machine`] decides what is said and when, the driver joins both to a lane.
+//! [`source`] walks the paths and reads the files, [`machine`] decides what is said and when, the driver
+//! joins both to a lane.
 
 pub mod args;
 mod driver;
@@ -33,14 +34,16 @@ use crate::proto::pace::Rate;
 /// What to send and how.
 #[derive(Clone, Debug)]
 pub struct SendOptions {
-    /// Files and directories, at least one; `-` is standard input. A link named here is followed; links inside directories are
-    /// sent as links.
+    /// Files and directories, at least one; `-` is standard input. A link named here is followed; links
+    /// inside directories are sent as links.
     pub paths: Vec<PathBuf>,
-    /// What standard input is called at the other end, or else the only path; `None`: `stdin`, and a path's own name.
+    /// What standard input is called at the other end, or else the only path; `None`: `stdin`, and a path's
+    /// own name.
     pub name: Option<OsString>,
     /// In place of `paths`, which are not looked at then: exactly these paths, each in its directories.
     pub list: Option<PathList>,
-    /// In place of all of those: a text, which the other side shows to its person and does not write. At most 64 KiB.
+    /// In place of all of those: a text, which the other side shows to its person and does not write. At most
+    /// 64 KiB.
     pub text: Option<String>,
     /// What is left out of the directories that are sent, and of the list.
     pub exclude: Exclude,

@@ -12,7 +12,8 @@ use crate::send::machine::lane_controller::{LaneController, Sample, Step};
 pub enum Breadth {
     /// So many, as a person asked for.
     Exactly(u8),
-    /// The shipping decision about a large transfer to somebody far away, over a network that does what the dice say.
+    /// The shipping decision about a large transfer to somebody far away, over a network that does what the
+    /// dice say.
     Auto,
     /// Lanes up to this number come and go at any time, and with anything on them.
     Fickle(u8),
@@ -57,8 +58,8 @@ impl Wide {
         Wide { breadth, controller, is_hasty: command.is_hasty, has_begun: false, invented: 0 }
     }
 
-    /// Something is offered. Whoever is hasty asks for lanes at once, and lets go of them when the answer takes longer than a machine's: the
-    /// receiver gets there only when its person has accepted.
+    /// Something is offered. Whoever is hasty asks for lanes at once, and lets go of them when the answer
+    /// takes longer than a machine's: the receiver gets there only when its person has accepted.
     pub fn offered(&mut self, machine: &mut Sender, lanes: &mut Lanes, now_ms: u64) {
         if self.is_hasty {
             self.has_begun = true;

@@ -1,4 +1,5 @@
-//! The shaping proxy of `benches/` keeps its word; and over it, how often the two sides wait for each other before the first data.
+//! The shaping proxy of `benches/` keeps its word; and over it, how often the two sides wait for each other
+//! before the first data.
 
 #[path = "../../benches/shaper/proxy.rs"]
 mod proxy;
@@ -244,7 +245,8 @@ fn code() -> Code {
     Code::parse("48213-acid-crane-otter", false).unwrap().0
 }
 
-/// From the second side's start until file contents are there, in times that something takes from one machine to the next.
+/// From the second side's start until file contents are there, in times that something takes from one machine
+/// to the next.
 fn hops_before_data(is_tls: bool) -> f64 {
     let directory = tempfile::tempdir().unwrap();
     let source = directory.path().join("data");
@@ -342,13 +344,15 @@ fn how_long_a_person_thinks_says_nothing_of_how_far_away_they_are() {
     assert_eq!(lanes_after_a_thought(line(15)), 4);
 }
 
-/// How long something takes from one machine to the next. Long enough that what the machines do themselves is little beside it.
+/// How long something takes from one machine to the next. Long enough that what the machines do themselves is
+/// little beside it.
 const HOP_MS: u64 = 80;
 
 /// Fewer than what TCP sends at first.
 const DATA_BYTES: usize = 10_000;
 
-/// So many that, to somebody far away, there are several lanes from the beginning. They take a second, in which nobody yet knows what lanes bring.
+/// So many that, to somebody far away, there are several lanes from the beginning. They take a second, in
+/// which nobody yet knows what lanes bring.
 const MANY_BYTES: usize = 5 << 20;
 
 /// Far longer than any way there and back, and than anything is done ahead of an answer.

@@ -1,5 +1,6 @@
-//! Tests that need more than the sources: root, a minute, or programs that are not ours. They run where `P2PC_SYSTEM_TESTS=1` says that
-//! all of that is there (`make test-system` does). Elsewhere each says that it was skipped, and this list says which those are.
+//! Tests that need more than the sources: root, a minute, or programs that are not ours. They run where
+//! `P2PC_SYSTEM_TESTS=1` says that all of that is there (`make test-system` does). Elsewhere each says that
+//! it was skipped, and this list says which those are.
 
 use std::fs;
 use std::path::Path;

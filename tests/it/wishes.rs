@@ -1,4 +1,5 @@
-//! What is there already: both session machines, joined in memory, compare, resume, ask and give up; and the lies about it.
+//! What is there already: both session machines, joined in memory, compare, resume, ask and give up; and the
+//! lies about it.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +20,8 @@ use crate::world::{Dice, META, Tree, World, renamed};
 
 const CHUNK: usize = 512 << 10;
 
-/// A world in which much is there already: the same, something else of the same size or another, parts that lie about some chunks.
+/// A world in which much is there already: the same, something else of the same size or another, parts that
+/// lie about some chunks.
 struct Case {
     world: World,
     contents: BTreeMap<RelPath, Vec<u8>>,

@@ -114,7 +114,8 @@ fn own(text: Zeroizing<String>, allow_weak: bool) -> Result<Code, CodeError> {
     }
 }
 
-/// Whether a text looks like a generated code without its digits. One word more or less may have got lost or doubled.
+/// Whether a text looks like a generated code without its digits. One word more or less may have got lost or
+/// doubled.
 fn lacks_room(text: &str) -> bool {
     let lower = Zeroizing::new(text.to_lowercase());
     let count = lower.split(is_separator).filter(|word| !word.is_empty()).count();

@@ -6,7 +6,8 @@ use super::Effect;
 use crate::events::{Conflict, Decision, Resolution};
 use crate::receive::sink::Job;
 
-/// The conflicts that are not decided. The person is asked about one after the other, unless one answer was for all.
+/// The conflicts that are not decided. The person is asked about one after the other, unless one answer was
+/// for all.
 #[derive(Debug, Default)]
 pub(super) struct Conflicts {
     // The first of them was asked about.
@@ -25,7 +26,8 @@ impl Conflicts {
         ask
     }
 
-    /// The person's answer about the conflict that was asked last. Returns what follows: the answer for the sink, and the next question.
+    /// The person's answer about the conflict that was asked last. Returns what follows: the answer for the
+    /// sink, and the next question.
     pub(super) fn decided(&mut self, decision: Decision) -> Vec<Effect> {
         let Decision { resolution, for_all } = decision;
         if self.waiting.is_empty() {

@@ -12,7 +12,8 @@ use crate::proto::window::Standing;
 use crate::receive::sink::Job;
 
 impl Receiver {
-    /// Contents came: they are checked against what was asked for, and go to the sink, with the ends that waited for them.
+    /// Contents came: they are checked against what was asked for, and go to the sink, with the ends that
+    /// waited for them.
     pub(super) fn data(
         &mut self,
         pieces: Vec<Piece>,

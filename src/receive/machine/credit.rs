@@ -1,6 +1,7 @@
 //! Credit: how much data the sender may have sent by now.
 //!
-//! What the sink has taken from its queue frees the window for more, and under a limit credit also has to be earned by waiting.
+//! What the sink has taken from its queue frees the window for more, and under a limit credit also has to be
+//! earned by waiting.
 
 use crate::error::Result;
 use crate::proto::conversation::broken;
@@ -93,5 +94,6 @@ impl Credit {
     }
 }
 
-/// Credit is given back in steps of this many bytes: seldom enough to cost nothing, a sixteenth of the window.
+/// Credit is given back in steps of this many bytes: seldom enough to cost nothing, a sixteenth of the
+/// window.
 const STEP_BYTES: u64 = WINDOW_BYTES / 16;

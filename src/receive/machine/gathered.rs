@@ -4,7 +4,8 @@ use super::Receiver;
 use crate::proto::frame::{Control, Failure, Get, Outcome, Verdict};
 use crate::proto::limits::{CONTROL_BYTES_TARGET, LIST_MAX};
 
-/// What is to be said, and was not yet. Each list goes out by itself when it is full, and all of them when nothing else is at hand.
+/// What is to be said, and was not yet. Each list goes out by itself when it is full, and all of them when
+/// nothing else is at hand.
 #[derive(Debug, Default)]
 pub(super) struct Gathered {
     verdicts: Vec<Verdict>,

@@ -23,8 +23,8 @@ impl Lanes {
         Lanes { can, up: LaneSet::default(), were_any: false }
     }
 
-    /// Handles a lane request (`up`) or release; `is_early`: the offer is not accepted yet. Returns whether there is anything to do: a release
-    /// may cross our report that the lane was lost.
+    /// Handles a lane request (`up`) or release; `is_early`: the offer is not accepted yet. Returns whether
+    /// there is anything to do: a release may cross our report that the lane was lost.
     pub(super) fn wanted(&mut self, lane: u8, up: bool, is_early: bool) -> Result<bool> {
         let was_up = self.up.has(lane);
         if !self.can || (up && was_up) {

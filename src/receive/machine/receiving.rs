@@ -104,7 +104,8 @@ impl Receiving {
         };
     }
 
-    /// The sink asks for contents. Returns whether some of them came before; `None` when there is nothing to be asked for.
+    /// The sink asks for contents. Returns whether some of them came before; `None` when there is nothing to
+    /// be asked for.
     pub(super) fn get(&mut self, get: &Get) -> Option<bool> {
         let is_again = match self.contents {
             Contents::Waiting => false,
@@ -122,8 +123,8 @@ impl Receiving {
         Some(is_again)
     }
 
-    /// Contents came: they must have been asked for and stay within the size announced; where everything comes in order, those of a stream must
-    /// follow each other.
+    /// Contents came: they must have been asked for and stay within the size announced; where everything
+    /// comes in order, those of a stream must follow each other.
     pub(super) fn take(&mut self, piece: &Piece, order: Order) -> Result<Taken> {
         let (offset, length) = (piece.place().1, u64::from(piece.place().2));
         let size = self.size.known();

@@ -1,4 +1,5 @@
-//! Commits in bounded groups: data durable, renamed, directories finished and durable, told. In this order, always.
+//! Commits in bounded groups: data durable, renamed, directories finished and durable, told. In this order,
+//! always.
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -52,8 +53,8 @@ pub(super) struct Finished<F> {
 }
 
 impl<F: File> Finished<F> {
-    /// Closes it, unless it needs its lock: another receiver would take a part file with a journal for one that was left, and write into
-    /// what gets its final name meanwhile.
+    /// Closes it, unless it needs its lock: another receiver would take a part file with a journal for one
+    /// that was left, and write into what gets its final name meanwhile.
     fn close(&mut self) {
         self.file = None;
         if let Some(part) = self.part.as_mut().filter(|part| !part.journal.is_wanted()) {
@@ -114,7 +115,8 @@ impl<F: File> Group<F> {
             || self.kept >= KEPT_MAX
     }
 
-    /// Whether enough has come, since the system was told to write it last, that it should be told again. It counts as that.
+    /// Whether enough has come, since the system was told to write it last, that it should be told again. It
+    /// counts as that.
     pub(super) fn is_worth_writing(&mut self) -> bool {
         let is_worth = self.files.len() >= self.begun + AHEAD_ITEMS;
         if is_worth {
@@ -141,7 +143,8 @@ impl<F: File> Group<F> {
         self.made.push(Made { entry, parent, inside });
     }
 
-    /// Adds a file. Up to [`SYNC_EACH_MAX`] covered files stay open to be synced one by one; beyond that the file system is synced as a whole.
+    /// Adds a file. Up to [`SYNC_EACH_MAX`] covered files stay open to be synced one by one; beyond that the
+    /// file system is synced as a whole.
     pub(super) fn add_file(&mut self, mut finished: Finished<F>) {
         self.bytes = self.bytes.saturating_add(finished.size);
         if let Some(part) = &mut finished.part {
@@ -166,8 +169,9 @@ impl<F: File> Group<F> {
 }
 
 impl<D: Dir + 'static> Sink<D> {
-    /// Brings the group to its end, less a file of which a checkpoint is under way: what that finds out about its data has to be known
-    /// first. If it fails, what was renamed stays, whole, and what was not stays a part file.
+    /// Brings the group to its end, less a file of which a checkpoint is under way: what that finds out about
+    /// its data has to be known first. If it fails, what was renamed stays, whole, and what was not stays a
+    /// part file.
     pub(super) fn commit_group(&mut self, events: &mut Vec<SinkEvent>) -> Result<()> {
         if self.group.is_empty() {
             return Ok(());
@@ -205,7 +209,8 @@ impl<D: Dir + 'static> Sink<D> {
         let ready = std::mem::take(&mut self.group.ready);
         self.finish_directories(ready, &mut outcomes)?;
         self.group = Group::default();
-        // Only now it is known of each whether it was delivered: its directory may have been swapped meanwhile.
+        // Only now it is known of each whether it was delivered: its directory may have been swapped
+        // meanwhile.
         for outcome in outcomes.iter_mut().filter(|outcome| outcome.failure.is_none()) {
             if let Some((name, sum)) = outcome.sum.take() {
                 self.delivered(&outcome.inside, &name, sum);
@@ -218,7 +223,8 @@ impl<D: Dir + 'static> Sink<D> {
         Ok(())
     }
 
-    /// A file got its final name, or did not: ends what was kept of it, and removes what is of no more use beside it.
+    /// A file got its final name, or did not: ends what was kept of it, and removes what is of no more use
+    /// beside it.
     fn placed(&mut self, file: Finished<D::File>, failure: Option<Failure>) -> Outcome {
         self.release(&file.path, &file.dir, &file.name);
         self.tree.done(file.parent, &mut self.group.ready);
@@ -247,7 +253,8 @@ impl<D: Dir + 'static> Sink<D> {
 
     /// Makes the contents of every file in the group durable.
     fn sync_files(&mut self) -> Result<()> {
-        // Whatever it was: data that could not be made durable is lost, and which file it hit cannot be told for sure.
+        // Whatever it was: data that could not be made durable is lost, and which file it hit cannot be told
+        // for sure.
         let lost =
             |error: DiskError, path: &RelPath| error.into_error(format!("cannot make {path:?} durable"));
         if self.group.files.iter().any(|file| file.file.is_none()) {
@@ -255,7 +262,8 @@ impl<D: Dir + 'static> Sink<D> {
             let synced = self.dirs.get(&root).and_then(Dir::sync_file_system);
             synced.map_err(|error| lost(error, &root))?;
         }
-        // The files of other file systems, which the sync of the output directory's does not cover, are all still open.
+        // The files of other file systems, which the sync of the output directory's does not cover, are all
+        // still open.
         for finished in &self.group.files {
             if let Some(file) = &finished.file {
                 self.stop.check()?;
@@ -265,7 +273,8 @@ impl<D: Dir + 'static> Sink<D> {
         Ok(())
     }
 
-    /// Gives a file its final name, if the part file is still the one that was written, and what it replaces what was decided about.
+    /// Gives a file its final name, if the part file is still the one that was written, and what it replaces
+    /// what was decided about.
     fn put_in_place(&mut self, file: &Finished<D::File>) -> Attempt<()> {
         let Some(part) = &file.part else { return Ok(()) };
         let (parent, name) = (&file.dir, &file.name);
@@ -300,8 +309,9 @@ impl<D: Dir + 'static> Sink<D> {
         Ok(system.syncs_whole && self.dirs.get(&RelPath::root())?.file_system() == system)
     }
 
-    /// Removes the journals of files that have their names. Those names are made durable first, so that a crash leaves no part file that nobody
-    /// knows anything of; and this comes before the directories get their times and maybe close.
+    /// Removes the journals of files that have their names. Those names are made durable first, so that a
+    /// crash leaves no part file that nobody knows anything of; and this comes before the directories get
+    /// their times and maybe close.
     fn remove_journals(&mut self, outcomes: &[Outcome]) -> Result<()> {
         let mut synced: Option<&RelPath> = None;
         for Outcome { inside, journal, .. } in outcomes {
@@ -326,9 +336,10 @@ impl<D: Dir + 'static> Sink<D> {
         Ok(())
     }
 
-    /// Sets modes and times of the directories that were made and are done, inner ones first, and makes durable everything that
-    /// changed: the names in the directories of `outcomes`, and the finished directories. Few are synced for themselves, many with
-    /// their file system. Whatever was swapped for something else since it was opened fails, with what was put into it.
+    /// Sets modes and times of the directories that were made and are done, inner ones first, and makes
+    /// durable everything that changed: the names in the directories of `outcomes`, and the finished
+    /// directories. Few are synced for themselves, many with their file system. Whatever was swapped for
+    /// something else since it was opened fails, with what was put into it.
     fn finish_directories(&mut self, ready: Vec<Ready>, outcomes: &mut Vec<Outcome>) -> Result<()> {
         // In order, so that each one is opened from a neighbour and not from the top.
         let mut touched: BTreeMap<RelPath, bool> = BTreeMap::new();
@@ -359,7 +370,8 @@ impl<D: Dir + 'static> Sink<D> {
         for (path, was_covered) in touched {
             self.stop.check()?;
             let synced = self.dirs.check(&path, &mut checked).and_then(|()| {
-                // What was named through a handle on that file system need not be opened again to be synced with it.
+                // What was named through a handle on that file system need not be opened again to be synced
+                // with it.
                 if is_many && was_covered { Ok(()) } else { self.dirs.get(&path).and_then(&mut sync) }
             });
             let synced = synced.map_err(|error| self.refuse(error, &path));
@@ -373,7 +385,8 @@ impl<D: Dir + 'static> Sink<D> {
         }
         for Ready { entry, path, meta } in ready {
             self.stop.check()?;
-            // One that was there keeps its own mode and time. They may be ours, of a session that was killed before they were durable.
+            // One that was there keeps its own mode and time. They may be ours, of a session that was killed
+            // before they were durable.
             let set = self.dirs.check(&path, &mut checked).and_then(|()| {
                 let dir = self.dirs.get(&path)?;
                 meta.map_or(Ok(()), |meta| dir.set_meta(&meta))?;
@@ -392,19 +405,21 @@ impl<D: Dir + 'static> Sink<D> {
     }
 }
 
-/// Items of one commit. A sync costs a few milliseconds on a good disk: shared by a thousand files it vanishes.
+/// Items of one commit. A sync costs a few milliseconds on a good disk: shared by a thousand files it
+/// vanishes.
 pub const GROUP_ITEMS_MAX: usize = 1024;
 
 /// File bytes of one commit: what a slow disk (64 MB/s) writes in a second, so that outcomes keep coming.
 pub const GROUP_BYTES_MAX: u64 = 64 << 20;
 
-/// Up to so many files or directories are synced one by one. Syncing a whole file system also writes what other programs have
-/// left in memory, which on a busy machine takes longer than a few files.
+/// Up to so many files or directories are synced one by one. Syncing a whole file system also writes what
+/// other programs have left in memory, which on a busy machine takes longer than a few files.
 const SYNC_EACH_MAX: usize = 16;
 
 /// Complete files that are kept open because they must be synced one by one, or stay locked.
 const KEPT_MAX: usize = 64;
 
-/// So many files of a group make it worth to begin writing it before it is full: the more often that is done the less is left for the commit to
-/// wait for, and the more often the system writes the same blocks of a directory.
+/// So many files of a group make it worth to begin writing it before it is full: the more often that is done
+/// the less is left for the commit to wait for, and the more often the system writes the same blocks of a
+/// directory.
 const AHEAD_ITEMS: usize = 256;

@@ -1,7 +1,9 @@
-//! What is on the disk already, compared with what the sender has: a file that stands in the place, or what a part file holds.
+//! What is on the disk already, compared with what the sender has: a file that stands in the place, or what a
+//! part file holds.
 //!
-//! The sender names a chunk by its value; ours is read when that comes, and hashed. So nothing is read before the sender has begun, nothing is
-//! believed that the journal says, and a file that is the same is never written.
+//! The sender names a chunk by its value; ours is read when that comes, and hashed. So nothing is read before
+//! the sender has begun, nothing is believed that the journal says, and a file that is the same is never
+//! written.
 
 use crate::defects::{self, Defect};
 use crate::disk::{Access, Dir, DiskError, Fault, File, Kind, Result as DiskResult, Stat};
@@ -118,7 +120,8 @@ impl<D: Dir + 'static> Sink<D> {
         self.stop.hash(buffer, offset, length, |step, at| basis.read(step, at))
     }
 
-    /// Sees to it that the basis is open, and the one that was found. One that cannot be read has nothing in common with anything.
+    /// Sees to it that the basis is open, and the one that was found. One that cannot be read has nothing in
+    /// common with anything.
     pub(super) fn open_basis(&mut self, entry: u64) -> Attempt<bool> {
         let Some(file) = self.files.get_mut(&entry) else { return Ok(false) };
         let dir = file.dir.clone();
@@ -203,7 +206,8 @@ impl<D: Dir + 'static> Sink<D> {
         Ok(())
     }
 
-    /// Makes a part file of what is the same in the basis, and asks for the rest. What a part file holds already is not copied but compared.
+    /// Makes a part file of what is the same in the basis, and asks for the rest. What a part file holds
+    /// already is not copied but compared.
     pub(super) fn build(&mut self, entry: u64) -> Attempt<Get> {
         let session = self.chunk;
         let Some(file) = self.files.get_mut(&entry) else {
@@ -265,7 +269,8 @@ impl<D: Dir + 'static> Sink<D> {
         Ok(())
     }
 
-    /// Goes on with the part file that an interrupted transfer left, if it was cut like this. Returns what it claims to hold.
+    /// Goes on with the part file that an interrupted transfer left, if it was cut like this. Returns what it
+    /// claims to hold.
     fn adopt_part(&mut self, entry: u64, chunk: ChunkSize) -> Attempt<Runs> {
         let Some(file) = self.files.get(&entry) else { return Ok(Runs::new()) };
         let (path, dir, name) = (file.path.clone(), file.dir.clone(), file.name.clone());
@@ -296,8 +301,8 @@ impl<D: Dir + 'static> Sink<D> {
 }
 
 impl Stop {
-    /// Reads a stretch of a file in steps, as long as it is not set, and hashes each while it is at hand. A buffer that is shorter than the
-    /// stretch is used again and again. `None` if it cannot be read.
+    /// Reads a stretch of a file in steps, as long as it is not set, and hashes each while it is at hand. A
+    /// buffer that is shorter than the stretch is used again and again. `None` if it cannot be read.
     fn hash(
         &self,
         buffer: &mut [u8],
@@ -332,6 +337,6 @@ fn changed() -> Failure {
     Failure::new(Reason::Exists, "what stands there changed while it was compared")
 }
 
-/// What is read at once of a file that is compared: it is hashed out of the cache of the processor, and a person who cancels never waits for a
-/// whole chunk.
+/// What is read at once of a file that is compared: it is hashed out of the cache of the processor, and a
+/// person who cancels never waits for a whole chunk.
 const READ_BYTES: u32 = 256 << 10;

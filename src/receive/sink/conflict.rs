@@ -220,7 +220,8 @@ pub(super) fn replaceable(there: &Stat) -> Attempt<()> {
     }
 }
 
-/// `stem (n).ext`, cut where it would be longer than a name may be. `None` if nothing of the stem would be left.
+/// `stem (n).ext`, cut where it would be longer than a name may be. `None` if nothing of the stem would be
+/// left.
 fn numbered(name: &Name, number: u32) -> Option<Name> {
     let bytes = name.as_bytes();
     let dot = |bytes: &[u8]| bytes.iter().rposition(|byte| *byte == b'.').filter(|at| *at > 0);

@@ -1,9 +1,10 @@
-//! Pieces of a stream that came before those they follow: over several lanes things overtake each other, and a stream is written and hashed from
-//! the first byte to the last.
+//! Pieces of a stream that came before those they follow: over several lanes things overtake each other, and
+//! a stream is written and hashed from the first byte to the last.
 //!
-//! What waits here has not been taken: its credit comes back when it has its turn, so the window of the session bounds it. Every piece holds
-//! the whole payload of its frame in memory, so what the frame costs comes back with the last of its pieces. The pieces of a frame ascend,
-//! so that is the one that was put aside last.
+//! What waits here has not been taken: its credit comes back when it has its turn, so the window of the
+//! session bounds it. Every piece holds the whole payload of its frame in memory, so what the frame costs
+//! comes back with the last of its pieces. The pieces of a frame ascend, so that is the one that was put
+//! aside last.
 
 use std::collections::BTreeMap;
 
@@ -131,12 +132,12 @@ impl<D: Dir + 'static> Sink<D> {
     }
 }
 
-/// Pieces of streams that wait, of a whole sink. What is read of a stream goes out at once, a piece to a frame: these are as many as the
-/// window has room for.
+/// Pieces of streams that wait, of a whole sink. What is read of a stream goes out at once, a piece to a
+/// frame: these are as many as the window has room for.
 pub(super) const PIECES_EARLY_MAX: usize = (WINDOW_BYTES / FRAME_COST_MIN) as usize;
 
-/// Pieces that wait for the one file that goes to a stream. That may have a hole behind every block of a file system, and many pieces in a
-/// frame then.
+/// Pieces that wait for the one file that goes to a stream. That may have a hole behind every block of a file
+/// system, and many pieces in a frame then.
 pub(super) const PIECES_STREAMED_MAX: usize = (WINDOW_BYTES / DISK_BLOCK_BYTES_MIN) as usize * 2;
 
 /// The smallest block of a file system.

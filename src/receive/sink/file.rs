@@ -14,8 +14,9 @@ use super::stop::ZEROS_STEP_BYTES;
 use super::{Attempt, Content, Portion, Refusal, Sink, SinkEvent, breach, fatal, portions};
 
 impl<D: Dir + 'static> Sink<D> {
-    /// Takes pieces, and gives back what they cost, unless some of them have to wait: then that comes back with the last of those. Pieces of entries
-    /// that already have their outcome are passed over: they were on their way when it was told.
+    /// Takes pieces, and gives back what they cost, unless some of them have to wait: then that comes back
+    /// with the last of those. Pieces of entries that already have their outcome are passed over: they were
+    /// on their way when it was told.
     pub(super) fn write(
         &mut self,
         pieces: &[Piece],
@@ -63,7 +64,8 @@ impl<D: Dir + 'static> Sink<D> {
         Ok(())
     }
 
-    /// Lets `act` look at or change what has come of a file, and keeps count of the chunks that have come in part.
+    /// Lets `act` look at or change what has come of a file, and keeps count of the chunks that have come in
+    /// part.
     pub(super) fn with_coverage<T>(&mut self, entry: u64, act: impl FnOnce(&mut Coverage) -> T) -> Option<T> {
         let session = self.chunk;
         let file = self.files.get_mut(&entry)?;

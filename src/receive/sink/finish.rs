@@ -1,5 +1,5 @@
-//! The end of a file: what came is compared with what the sender says it sent. What is whole waits for its group, what differs is asked for
-//! again, what will not come is given up.
+//! The end of a file: what came is compared with what the sender says it sent. What is whole waits for its
+//! group, what differs is asked for again, what will not come is given up.
 
 use crate::defects::{self, Defect};
 use crate::disk::{Dir, File};
@@ -14,7 +14,8 @@ use super::incoming::{Incoming, Phase};
 use super::{Attempt, Refusal, Sink, SinkEvent, breach, fatal};
 
 impl<D: Dir + 'static> Sink<D> {
-    /// Compares what came with what the sender says it sent, and hands the file to the group or asks for what is missing.
+    /// Compares what came with what the sender says it sent, and hands the file to the group or asks for what
+    /// is missing.
     pub(super) fn finish(&mut self, end: &FileEnd, events: &mut Vec<SinkEvent>) -> Result<()> {
         if !self.files.contains_key(&end.entry) {
             return if end.entry < self.next {
@@ -32,7 +33,8 @@ impl<D: Dir + 'static> Sink<D> {
         }
     }
 
-    /// Ends a file that will not be delivered. What came of it is removed, unless the next session may go on with it.
+    /// Ends a file that will not be delivered. What came of it is removed, unless the next session may go on
+    /// with it.
     pub(super) fn give_up(
         &mut self,
         entry: u64,
@@ -132,7 +134,8 @@ impl<D: Dir + 'static> Sink<D> {
     pub(super) fn owe(&mut self, entry: u64, bytes: u64) -> Attempt<()> {
         let Some(file) = self.files.get(&entry) else { return Ok(()) };
         let more = bytes.saturating_sub(file.owed);
-        // What it takes the place of makes room for it; not before, but the disk need not hold both for every file.
+        // What it takes the place of makes room for it; not before, but the disk need not hold both for every
+        // file.
         let freed = file.replaces.as_ref().and_then(|old| old.allocated).unwrap_or(0);
         let parent = file.parent;
         let counted = self.promise(parent, more.saturating_sub(freed))?;

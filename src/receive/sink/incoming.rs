@@ -110,8 +110,9 @@ impl<F> Incoming<F> {
 }
 
 impl<F: File> Incoming<F> {
-    /// Closes a completely received small file whose `FileEnd` is still to come. False if it is incomplete or cannot be finished; that error
-    /// comes again in `complete`. Files with a journal stay open: unlocked, they would look abandoned.
+    /// Closes a completely received small file whose `FileEnd` is still to come. False if it is incomplete or
+    /// cannot be finished; that error comes again in `complete`. Files with a journal stay open: unlocked,
+    /// they would look abandoned.
     pub(super) fn seal(&mut self) -> bool {
         let (Phase::Fresh, Some(size), Some(part)) = (self.phase, self.size, &mut self.part) else {
             return false;

@@ -33,7 +33,8 @@ impl<D: Dir + 'static> Sink<D> {
                 let is_large = file.size.is_some_and(|size| size > u64::from(ChunkSize::MIN.bytes()));
                 let part = Box::new(self.create_part(&path, &dir, &name, is_journaled)?);
                 if is_large && !is_journaled {
-                    // A journal without a part file: its receiver was killed between the rename and removing the journal.
+                    // A journal without a part file: its receiver was killed between the rename and removing
+                    // the journal.
                     self.remove_if_ours(&dir, &name.journal_file());
                 }
                 part
@@ -52,7 +53,8 @@ impl<D: Dir + 'static> Sink<D> {
         }
         self.open.retain(|&open| open != entry);
         if self.open.len() >= FILES_OPEN_MAX {
-            // Never the file being checkpointed: that thread's handle holds the lock, so reopening would find it locked.
+            // Never the file being checkpointed: that thread's handle holds the lock, so reopening would find
+            // it locked.
             let at = self.open.iter().position(|open| self.checkpointing != Some(*open)).unwrap_or(0);
             let oldest = self.open.remove(at);
             self.put_away(oldest)?;
@@ -82,6 +84,6 @@ impl<D: Dir + 'static> Sink<D> {
     }
 }
 
-/// Files of which something is open at once: up to three descriptors each. The sender reads one file after the other, so only few are ever
-/// begun; a hostile one that begins thousands makes us close and open them.
+/// Files of which something is open at once: up to three descriptors each. The sender reads one file after
+/// the other, so only few are ever begun; a hostile one that begins thousands makes us close and open them.
 pub(super) const FILES_OPEN_MAX: usize = 16;

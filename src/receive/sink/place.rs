@@ -137,7 +137,8 @@ impl<D: Dir + 'static> Sink<D> {
         }
     }
 
-    /// The failure of an entry whose name is taken: by something of the same name, or of another one that the disk takes for it.
+    /// The failure of an entry whose name is taken: by something of the same name, or of another one that the
+    /// disk takes for it.
     pub(super) fn in_the_way(&mut self, parent: &RelPath, name: &Name) -> Failure {
         match self.spellings.has(&mut self.dirs, parent, name) {
             Ok(false) => Failure::new(Reason::Collides, ""),

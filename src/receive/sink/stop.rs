@@ -7,8 +7,8 @@ use crate::error::{Error, Result};
 
 /// Tells a sink that its person has cancelled. Clones are the same one.
 ///
-/// The sink looks at it between all that takes long, so that its queue need not be worked off first, and gives nothing a final name
-/// afterwards.
+/// The sink looks at it between all that takes long, so that its queue need not be worked off first, and
+/// gives nothing a final name afterwards.
 #[derive(Clone, Debug, Default)]
 pub struct Stop(Arc<AtomicBool>);
 
@@ -36,5 +36,6 @@ impl Stop {
     }
 }
 
-/// Zeros that are hashed or written without looking up: a few hundredths of a second, which a person takes for at once.
+/// Zeros that are hashed or written without looking up: a few hundredths of a second, which a person takes
+/// for at once.
 pub(super) const ZEROS_STEP_BYTES: u64 = 16 << 20;

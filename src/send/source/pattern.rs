@@ -10,7 +10,8 @@
 //! | `\*` | the character itself |
 //! | `!keep.o` | takes back what an earlier pattern said |
 //!
-//! As git has it, byte by byte. Every match takes time in proportion to the lengths at most, whatever the pattern.
+//! As git has it, byte by byte. Every match takes time in proportion to the lengths at most, whatever the
+//! pattern.
 
 /// A pattern, and whether what it matches is left out or not.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -258,7 +259,8 @@ fn is_of(class: &[u8], byte: u8) -> bool {
     }
 }
 
-/// Where the name of a class ends. None is longer than this, and to look further at every `[:` would take time by the square of the pattern.
+/// Where the name of a class ends. None is longer than this, and to look further at every `[:` would take
+/// time by the square of the pattern.
 fn class_end(text: &[u8]) -> Option<usize> {
     text.windows(2).take(CLASS_NAME_MAX + 1).position(|window| window == b":]")
 }

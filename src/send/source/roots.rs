@@ -135,7 +135,8 @@ impl Roots {
     /// What stands in a list, relative to the working directory, or to `/` where its paths are absolute.
     ///
     /// # Errors
-    /// Kind `Usage`, when that directory cannot be found, or something on its first level has a name that cannot be sent.
+    /// Kind `Usage`, when that directory cannot be found, or something on its first level has a name that
+    /// cannot be sent.
     pub fn listed(paths: &PathList) -> Result<Roots> {
         let base = Path::new(if paths.is_absolute() { "/" } else { "." });
         let base: Arc<Path> = std::fs::canonicalize(base).map_err(|error| cannot_look(base, error))?.into();

@@ -1,9 +1,10 @@
 //! The walk: finds what is in the arguments, depth first, while the transfer already runs.
 //!
-//! Entries come in the manifest's order, the names in a directory sorted (a directory of more than 4096 names: in sorted
-//! runs, so that memory does not grow with it). Links are read and never followed, so there are no loops. What cannot be sent is not passed
-//! over but comes as an `Unsent` entry: devices, FIFOs and sockets, what may not be read, what vanished since its directory was
-//! listed, and names that cannot travel, p2pc's own part files among them. Those names are shown in a form that can. What is to be left out
+//! Entries come in the manifest's order, the names in a directory sorted (a directory of more than 4096
+//! names: in sorted runs, so that memory does not grow with it). Links are read and never followed, so there
+//! are no loops. What cannot be sent is not passed over but comes as an `Unsent` entry: devices, FIFOs and
+//! sockets, what may not be read, what vanished since its directory was listed, and names that cannot travel,
+//! p2pc's own part files among them. Those names are shown in a form that can. What is to be left out
 //! ([`super::Exclude`]) does not come at all. Of a list of paths comes what is in it, and nothing else.
 
 use std::ops::Range;
@@ -33,7 +34,8 @@ pub struct Walk {
     levels: Vec<Level>,
     held: usize,
     streams: usize,
-    /// What the directories above the argument say of what to leave out, and how long the files are that say it in those being walked.
+    /// What the directories above the argument say of what to leave out, and how long the files are that say
+    /// it in those being walked.
     above: Above,
     rules_bytes: u64,
     /// The other side shows a text, and is told how long it is.
@@ -77,7 +79,8 @@ enum Root {
 }
 
 impl Walk {
-    /// Checks the arguments and prepares to walk them: the short way for tests. What ships checks them before it pairs.
+    /// Checks the arguments and prepares to walk them: the short way for tests. What ships checks them before
+    /// it pairs.
     ///
     /// # Errors
     /// Kind `Usage`, as [`Roots::new`].
@@ -170,7 +173,8 @@ impl Walk {
         Root::Found(self.placed(root.name.as_bytes(), found))
     }
 
-    /// Reads what the directories above an argument say of what to leave out; `with_own`: and that directory itself.
+    /// Reads what the directories above an argument say of what to leave out; `with_own`: and that directory
+    /// itself.
     fn look_above(&mut self, base: &Path, with_own: bool) -> Result<(), Failure> {
         let obeys = self.roots.exclude().obeys_files();
         self.above = if obeys { Above::of(base, with_own)? } else { Above::default() };
@@ -208,7 +212,8 @@ impl Walk {
         }
     }
 
-    /// What stands under a name in a directory below the base, `listed` where only those paths are sent; `None` if it is left out.
+    /// What stands under a name in a directory below the base, `listed` where only those paths are sent;
+    /// `None` if it is left out.
     fn child_of(
         &mut self,
         parent: &RelPath,
@@ -409,5 +414,6 @@ fn internal(what: impl std::fmt::Display) -> Error {
 /// Bytes of a name that stands for another one.
 const STAND_IN_BYTES_MAX: usize = 48;
 
-/// Directories of more than 4096 names that are read at once, because each lies in the one before. They keep a descriptor each.
+/// Directories of more than 4096 names that are read at once, because each lies in the one before. They keep
+/// a descriptor each.
 const STREAMS_MAX: usize = 64;

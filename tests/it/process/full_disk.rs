@@ -1,6 +1,7 @@
 //! Disks without room: small file systems of their own, which only root can mount.
 //!
-//! They run where `P2PC_SYSTEM_TESTS=1` says so (`make test-system` does); elsewhere each says that it was skipped.
+//! They run where `P2PC_SYSTEM_TESTS=1` says so (`make test-system` does); elsewhere each says that it was
+//! skipped.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -93,7 +94,8 @@ fn a_disk_that_is_only_read_is_found_before_anybody_is_troubled() {
     assert!(said.contains("nothing can be written into"), "{said}");
 }
 
-/// A scene whose output directory is a disk of its own. `None`, with a word about it, where that cannot be had.
+/// A scene whose output directory is a disk of its own. `None`, with a word about it, where that cannot be
+/// had.
 fn on_a_disk(test: &str, options: &str, bytes: usize) -> Option<OnDisk> {
     if skipped(test) {
         return None;

@@ -1,4 +1,5 @@
-//! `--limit`: what goes over the wire keeps to it, whichever side was given it, and neither is slower than it must be.
+//! `--limit`: what goes over the wire keeps to it, whichever side was given it, and neither is slower than it
+//! must be.
 
 use std::time::{Duration, Instant};
 
@@ -19,8 +20,8 @@ fn carried(bytes: usize, sender: &[&str], receiver: &[&str]) -> Duration {
     took
 }
 
-/// That so many bytes take as long as this rate says, and what two processes take for the rest. Never less; and of a machine that is busy the
-/// best of some tries counts.
+/// That so many bytes take as long as this rate says, and what two processes take for the rest. Never less;
+/// and of a machine that is busy the best of some tries counts.
 fn is_exact(bytes: usize, bytes_per_second: usize, sender: &[&str], receiver: &[&str]) {
     let due = bytes as f64 / bytes_per_second as f64;
     let mut tried = Vec::new();

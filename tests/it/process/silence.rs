@@ -1,7 +1,8 @@
-//! What shows only after half a minute of silence or more: processes that are stopped and go on, lines that swallow everything, a last
-//! word that never comes.
+//! What shows only after half a minute of silence or more: processes that are stopped and go on, lines that
+//! swallow everything, a last word that never comes.
 //!
-//! They run where `P2PC_SYSTEM_TESTS=1` says so (`make test-system` does), all at the same time, since they mostly wait.
+//! They run where `P2PC_SYSTEM_TESTS=1` says so (`make test-system` does), all at the same time, since they
+//! mostly wait.
 
 use std::time::{Duration, Instant};
 

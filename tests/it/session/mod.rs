@@ -1,4 +1,5 @@
-//! The session machines: any schedule delivers everything, and what no honest side says ends the session in order.
+//! The session machines: any schedule delivers everything, and what no honest side says ends the session in
+//! order.
 
 mod lanes;
 mod lying_receiver;

@@ -2,15 +2,16 @@
 
 use super::*;
 
-/// A line where `lanes` lanes bring so many bytes a second and a dial takes `DIAL_MS`, and a transfer over it that takes `ms`. Returns how many lanes
-/// there are in the end, and were at most.
+/// A line where `lanes` lanes bring so many bytes a second and a dial takes `DIAL_MS`, and a transfer over it
+/// that takes `ms`. Returns how many lanes there are in the end, and were at most.
 fn runs(controller: &mut LaneController, ms: u64, waits: bool, rate: impl Fn(u8) -> u64) -> (u8, u8) {
     let mut line = Line::default();
     line.runs(controller, 0..ms, waits, rate);
     (line.lanes(), line.most)
 }
 
-/// How long a dial takes: several round trips, longer than what was changed takes to settle and to be measured.
+/// How long a dial takes: several round trips, longer than what was changed takes to settle and to be
+/// measured.
 const DIAL_MS: u64 = 700;
 
 #[derive(Default)]
