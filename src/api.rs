@@ -1,7 +1,8 @@
 //! The two calls that make a transfer: everything between the options and the report.
 //!
-//! A slice knows how to run a session; here it is decided where the session takes place. Without a relay, the side that makes the code
-//! runs an embedded one for this session only, and the other side dials this machine.
+//! A slice knows how to run a session; here it is decided where the session takes place. Without a relay, the
+//! side that makes the code runs an embedded one for this session only, and the other side dials this
+//! machine.
 
 pub mod blocking;
 mod options;
@@ -20,9 +21,8 @@ use crate::net::pair::{Origin, Paired, Pairing, WrongGuesses, derive, random};
 use crate::net::{ListenAddr, RelayUrl, local_addresses};
 use crate::proto::code::{Code, Derived};
 use crate::proto::handshake::{Capabilities, Options};
-use crate::proto::pace::Rate;
 use crate::proto::role::Role;
-use crate::receive::{Destination, ReceiveOptions, Rules, SumFile};
+use crate::receive::{Destination, ReceiveOptions, SumFile, Terms};
 use crate::relay::{Limits, Relay, RelayOptions, Rooms};
 use crate::send::source::{Roots, Walk};
 use crate::send::{Cut, SendOptions};
@@ -60,16 +60,17 @@ pub async fn send(options: SendOptions, handler: &dyn Handler, cancel: Cancel) -
 /// # Errors
 /// [`Error`] with the [`Kind`] that says whose fault it was. A report with failed entries is no error.
 pub async fn receive(options: ReceiveOptions, handler: &dyn Handler, cancel: Cancel) -> Result<Report> {
-    let output = options.destination()?;
+    let destination = options.destination()?;
     let rules = options.rules();
     let sums = options.checksums.as_ref().map(|sums| SumFile::check(sums, &options.out)).transpose()?;
-    if sums.is_some() && is_stream(&output) {
+    if sums.is_some() && is_stream(&destination) {
         return Err(Error::new(
             Kind::Usage,
             "checksums are for files, and what is received goes to a stream",
         )
         .hint("Receive into a directory, or let another program sum what comes out."));
     }
+    let terms = Terms { destination, sums, rules, yes: options.yes, limit: options.limit };
     let meeting = Meeting {
         role: Role::Receive,
         code: options.code,
@@ -80,15 +81,14 @@ pub async fn receive(options: ReceiveOptions, handler: &dyn Handler, cancel: Can
         wait: options.wait,
         retry: options.retry,
     };
-    meeting
-        .hold(handler, &cancel, Receiving { output, sums, rules, yes: options.yes, limit: options.limit })
-        .await
+    meeting.hold(handler, &cancel, Receiving(terms)).await
 }
 
 /// What one side does in a session, which may begin more than once: the other side may be started again.
 trait Part {
-    /// Runs a session to its end. `accepted`: this is not the first one, and its person had accepted (or not) in the one before.
-    async fn session<'p>(&self, paired: Paired<'p>, accepted: Option<bool>) -> Result<Ended<'p>>;
+    /// Runs a session to its end. `was_accepted`: it is not the first one, and the person of one before had
+    /// accepted.
+    async fn session<'p>(&self, paired: Paired<'p>, was_accepted: bool) -> Result<Ended<'p>>;
 }
 
 struct Sending {
@@ -96,18 +96,12 @@ struct Sending {
     cut: Cut,
 }
 
-struct Receiving {
-    output: Destination,
-    sums: Option<SumFile>,
-    rules: Rules,
-    yes: bool,
-    limit: Option<Rate>,
-}
+struct Receiving(Terms);
 
 impl Part for Sending {
-    async fn session<'p>(&self, paired: Paired<'p>, accepted: Option<bool>) -> Result<Ended<'p>> {
+    async fn session<'p>(&self, paired: Paired<'p>, was_accepted: bool) -> Result<Ended<'p>> {
         // Before the other side accepts nothing is read.
-        if accepted == Some(true) && self.roots.has_input() {
+        if was_accepted && self.roots.has_input() {
             let error = Error::new(
                 Kind::ConnectionLost,
                 "the receiver was started again, and the stream that is sent cannot be read once more",
@@ -119,17 +113,16 @@ impl Part for Sending {
 }
 
 impl Part for Receiving {
-    async fn session<'p>(&self, paired: Paired<'p>, accepted: Option<bool>) -> Result<Ended<'p>> {
-        if accepted == Some(true) && is_stream(&self.output) {
+    async fn session<'p>(&self, paired: Paired<'p>, was_accepted: bool) -> Result<Ended<'p>> {
+        if was_accepted && is_stream(&self.0.destination) {
             let error = Error::new(
                 Kind::ConnectionLost,
                 "the sender was started again, and what went into a stream cannot be taken back",
             );
             return Err(decline(paired, error.hint(ONCE_ONLY)).await);
         }
-        let yes = self.yes || accepted == Some(true);
-        let places = (self.output.clone(), self.sums.clone());
-        crate::receive::run(paired, places, self.rules, yes, self.limit).await
+        let terms = Terms { yes: self.0.yes || was_accepted, ..self.0.clone() };
+        crate::receive::run(paired, terms).await
     }
 }
 
@@ -150,6 +143,15 @@ struct Meeting {
     capabilities: Capabilities,
     wait: Option<Duration>,
     retry: Duration,
+}
+
+/// Where two sides meet, and by which code.
+struct Place {
+    relay: RelayUrl,
+    code: Code,
+    /// What follows from the code, where that is known already.
+    derived: Option<Derived>,
+    origin: Origin,
 }
 
 impl Meeting {
@@ -174,19 +176,20 @@ impl Meeting {
             handler.event(Event::PlainRelay(relay.clone()));
         }
         let origin = if made { Origin::Made } else { Origin::Given };
-        self.hold_at(relay, (code, None), origin, None, (handler, cancel), part).await
+        let place = Place { relay, code, derived: None, origin };
+        self.hold_at(place, None, (handler, cancel), part).await
     }
 
-    /// Pairs at a relay, and again whenever the other side was started again. What follows from the code may be known already. `rooms` are those of an embedded relay.
+    /// Pairs at a relay, and again whenever the other side was started again. `rooms` are those of an
+    /// embedded relay.
     async fn hold_at(
         self,
-        relay: RelayUrl,
-        (code, derived): (Code, Option<Derived>),
-        origin: Origin,
+        place: Place,
         rooms: Option<&Rooms>,
         (handler, cancel): (&dyn Handler, &Cancel),
         part: impl Part,
     ) -> Result<Report> {
+        let Place { relay, code, derived, origin } = place;
         let dialer = Dialer::new(&self.dial)?;
         let mut seats = AtRelay::new(&dialer, relay.clone());
         let derived = match derived {
@@ -250,8 +253,8 @@ impl Meeting {
         let stop = Cancel::new();
         let running = relay.run(stop.clone());
         let holding = async {
-            let (url, people) = (own_url(bound), (handler, cancel));
-            let result = self.hold_at(url, (code, Some(derived)), origin, Some(&rooms), people, part).await;
+            let place = Place { relay: own_url(bound), code, derived: Some(derived), origin };
+            let result = self.hold_at(place, Some(&rooms), (handler, cancel), part).await;
             stop.cancel();
             result
         };
@@ -260,16 +263,17 @@ impl Meeting {
     }
 }
 
-/// One session after another, until one of them ends for another reason than that the other side was started again.
+/// One session after another, until one of them ends for another reason than that the other side was started
+/// again.
 async fn sessions(mut paired: Paired<'_>, rooms: Option<&Rooms>, part: &impl Part) -> Result<Report> {
-    let mut accepted = None;
+    let mut was_accepted = false;
     loop {
         let names: Vec<String> = paired.reunion.rooms().collect();
         if let Some(rooms) = rooms {
             names.iter().try_for_each(|name| rooms.admit(name))?;
         }
         // On the heap: a session holds a lot, and its future shall be easy to carry around.
-        let ended = Box::pin(part.session(paired, accepted)).await;
+        let ended = Box::pin(part.session(paired, was_accepted)).await;
         if let Some(rooms) = rooms {
             for name in &names {
                 rooms.dismiss(name);
@@ -279,7 +283,7 @@ async fn sessions(mut paired: Paired<'_>, rooms: Option<&Rooms>, part: &impl Par
             Ended::Done(report) => return Ok(report),
             Ended::Restarted { paired: next, accepted: before } => {
                 paired = *next;
-                accepted = Some(before || accepted == Some(true));
+                was_accepted |= before;
             }
         }
     }

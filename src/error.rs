@@ -1,8 +1,8 @@
 //! What can go wrong, sorted by whose fault it is.
 //!
-//! Every error that leaves the library is an [`Error`]: a kind (which decides the exit status of the command),
-//! one sentence that says what happened and where, and, where there is one, a hint that says what to try.
-//! The library never prints and never exits; that is the command line's work.
+//! Every error that leaves the library is an [`Error`]: a kind (which decides the exit status of the
+//! command), one sentence that says what happened and where, and, where there is one, a hint that says what
+//! to try. The library never prints and never exits; that is the command line's work.
 
 use std::fmt;
 
@@ -73,6 +73,12 @@ impl Error {
     /// An error of `kind`. `what` is one clause without a capital letter or a full stop: "cannot open x".
     pub fn new(kind: Kind, what: impl Into<String>) -> Error {
         Error { kind, what: what.into(), hint: None, source: None }
+    }
+
+    /// The end that this side's own person asked for.
+    #[must_use]
+    pub fn interrupted() -> Error {
+        Error::new(Kind::Interrupted, "interrupted")
     }
 
     /// Adds what the person can do about it: a full sentence.

@@ -21,6 +21,7 @@ use crate::proto::chunk::ChunkSize;
 use crate::proto::handshake::{Capabilities, Handshake, Params};
 use crate::proto::limits::FRAME_BYTES_MAX;
 use crate::proto::seal::Ciphers;
+use crate::receive::Rules;
 use crate::relay::pipe::{Pipe, pipe};
 use crate::relay::stage::{Stage, upgrade};
 use crate::send::{Compress, LaneCount};
@@ -325,8 +326,8 @@ impl Parcel {
     }
 
     pub(super) fn receiving(&self) -> Receiving {
-        let output = Destination::check(&self.out).unwrap();
-        Receiving { output, sums: None, rules: Rules::default(), yes: false, limit: None }
+        let destination = Destination::check(&self.out).unwrap();
+        Receiving(Terms { destination, sums: None, rules: Rules::default(), yes: false, limit: None })
     }
 
     /// Both sides know that everything is there, and it is.

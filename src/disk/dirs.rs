@@ -1,11 +1,12 @@
 //! Handles to directories below a root, found by path and kept within a bound.
 //!
-//! A file's directory is usually that of the file before it, so its handle is at hand. Where it is not, it is opened one name
-//! at a time from the nearest one above that is, links not followed. However deep a tree is, at most [`HANDLES_MAX`] handles are open; and
-//! where the system has no descriptor left, ours are given back and it is asked again.
+//! A file's directory is usually that of the file before it, so its handle is at hand. Where it is not, it is
+//! opened one name at a time from the nearest one above that is, links not followed. However deep a tree is,
+//! at most `HANDLES_MAX` handles are open; and where the system has no descriptor left, ours are given back
+//! and it is asked again.
 //!
-//! Who writes ([`Dirs::many`]) is not led astray meanwhile: a path that has come to mean another directory since it was first opened is an
-//! error, when it is opened again and when it is looked at ([`Dirs::check`]).
+//! Who writes ([`Dirs::many`]) is not led astray meanwhile: a path that has come to mean another directory
+//! since it was first opened is an error, when it is opened again and when it is looked at ([`Dirs::check`]).
 
 use std::collections::{HashMap, HashSet};
 
@@ -15,8 +16,8 @@ use crate::proto::path::RelPath;
 /// Directories below one root.
 #[derive(Debug)]
 pub struct Dirs<D> {
-    /// Never opened again. The sync that commits goes through it, and an error of the file system is told once to each opening: one that
-    /// was opened later would not be told what happened before.
+    /// Never opened again. The sync that commits goes through it, and an error of the file system is told
+    /// once to each opening: one that was opened later would not be told what happened before.
     root: D,
     /// The one asked for last, which is mostly the one asked for next. Not among the others.
     current: Option<(RelPath, Kept<D>)>,
@@ -40,8 +41,8 @@ impl<D: Dir> Dirs<D> {
         Dirs { root, current: None, open: HashMap::new(), handles_max: HANDLES_MAX, clock: 0, known: None }
     }
 
-    /// As [`Dirs::new`], for who goes to and fro between many directories, and writes into them: each is to be [forgotten](Dirs::forget) in
-    /// the end.
+    /// As [`Dirs::new`], for who goes to and fro between many directories, and writes into them: each is to
+    /// be [forgotten](Dirs::forget) in the end.
     #[must_use]
     pub fn many(root: D) -> Dirs<D> {
         Dirs { handles_max: handles_many(), known: Some(HashMap::new()), ..Dirs::new(root) }
@@ -74,7 +75,8 @@ impl<D: Dir> Dirs<D> {
         }
     }
 
-    /// Does something in a directory that takes a descriptor. Where there is none left, it is done again with those of the other handles.
+    /// Does something in a directory that takes a descriptor. Where there is none left, it is done again with
+    /// those of the other handles.
     ///
     /// # Errors
     /// As [`Dirs::get`], and whatever it fails with.
@@ -96,8 +98,8 @@ impl<D: Dir> Dirs<D> {
         }
     }
 
-    /// Looks whether a path still leads, over real directories, to the one that was opened there. `checked` are those it is known of, and those it
-    /// is found of are added.
+    /// Looks whether a path still leads, over real directories, to the one that was opened there. `checked`
+    /// are those it is known of, and those it is found of are added.
     ///
     /// # Errors
     /// [`Fault::NotDirectory`] or [`Fault::Missing`], when it does not; or whatever looking fails with.
@@ -113,7 +115,8 @@ impl<D: Dir> Dirs<D> {
         // From above: what is found of one holds only as long as it does of those above it.
         while let Some((path, parent, name)) = unchecked.pop() {
             let known = self.known.as_ref().and_then(|known| known.get(&path)).copied();
-            // Where the storage is not this machine's own, a directory may get another number once nobody has it open.
+            // Where the storage is not this machine's own, a directory may get another number once nobody has
+            // it open.
             let is_held = self.open.contains_key(&path)
                 || self.current.as_ref().is_some_and(|(current, _)| *current == path);
             let parent = self.get(&parent)?;
@@ -166,7 +169,8 @@ impl<D: Dir> Dirs<D> {
         let Some(known) = &mut self.known else { return Ok(()) };
         let Some(id) = dir.id() else { return Ok(()) };
         let before = known.insert(path.clone(), id);
-        // Where the storage is not this machine's own, a directory may get another number once nobody has it open.
+        // Where the storage is not this machine's own, a directory may get another number once nobody has it
+        // open.
         if is_another(before, Some(id)) && dir.file_system().syncs_whole {
             // Still the one that is waited for.
             known.extend(before.map(|before| (path.clone(), before)));
@@ -175,7 +179,8 @@ impl<D: Dir> Dirs<D> {
         Ok(())
     }
 
-    /// Closes all handles but this one, since there are fewer descriptors than was thought. False if there were none.
+    /// Closes all handles but this one, since there are fewer descriptors than was thought. False if there
+    /// were none.
     fn give_back(&mut self, but: &RelPath) -> bool {
         let before = self.open.len();
         self.handles_max = (before / 2).max(HANDLES_FEW);
@@ -183,7 +188,8 @@ impl<D: Dir> Dirs<D> {
         self.open.len() < before
     }
 
-    /// Closes the half of the handles that was not used for longest, all at once: to find the one each time takes as long as all of them.
+    /// Closes the half of the handles that was not used for longest, all at once: to find the one each time
+    /// takes as long as all of them.
     fn make_room(&mut self) {
         if self.open.len() < self.handles_max {
             return;
@@ -204,14 +210,15 @@ fn swapped() -> DiskError {
     DiskError::of(Fault::NotDirectory, "something else was put in the place of its directory meanwhile")
 }
 
-/// Handles kept open at once: deeper than nearly every tree, and together with the files far below the 256 descriptors that the
-/// stingiest system allows.
-pub const HANDLES_MAX: usize = 64;
+/// Handles kept open at once: deeper than nearly every tree, and together with the files far below the 256
+/// descriptors that the stingiest system allows.
+const HANDLES_MAX: usize = 64;
 
 /// So few do for any tree, where descriptors are scarce.
 const HANDLES_FEW: usize = HANDLES_MAX / 4;
 
-/// As many where somebody comes back to each of the directories of a thousand small files, if there are descriptors for them.
+/// As many where somebody comes back to each of the directories of a thousand small files, if there are
+/// descriptors for them.
 #[cfg(target_os = "linux")]
 const HANDLES_MANY: usize = 384;
 

@@ -1,9 +1,10 @@
 //! The file system behind a trait.
 //!
-//! A [`Dir`] is a handle to one directory, and the only way to reach anything: every operation takes exactly one [`Name`],
-//! never a path, and follows no link. So whoever holds a handle to the output directory can touch what lies below it and
-//! nothing else, also while somebody swaps directories for links. Nothing here ever replaces a thing it did not make unless
-//! that is what was asked for ([`Dir::replace`]): creating is exclusive, and so is renaming.
+//! A [`Dir`] is a handle to one directory, and the only way to reach anything: every operation takes exactly
+//! one [`Name`], never a path, and follows no link. So whoever holds a handle to the output directory can
+//! touch what lies below it and nothing else, also while somebody swaps directories for links. Nothing here
+//! ever replaces a thing it did not make unless that is what was asked for ([`Dir::replace`]): creating is
+//! exclusive, and so is renaming.
 //!
 //! | module | what it is |
 //! | --- | --- |
@@ -12,9 +13,11 @@
 //! | `memory` | a disk in memory that fails on request and loses what was not synced, for tests and the simulator |
 //! | [`dirs`] | a bounded cache of handles, so that a path costs no walk from the top and a deep tree no thousand descriptors |
 //!
-//! Permission bits are set as the sender's are (`cp -p`): the umask does not apply to them. Where the sender has none
-//! (Windows), new files and directories get what the umask leaves of 0666 and 0777. Until a thing is complete it is 0600 or
-//! 01700. Everything belongs to whoever runs the receiver; owners, extended attributes and access lists do not travel.
+//! Permission bits are set as the sender's are (`cp -p`): the umask does not apply to them. Where the sender
+//! has none (Windows), new files and directories get what the umask leaves of 0666 and 0777. Until a thing is
+//! complete it is 0600 or
+//! 01700. Everything belongs to whoever runs the receiver; owners, extended attributes and access lists do
+//!        not travel.
 
 pub mod dirs;
 mod fault;
@@ -53,15 +56,16 @@ pub trait Dir: Sized + Send {
     /// Opens a directory in this one. [`Fault::NotDirectory`] if it is a link or anything else.
     fn open_dir(&self, name: &Name) -> Result<Self>;
 
-    /// Makes a directory that is not finished yet: for our eyes only, and marked as ours ([`Stat::is_unfinished`]) until its
-    /// mode is set. [`Fault::Exists`] if anything stands there.
+    /// Makes a directory that is not finished yet: for our eyes only, and marked as ours
+    /// ([`Stat::is_unfinished`]) until its mode is set. [`Fault::Exists`] if anything stands there.
     fn create_dir(&self, name: &Name) -> Result<()>;
 
-    /// Makes a file for writing and reading, for our eyes only (0600). [`Fault::Exists`] if anything stands there.
+    /// Makes a file for writing and reading, for our eyes only (0600). [`Fault::Exists`] if anything stands
+    /// there.
     fn create_file(&self, name: &Name) -> Result<Self::File>;
 
-    /// Opens a regular file. Never waits for the other end of a FIFO; what was opened is to be checked with [`File::stat`],
-    /// since the name may have come to mean something else since it was last looked at.
+    /// Opens a regular file. Never waits for the other end of a FIFO; what was opened is to be checked with
+    /// [`File::stat`], since the name may have come to mean something else since it was last looked at.
     fn open_file(&self, name: &Name, access: Access) -> Result<Self::File>;
 
     /// What stands under a name; of a link, the link itself.
@@ -78,12 +82,13 @@ pub trait Dir: Sized + Send {
     /// What a link points to, as it stands there.
     fn read_link(&self, name: &Name) -> Result<Box<[u8]>>;
 
-    /// Renames within this directory. [`Fault::Exists`] if anything stands under the new name: it never replaces.
+    /// Renames within this directory. [`Fault::Exists`] if anything stands under the new name: it never
+    /// replaces.
     fn rename(&self, from: &Name, to: &Name) -> Result<()>;
 
-    /// Renames within this directory, and what stands under the new name is gone: a file or a link, in one step, so that the
-    /// name means the one or the other at every moment. A directory is never replaced, and never replaces:
-    /// [`Fault::NotFile`].
+    /// Renames within this directory, and what stands under the new name is gone: a file or a link, in one
+    /// step, so that the name means the one or the other at every moment. A directory is never replaced, and
+    /// never replaces: [`Fault::NotFile`].
     fn replace(&self, from: &Name, to: &Name) -> Result<()>;
 
     /// Makes a symbolic link and sets its time. The target is not looked at.
@@ -95,8 +100,8 @@ pub trait Dir: Sized + Send {
     /// Sets the mode and time of this directory itself.
     fn set_meta(&self, meta: &Meta) -> Result<()>;
 
-    /// The names in this directory, in no order, without `.` and `..`. They are bytes, because not every name on a disk is
-    /// one that may travel.
+    /// The names in this directory, in no order, without `.` and `..`. They are bytes, because not every name
+    /// on a disk is one that may travel.
     fn names(&self) -> Result<Self::Names>;
 
     /// Makes durable which names stand in this directory, and its mode and time.
@@ -105,16 +110,17 @@ pub trait Dir: Sized + Send {
     /// The file system this directory is on.
     fn file_system(&self) -> FileSystem;
 
-    /// Bytes that whoever runs this program may still use on the file system of this directory, where the system tells. A quota
-    /// may leave less.
+    /// Bytes that whoever runs this program may still use on the file system of this directory, where the
+    /// system tells. A quota may leave less.
     fn available(&self) -> Result<Option<u64>>;
 
     /// Makes durable everything on this directory's file system at once. To be called only where
     /// [`FileSystem::syncs_whole`] says that this reports errors.
     fn sync_file_system(&self) -> Result<()>;
 
-    /// What makes the file system begin to write what it keeps in memory, on another thread and while this one goes on; `None` where there is
-    /// nothing to gain. Only a hint: nothing is durable by it, and an error it meets is reported by [`Dir::sync_file_system`] all the same.
+    /// What makes the file system begin to write what it keeps in memory, on another thread and while this
+    /// one goes on; `None` where there is nothing to gain. Only a hint: nothing is durable by it, and an
+    /// error it meets is reported by [`Dir::sync_file_system`] all the same.
     fn write_ahead(&self) -> Option<WriteAhead> {
         None
     }
@@ -153,9 +159,9 @@ pub trait File: Send + Sync {
     /// Makes its contents and size durable. Mode and time may come later.
     fn sync_data(&self) -> Result<()>;
 
-    /// Locks the whole file for this handle, without waiting; closing the handle unlocks it, and so does the end of the
-    /// process. `false` if another handle holds it, of this process or any other. On file systems without locks everybody
-    /// gets one. Only those who ask for a lock are kept out (on Windows all others).
+    /// Locks the whole file for this handle, without waiting; closing the handle unlocks it, and so does the
+    /// end of the process. `false` if another handle holds it, of this process or any other. On file systems
+    /// without locks everybody gets one. Only those who ask for a lock are kept out (on Windows all others).
     fn try_lock(&self) -> Result<bool>;
 }
 
@@ -200,10 +206,19 @@ pub struct Stat {
     pub links: Option<u64>,
     /// Whether it belongs to whoever runs this program.
     pub is_ours: bool,
-    /// Whether it is a directory that [`Dir::create_dir`] made and whose mode was not set since. Its mark is the mode
-    /// 01700: nobody else has a use for a sticky directory that is closed to all others. Never where the file system keeps no
-    /// modes.
+    /// Whether it is a directory that [`Dir::create_dir`] made and whose mode was not set since. Its mark is
+    /// the mode 01700: nobody else has a use for a sticky directory that is closed to all others. Never where
+    /// the file system keeps no modes.
     pub is_unfinished: bool,
+}
+
+impl Stat {
+    /// Whether what is there `now` is the same thing, and nobody has written it since.
+    #[must_use]
+    pub fn is_unchanged(&self, now: &Stat) -> bool {
+        (self.kind, self.size, self.meta.mtime_s, self.meta.mtime_ns, self.changed, self.id)
+            == (now.kind, now.size, now.meta.mtime_s, now.meta.mtime_ns, now.changed, now.id)
+    }
 }
 
 /// The identity of a file on one machine, whatever its name.
@@ -220,8 +235,8 @@ pub struct FileId {
 pub struct FileSystem {
     /// Tells it from others.
     pub id: u64,
-    /// Whether [`Dir::sync_file_system`] makes everything on it durable and reports what could not be written. Where not,
-    /// every file is to be synced for itself.
+    /// Whether [`Dir::sync_file_system`] makes everything on it durable and reports what could not be
+    /// written. Where not, every file is to be synced for itself.
     pub syncs_whole: bool,
 }
 
@@ -234,8 +249,8 @@ pub struct Stretch {
     pub end: u64,
 }
 
-/// Makes the output directory if it is missing, with the directories above it, and opens it. Links on the way are followed: the
-/// path is the person's own.
+/// Makes the output directory if it is missing, with the directories above it, and opens it. Links on the way
+/// are followed: the path is the person's own.
 ///
 /// # Errors
 /// An error of kind `Disk` that names the path.

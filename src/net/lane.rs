@@ -268,7 +268,7 @@ impl Shared {
     }
 
     fn now_ms(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+        crate::proto::time::millis(self.started.elapsed())
     }
 
     /// The first whole millisecond at which this has come.

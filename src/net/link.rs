@@ -148,7 +148,7 @@ impl<'h> Link<'h> {
     /// Milliseconds since this link began: the `now_ms` of the machines.
     #[must_use]
     pub fn now_ms(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+        crate::proto::time::millis(self.started.elapsed())
     }
 
     /// Puts a question to the person. Only one is open at a time; a new one takes the place of the old.

@@ -113,7 +113,7 @@ impl<'a> Pairing<'a> {
         let cancel = self.cancel;
         let cancelled = async {
             cancel.cancelled().await;
-            Err(Error::new(Kind::Interrupted, "interrupted"))
+            Err(Error::interrupted())
         };
         let pairing = async move {
             let until = self.wait.map(deadline);

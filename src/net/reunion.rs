@@ -285,7 +285,7 @@ fn gone(retry: Duration, hindrance: Option<String>) -> Error {
 fn in_words(time: Duration) -> String {
     let plural = |count: u64, word| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
     match time.as_secs() {
-        0 => plural(u64::try_from(time.as_millis()).unwrap_or(u64::MAX), "millisecond"),
+        0 => plural(crate::proto::time::millis(time), "millisecond"),
         seconds if seconds % 60 == 0 => plural(seconds / 60, "minute"),
         seconds => plural(seconds, "second"),
     }

@@ -1,9 +1,11 @@
-//! Chunks: the aligned pieces of a file that are hashed on their own, and how a file's root follows from them.
+//! Chunks: the aligned pieces of a file that are hashed on their own, and how a file's root follows from
+//! them.
 //!
-//! BLAKE3 (O'Connor, Aumasson, Neves, Wilcox-O'Hearn, 2020, section 5) hashes a file as a binary tree over blocks of 1 KiB. A chunk
-//! here is a power of two of such blocks at an aligned offset, so it is a whole subtree, and its chaining value can be
-//! had without the rest of the file. The values of all chunks merge into the root, which is exactly what `b3sum` prints. A
-//! file of one chunk has no subtree: it is its own root.
+//! BLAKE3 (O'Connor, Aumasson, Neves, Wilcox-O'Hearn, 2020, section 5) hashes a file as a binary tree over
+//! blocks of 1 KiB. A chunk here is a power of two of such blocks at an aligned offset, so it is a whole
+//! subtree, and its chaining value can be had without the rest of the file. The values of all chunks merge
+//! into the root, which is exactly what `b3sum` prints. A file of one chunk has no subtree: it is its own
+//! root.
 
 mod hasher;
 mod wide;
@@ -69,13 +71,13 @@ pub fn chunk_length(size: u64, chunk: ChunkSize, index: u64) -> u32 {
 
 /// A file's root from the values of its chunks, in whatever order they are known.
 ///
-/// Subtrees that lie side by side are merged as soon as both are there, so what this takes follows from the number of gaps, not from the
-/// size of the file: at most 64 subtrees for each run of known chunks.
+/// Subtrees that lie side by side are merged as soon as both are there, so what this takes follows from the
+/// number of gaps, not from the size of the file: at most 64 subtrees for each run of known chunks.
 #[derive(Debug)]
 pub struct Subtrees {
     chunks: u64,
-    // By the chunks they hold, first and end. As in BLAKE3 itself a left subtree is the largest power of two of chunks, and the right one
-    // is what is left.
+    // By the chunks they hold, first and end. As in BLAKE3 itself a left subtree is the largest power of two
+    // of chunks, and the right one is what is left.
     known: BTreeMap<(u64, u64), [u8; 32]>,
 }
 
@@ -114,13 +116,15 @@ impl Subtrees {
         self.known.get(&(0, self.chunks)).copied().map(Root)
     }
 
-    /// The subtree that holds `first..end` and its sibling: where it begins, where its two halves meet, where it ends. `None` for the whole.
+    /// The subtree that holds `first..end` and its sibling: where it begins, where its two halves meet, where
+    /// it ends. `None` for the whole.
     fn parent(&self, first: u64, end: u64) -> Option<(u64, u64, u64)> {
         let (mut low, mut high) = (0, self.chunks);
         if (first, end) == (low, high) {
             return None;
         }
-        // From the top down, as BLAKE3 divides: the left half is the largest power of two that leaves something to the right.
+        // From the top down, as BLAKE3 divides: the left half is the largest power of two that leaves
+        // something to the right.
         loop {
             let half = (high - low).next_power_of_two() / 2;
             let middle = low + half;

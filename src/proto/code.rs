@@ -56,9 +56,9 @@ impl Code {
 
     /// Reads what a person typed: a code, and the text of a relay after its last `@`.
     ///
-    /// A text that starts with five digits and a dash is read as a generated code, whatever follows: without regard
-    /// to case, with spaces or underscores for dashes. Any other is a code of one's own and refused when it is easily guessed,
-    /// unless `allow_weak`.
+    /// A text that starts with five digits and a dash is read as a generated code, whatever follows: without
+    /// regard to case, with spaces or underscores for dashes. Any other is a code of one's own and refused
+    /// when it is easily guessed, unless `allow_weak`.
     ///
     /// # Errors
     /// Says why the text is no code, or why it is too weak a one.
@@ -78,7 +78,8 @@ impl Code {
         self.form == Form::Generated
     }
 
-    /// The words of a generated code that are not on the list: probably mistyped. Always empty for one's own code.
+    /// The words of a generated code that are not on the list: probably mistyped. Always empty for one's own
+    /// code.
     #[must_use]
     pub fn unknown_words(&self) -> Vec<String> {
         match self.split() {
@@ -110,8 +111,8 @@ impl Code {
 
     /// The room and the password of this code.
     ///
-    /// At once for a generated code. For one's own it takes 64 MiB and about 150 ms of one core, on purpose: run it
-    /// on a thread that may block.
+    /// At once for a generated code. For one's own it takes 64 MiB and about 150 ms of one core, on purpose:
+    /// run it on a thread that may block.
     ///
     /// # Errors
     /// When there is no memory for it. Never for a generated code.
@@ -138,8 +139,8 @@ impl fmt::Debug for Code {
     }
 }
 
-/// A uniform room. Numbers past the last whole multiple of the range are drawn again, or the low rooms would come up
-/// more often; one draw in 90,000 is.
+/// A uniform room. Numbers past the last whole multiple of the range are drawn again, or the low rooms would
+/// come up more often; one draw in 90,000 is.
 fn draw_room(stream: &mut SeedStream) -> String {
     const FIRST: u32 = 10_000;
     const ROOMS: u32 = 90_000;

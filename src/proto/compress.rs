@@ -1,7 +1,9 @@
-//! Packing what data frames carry: one frame at a time, so that each can be unpacked on its own, whatever came before it or was lost.
+//! Packing what data frames carry: one frame at a time, so that each can be unpacked on its own, whatever
+//! came before it or was lost.
 //!
-//! Whoever packs takes as much memory and time as it likes; whoever unpacks is told by the frame how long it will be, and neither writes a
-//! byte more nor believes a byte less. Both keep what they work with, so that a frame costs no allocation but that of what comes out.
+//! Whoever packs takes as much memory and time as it likes; whoever unpacks is told by the frame how long it
+//! will be, and neither writes a byte more nor believes a byte less. Both keep what they work with, so that a
+//! frame costs no allocation but that of what comes out.
 
 mod deflate;
 mod zstd;
@@ -52,7 +54,8 @@ enum Way {
     Deflate(Deflater),
 }
 
-/// Unpacks payloads, one after the other, whatever they are packed with. What it needs is made when the first one comes.
+/// Unpacks payloads, one after the other, whatever they are packed with. What it needs is made when the first
+/// one comes.
 #[derive(Default)]
 pub struct Unpacker {
     zstd: Option<ZstdUnpacker>,
@@ -137,7 +140,7 @@ impl Unpacker {
         outcome.filter(|()| payload.len() == length).map(|()| payload).ok_or(Lie)
     }
 
-    /// Takes back what was unpacked, so that the next payload need not be made room for; unless somebody keeps a part of it.
+    /// Returns an unpacked buffer for reuse, unless part of it is still referenced.
     pub fn reuse(&mut self, payload: Bytes) {
         if payload.is_unique() {
             self.spare = payload.into();
@@ -165,7 +168,8 @@ impl fmt::Display for Lie {
 
 impl std::error::Error for Lie {}
 
-/// One part of so many a payload has to become shorter by, or it goes as it is: less is not worth the other side's unpacking.
+/// One part of so many a payload has to become shorter by, or it goes as it is: less is not worth the other
+/// side's unpacking.
 const GAIN_MIN: usize = 16;
 
 #[cfg(test)]

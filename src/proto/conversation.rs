@@ -44,6 +44,13 @@ pub fn broken(what: impl std::fmt::Display) -> Error {
     )
 }
 
+/// The person saw another string than the other side shows.
+#[must_use]
+pub fn strings_differ() -> Error {
+    Error::new(Kind::Authentication, "the strings to compare are not the same")
+        .hint("Somebody may sit between the two sides. Start again with a new code.")
+}
+
 /// What a cancellation by the other side means for this one.
 #[must_use]
 pub fn cancelled_by_peer(cancelled: &Cancelled<'_>) -> Error {

@@ -1,4 +1,5 @@
-//! Points in time as HTTP writes them, and as certificates do: seconds since 1970 to a date of the Gregorian calendar, and back.
+//! Points in time as HTTP writes them, and as certificates do: seconds since 1970 to a date of the Gregorian
+//! calendar, and back.
 
 /// `Sun, 06 Nov 1994 08:49:37 GMT`, as a `Date` header has it (RFC 9110, section 5.6.7).
 #[must_use]
@@ -11,7 +12,8 @@ pub fn http_date(seconds: u64) -> String {
     format!("{weekday}, {day:02} {name} {year:04} {hour:02}:{minute:02}:{second:02} GMT")
 }
 
-/// Reads what [`http_date`] writes. The two older forms that the standard still has are not read: no server writes them.
+/// Reads what [`http_date`] writes. The two older forms that the standard still has are not read: no server
+/// writes them.
 #[must_use]
 pub fn parse_http_date(text: &str) -> Option<u64> {
     let (_, date) = text.trim().split_once(", ")?;
@@ -23,7 +25,8 @@ pub fn parse_http_date(text: &str) -> Option<u64> {
     since_1970([year.parse().ok()?, month, day.parse().ok()?], [*hour, *minute, *second])
 }
 
-/// Seconds since 1970 of year, month and day, and hour, minute and second, in UTC. None for what is no date after that.
+/// Seconds since 1970 of year, month and day, and hour, minute and second, in UTC. None for what is no date
+/// after that.
 #[must_use]
 pub fn since_1970([year, month, day]: [u64; 3], [hour, minute, second]: [u64; 3]) -> Option<u64> {
     let in_range = (1970..=9999).contains(&year) && (1..=12).contains(&month) && (1..=31).contains(&day);

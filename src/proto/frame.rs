@@ -10,9 +10,9 @@
 //!
 //! The payload of `Packed` unpacks to `length` bytes, and those are what its pieces say.
 //!
-//! Enums only ever grow at their end, so an older program sees an unknown variant as an error and never as something
-//! else. Data frames stand on their own and may overtake; control frames carry a number and are processed in order and once.
-//! Everything here is bounded by [`super::limits`], whoever wrote it.
+//! Enums only ever grow at their end, so an older program sees an unknown variant as an error and never as
+//! something else. Data frames stand on their own and may overtake; control frames carry a number and are
+//! processed in order and once. Everything here is bounded by [`super::limits`], whoever wrote it.
 
 mod block;
 mod control;
@@ -50,8 +50,8 @@ pub enum Frame<'a> {
     },
     /// Nothing but a sign of life.
     KeepAlive,
-    /// How much has come on this lane. The first record of every connection, and from time to time later: what it counts need not be
-    /// kept any longer.
+    /// How much has come on this lane. The first record of every connection, and from time to time later:
+    /// what it counts need not be kept any longer.
     Received {
         /// Data and control frames taken from this lane since the session began, over all its connections.
         frames: u64,
@@ -194,8 +194,7 @@ impl Aside {
     #[must_use]
     pub fn peek(frame: &[u8]) -> Option<Aside> {
         match frame.strip_prefix(&MAGIC)?.first()? {
-            // The variants of `Header` that hold neither data nor control.
-            2 | 3 => {}
+            &KEEP_ALIVE | &RECEIVED => {}
             _ => return None,
         }
         match Frame::decode(frame) {
@@ -218,10 +217,15 @@ impl Aside {
     }
 }
 
+/// The numbers on the wire of the variants of [`Header`] that hold neither data nor control.
+const KEEP_ALIVE: u8 = 2;
+const RECEIVED: u8 = 3;
+
 /// The bytes of a control frame.
 ///
 /// # Errors
-/// [`FrameError::TooLong`], when it would be longer than a frame may be; the caller splits its lists well below that.
+/// [`FrameError::TooLong`], when it would be longer than a frame may be; the caller splits its lists well
+/// below that.
 pub fn encode_control(seq: u64, control: Control<'_>) -> Result<Vec<u8>, FrameError> {
     let bytes = encode(&Header::Control { seq, control })?;
     if bytes.len() > FRAME_BYTES_MAX { Err(FrameError::TooLong) } else { Ok(bytes) }
@@ -243,16 +247,16 @@ pub fn encode_received(frames: u64) -> Result<Vec<u8>, FrameError> {
     encode(&Header::Received { frames })
 }
 
-/// What a data frame of `frame_bytes` that names `pieces` counts for in the window. `packed`: how long its payload is once it is unpacked, if it has
-/// to be.
+/// What a data frame of `frame_bytes` that names `pieces` counts for in the window. `packed`: how long its
+/// payload is once it is unpacked, if it has to be.
 #[must_use]
 pub fn cost(frame_bytes: usize, pieces: &[Piece], packed: Option<u32>) -> u64 {
     let unpacked = packed.map_or(0, |length| u64::from(length) / PACKED_PER_COST);
     (frame_bytes as u64).max(FRAME_COST_MIN) + named(pieces) / NAMED_PER_COST + unpacked
 }
 
-/// The bytes of all pieces that are named and not carried: they take no room, but the receiver hashes them. Cannot overflow: a frame has
-/// few pieces of 32 bits each.
+/// The bytes of all pieces that are named and not carried: they take no room, but the receiver hashes them.
+/// Cannot overflow: a frame has few pieces of 32 bits each.
 fn named(pieces: &[Piece]) -> u64 {
     pieces
         .iter()
@@ -296,7 +300,7 @@ impl<'a> PackedData<'a> {
         payload: &'a [u8],
     ) -> Result<PackedData<'a>, FrameError> {
         let bytes = length as usize;
-        // What gains nothing is not packed; so nobody says more about it than it is.
+        // A packed payload must be shorter than its content; otherwise it has to be sent plain.
         if payload.is_empty() || payload.len() >= bytes || bytes > PAYLOAD_BYTES_MAX {
             return Err(FrameError::Pieces);
         }

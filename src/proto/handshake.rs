@@ -8,13 +8,13 @@
 //!   checks it: invalid, or none, is a wrong guess
 //! ```
 //!
-//! SPAKE2 turns the password into a key that whoever lacks the password cannot compute, nor test guesses on. The
-//! confirmations are computed from that key and a hash over the room and both first messages exactly as sent, so
-//! that no byte of what was negotiated can differ between the sides.
+//! SPAKE2 turns the password into a key that whoever lacks the password cannot compute, nor test guesses on.
+//! The confirmations are computed from that key and a hash over the room and both first messages exactly as
+//! sent, so that no byte of what was negotiated can differ between the sides.
 //!
-//! A confirmation is what a guesser wants to see: with it, and a guessed password, the guess can be checked at
-//! leisure. So the side that waits for people it does not know never confirms first, and each confirmation that is
-//! not answered by a valid one counts as a guess.
+//! A confirmation is what a guesser wants to see: with it, and a guessed password, the guess can be checked
+//! at leisure. So the side that waits for people it does not know never confirms first, and each confirmation
+//! that is not answered by a valid one counts as a guess.
 
 mod capabilities;
 mod established;
@@ -57,7 +57,8 @@ pub struct Params<'a> {
     pub made: bool,
     /// What this side's person asked for.
     pub options: Options,
-    /// Whether this side still has a session of this code, whose connection it lost, and in which it has heard the other side.
+    /// Whether this side still has a session of this code, whose connection it lost, and in which it has
+    /// heard the other side.
     pub in_session: bool,
     /// What else this side can do.
     pub capabilities: Capabilities,
@@ -99,7 +100,8 @@ enum State {
 }
 
 impl Handshake {
-    /// Starts pairing. The second value is the first message: send it at once, without waiting for the other's.
+    /// Starts pairing. The second value is the first message: send it at once, without waiting for the
+    /// other's.
     #[must_use]
     pub fn new(params: &Params<'_>) -> (Handshake, Vec<u8>) {
         let opened = Opened::new(params);
@@ -110,7 +112,8 @@ impl Handshake {
     /// Takes the next message of the other side.
     ///
     /// # Errors
-    /// Any fault ends the pairing: send [`Fault::refusal`] if there is one, close, and act on [`Handshake::ended`].
+    /// Any fault ends the pairing: send [`Fault::refusal`] if there is one, close, and act on
+    /// [`Handshake::ended`].
     pub fn handle(&mut self, message: &[u8]) -> Result<Step, Fault> {
         match std::mem::replace(&mut self.state, State::Over) {
             State::AwaitFirst(opened) => {
@@ -134,8 +137,8 @@ impl Handshake {
         }
     }
 
-    /// What the end of the connection means now: `WrongGuess` where we sent a confirmation and no valid one came
-    /// back, or (as the maker) were sent an invalid one.
+    /// What the end of the connection means now: `WrongGuess` where we sent a confirmation and no valid one
+    /// came back, or (as the maker) were sent an invalid one.
     #[must_use]
     pub fn ended(&self) -> Verdict {
         self.verdict
@@ -155,8 +158,8 @@ impl std::fmt::Debug for Handshake {
 
 /// Our half of the exchange, before the other's is known.
 ///
-/// The `spake2` crate keeps the password and its scalars in memory that it does not wipe. It is dropped with the first
-/// message that comes; every copy of ours is wiped.
+/// The `spake2` crate keeps the password and its scalars in memory that it does not wipe. It is dropped with
+/// the first message that comes; every copy of ours is wiped.
 struct Opened {
     room: String,
     hello: Hello,
@@ -177,8 +180,8 @@ impl Opened {
             Role::Send => Spake2::start_a_with_rng(&password, &sender, &receiver, rng),
             Role::Receive => Spake2::start_b_with_rng(&password, &sender, &receiver, rng),
         };
-        // One byte that names the side, which the hello's role says already, and the group element. Were it ever
-        // shorter, the confirmations would not match and nothing would be given away.
+        // One byte that names the side, which the hello's role says already, and the group element. Were it
+        // ever shorter, the confirmations would not match and nothing would be given away.
         let pake_element = pake_message.last_chunk().copied().unwrap_or_default();
         let opening = keys::opening(params.pake_seed);
         let hello = Hello::new(params);

@@ -3,7 +3,8 @@
 use super::limits::{RECEIVED_BYTES, RECEIVED_FRAMES, RECEIVED_MS};
 use crate::defects::{self, Defect};
 
-/// How many data and control frames have come on a lane, over all its connections. All times are milliseconds since one arbitrary moment.
+/// How many data and control frames have come on a lane, over all its connections. All times are milliseconds
+/// since one arbitrary moment.
 #[derive(Debug, Default)]
 pub struct Inbox {
     taken: u64,

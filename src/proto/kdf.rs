@@ -29,7 +29,8 @@ impl Kdf {
     }
 }
 
-/// An endless stream of bytes that follows from a seed: how randomness comes into code that has no source of its own.
+/// An endless stream of bytes that follows from a seed: how randomness comes into code that has no source of
+/// its own.
 pub(crate) struct SeedStream(blake3::OutputReader);
 
 impl SeedStream {

@@ -1,4 +1,5 @@
-//! The lanes of a session: how far each is, which takes the next data, and what becomes of what one could not deliver.
+//! The lanes of a session: how far each is, which takes the next data, and what becomes of what one could not
+//! deliver.
 //!
 //! ```text
 //!         open          came           retire
@@ -9,8 +10,11 @@
 //!    └──────────── taken ─────────────────┘
 //! ```
 //!
-//! [`Lanes`] decides, and has no socket: who has one seeks the other side and moves bytes, and says what came of it. The first lane carries what is
-//! said and is always there, with a connection or without; those beside it help to carry data.
+//! [`Lanes`] decides, and has no socket: who has one seeks the other side and moves bytes, and says what came
+//! of it. The first lane carries what is said and is always there, with a connection or without; those beside
+//! it help to carry data.
+
+mod set;
 
 use std::collections::VecDeque;
 
@@ -20,6 +24,8 @@ use super::outbox::Load;
 use super::spread::Spread;
 use crate::defects::{self, Defect};
 use crate::error::Result;
+
+pub use set::LaneSet;
 
 /// One of them, with whatever moves its bytes.
 pub trait Lane: Sized {
@@ -42,7 +48,8 @@ pub trait Lane: Sized {
     /// Whether the other side has counted everything that was said.
     fn is_counted(&self) -> bool;
 
-    /// Lets go of the connection for good, if there is one. Returns how many frames were taken from it, over all connections.
+    /// Lets go of the connection for good, if there is one. Returns how many frames were taken from it, over
+    /// all connections.
     ///
     /// # Errors
     /// As [`Outbox::disconnect`](super::outbox::Outbox::disconnect).
@@ -155,7 +162,8 @@ impl<L: Lane> Lanes<L> {
         self.lane_mut(lane.unwrap_or(0)).send(frame)
     }
 
-    /// Whether more data should be queued: some lane has room, and all together do not hold more than one alone might.
+    /// Whether more data should be queued: some lane has room, and all together do not hold more than one
+    /// alone might.
     #[must_use]
     pub fn has_room(&self) -> bool {
         if self.beside.is_empty() {
@@ -163,12 +171,14 @@ impl<L: Lane> Lanes<L> {
         }
         let all = std::iter::once(&self.first).chain(self.beside.iter().map(|beside| &beside.lane));
         let held: usize = all.map(Lane::load).map(|load| load.queued + load.under_way).sum();
-        // A run stays on its lane, so a lane gets the next one when it has nothing else: what waits on a slow one, nobody else can take.
+        // A run stays on its lane, so a lane gets the next one when it has nothing else: what waits on a slow
+        // one, nobody else can take.
         (held as u64) < HELD_BYTES_MAX
             && loads(&self.first, self.is_connected, &self.beside).any(|(_, load)| load.queued == 0)
     }
 
-    /// A lane beside the first, from 1, is wanted. Returns whom to seek; one that is sought or there already stays as it is.
+    /// A lane beside the first, from 1, is wanted. Returns whom to seek; one that is sought or there already
+    /// stays as it is.
     #[must_use]
     pub fn open(&mut self, lane: u8) -> Option<Search> {
         while self.beside.len() < usize::from(lane.min(LANES_MAX - 1)) {
@@ -192,7 +202,8 @@ impl<L: Lane> Lanes<L> {
         beside.is_some_and(|beside| beside.stage == Stage::Sought(search.number))
     }
 
-    /// The other side was found. Returns the lane that gets the connection; `None` when nobody seeks it any more.
+    /// The other side was found. Returns the lane that gets the connection; `None` when nobody seeks it any
+    /// more.
     pub fn came(&mut self, search: &Search) -> Option<&mut L> {
         self.ends(search, Stage::Up)
     }
@@ -226,7 +237,8 @@ impl<L: Lane> Lanes<L> {
         (1..).zip(&self.beside).filter(|(_, beside)| is_retired(beside)).map(|(lane, _)| lane).collect()
     }
 
-    /// Lets go of the connection of a lane beside the first for good, or of the search for one. Returns how many frames of it were taken.
+    /// Lets go of the connection of a lane beside the first for good, or of the search for one. Returns how
+    /// many frames of it were taken.
     ///
     /// # Errors
     /// As [`Lane::detach`].
@@ -236,7 +248,8 @@ impl<L: Lane> Lanes<L> {
         beside.lane.detach()
     }
 
-    /// The other side has let go of a lane beside the first, and has taken `frames` of it: the rest goes out on others.
+    /// The other side has let go of a lane beside the first, and has taken `frames` of it: the rest goes out
+    /// on others.
     ///
     /// # Errors
     /// Kind `Protocol`, when that cannot be.
@@ -277,7 +290,8 @@ fn at(lane: u8) -> Option<usize> {
     usize::from(lane).checked_sub(1)
 }
 
-/// The lanes that a new run may be put on, with what each has before it. The first is always one, unless it has no connection and another has.
+/// The lanes that a new run may be put on, with what each has before it. The first is always one, unless it
+/// has no connection and another has.
 fn loads<'a, L: Lane>(
     first: &'a L,
     is_connected: bool,
@@ -289,8 +303,8 @@ fn loads<'a, L: Lane>(
     first.into_iter().chain(up.map(|(number, beside)| (number, beside.lane.load())))
 }
 
-/// Data that all lanes together hold for the case that it must be said again. The other side's window keeps it far below; see
-/// [`Outbox`](super::outbox::Outbox) for who has a wider one and counts nothing.
+/// Data that all lanes together hold for the case that it must be said again. The other side's window keeps
+/// it far below; see [`Outbox`](super::outbox::Outbox) for who has a wider one and counts nothing.
 const HELD_BYTES_MAX: u64 = 2 * WINDOW_BYTES;
 
 #[cfg(test)]

@@ -1,11 +1,13 @@
 //! When to believe that the other side is gone.
 //!
-//! Liveness is bytes moving, not whole messages: one that takes long on a slow line keeps its connection alive while it comes. Only bytes of the other
-//! side count; the relay's pings say nothing about it. Each side sends a keepalive after [`KEEPALIVE_MS`](super::limits::KEEPALIVE_MS) without
-//! anything else to say, so silence means something.
+//! Liveness is bytes moving, not whole messages: one that takes long on a slow line keeps its connection
+//! alive while it comes. Only bytes of the other side count; the relay's pings say nothing about it. Each
+//! side sends a keepalive after [`KEEPALIVE_MS`](super::limits::KEEPALIVE_MS) without anything else to say,
+//! so silence means something.
 //!
-//! But a message that was begun has to come to its end: one bit of a frame's header that was turned on the way promises more than will ever be said, and
-//! then every keepalive would pass for a part of that message. So one that is slower than any line that a transfer makes sense on is none.
+//! But a message that was begun has to come to its end: one bit of a frame's header that was turned on the
+//! way promises more than will ever be said, and then every keepalive would pass for a part of that message.
+//! So one that is slower than any line that a transfer makes sense on is none.
 
 use super::limits::{DEAD_MS, MESSAGE_BYTES_PER_S};
 
@@ -55,8 +57,8 @@ impl Liveness {
         Liveness { heard: Heard::default(), heard_ms: now_ms, began_ms: now_ms }
     }
 
-    /// What to believe now, given what has come from the other side in all. To be asked several times in [`DEAD_MS`]: what happens in between is taken
-    /// for as late as it may have been.
+    /// What to believe now, given what has come from the other side in all. To be asked several times in
+    /// [`DEAD_MS`]: what happens in between is taken for as late as it may have been.
     pub fn poll(&mut self, now_ms: u64, heard: Heard) -> Belief {
         let before = std::mem::replace(&mut self.heard, heard);
         if heard.bytes != before.bytes {

@@ -1,8 +1,9 @@
 //! The manifest: what is offered, streamed while the sender walks its directories.
 //!
-//! It is a sequence of items, numbered from 0 as they come. Directories nest: a `Directory` begins one, `DirectoryEnd` ends
-//! the one begun last and carries its mode and times, which are set after everything in it. An item names one component only;
-//! where it lies follows from the directories that are open. So there is no path on the wire that could climb out.
+//! It is a sequence of items, numbered from 0 as they come. Directories nest: a `Directory` begins one,
+//! `DirectoryEnd` ends the one begun last and carries its mode and times, which are set after everything in
+//! it. An item names one component only; where it lies follows from the directories that are open. So there
+//! is no path on the wire that could climb out.
 //!
 //! ```text
 //! Directory "project"                 item 0
@@ -13,8 +14,8 @@
 //! DirectoryEnd 0755                   item 5   project
 //! ```
 //!
-//! [`Item`] is the form on the wire, [`Entry`] the checked one, and [`Nesting`] the only way from one to the other; both sides
-//! use it.
+//! [`Item`] is the form on the wire, [`Entry`] the checked one, and [`Nesting`] the only way from one to the
+//! other; both sides use it.
 
 use serde::{Deserialize, Serialize};
 
@@ -25,7 +26,8 @@ use super::path::{Name, NameError, RelPath};
 /// Permission bits and modification time of a file, directory or link.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Meta {
-    /// The nine permission bits; higher bits are dropped by [`Meta::permissions`]. `None` from a system without them.
+    /// The nine permission bits; higher bits are dropped by [`Meta::permissions`]. `None` from a system
+    /// without them.
     pub mode: Option<u16>,
     /// Whole seconds since 1970, possibly negative.
     pub mtime_s: i64,

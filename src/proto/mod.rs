@@ -1,10 +1,19 @@
 //! What both ends must agree on. Nothing here knows a socket, a file, a clock or a source of randomness.
 //!
-//! From the code to a session: [`code`] → [`handshake`] → [`seal`], and back to it after a lost connection: [`rejoin`]. Inside the
-//! session: [`frame`] and [`manifest`] are what is said, [`conversation`], [`window`] and [`liveness`] the rules of saying it, [`outbox`] and
-//! [`inbox`] how none of it is lost with a connection, [`compress`] how it becomes less, [`lanes`] and [`spread`] which lane it goes to, [`pace`] how fast, [`path`], [`chunk`] and [`runs`] what is said
-//! about, [`token`] what a relay may ask for, [`limits`] how
-//! much of it.
+//! | modules | |
+//! | --- | --- |
+//! | [`code`], [`words`] | the code that two people share |
+//! | [`handshake`], [`token`] | from the code to a session, and what a relay may ask for |
+//! | [`seal`] | records, and the keys that seal them |
+//! | [`rejoin`], [`parting`] | back to the session after a lost connection, and the end of one |
+//! | [`frame`], [`manifest`] | what is said inside the session |
+//! | [`path`], [`chunk`], [`runs`], [`date`], [`time`] | the names, pieces and times that it is said about |
+//! | [`conversation`], [`window`], [`liveness`] | the rules of saying it |
+//! | [`outbox`], [`inbox`] | how none of it is lost with a connection |
+//! | [`compress`] | how it becomes less |
+//! | [`lanes`], [`spread`], [`pace`] | which lane it goes to, and how fast |
+//! | [`role`] | which side says it |
+//! | [`limits`] | how much of it |
 
 pub mod chunk;
 pub mod code;
@@ -28,6 +37,7 @@ pub mod role;
 pub mod runs;
 pub mod seal;
 pub mod spread;
+pub mod time;
 pub mod token;
 pub mod window;
 pub mod words;

@@ -1,4 +1,5 @@
-//! What one side says on a lane, kept until the other side has counted it: so that a lost connection loses nothing.
+//! What one side says on a lane, kept until the other side has counted it: so that a lost connection loses
+//! nothing.
 //!
 //! ```text
 //! say ──► queued ──seal_next──► kept ──acknowledge──► forgotten
@@ -6,9 +7,9 @@
 //!            └─────disconnect─────┘      then connect(frames): what the other side has counted is forgotten, the rest said again
 //! ```
 //!
-//! Kept is the sealed record, which the socket holds as well: it costs a reference and no copy. Only when its connection is lost is it opened
-//! again, by the keys that sealed it. Both directions of a lane are counted apart, and the numbers of frames go on over all its connections,
-//! while records are numbered anew on each.
+//! Kept is the sealed record, which the socket holds as well: it costs a reference and no copy. Only when its
+//! connection is lost is it opened again, by the keys that sealed it. Both directions of a lane are counted
+//! apart, and the numbers of frames go on over all its connections, while records are numbered anew on each.
 
 use std::collections::VecDeque;
 
@@ -82,7 +83,8 @@ impl Outbox {
         }
     }
 
-    /// Takes a frame to be said after everything before it. Data is to be said only while [`Outbox::has_room`].
+    /// Takes a frame to be said after everything before it. Data is to be said only while
+    /// [`Outbox::has_room`].
     ///
     /// # Errors
     /// Kind `Protocol`, when more control frames wait than any side makes us say that also listens.
@@ -93,7 +95,8 @@ impl Outbox {
         if self.control_bytes > CONTROL_BYTES_QUEUED_MAX { Err(deaf()) } else { Ok(()) }
     }
 
-    /// Whether another data frame should be said: few are waiting, and not too much is out that the other side has not counted.
+    /// Whether another data frame should be said: few are waiting, and not too much is out that the other
+    /// side has not counted.
     #[must_use]
     pub fn has_room(&self) -> bool {
         self.data_queued < DATA_FRAMES_QUEUED && (self.data_bytes as u64) < DATA_BYTES_MAX
@@ -112,8 +115,9 @@ impl Outbox {
         self.queued.is_empty() && self.kept.is_empty()
     }
 
-    /// How long the record of the next frame will be, if that is data, which waits for its turn where there is a limit. A control frame has
-    /// none, but one that stands behind data waits until that has had its turns: a lane says everything in order.
+    /// How long the record of the next frame will be, if that is data, which waits for its turn where there
+    /// is a limit. A control frame has none, but one that stands behind data waits until that has had its
+    /// turns: a lane says everything in order.
     #[must_use]
     pub fn next_data_bytes(&self) -> Option<usize> {
         let next = self.queued.front().filter(|frame| frame.is_data())?;
@@ -144,7 +148,8 @@ impl Outbox {
         Ok(Some(record))
     }
 
-    /// Seals a frame that is not counted, and so not kept, before those that wait. `None` when there is no connection.
+    /// Seals a frame that is not counted, and so not kept, before those that wait. `None` when there is no
+    /// connection.
     ///
     /// # Errors
     /// Kind `Internal`, when it cannot be sealed.
@@ -167,10 +172,12 @@ impl Outbox {
         Ok(())
     }
 
-    /// The connection is gone: what it carried and the other side has not counted waits to be said again, before everything else.
+    /// The connection is gone: what it carried and the other side has not counted waits to be said again,
+    /// before everything else.
     ///
     /// # Errors
-    /// Kind `Protocol`, when it is so long ago that the keys are gone: the other side has heard a great deal since and counted nothing.
+    /// Kind `Protocol`, when it is so long ago that the keys are gone: the other side has heard a great deal
+    /// since and counted nothing.
     pub fn disconnect(&mut self) -> Result<()> {
         let Some(sealer) = self.sealer.take() else { return Ok(()) };
         if defects::has(Defect::OutboxNotRewound) {
@@ -190,19 +197,20 @@ impl Outbox {
         Ok(())
     }
 
-    /// There is a new connection, on which the other side said first that it has counted `frames`: what it has not is said again. The
-    /// connection before, if any, is gone.
+    /// There is a new connection, on which the other side said first that it has counted `frames`: what it
+    /// has not is said again. The connection before, if any, is gone.
     ///
     /// # Errors
-    /// Kind `Protocol`, when it claims more than was ever said, or less than before; and as [`Outbox::disconnect`].
+    /// Kind `Protocol`, when it claims more than was ever said, or less than before; and as
+    /// [`Outbox::disconnect`].
     pub fn connect(&mut self, sealer: Sealer, frames: u64) -> Result<()> {
         self.rewind(frames)?;
         self.sealer = Some(sealer);
         Ok(())
     }
 
-    /// The other side has taken `frames` of what was said here, and takes no more: the rest, in order, is to be said elsewhere. What is said here
-    /// after that goes on behind those.
+    /// The other side has taken `frames` of what was said here, and takes no more: the rest, in order, is to
+    /// be said elsewhere. What is said here after that goes on behind those.
     ///
     /// # Errors
     /// Kind `Protocol`, as with [`Outbox::connect`].
@@ -229,7 +237,8 @@ impl Outbox {
         Ok(())
     }
 
-    /// The session is over, and so is the lane with this connection: data that waits need not be said any more.
+    /// The session is over, and so is the lane with this connection: data that waits need not be said any
+    /// more.
     pub fn leave_out_data(&mut self) {
         let left_out: usize = self.queued.iter().filter(|frame| frame.is_data()).map(frame_weight).sum();
         self.queued.retain(|frame| !frame.is_data());
@@ -262,8 +271,8 @@ fn deaf() -> Error {
     broken("it speaks and does not listen")
 }
 
-/// A record from its place in a buffer. Buffers are made for full frames; one with less in it would be kept with all its memory, which
-/// nobody counts, so what is in it moves: a small part of what sealing it costs.
+/// A record from its place in a buffer. Buffers are made for full frames; one with less in it would be kept
+/// with all its memory, which nobody counts, so what is in it moves: a small part of what sealing it costs.
 fn lean(buffer: Vec<u8>, start: usize) -> Bytes {
     let record = buffer.get(start..).unwrap_or_default();
     if record.len() < buffer.capacity() / 4 * 3 {
@@ -276,12 +285,13 @@ fn lean(buffer: Vec<u8>, start: usize) -> Bytes {
 /// Data frames waiting to be sealed: enough that the socket never waits for the reader of files.
 const DATA_FRAMES_QUEUED: usize = 4;
 
-/// Data that is queued or kept, in bytes. The other side counts within a second what it has taken, so an honest one with our window keeps
-/// this far below twice the window; another one stops the data, and does not fill our memory.
+/// Data that is queued or kept, in bytes. The other side counts within a second what it has taken, so an
+/// honest one with our window keeps this far below twice the window; another one stops the data, and does not
+/// fill our memory.
 const DATA_BYTES_MAX: u64 = 2 * WINDOW_BYTES;
 
-/// What a frame takes in memory beside its bytes: its place in the queue, its allocation. Counted, so that a great many tiny frames are no
-/// way around the bounds; and so that fewer can be kept than one key seals.
+/// What a frame takes in memory beside its bytes: its place in the queue, its allocation. Counted, so that a
+/// great many tiny frames are no way around the bounds; and so that fewer can be kept than one key seals.
 const FRAME_OVERHEAD: usize = 256;
 
 #[cfg(test)]

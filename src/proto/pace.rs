@@ -1,10 +1,11 @@
 //! Limits of the rate: when a side that was given one may say more, and how much may be on its way to it.
 //!
-//! A limit counts what goes over the wire: sealed records, compressed or not, names and all. Pure: the time comes in as an argument,
-//! counted from any fixed moment.
+//! A limit counts what goes over the wire: sealed records, compressed or not, names and all. Pure: the time
+//! comes in as an argument, counted from any fixed moment.
 //!
-//! The two sides hold to it by different means. A sender has its records wait for their turn ([`Pace`]), whatever lane they go on. A
-//! receiver cannot make anybody wait but by credit ([`Ration`]), and so holds any sender to the limit, also one that knows of none.
+//! The two sides hold to it by different means. A sender has its records wait for their turn ([`Pace`]),
+//! whatever lane they go on. A receiver cannot make anybody wait but by credit ([`Ration`]), and so holds any
+//! sender to the limit, also one that knows of none.
 
 use std::num::NonZeroU64;
 use std::time::Duration;
@@ -16,7 +17,8 @@ use super::limits::{FRAME_COST_MAX, FRAME_COST_MIN, PAYLOAD_BYTES_MAX, WINDOW_BY
 pub struct Rate(NonZeroU64);
 
 impl Rate {
-    /// The slowest one: a frame of the smallest size takes a second, and what keeps a session alive still gets through.
+    /// The slowest one: a frame of the smallest size takes a second, and what keeps a session alive still
+    /// gets through.
     pub const MIN: Rate = Rate(NonZeroU64::new(1000).unwrap());
 
     /// The fastest one: no machine is near it, and no sum of it overflows.
@@ -49,9 +51,9 @@ impl Rate {
     }
 }
 
-/// What file bytes of one data frame a sender should keep to in this window. What there is beside the largest frame may be under way at a
-/// time, and several frames shall share it: then a receiver that gives credit bit by bit gets data bit by bit. Smaller ones than any frame
-/// costs would leave a part of the window unused.
+/// What file bytes of one data frame a sender should keep to in this window. What there is beside the largest
+/// frame may be under way at a time, and several frames shall share it: then a receiver that gives credit bit
+/// by bit gets data bit by bit. Smaller ones than any frame costs would leave a part of the window unused.
 #[must_use]
 pub fn block_bytes_in(window_bytes: u64) -> usize {
     let ahead_bytes = window_bytes.saturating_sub(FRAME_COST_MAX);
@@ -66,8 +68,9 @@ fn block_bytes(bytes: u64) -> usize {
 
 /// When each of many records may go out, so that all of them together keep to a rate.
 ///
-/// Whoever has one asks for its turn, once, and lets it go when that has come. Turns are given in the order they are asked for, one
-/// behind the other, so nobody who shares the line gets more of it than another who always has something to say.
+/// Whoever has one asks for its turn, once, and lets it go when that has come. Turns are given in the order
+/// they are asked for, one behind the other, so nobody who shares the line gets more of it than another who
+/// always has something to say.
 #[derive(Clone, Debug)]
 pub struct Pace {
     rate: Rate,
@@ -91,7 +94,7 @@ impl Pace {
         Pace { rate, free: Duration::ZERO }
     }
 
-    /// The turn of so many bytes. Whoever is a little late does not lose by it; but a line that nobody used does not save its time up.
+    /// Reserves the next slot. A caller up to `LATE_MAX` late keeps its place; idle time is not saved up.
     pub fn turn(&mut self, bytes: u64, now: Duration) -> Turn {
         let is_late = now.saturating_sub(self.free) <= LATE_MAX;
         let begin = if is_late { self.free } else { now };
@@ -102,12 +105,13 @@ impl Pace {
 
 /// How much credit a receiver gives, so that what comes keeps to a rate.
 ///
-/// Only data needs credit: names are counted, and not held back. A sender goes on while it has credit for the largest frame, so there is always credit for one, and beyond that for what has been
-/// earned by waiting. What was given in advance by the first window is earned first.
+/// Only data needs credit; names are counted but not held back. There is always credit for one frame of the
+/// largest size, plus what time has earned. The initial window counts as credit in advance.
 #[derive(Clone, Debug)]
 pub struct Ration {
     rate: Rate,
-    /// What was earned and has not come yet; below zero, what came and is not earned yet. In thousandths of a byte.
+    /// What was earned and has not come yet; below zero, what came and is not earned yet. In thousandths of a
+    /// byte.
     level: i64,
     /// When that was so.
     then_ms: Option<u64>,
@@ -120,7 +124,8 @@ impl Ration {
         Ration { rate, level: 0, then_ms: None }
     }
 
-    /// The window to begin with: what comes in half a second may be under way, for lines that take so long there and back.
+    /// The window to begin with: what comes in half a second may be under way, for lines that take so long
+    /// there and back.
     #[must_use]
     pub fn window_bytes(&self) -> u64 {
         FRAME_COST_MAX + self.ahead_bytes()
@@ -138,8 +143,9 @@ impl Ration {
         self.level = self.level.saturating_sub(bytes.saturating_mul(THOUSANDTHS));
     }
 
-    /// So many bytes have come that need no credit: names, mostly. Nothing of ours keeps a sender from saying them, so they take some seconds from
-    /// the contents at most, which would else wait for as long as all names of a large tree take.
+    /// So many bytes have come that need no credit: names, mostly. Nothing of ours keeps a sender from saying
+    /// them, so they take some seconds from the contents at most, which would else wait for as long as all
+    /// names of a large tree take.
     pub fn came_uncredited(&mut self, bytes: u64) {
         let floor = signed(self.rate.bytes_per_second()).saturating_mul(UNCREDITED_MS).saturating_neg();
         let floor = floor.min(self.level);
@@ -167,7 +173,7 @@ fn signed(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-/// A block is so small that a second has some twenty: its average is right within one of them.
+/// Blocks per second a limited sender aims for, so that a one-second average is right to within one block.
 const BLOCKS_PER_SECOND: u64 = 20;
 
 /// See [`block_bytes_in`].

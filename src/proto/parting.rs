@@ -1,5 +1,5 @@
-//! What a relay says when it closes a connection of its own accord, with code 1008, and what a client must understand. Whoever is told one of these
-//! gains nothing by coming again at once.
+//! What a relay says when it closes a connection of its own accord, with code 1008, and what a client must
+//! understand. Whoever is told one of these gains nothing by coming again at once.
 
 /// It waited alone for as long as the relay lets anybody wait.
 pub const WAITED_TOO_LONG: &str = "waited too long for the other side";

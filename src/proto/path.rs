@@ -1,21 +1,22 @@
 //! Names and paths of entries, checked once at the edge and trusted from there on.
 //!
-//! A manifest never carries a path: it carries names, one for each directory, file or link, nested by begin and end of
-//! the directories. [`Name`] proves that such a name is one component that stays where it is put; [`RelPath`] is a
-//! sequence of them. What a name must be everywhere is checked by [`Name::new`]; what the receiving system cannot hold
-//! besides is found by [`Name::unfit`].
+//! A manifest never carries a path: it carries names, one for each directory, file or link, nested by begin
+//! and end of the directories. [`Name`] proves that such a name is one component that stays where it is put;
+//! [`RelPath`] is a sequence of them. What a name must be everywhere is checked by [`Name::new`]; what the
+//! receiving system cannot hold besides is found by [`Name::unfit`].
 
 use std::fmt;
 use std::sync::Arc;
 
 use super::limits::{NAME_BYTES_MAX, PATH_BYTES_MAX};
 
-/// One component of a path: 1 to 255 bytes, without `/` and NUL, neither `.` nor `..`, and not the name of a part file or journal.
+/// One component of a path: 1 to 255 bytes, without `/` and NUL, neither `.` nor `..`, and not the name of a
+/// part file or journal.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Name(Box<[u8]>);
 
-/// A path below the output directory: names joined by `/`, at most 4095 bytes. The empty path is the output directory itself. Cheap to clone:
-/// what is under way with a file is found by its path in several places.
+/// A path below the output directory: names joined by `/`, at most 4095 bytes. The empty path is the output
+/// directory itself. Cheap to clone: what is under way with a file is found by its path in several places.
 #[derive(Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RelPath(Arc<[u8]>);
 
@@ -42,7 +43,8 @@ pub enum NameError {
 pub enum Unfit {
     /// Not Unicode, on a system whose names are.
     NotUnicode,
-    /// A character the system keeps for itself: `\`, `:` (drives, streams), `<>"|?*` or a control character on Windows.
+    /// A character the system keeps for itself: `\`, `:` (drives, streams), `<>"|?*` or a control character
+    /// on Windows.
     Character(char),
     /// The name of a device on Windows, with or without an extension: `AUX`, `com1.txt`.
     Device,
@@ -232,16 +234,17 @@ impl RelPath {
     }
 }
 
-/// Whether a link in the directory `parent` with this `target` certainly stays inside the output directory, whatever other
-/// links that came the same way it passes through.
+/// Whether a link in the directory `parent` with this `target` certainly stays inside the output directory,
+/// whatever other links that came the same way it passes through.
 ///
-/// That holds when the target is relative and climbs only at its beginning, at most to the output directory: the directory
-/// the link lies in is a real one, so climbing from it is exact, and from there on only links are passed for which the same
-/// was shown. A `..` after a name could leave by the back door of another link (`a -> b/c/d`, then `a/../../..`), so such a
-/// target is refused although it may be harmless.
+/// That holds when the target is relative and climbs only at its beginning, at most to the output directory:
+/// the directory the link lies in is a real one, so climbing from it is exact, and from there on only links
+/// are passed for which the same was shown. A `..` after a name could leave by the back door of another link
+/// (`a -> b/c/d`, then `a/../../..`), so such a target is refused although it may be harmless.
 ///
-/// Links that stood in the output directory before are not looked at: one of the receiver's own that leads outside may be pointed
-/// through, and then the new link leads there too. Reading is all that anybody can do by that; nothing is written through a link.
+/// Links that stood in the output directory before are not looked at: one of the receiver's own that leads
+/// outside may be pointed through, and then the new link leads there too. Reading is all that anybody can do
+/// by that; nothing is written through a link.
 #[must_use]
 pub fn link_stays_inside(parent: &RelPath, target: &[u8], system: System) -> bool {
     let is_separator = |b: &u8| *b == b'/' || (system == System::Windows && *b == b'\\');
@@ -265,15 +268,16 @@ pub fn link_stays_inside(parent: &RelPath, target: &[u8], system: System) -> boo
     climbed <= parent.depth()
 }
 
-/// Whether the name has the form of p2pc's own part files, in any case: some file systems do not tell cases apart.
+/// Whether the name has the form of p2pc's own part files, in any case: some file systems do not tell cases
+/// apart.
 fn is_reserved(name: &[u8]) -> bool {
     let lower = name.to_ascii_lowercase();
     lower.starts_with(PART_PREFIX.as_bytes())
         && (lower.ends_with(PART_SUFFIX.as_bytes()) || lower.ends_with(JOURNAL_SUFFIX.as_bytes()))
 }
 
-/// `CON`, `PRN`, `AUX`, `NUL`, `COM0` to `COM9`, `LPT0` to `LPT9` (superscript digits too), `CONIN$`, `CONOUT$`, with any
-/// extension and with spaces before it.
+/// `CON`, `PRN`, `AUX`, `NUL`, `COM0` to `COM9`, `LPT0` to `LPT9` (superscript digits too), `CONIN$`,
+/// `CONOUT$`, with any extension and with spaces before it.
 fn is_windows_device(text: &str) -> bool {
     let stem = text.split('.').next().unwrap_or(text).trim_end_matches(' ').to_uppercase();
     if ["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"].contains(&stem.as_str()) {
@@ -452,7 +456,8 @@ mod tests {
             }
         }
 
-        /// Resolves targets in a model tree in which every directory is real: what is said to stay inside never climbs out.
+        /// Resolves targets in a model tree in which every directory is real: what is said to stay inside
+        /// never climbs out.
         #[test]
         fn links_said_to_stay_never_climb_out(depth in 0usize..4, parts in proptest::collection::vec("(\\.\\.|\\.|[a-c]|)", 0..8)) {
             let parent = (0..depth).fold(RelPath::root(), |path, _| path.join(&Name::new(b"d").unwrap()).unwrap());

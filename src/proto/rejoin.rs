@@ -1,13 +1,15 @@
-//! Coming back: how the two sides of a session whose connection was lost prove to each other, on a new one, that they are those sides.
+//! Coming back: how the two sides of a session whose connection was lost prove to each other, on a new one,
+//! that they are those sides.
 //!
 //! ```text
 //! both, at once            Rejoin{role, lane, nonce}     anybody can say it; with both nonces the keys of this connection are known
 //! both, as it arrives      record 0: Received{frames}    only who has the session secret can seal it
 //! ```
 //!
-//! Each step is a type of its own, so that none can be left out: [`Rejoin`] → [`Unproven`] → [`Proven`]. The keys depend on a nonce of
-//! ours that was never used before: what was recorded on an earlier connection opens nothing here. Whoever fails is a [`Stranger`]: the
-//! lane's room is nobody's secret from the relay, so this happens, costs nothing, and is no guess.
+//! Each step is a type of its own, so that none can be left out: [`Rejoin`] → [`Unproven`] → [`Proven`]. The
+//! keys depend on a nonce of ours that was never used before: what was recorded on an earlier connection
+//! opens nothing here. Whoever fails is a [`Stranger`]: the lane's room is nobody's secret from the relay, so
+//! this happens, costs nothing, and is no guess.
 
 use std::fmt;
 
@@ -60,8 +62,8 @@ pub enum Stranger {
 }
 
 impl Rejoin {
-    /// Begins on a new connection in the room of this lane. `nonce` comes fresh from the system's random source. The second value is
-    /// the first message: send it at once, without waiting for the other's.
+    /// Begins on a new connection in the room of this lane. `nonce` comes fresh from the system's random
+    /// source. The second value is the first message: send it at once, without waiting for the other's.
     #[must_use]
     pub fn new(
         secret: SessionSecret,
@@ -101,7 +103,8 @@ impl Rejoin {
 }
 
 impl Unproven {
-    /// Our first record, which proves us to the other side: send it at once. `frames` is how many have come to us on this lane.
+    /// Our first record, which proves us to the other side: send it at once. `frames` is how many have come
+    /// to us on this lane.
     ///
     /// # Errors
     /// Kind `Internal`, when it cannot be sealed: never in practice.

@@ -1,7 +1,7 @@
 //! Sets of chunks, as runs of neighbours: what is held of a file, what is missing, what is asked for.
 //!
-//! The number of runs is what such a set takes, not the number of chunks. What comes from the other side or from a journal is bounded by
-//! [`RUNS_MAX`](super::limits::RUNS_MAX) where it is taken.
+//! The number of runs is what such a set takes, not the number of chunks. What comes from the other side or
+//! from a journal is bounded by [`RUNS_MAX`](super::limits::RUNS_MAX) where it is taken.
 
 use super::chunk::ChunkSize;
 use super::frame::Run;
@@ -38,8 +38,8 @@ impl Runs {
         Runs(if count == 0 { Vec::new() } else { vec![Run { first: 0, count }] })
     }
 
-    /// Takes over runs that somebody else wrote. `None` unless they are in order, none is empty, none touch or overlap, and all lie below
-    /// `end`.
+    /// Takes over runs that somebody else wrote. `None` unless they are in order, none is empty, none touch
+    /// or overlap, and all lie below `end`.
     #[must_use]
     pub fn checked(runs: Vec<Run>, end: u64) -> Option<Runs> {
         let mut free_from = 0;

@@ -6,9 +6,9 @@
 //! record = ciphertext (1..=FRAME_BYTES_MAX bytes) ‖ tag (16 bytes)
 //! ```
 //!
-//! The number of a record is nowhere in it: both sides count, and the number is the nonce. So a record that is
-//! dropped, repeated, moved, cut, or taken from another lane or direction does not open, and the first that does not
-//! open ends the lane: its [`Opener`] never opens anything again.
+//! The number of a record is nowhere in it: both sides count, and the number is the nonce. So a record that
+//! is dropped, repeated, moved, cut, or taken from another lane or direction does not open, and the first
+//! that does not open ends the lane: its [`Opener`] never opens anything again.
 
 mod cipher;
 mod record;
@@ -32,7 +32,7 @@ pub const TAG_BYTES: usize = 16;
 /// The longest record on the wire: the longest frame, sealed. Anything longer is refused unread.
 pub const RECORD_MAX: usize = FRAME_BYTES_MAX + TAG_BYTES;
 
-/// The shortest record on the wire: a tag and one byte. Nobody has nothing to say.
+/// The shortest record on the wire: one byte of content and the tag. Empty records are never sent.
 pub const RECORD_MIN: usize = TAG_BYTES + 1;
 
 /// What seals the records of a connection.
@@ -76,14 +76,15 @@ impl fmt::Display for Mode {
     }
 }
 
-/// The ciphers a side is ready to use, one bit each. Bits that this version does not know are kept and mean nothing.
+/// The ciphers a side is ready to use, one bit each. Bits that this version does not know are kept and mean
+/// nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Ciphers(u8);
 
 impl Ciphers {
-    /// AES-256-GCM, to be listed only where the processor has it: in software it is slow, and on some processors its
-    /// timing tells of the key.
+    /// AES-256-GCM, to be listed only where the processor has it: in software it is slow, and on some
+    /// processors its timing tells of the key.
     pub const AES_256_GCM: Ciphers = Ciphers(1);
 
     /// ChaCha20-Poly1305: every version has it.
@@ -113,8 +114,7 @@ impl Ciphers {
 }
 
 /// Whether the processor has the instructions that make AES-GCM fast and its timing even.
-#[must_use]
-pub fn hardware_aes() -> bool {
+fn hardware_aes() -> bool {
     #[cfg(target_arch = "x86_64")]
     {
         std::arch::is_x86_feature_detected!("aes") && std::arch::is_x86_feature_detected!("pclmulqdq")

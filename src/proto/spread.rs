@@ -1,8 +1,8 @@
 //! Which lane a data frame goes to.
 //!
-//! Frames that hold parts of one chunk are a run, and stay on the lane of its first, one after the other: so the receiver hashes each chunk as it
-//! comes. A new run goes where the least is waiting. What a lane could not deliver moves to others in its order, and whatever follows of
-//! a run that moved goes after it.
+//! Frames that hold parts of one chunk are a run, and stay on the lane of its first, one after the other: so
+//! the receiver hashes each chunk as it comes. A new run goes where the least is waiting. What a lane could
+//! not deliver moves to others in its order, and whatever follows of a run that moved goes after it.
 
 use std::collections::BTreeMap;
 
@@ -16,8 +16,8 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// The lane for the next frame, which belongs to this run. `lanes` are those that a new run may be put on, with what each has before it. `None`
-    /// when it is a new run and there are none.
+    /// The lane for the next frame, which belongs to this run. `lanes` are those that a new run may be put
+    /// on, with what each has before it. `None` when it is a new run and there are none.
     pub fn lane(&mut self, run: u64, lanes: impl Iterator<Item = (u8, Load)>) -> Option<u8> {
         let lane = match self.last {
             Some((last, lane)) if last == run && !defects::has(Defect::RunTorn) => lane,
@@ -39,7 +39,8 @@ impl Spread {
 pub struct Moving<'s> {
     spread: &'s mut Spread,
     from: u8,
-    /// Where each run goes: at most as many as one lane keeps frames. The frames of one need not follow each other here, once others have moved between them.
+    /// Where each run goes: at most as many as one lane keeps frames. The frames of one need not follow each
+    /// other here, once others have moved between them.
     at: BTreeMap<u64, u8>,
 }
 

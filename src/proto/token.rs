@@ -8,8 +8,8 @@ use zeroize::Zeroizing;
 
 use crate::{Error, Kind, Result};
 
-/// A token: 16 to 256 printable characters of ASCII, none of them blank. It goes into a header of HTTP as it is, so nothing else may be
-/// in it. Wiped from memory when dropped; its `Debug` is redacted.
+/// A token: 16 to 256 printable characters of ASCII, none of them blank. It goes into a header of HTTP as it
+/// is, so nothing else may be in it. Wiped from memory when dropped; its `Debug` is redacted.
 #[derive(Clone)]
 pub struct Token(Zeroizing<String>);
 

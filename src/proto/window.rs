@@ -1,8 +1,9 @@
 //! The window of open items: what both sides remember of the manifest, bounded whatever its length.
 //!
-//! Items enter in order at the back. An item whose outcome is known waits until everything before it has its outcome too,
-//! then leaves at the front. The sender adds nothing to a full window, the receiver refuses a sender that does; because
-//! the sender learns every outcome after the receiver, an honest sender never overfills the receiver's.
+//! Items enter in order at the back. An item whose outcome is known waits until everything before it has its
+//! outcome too, then leaves at the front. The sender adds nothing to a full window, the receiver refuses a
+//! sender that does; because the sender learns every outcome after the receiver, an honest sender never
+//! overfills the receiver's.
 
 use std::collections::VecDeque;
 
@@ -47,7 +48,8 @@ impl<T> Window<T> {
         self.slots.len() < ITEMS_OPEN_MAX && self.bytes < ITEM_BYTES_OPEN_MAX
     }
 
-    /// Adds the next item. It gets the number [`Window::next_id`]. Returns false, and adds nothing, when the window is full.
+    /// Adds the next item. It gets the number [`Window::next_id`]. Returns false, and adds nothing, when the
+    /// window is full.
     #[must_use]
     pub fn push(&mut self, cost: usize, kept: T) -> bool {
         let has_room = self.has_room();

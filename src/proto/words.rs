@@ -1,16 +1,17 @@
 //! The words generated codes are made of: 2048 short English ones, so that each carries 11 bits.
 //!
-//! The list is made by `tests/vectors/words.py`, which says by which rules. No two words share their first four
-//! letters, differ in fewer than two places, or sound alike. Two versions of p2pc may carry different lists: a
-//! code is compared as text, and the list only serves to draw one and to warn of a word that looks mistyped.
+//! The list is made by `tests/vectors/words.py`, which says by which rules. No two words share their first
+//! four letters, differ in fewer than two places, or sound alike. Two versions of p2pc may carry different
+//! lists: a code is compared as text, and the list only serves to draw one and to warn of a word that looks
+//! mistyped.
 
 /// How many words there are. A power of two, so that 11 random bits choose one without bias.
 pub const WORDS: usize = 1 << WORD_BITS;
 
 /// How many bits one word carries.
-pub const WORD_BITS: u32 = 11;
+const WORD_BITS: u32 = 11;
 
-/// The word for the lowest [`WORD_BITS`] bits of `bits`.
+/// The word for the lowest 11 bits of `bits`.
 #[must_use]
 pub fn word(bits: u16) -> &'static str {
     LIST[usize::from(bits) % WORDS]

@@ -1,10 +1,14 @@
-//! The file of `--checksums`: a line for each file that was delivered, as `sha256sum -c` and `b3sum --check` read them.
+//! The file of `--checksums`: a line for each file that was delivered, as `sha256sum -c` and `b3sum --check`
+//! read them.
 //!
-//! It is written beside its place while files arrive, so that no list is kept, and takes its name when the transfer has ended in order. Until then it is
-//! called as part files are, which no sender can call anything, after a number that nobody can foresee: two receivers with one file of checksums do not
-//! meet, nor does anybody find a link in the way. What is written goes through the directory that was opened, and follows none.
+//! It is written beside its place while files arrive, so that no list is kept, and takes its name when the
+//! transfer has ended in order. Until then it is called as part files are, which no sender can call anything,
+//! after a number that nobody can foresee: two receivers with one file of checksums do not meet, nor does
+//! anybody find a link in the way. What is written goes through the directory that was opened, and follows
+//! none.
 //!
-//! Names are those below the output directory. One that has a backslash or a line's end in it is escaped as those tools do it: a backslash begins the line.
+//! Names are those below the output directory. One that has a backslash or a line's end in it is escaped as
+//! those tools do it: a backslash begins the line.
 
 use std::fs::{self, Metadata};
 use std::path::{Path, PathBuf};
@@ -29,7 +33,8 @@ pub enum Algorithm {
     Blake3,
 }
 
-/// Where checksums of what is delivered go, once the transfer has ended in order; what stood there is replaced then.
+/// Where checksums of what is delivered go, once the transfer has ended in order; what stood there is
+/// replaced then.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Checksums {
@@ -72,7 +77,8 @@ pub(super) struct Writing {
 }
 
 impl SumFile {
-    /// Looks whether it can be written; `out` will be there by then. What can be known to fail fails now, before the other side is troubled.
+    /// Looks whether it can be written; `out` will be there by then. What can be known to fail fails now,
+    /// before the other side is troubled.
     ///
     /// # Errors
     /// Kind `Disk`.

@@ -98,8 +98,8 @@ impl PartialEq for Held {
 impl Eq for Held {}
 
 impl Destination {
-    /// Looks whether entries could be put there; `-` is standard output. What can be known to fail fails now, before the other
-    /// side is troubled.
+    /// Looks whether entries could be put there; `-` is standard output. What can be known to fail fails now,
+    /// before the other side is troubled.
     ///
     /// # Errors
     /// Kind `Disk`, when something that is no directory stands there.
@@ -123,8 +123,8 @@ impl Destination {
         }
     }
 
-    /// Opens it, making the directory and those above it where they are missing; `rules` say how what stands there is treated. Once
-    /// `stop` is set the output does nothing more.
+    /// Opens it, making the directory and those above it where they are missing; `rules` say how what stands
+    /// there is treated. Once `stop` is set the output does nothing more.
     ///
     /// # Errors
     /// Kind `Disk`, when that fails.

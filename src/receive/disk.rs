@@ -1,4 +1,5 @@
-//! The threads of the disk: one puts what arrives where it belongs, one makes it durable from time to time, one lets the system begin to write.
+//! The threads of the disk: one puts what arrives where it belongs, one makes it durable from time to time,
+//! one lets the system begin to write.
 //!
 //! ```text
 //! driver ──Job──▶ disk ──Checkpoint──▶ journal
@@ -6,9 +7,9 @@
 //!                      ──WriteAhead──▶ ahead
 //! ```
 //!
-//! Writing never waits for the syncs of a checkpoint. What waits for the disk is bounded by the windows of the session, and there is one
-//! checkpoint at a time. To write ahead takes as long as the disk has something to do for any program, so no checkpoint waits for that, and
-//! neither does the end.
+//! Writing never waits for the syncs of a checkpoint. What waits for the disk is bounded by the windows of
+//! the session, and there is one checkpoint at a time. To write ahead takes as long as the disk has something
+//! to do for any program, so no checkpoint waits for that, and neither does the end.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,20 +19,22 @@ use futures_lite::future;
 use smol::Timer;
 use smol::channel::{Receiver as Out, Sender as Queue, unbounded};
 
-use super::Destination;
 use super::checksums::{SumFile, Writing};
-use super::sink::{Checkpoint, Checkpointed, Job, Output, Rules, SinkEvent, Stop};
+use super::driver::Terms;
+use super::sink::{Checkpoint, Checkpointed, Job, Output, SinkEvent, Stop};
 use crate::disk::WriteAhead;
 use crate::error::{Error, Kind, Result};
 use crate::net::link::spawn;
 use crate::proto::chunk::ChunkSize;
+use crate::proto::time::millis;
 
 /// A running output.
 pub(super) struct Disk {
     jobs: Queue<Job>,
     events: Out<Result<Vec<SinkEvent>>>,
     stop: Stop,
-    /// Set before the end of a transfer that went through: only then the checksums get their name, and what came of that is said here.
+    /// Set before the end of a transfer that went through: only then the checksums get their name, and what
+    /// came of that is said here.
     is_done: Arc<AtomicBool>,
     summed: Option<Out<Result<()>>>,
 }
@@ -62,12 +65,8 @@ enum Wake {
 }
 
 impl Disk {
-    pub(super) fn start(
-        destination: Destination,
-        rules: Rules,
-        sums: Option<SumFile>,
-        chunk: ChunkSize,
-    ) -> Result<Disk> {
+    pub(super) fn start(terms: Terms, chunk: ChunkSize) -> Result<Disk> {
+        let Terms { destination, sums, rules, .. } = terms;
         let (jobs, jobs_out) = unbounded::<Job>();
         let (events_in, events) = unbounded();
         let journal = Beside::start("journal", Checkpoint::run)?;
@@ -125,8 +124,9 @@ impl Disk {
         future::or(said, late).await
     }
 
-    /// Lets the thread end and waits until it has made durable what the next session can go on with; not for ever, because a disk or a
-    /// reader of standard output that takes nothing any more must not keep a person from leaving.
+    /// Lets the thread end and waits until it has made durable what the next session can go on with; not for
+    /// ever, because a disk or a reader of standard output that takes nothing any more must not keep a person
+    /// from leaving.
     pub(super) async fn end(self, patience: Duration) {
         // Whatever is still queued is for nothing: what has no outcome by now gets no final name.
         self.stop.stop();
@@ -263,25 +263,26 @@ impl Work {
     }
 
     fn now_ms(&self) -> u64 {
-        u64::try_from(self.begun.elapsed().as_millis()).unwrap_or(u64::MAX)
+        millis(self.begun.elapsed())
     }
 }
 
 /// How long the disk may take to clean up at the end: a few syncs of a slow one.
 pub(super) const CLEANING: Duration = Duration::from_secs(10);
 
-/// How long it may take where another session is to go on with what it lets go of, and would find it locked: a slow disk with much
-/// to write yet, and less than the other side waits for a sign of life.
+/// How long it may take where another session is to go on with what it lets go of, and would find it locked:
+/// a slow disk with much to write yet, and less than the other side waits for a sign of life.
 pub(super) const LETTING_GO: Duration = Duration::from_secs(40);
 
 /// While nothing comes it is looked this often whether something that came should be made durable.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
-/// What is said of several jobs is told at once: every telling wakes the session, which answers with a frame. Of small files there are
-/// thousands of jobs a second, and the work of one is less than that of telling it.
+/// What is said of several jobs is told at once: every telling wakes the session, which answers with a frame.
+/// Of small files there are thousands of jobs a second, and the work of one is less than that of telling it.
 const SAID_TOGETHER_MAX: usize = 256;
 
-/// For so long what was said waits at most for more to be said with it, beside the one job that is being done.
+/// For so long what was said waits at most for more to be said with it, beside the one job that is being
+/// done.
 const SAID_WITHIN: Duration = Duration::from_millis(1);
 
 #[cfg(test)]
@@ -290,7 +291,7 @@ mod tests {
     use crate::disk::memory::{MemoryDir, MemoryDisk};
     use crate::proto::frame::Piece;
     use crate::proto::manifest::{Item, Meta, Nesting};
-    use crate::receive::sink::Sink;
+    use crate::receive::sink::{Rules, Sink};
 
     /// A sink whose writing ahead takes as long as the test wants.
     struct Slow {

@@ -14,43 +14,47 @@ use crate::net::link::{Asked, Drive, Ended, Happening, Link, drive};
 use crate::net::pair::Paired;
 use crate::proto::pace::Rate;
 
-/// Receives into `destination`, with the checksums in `sums`, by `rules`, no faster than `limit`, from the other side of an established session, until that is done or the other side was started again: then
-/// the destination is let go of before this returns. Dropping the future abandons the transfer without telling the other side; its cancellation
-/// ends it in order.
+/// Runs the receiving side of an established session until it ends or the peer restarts. On restart the
+/// destination is released before this returns. Dropping the future abandons the transfer silently;
+/// cancelling ends it in order.
 ///
 /// # Errors
 /// Whatever ended the session before every entry had its outcome.
-pub async fn run(
-    paired: Paired<'_>,
-    (destination, sums): (Destination, Option<SumFile>),
-    rules: Rules,
-    yes: bool,
-    limit: Option<Rate>,
-) -> Result<Ended<'_>> {
+pub async fn run(paired: Paired<'_>, terms: Terms) -> Result<Ended<'_>> {
     let beginning = Beginning {
         verify: paired.verify.clone(),
         must_confirm: paired.must_confirm,
-        yes,
-        limit,
+        yes: terms.yes,
+        limit: terms.limit,
         both_can: paired.both_can,
     };
     let (link, upkeep) = Link::new(paired);
-    let driver = Driver {
-        machine: Receiver::new(beginning),
-        link,
-        destination: Some((destination, rules, sums)),
-        disk: None,
-        held: None,
-    };
+    let driver =
+        Driver { machine: Receiver::new(beginning), link, terms: Some(terms), disk: None, held: None };
     // On the heap: it is far larger than what it is part of.
     Box::pin(upkeep.beside(Box::pin(driver.run()))).await
+}
+
+/// What becomes of what comes.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    /// Where it goes.
+    pub destination: Destination,
+    /// Where the checksums of what is delivered go.
+    pub sums: Option<SumFile>,
+    /// How what stands there already is treated.
+    pub rules: Rules,
+    /// Whether it is taken without asking.
+    pub yes: bool,
+    /// No more than this is asked for a second.
+    pub limit: Option<Rate>,
 }
 
 struct Driver<'h> {
     machine: Receiver,
     link: Link<'h>,
     // Until the person accepts, the disk is not touched.
-    destination: Option<(Destination, Rules, Option<SumFile>)>,
+    terms: Option<Terms>,
     disk: Option<Disk>,
     // A text that is to be shown.
     held: Option<Held>,
@@ -100,14 +104,14 @@ impl<'h> Drive<'h> for Driver<'h> {
                 }
                 Effect::Open(chunk) => {
                     let is_text = self.machine.is_text();
-                    let place = self.destination.take().map(|(place, rules, sums)| match place {
+                    let terms = self.terms.take().map(|terms| match terms.destination {
                         Destination::Directory(_) if is_text => {
                             let held = self.held.insert(Held::default()).clone();
-                            (Destination::Memory(held), rules, None)
+                            Terms { destination: Destination::Memory(held), sums: None, ..terms }
                         }
-                        place => (place, rules, sums),
+                        _ => terms,
                     });
-                    match place.map(|(place, rules, sums)| Disk::start(place, rules, sums, chunk)) {
+                    match terms.map(|terms| Disk::start(terms, chunk)) {
                         Some(Ok(disk)) => self.disk = Some(disk),
                         Some(Err(error)) => self.machine.fail(error),
                         None => {}
@@ -179,7 +183,7 @@ impl<'h> Drive<'h> for Driver<'h> {
             Input::Happened(Happening::Decided(decision)) => self.machine.decided(decision),
             Input::Happened(Happening::Drained | Happening::LaneUp(_) | Happening::Restarted) => {}
             Input::Happened(Happening::Cancelled) => {
-                self.machine.fail(Error::new(Kind::Interrupted, "interrupted"));
+                self.machine.fail(Error::interrupted());
             }
             Input::Happened(Happening::Tick) => {
                 self.machine.tick(now_ms);

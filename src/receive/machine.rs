@@ -6,11 +6,17 @@
 //!   person ─answer▶ └──────────┘ ──Event──▶ person
 //! ```
 //!
-//! Nothing touches the disk before the person has accepted. From then on each item of the manifest becomes a job of the
-//! sink; what the sink says becomes plans, credit and outcomes. When every item has its outcome the machine says `Complete`, and
-//! waits for the receipt a bounded time: everything is on disk by then, so that it is lost changes nothing here.
+//! Nothing touches the disk before the person has accepted. From then on each item of the manifest becomes a
+//! job of the sink; what the sink says becomes plans, credit and outcomes. When every item has its outcome
+//! the machine says `Complete`, and waits for the receipt a bounded time: everything is on disk by then, so
+//! that it is lost changes nothing here.
 
+mod conflicts;
+mod contents;
+mod credit;
+mod gathered;
 mod lanes;
+mod offer;
 mod receiving;
 
 use std::collections::{HashMap, VecDeque};
@@ -21,23 +27,24 @@ use super::sink::{Job, SinkEvent};
 use crate::defects::{self, Defect};
 use crate::error::{Error, Kind, Result};
 use crate::events::tally::Tally;
-use crate::events::{Conflict, Decision, Event, Offer, Progress, Question, Report, Resolution};
+use crate::events::{Conflict, Decision, Event, Progress, Question, Report};
 use crate::proto::chunk::ChunkSize;
-use crate::proto::compress::{Codec, Packed};
-use crate::proto::conversation::{Conversation, broken, cancel_reason, cancelled_by_peer};
+use crate::proto::conversation::{Conversation, broken, cancel_reason, cancelled_by_peer, strings_differ};
 use crate::proto::frame::{
-    Cancelled, Control, Failure, FileEnd, Frame, Get, Outcome, PackedBlock, Piece, Verdict, bounded_text,
-    cost,
+    Cancelled, Control, Failure, FileEnd, Frame, Get, PackedBlock, Verdict, bounded_text, cost,
 };
 use crate::proto::handshake::Capabilities;
-use crate::proto::limits::{CONTROL_BYTES_TARGET, LIST_MAX, RECEIPT_MS, SHOWN_BYTES_MAX, WINDOW_BYTES};
-use crate::proto::manifest::{Entry, Item, Nesting};
-use crate::proto::pace::{Rate, Ration};
+use crate::proto::limits::RECEIPT_MS;
+use crate::proto::manifest::{Entry, Nesting};
+use crate::proto::pace::Rate;
 use crate::proto::seal::TAG_BYTES;
 use crate::proto::window::{Standing, Window};
 
+use conflicts::Conflicts;
+use credit::Credit;
+use gathered::Gathered;
 use lanes::Lanes;
-use receiving::{Receiving, Taken};
+use receiving::Receiving;
 
 /// The receiving side of one session.
 #[derive(Debug)]
@@ -57,26 +64,14 @@ pub struct Receiver {
     held: Vec<Entry>,
     manifest_ended: bool,
     receipt_due_ms: Option<u64>,
-    // Gathered for the next frames.
-    verdicts: Vec<Verdict>,
-    gets: Vec<Get>,
-    gets_runs: usize,
-    outcomes: Vec<(u64, Option<Failure>)>,
-    outcome_bytes: usize,
+    gathered: Gathered,
     // What is offered is one text, for the person.
     text: bool,
-    // Questions about what exists already, the first of them asked.
-    conflicts: VecDeque<(u64, Conflict)>,
-    for_all: Option<Resolution>,
-    // Credit.
-    charged: u64,
-    taken: u64,
-    granted: u64,
+    conflicts: Conflicts,
+    credit: Credit,
     lanes: Lanes,
     // Ends that were said before everything had come on other lanes: of open items.
     early_ends: HashMap<u64, FileEnd>,
-    window_bytes: u64,
-    ration: Option<Ration>,
 }
 
 /// What the driver must do.
@@ -140,7 +135,6 @@ impl Receiver {
     /// A session that was just established. The first effects are ready.
     #[must_use]
     pub fn new(beginning: Beginning) -> Receiver {
-        let ration = beginning.limit.map(Ration::new);
         let mut receiver = Receiver {
             conversation: Conversation::default(),
             effects: VecDeque::new(),
@@ -155,21 +149,12 @@ impl Receiver {
             held: Vec::new(),
             manifest_ended: false,
             receipt_due_ms: None,
-            verdicts: Vec::new(),
-            gets: Vec::new(),
-            gets_runs: 0,
-            outcomes: Vec::new(),
-            outcome_bytes: 0,
+            gathered: Gathered::default(),
             text: false,
-            conflicts: VecDeque::new(),
-            for_all: None,
-            charged: 0,
-            taken: 0,
-            granted: 0,
+            conflicts: Conflicts::default(),
+            credit: Credit::new(beginning.limit),
             lanes: Lanes::new(beginning.both_can.has(Capabilities::LANES)),
             early_ends: HashMap::new(),
-            window_bytes: ration.as_ref().map_or(WINDOW_BYTES, Ration::window_bytes),
-            ration,
         };
         if let Some(text) = beginning.verify {
             receiver.tell(Event::Verify(text.clone()));
@@ -207,10 +192,7 @@ impl Receiver {
             self.ask_if_offered();
             self.complete_if_all_resolved(now_ms);
         } else {
-            self.fail(
-                Error::new(Kind::Authentication, "the strings to compare are not the same")
-                    .hint("Somebody may sit between the two sides. Start again with a new code."),
-            );
+            self.fail(strings_differ());
         }
     }
 
@@ -243,7 +225,7 @@ impl Receiver {
         if self.stage == Stage::Done {
             return;
         }
-        let charged = self.charged;
+        let charged = self.credit.charged();
         // Before a lane is there nothing comes on it.
         let result = match Frame::decode(&bytes) {
             Ok(Frame::Control { .. }) => Err(broken("something was said on the wrong lane")),
@@ -251,7 +233,7 @@ impl Receiver {
             Err(error) => Err(broken(error)),
         };
         if defects::has(Defect::LaneCreditLost) {
-            self.taken = self.taken.saturating_sub(self.charged - charged);
+            self.credit.lose_since(charged);
         }
         if let Err(error) = result {
             self.fail(error);
@@ -273,12 +255,14 @@ impl Receiver {
         match event {
             SinkEvent::Planned { entry, verdict } => self.planned(entry, verdict),
             SinkEvent::Get(get) => self.get(get),
-            SinkEvent::Conflict { entry, conflict } => self.conflict(entry, conflict),
+            SinkEvent::Conflict { entry, conflict } => {
+                self.effects.extend(self.conflicts.arose(entry, conflict));
+            }
             SinkEvent::KeptBoth { path, name } => self.tell(Event::KeptBoth { path, name }),
             SinkEvent::Taken { cost } => {
-                self.taken += cost;
-                let step = self.ration.as_ref().map_or(CREDIT_STEP_BYTES, Ration::step_bytes);
-                self.give_credit(step.min(CREDIT_STEP_BYTES), now_ms);
+                self.credit.taken(cost);
+                let total = self.credit.next_step(now_ms);
+                self.say_credit(total);
             }
             SinkEvent::Resolved { entry, failure } => self.resolved(entry, failure, now_ms),
         }
@@ -293,11 +277,12 @@ impl Receiver {
         }
     }
 
-    /// To be called several times a second: gives small credit back now and then, so that the sender's person sees progress on a
-    /// slow line, and ends the wait for the receipt.
+    /// To be called several times a second: gives small credit back now and then, so that the sender's person
+    /// sees progress on a slow line, and ends the wait for the receipt.
     pub fn tick(&mut self, now_ms: u64) {
-        if self.stage == Stage::Running && self.granted > 0 {
-            self.give_credit(1, now_ms);
+        if self.stage == Stage::Running && self.accepting == Accepting::Accepted {
+            let total = self.credit.next(now_ms);
+            self.say_credit(total);
         }
         if self.stage == Stage::Ending && self.receipt_due_ms.is_some_and(|due| now_ms >= due) {
             self.end_by_report();
@@ -309,8 +294,8 @@ impl Receiver {
         if self.stage == Stage::Ending { self.end_by_report() } else { self.done(Err(error)) }
     }
 
-    /// Ends the session because of an error on this side, telling the other. Once everything is committed there is nothing to fail
-    /// any more: whatever happens to the receipt, this side knows what it has.
+    /// Ends the session because of an error on this side, telling the other. Once everything is committed
+    /// there is nothing to fail any more: whatever happens to the receipt, this side knows what it has.
     pub fn fail(&mut self, error: Error) {
         match self.stage {
             Stage::Done => return,
@@ -328,13 +313,8 @@ impl Receiver {
 
     fn read(&mut self, mut bytes: BytesMut, now_ms: u64) -> Result<()> {
         let frame = Frame::decode(&bytes).map_err(broken)?;
-        if let Some(ration) = &mut self.ration {
-            let record_bytes = (bytes.len() + TAG_BYTES) as u64;
-            match frame {
-                Frame::Data(_) | Frame::Packed(_) => ration.came(record_bytes),
-                _ => ration.came_uncredited(record_bytes),
-            }
-        }
+        let is_credited = matches!(frame, Frame::Data(_) | Frame::Packed(_));
+        self.credit.came(bytes.len() + TAG_BYTES, is_credited);
         let (pieces, payload_bytes, packed) = match frame {
             // What is counted there is the lane's.
             Frame::KeepAlive | Frame::Received { .. } => return Ok(()),
@@ -406,71 +386,11 @@ impl Receiver {
         }
     }
 
-    /// Whether it may still be said that a text is offered.
-    fn may_be_text(&self) -> bool {
-        let nothing_yet = self.window.next_id() == 0 && !self.manifest_ended && !self.text;
-        nothing_yet && self.both_can.has(Capabilities::TEXT)
-    }
-
-    fn item(&mut self, item: &Item<'_>) -> Result<()> {
-        let is_text = self.window.next_id() == 0
-            && matches!(item, Item::File { size: Some(size), .. } if *size <= SHOWN_BYTES_MAX);
-        if self.text && !is_text {
-            return Err(broken("it offered something else than the text that it said it offers"));
-        }
-        let entry = self.nesting.place(item).map_err(|error| broken(format_args!("it offered {error}")))?;
-        let kept = Receiving::new(&entry, self.tally.offered(&entry));
-        if !self.window.push(entry.cost(), kept) {
-            return Err(broken("more was offered than may be open"));
-        }
-        if self.accepting == Accepting::Accepted {
-            self.effects.push_back(Effect::Job(Job::Prepare(entry)));
-        } else {
-            self.held.push(entry);
-        }
-        Ok(())
-    }
-
-    /// Shows what is offered by now, and asks as soon as there is something to ask about.
-    fn offered(&mut self) {
-        let offer: Offer = self.tally.offer().clone();
-        self.tell(Event::Offer(offer));
-        self.ask_if_offered();
-    }
-
-    fn ask_if_offered(&mut self) {
-        let nothing_yet = self.window.next_id() == 0 && !self.manifest_ended;
-        if self.confirming || nothing_yet {
-            return;
-        }
-        match self.accepting {
-            Accepting::NotAsked { yes: true } => self.accept(),
-            Accepting::NotAsked { yes: false } => {
-                self.accepting = Accepting::Asked;
-                self.effects.push_back(Effect::Ask(Question::Accept(self.tally.offer().clone())));
-            }
-            Accepting::Asked | Accepting::Accepted => {}
-        }
-    }
-
-    fn accept(&mut self) {
-        self.accepting = Accepting::Accepted;
-        // Something was offered, so the sender has begun.
-        self.effects.extend(self.chunk.map(Effect::Open));
-        self.granted = self.window_bytes;
-        self.say(Control::Accept { window: self.window_bytes });
-        self.tell(Event::Accepted);
-        self.effects.extend(self.lanes.up().map(|lane| Effect::Lane { lane, up: true }));
-        let held = std::mem::take(&mut self.held);
-        self.effects.extend(held.into_iter().map(|entry| Effect::Job(Job::Prepare(entry))));
-    }
-
     fn planned(&mut self, id: u64, verdict: Verdict) {
         if let Standing::Open(item) = self.window.get(id) {
             item.planned(verdict);
         }
-        self.verdicts.push(verdict);
-        if self.verdicts.len() >= LIST_MAX {
+        if self.gathered.verdict(verdict) {
             self.say_plan();
         }
     }
@@ -485,110 +405,16 @@ impl Receiver {
                 return self.fail(Error::new(Kind::Internal, "the sink asked for a file at a wrong time"));
             }
         }
-        self.gets_runs += 1 + get.send.len() + get.compare.len();
-        if self.gets_runs > LIST_MAX {
+        if !self.gathered.has_room_for(&get) {
             self.say_gets();
-            self.gets_runs = 1 + get.send.len() + get.compare.len();
         }
-        self.gets.push(get);
-    }
-
-    /// Something else stands there: the person is asked, one thing after the other, unless one answer was for all.
-    fn conflict(&mut self, entry: u64, conflict: Conflict) {
-        if let Some(resolution) = self.for_all {
-            return self.effects.push_back(Effect::Job(Job::Decide { entry, resolution }));
-        }
-        if self.conflicts.is_empty() {
-            self.effects.push_back(Effect::Decide(conflict.clone()));
-        }
-        self.conflicts.push_back((entry, conflict));
+        self.gathered.get(get);
     }
 
     /// The person's answer about the conflict that was asked last.
     pub fn decided(&mut self, decision: Decision) {
-        let Decision { resolution, for_all } = decision;
-        if self.stage != Stage::Running || self.conflicts.is_empty() {
-            return;
-        }
-        self.for_all = for_all.then_some(resolution);
-        let count = if for_all { self.conflicts.len() } else { self.conflicts.len().min(1) };
-        for (entry, _) in self.conflicts.drain(..count) {
-            self.effects.push_back(Effect::Job(Job::Decide { entry, resolution }));
-        }
-        if let Some((_, next)) = self.conflicts.front() {
-            self.effects.push_back(Effect::Decide(next.clone()));
-        }
-    }
-
-    fn data(
-        &mut self,
-        pieces: Vec<Piece>,
-        payload: BytesMut,
-        packed: Option<(Codec, u32)>,
-        cost: u64,
-    ) -> Result<()> {
-        self.charged += cost;
-        if self.charged > self.granted {
-            return Err(broken("more data than there was room for"));
-        }
-        let order = self.lanes.order();
-        let mut ends = Vec::new();
-        for piece in &pieces {
-            let (entry, _, length) = piece.place();
-            match self.window.get(entry) {
-                // The sink has given it up; the sender does not know yet.
-                Standing::Resolved => continue,
-                Standing::Unknown => return Err(broken("data of what was not offered")),
-                Standing::Open(item) => {
-                    match item.take(piece, order)? {
-                        Taken::Part => {}
-                        Taken::Last => ends.extend(self.early_ends.remove(&entry)),
-                        Taken::Late => continue,
-                    }
-                    self.tally.compared(&mut item.counted, piece.held_bytes());
-                }
-            }
-            self.tally.taken(u64::from(length));
-        }
-        let content_bytes = packed.map_or(payload.len(), |(_, length)| length as usize);
-        self.tally.carried(content_bytes, payload.len());
-        let bytes = payload.freeze();
-        self.effects.push_back(Effect::Job(match packed {
-            None => Job::Write { pieces, payload: bytes, cost },
-            Some((codec, length)) => {
-                Job::WritePacked { pieces, payload: Packed { codec, length, bytes }, cost }
-            }
-        }));
-        self.effects.extend(ends.into_iter().map(|end| Effect::Job(Job::Finish(end))));
-        Ok(())
-    }
-
-    fn ended(&mut self, end: FileEnd) -> Result<()> {
-        match self.window.get(end.entry) {
-            Standing::Resolved => Ok(()),
-            Standing::Unknown => Err(broken("the end of what was not offered")),
-            Standing::Open(item) => {
-                let is_all_there = item.ended(&end, self.lanes.order())?;
-                self.tally.measured(&mut item.counted, end.size);
-                if is_all_there {
-                    self.effects.push_back(Effect::Job(Job::Finish(end)));
-                } else {
-                    self.early_ends.insert(end.entry, end);
-                }
-                Ok(())
-            }
-        }
-    }
-
-    fn dropped(&mut self, entry: u64, failure: Failure) -> Result<()> {
-        match self.window.get(entry) {
-            Standing::Resolved => Ok(()),
-            Standing::Unknown => Err(broken("the sender dropped what was not offered")),
-            Standing::Open(item) => {
-                item.dropped()?;
-                self.effects.push_back(Effect::Job(Job::Drop { entry, failure }));
-                Ok(())
-            }
+        if self.stage == Stage::Running {
+            self.effects.extend(self.conflicts.decided(decision));
         }
     }
 
@@ -598,9 +424,7 @@ impl Receiver {
         if let Some(end) = self.tally.resolved(item.counted, failure.clone()) {
             self.tell(Event::Entry(end));
         }
-        self.outcome_bytes += OUTCOME_BYTES + failure.as_ref().map_or(0, |failure| failure.text.len());
-        self.outcomes.push((id, failure));
-        if self.outcome_bytes >= CONTROL_BYTES_TARGET || self.outcomes.len() >= LIST_MAX {
+        if self.gathered.outcome(id, failure) {
             self.say_outcomes();
         }
         self.complete_if_all_resolved(now_ms);
@@ -619,51 +443,8 @@ impl Receiver {
         self.receipt_due_ms = Some(now_ms + RECEIPT_MS);
     }
 
-    fn say_plan(&mut self) {
-        let verdicts = std::mem::take(&mut self.verdicts);
-        if !verdicts.is_empty() {
-            self.say(Control::Plan(verdicts));
-        }
-    }
-
-    /// What is wanted follows the plans of its items.
-    fn say_gets(&mut self) {
-        let gets = std::mem::take(&mut self.gets);
-        self.gets_runs = 0;
-        if !gets.is_empty() {
-            self.say_plan();
-            self.say(Control::Get(gets));
-        }
-    }
-
-    /// Outcomes follow the plans of their items, and what was wanted of them.
-    fn say_outcomes(&mut self) {
-        let outcomes = std::mem::take(&mut self.outcomes);
-        self.outcome_bytes = 0;
-        if outcomes.is_empty() {
-            return;
-        }
-        self.say_plan();
-        self.say_gets();
-        let wire = outcomes
-            .iter()
-            .map(|(entry, failure)| Outcome {
-                entry: *entry,
-                failure: failure.as_ref().map(Failure::as_wire),
-            })
-            .collect();
-        self.say(Control::Outcomes(wire));
-    }
-
-    /// Gives what credit there is, if it is at least `step` more than before.
-    fn give_credit(&mut self, step: u64, now_ms: u64) {
-        let room = self.taken + self.window_bytes;
-        let total = match &mut self.ration {
-            Some(ration) => ration.credit(self.charged, now_ms).min(room),
-            None => room,
-        };
-        if total >= self.granted.saturating_add(step.max(1)) {
-            self.granted = total;
+    fn say_credit(&mut self, total: Option<u64>) {
+        if let Some(total) = total {
             self.say(Control::Credit { total });
         }
     }
@@ -691,9 +472,3 @@ impl Receiver {
         }
     }
 }
-
-/// Credit is given back in steps of this many bytes: seldom enough to cost nothing, a sixteenth of the window.
-const CREDIT_STEP_BYTES: u64 = WINDOW_BYTES / 16;
-
-/// What an outcome takes in a frame, in bytes, beside its text.
-const OUTCOME_BYTES: usize = 12;

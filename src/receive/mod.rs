@@ -1,6 +1,7 @@
 //! The receiving slice: from the lane to the disk.
 //!
-//! [`machine`] decides what is wanted and what is said, [`sink`] writes on a thread of its own, the driver joins both to a lane.
+//! [`machine`] decides what is wanted and what is said, [`sink`] writes on a thread of its own, the driver
+//! joins both to a lane.
 
 #[cfg(feature = "cli")]
 pub mod args;
@@ -16,10 +17,11 @@ use std::time::Duration;
 
 pub use checksums::{Algorithm, Checksums, SumFile};
 pub use destination::{Destination, Outlet};
-pub use driver::run;
+pub use driver::{Terms, run};
 pub use sink::Rules;
 
 use crate::error::Result;
+use crate::events::Resolution;
 use crate::net::ListenAddr;
 use crate::net::dial::DialOptions;
 use crate::net::pair::RETRY;
@@ -48,7 +50,8 @@ pub struct ReceiveOptions {
     pub no_encrypt: bool,
     /// Show both people a string to compare before any data.
     pub verify: bool,
-    /// No more than this is asked for a second, counted as it comes over the wire, over all connections together.
+    /// No more than this is asked for a second, counted as it comes over the wire, over all connections
+    /// together.
     pub limit: Option<Rate>,
     /// How long to wait for the other side. `None`: as long as it takes.
     pub wait: Option<Duration>,
@@ -56,8 +59,8 @@ pub struct ReceiveOptions {
     pub retry: Duration,
     /// What to do where something else stands already.
     pub on_conflict: OnConflict,
-    /// Go on with what an interrupted transfer left, and keep what the next one can go on with. Without it every file starts afresh and no
-    /// journal is kept.
+    /// Go on with what an interrupted transfer left, and keep what the next one can go on with. Without it
+    /// every file starts afresh and no journal is kept.
     pub resume: bool,
     /// Where the checksums of what is delivered go; `None`: nowhere. Into a directory only.
     pub checksums: Option<Checksums>,
@@ -79,6 +82,18 @@ pub enum OnConflict {
     Skip,
     /// Both stay: the new one gets a number behind its name.
     Rename,
+}
+
+impl OnConflict {
+    /// What becomes of every conflict; `None`: a person decides about each.
+    pub(super) fn resolution(self) -> Option<Resolution> {
+        match self {
+            OnConflict::Ask => None,
+            OnConflict::Overwrite => Some(Resolution::Overwrite),
+            OnConflict::Skip => Some(Resolution::Skip),
+            OnConflict::Rename => Some(Resolution::Rename),
+        }
+    }
 }
 
 impl ReceiveOptions {

@@ -5,13 +5,13 @@ use std::time::Duration;
 use futures_lite::future;
 
 use super::LaneCount;
+use super::fetch_queue::{FetchFeed, FetchQueue};
 use super::limit::Limit;
-use super::machine::width::{Sample, Step, Width};
+use super::machine::lane_controller::{LaneController, Sample, Step};
 use super::machine::{Beginning, Effect, Sender};
 use super::packing::{Compress, Ready, Unpacked, packing};
 use super::source::{Reader, SourceEvent, Walk};
 use super::walked::{Found, Walked, walk_all};
-use super::wishes::{Reading, Wishes};
 use crate::error::{Error, Kind, Result};
 use crate::events::{Event, Report};
 use crate::net::lanes::Lanes;
@@ -22,10 +22,11 @@ use crate::proto::compress::Codec;
 use crate::proto::handshake::Capabilities;
 use crate::proto::limits::PAYLOAD_BYTES_MAX;
 use crate::proto::pace::Rate;
+use crate::proto::time::millis;
 
-/// Sends what `walk` finds to the other side of an established session, as `cut` says, until that is done or the other side was
-/// started again.
-/// Dropping the future abandons the transfer without telling the other side; its cancellation ends it in order.
+/// Sends what `walk` finds to the other side of an established session, as `cut` says, until that is done or
+/// the other side was started again. Dropping the future abandons the transfer without telling the other
+/// side; its cancellation ends it in order.
 ///
 /// # Errors
 /// Whatever ended the session before the receiver's statement that everything has its outcome.
@@ -38,12 +39,11 @@ pub async fn run(paired: Paired<'_>, walk: Walk, cut: Cut) -> Result<Ended<'_>> 
         LaneCount::Exactly(lanes) => Some(lanes),
         LaneCount::Auto => None,
     };
-    let width = Width::new(lanes, limit.map(Rate::bytes_per_second));
+    let controller = LaneController::new(lanes, limit.map(Rate::bytes_per_second));
     let beginning =
         Beginning { chunk, verify: paired.verify.clone(), must_confirm: paired.must_confirm, text };
     let packing = packing(compress, Codec::best(paired.both_can))?;
     let threads = Threads::start(walk, chunk, packing)?;
-    let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     let answered_ms = millis(paired.answered);
     let known_ms = answered_ms.max(millis(paired.relay_answered));
     let (link, upkeep) = Link::new(paired);
@@ -52,7 +52,7 @@ pub async fn run(paired: Paired<'_>, walk: Walk, cut: Cut) -> Result<Ended<'_>> 
         link.lanes.first().hold_to(limit.throttle.clone());
     }
     let driver =
-        Driver { machine: Sender::new(beginning), link, threads, width, answered_ms, known_ms, limit };
+        Driver { machine: Sender::new(beginning), link, threads, controller, answered_ms, known_ms, limit };
     // On the heap: it is far larger than what it is part of.
     Box::pin(upkeep.beside(Box::pin(driver.run()))).await
 }
@@ -74,7 +74,7 @@ struct Driver<'h> {
     machine: Sender,
     link: Link<'h>,
     threads: Threads,
-    width: Width,
+    controller: LaneController,
     /// What the pairing has waited for the other side's machine.
     answered_ms: u64,
     /// What is known of the way to it before it has said anything: it is at least as far away as that.
@@ -85,7 +85,7 @@ struct Driver<'h> {
 /// The walker, the reader and what packs. They end when their channels do.
 struct Threads {
     found: Found,
-    wishes: Wishes,
+    queue: FetchQueue,
     read: Ready,
 }
 
@@ -100,7 +100,7 @@ enum Input {
 impl<'h> Driver<'h> {
     /// Opens the lanes that are wanted, and lets go of those that are not.
     fn widen(&mut self) {
-        while let Some(step) = self.width.poll() {
+        while let Some(step) = self.controller.poll() {
             match step {
                 Step::Open(lane) => {
                     self.machine.lane(lane, true);
@@ -121,13 +121,14 @@ impl<'h> Driver<'h> {
         // What is known by now, if not all: more only makes it longer.
         let bytes = self.machine.progress().bytes_total;
         match event {
-            Event::Offer(_) => self.width.offered(now_ms, self.known_ms, bytes),
+            Event::Offer(_) => self.controller.offered(now_ms, self.known_ms, bytes),
             Event::Accepted => {
-                // Until now a person may have thought; one of these two is a way there and back, and the other next to nothing.
+                // Until now a person may have thought; one of these two is a way there and back, and the
+                // other next to nothing.
                 let met_ms = self.link.lanes.first().met_ms().unwrap_or(0);
                 let answer_ms = self.answered_ms.saturating_add(met_ms);
                 self.threads.read.answers_in(Duration::from_millis(answer_ms));
-                self.width.accepted(now_ms, answer_ms, Some(bytes));
+                self.controller.accepted(now_ms, answer_ms, Some(bytes));
             }
             _ => return,
         }
@@ -145,13 +146,13 @@ impl<'h> Driver<'h> {
     fn tick(&mut self) {
         let now_ms = self.link.now_ms();
         self.machine.tick(now_ms);
-        let Driver { machine, link, width, .. } = self;
+        let Driver { machine, link, controller, .. } = self;
         let sample = link.lanes.is_connected().then(|| Sample {
             taken: machine.taken_bytes(),
             waits: !link.lanes.has_room(),
             left: machine.left_bytes(),
         });
-        width.tick(now_ms, sample);
+        controller.tick(now_ms, sample);
         self.widen();
         self.link.show(self.machine.progress());
     }
@@ -180,7 +181,8 @@ impl<'h> Driver<'h> {
 
     async fn run(mut self) -> (Result<Ended<'h>>, Lanes) {
         let result = drive(&mut self).await;
-        // The walk and the reading end with their channels; what they still have in hand is for nobody and harms nobody.
+        // The walk and the reading end with their channels; what they still have in hand is for nobody and
+        // harms nobody.
         (result, self.link.lanes)
     }
 }
@@ -202,15 +204,15 @@ impl<'h> Drive<'h> for Driver<'h> {
                 }
                 Effect::Fetch(fetch) => {
                     let bytes = self.limit.as_ref().map_or(PAYLOAD_BYTES_MAX, |limit| limit.block_bytes);
-                    self.threads.wishes.in_blocks_of(bytes.min(self.machine.block_bytes()));
+                    self.threads.queue.in_blocks_of(bytes.min(self.machine.block_bytes()));
                     fetches.push(fetch);
                 }
                 Effect::Abandon(entry) => {
-                    self.threads.wishes.wish(fetches.drain(..));
-                    self.threads.wishes.give_up(entry);
+                    self.threads.queue.push(fetches.drain(..));
+                    self.threads.queue.give_up(entry);
                 }
                 Effect::LaneTaken { lane, frames } => {
-                    self.width.gone(lane, self.link.now_ms());
+                    self.controller.gone(lane, self.link.now_ms());
                     if let Err(error) = self.link.lanes.taken(lane, frames) {
                         self.machine.fail(error);
                     }
@@ -227,7 +229,7 @@ impl<'h> Drive<'h> for Driver<'h> {
             }
         }
         if !fetches.is_empty() {
-            self.threads.wishes.wish(fetches);
+            self.threads.queue.push(fetches);
         }
         None
     }
@@ -280,9 +282,9 @@ impl<'h> Drive<'h> for Driver<'h> {
                 self.machine.fail(error);
             }
             Input::Happened(Happening::FrameBeside(Ok(_))) => self.machine.frame_beside(),
-            Input::Happened(Happening::LaneUp(lane)) => self.width.came(lane, self.link.now_ms()),
+            Input::Happened(Happening::LaneUp(lane)) => self.controller.came(lane, self.link.now_ms()),
             Input::Happened(Happening::LaneLost { lane, is_refused }) => {
-                self.width.lost(lane, is_refused, self.link.now_ms());
+                self.controller.lost(lane, is_refused, self.link.now_ms());
                 self.machine.lane(lane, false);
             }
             Input::Happened(Happening::Answer(Asked::Verify, same)) => self.machine.verified(same),
@@ -293,7 +295,7 @@ impl<'h> Drive<'h> for Driver<'h> {
                 | Happening::Restarted,
             ) => {}
             Input::Happened(Happening::Cancelled) => {
-                self.machine.fail(Error::new(Kind::Interrupted, "interrupted"));
+                self.machine.fail(Error::interrupted());
             }
             Input::Happened(Happening::Tick) => self.tick(),
         }
@@ -303,27 +305,27 @@ impl<'h> Drive<'h> for Driver<'h> {
 impl Threads {
     fn start(walk: Walk, chunk: ChunkSize, (unpacked, read): (Unpacked, Ready)) -> Result<Threads> {
         let (walked_in, found) = Found::new();
-        let (wishes, reading) = Wishes::new(unpacked);
+        let (queue, feed) = FetchQueue::new(unpacked);
         let reader = Reader::new(walk.roots().clone(), chunk);
         // Once the session is over nothing more is looked for.
         spawn("walk", move || {
             let _ = walk_all(walk, Walk::left_out, |said| walked_in.send_blocking(said).ok());
         })?;
-        spawn("read", move || read_all(reader, reading))?;
-        Ok(Threads { found, wishes, read })
+        spawn("read", move || read_all(reader, feed))?;
+        Ok(Threads { found, queue, read })
     }
 }
 
 /// Reads what is wanted until the session is over. What shares a block goes out when nothing else is waiting.
-fn read_all(mut reader: Reader, mut reading: Reading) {
+fn read_all(mut reader: Reader, mut feed: FetchFeed) {
     loop {
-        let next = match reading.try_next() {
-            None if reader.flush(&mut reading).is_break() => return,
-            None => reading.next(),
+        let next = match feed.try_next() {
+            None if reader.flush(&mut feed).is_break() => return,
+            None => feed.next(),
             next => next,
         };
         let Some(fetch) = next else { return };
-        if reader.fetch(&fetch, &mut reading).is_break() {
+        if reader.fetch(&fetch, &mut feed).is_break() {
             return;
         }
     }

@@ -1,7 +1,8 @@
 //! What a limit of the rate means for the sender besides its data: the manifest waits, too.
 //!
-//! Control frames take no turns, so that a session stays alive and can be ended; they wait only for the turns of the data that stands before
-//! them on their lane. But names can be as much as contents, so no more of them are walked to than the line has had time for.
+//! Control frames take no turns, so that a session stays alive and can be ended; they wait only for the turns
+//! of the data that stands before them on their lane. But names can be as much as contents, so no more of
+//! them are walked to than the line has had time for.
 
 use std::time::Instant;
 

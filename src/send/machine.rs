@@ -6,12 +6,12 @@
 //!   lane ───frame───▶ └─────────┘ ──Event──▶ person
 //! ```
 //!
-//! The driver feeds it what happened and carries out its [`Effect`]s in order. It owns no clock, no socket and no file. Items of the
-//! manifest, and the ends of files, gather into frames until a frame is full or the driver says that nothing else is at
-//! hand ([`Sender::idle`]).
+//! The driver feeds it what happened and carries out its [`Effect`]s in order. It owns no clock, no socket
+//! and no file. Items of the manifest, and the ends of files, gather into frames until a frame is full or the
+//! driver says that nothing else is at hand ([`Sender::idle`]).
 
+pub mod lane_controller;
 mod sending;
-pub mod width;
 
 use std::collections::VecDeque;
 
@@ -21,11 +21,12 @@ use crate::error::{Error, Kind, Result};
 use crate::events::tally::Tally;
 use crate::events::{Event, Progress, Question, Report};
 use crate::proto::chunk::ChunkSize;
-use crate::proto::conversation::{Conversation, broken, cancel_reason, cancelled_by_peer};
+use crate::proto::conversation::{Conversation, broken, cancel_reason, cancelled_by_peer, strings_differ};
 use crate::proto::frame::{
     Block, Cancelled, Control, Failure, FileEnd, Frame, Get, PackedBlock, Piece, Reason, Verdict,
     WireFailure, bounded_text,
 };
+use crate::proto::lanes::LaneSet;
 use crate::proto::limits::{CONTROL_BYTES_TARGET, FRAME_COST_MAX, LIST_MAX, RECEIPT_MS, WINDOW_BYTES_MAX};
 use crate::proto::manifest::{Entry, Item};
 use crate::proto::pace::block_bytes_in;
@@ -57,8 +58,8 @@ pub struct Sender {
     spent: u64,
     in_flight: VecDeque<InFlight>,
     ends: Vec<FileEnd>,
-    // The lanes that were asked for and of which the receiver has not said yet that they are no more; one bit each.
-    lanes: u16,
+    // Lanes requested and not yet reported closed by `LaneTaken`.
+    lanes: LaneSet,
 }
 
 /// What the driver must do.
@@ -74,7 +75,8 @@ pub enum Effect {
     Event(Event),
     /// Ask the person whether both sides show this string; the answer goes to [`Sender::verified`].
     Ask(Question),
-    /// The receiver has let go of this lane, and has taken so many of its frames: what is left is to be said on others.
+    /// The receiver has let go of this lane, and has taken so many of its frames: what is left is to be said
+    /// on others.
     LaneTaken {
         /// Its number, from 1.
         lane: u8,
@@ -142,7 +144,7 @@ impl Sender {
             spent: 0,
             in_flight: VecDeque::new(),
             ends: Vec::new(),
-            lanes: 0,
+            lanes: LaneSet::default(),
         };
         sender.say(Control::Begin { chunk_bytes: beginning.chunk.bytes() });
         if beginning.text {
@@ -191,7 +193,8 @@ impl Sender {
         complete.then(|| bytes_total.saturating_sub(*bytes_done))
     }
 
-    /// How many file bytes one block should have at most, once the receiver has accepted: as suits its window.
+    /// How many file bytes one block should have at most, once the receiver has accepted: as suits its
+    /// window.
     #[must_use]
     pub fn block_bytes(&self) -> usize {
         block_bytes_in(self.window_bytes)
@@ -210,10 +213,7 @@ impl Sender {
         }
         self.stage = Stage::Running;
         if !same {
-            self.fail(
-                Error::new(Kind::Authentication, "the strings to compare are not the same")
-                    .hint("Somebody may sit between the two sides. Start again with a new code."),
-            );
+            self.fail(strings_differ());
         }
     }
 
@@ -280,7 +280,8 @@ impl Sender {
         self.say(Control::Dropped { entry, failure: failure.as_wire() });
     }
 
-    /// To be called several times a second: once everything has its outcome, the last words of the receiver are waited for a bounded time.
+    /// To be called several times a second: once everything has its outcome, the last words of the receiver
+    /// are waited for a bounded time.
     pub fn tick(&mut self, now_ms: u64) {
         if self.stage != Stage::Running || !self.is_all_resolved() {
             return;
@@ -291,7 +292,8 @@ impl Sender {
         }
     }
 
-    /// The connection is gone for good. The outcome of every entry is all there is to know: whoever has them all has succeeded.
+    /// The connection is gone for good. The outcome of every entry is all there is to know: whoever has them
+    /// all has succeeded.
     pub fn connection_lost(&mut self, error: Error) {
         let is_careless = self.accepted && defects::has(Defect::LostFinalAcknowledgement);
         if self.stage == Stage::Running && (is_careless || self.is_all_resolved()) {
@@ -310,21 +312,23 @@ impl Sender {
         self.done(Ok(report));
     }
 
-    /// Asks for a lane beside the first, or tells that it is wanted no more; either way [`Effect::LaneTaken`] comes when it is over. Only where the
-    /// receiver can have more lanes; it comes when it has accepted. A lane that is there already is not asked for again.
+    /// Asks for a lane beside the first, or tells that it is wanted no more; either way [`Effect::LaneTaken`]
+    /// comes when it is over. Only where the receiver can have more lanes; it comes when it has accepted. A
+    /// lane that is there already is not asked for again.
     pub fn lane(&mut self, lane: u8, up: bool) {
-        let bit = bit(lane);
-        if self.stage != Stage::Running || up == (self.lanes & bit != 0) {
+        if self.stage != Stage::Running || up == self.lanes.has(lane) {
             return;
         }
-        self.lanes |= bit;
+        self.lanes.insert(lane);
         self.say(Control::Lane { lane, up });
     }
 
-    /// Whether this lane beside the first was asked for, and the receiver has not said yet that it is no more.
+    /// Whether this lane beside the first was asked for, and the receiver has not said yet that it is no
+    /// more. For drivers that choose lanes at random, in tests and in the simulator.
+    #[doc(hidden)]
     #[must_use]
     pub fn has_lane(&self, lane: u8) -> bool {
-        self.lanes & bit(lane) != 0
+        self.lanes.has(lane)
     }
 
     /// A frame arrived on a lane beside the first, where the receiver has nothing to say.
@@ -359,8 +363,8 @@ impl Sender {
         }
     }
 
-    /// Ends the session because of an error on this side, telling the other. Once every outcome is known, only the other side's
-    /// contradicting itself makes it a failure.
+    /// Ends the session because of an error on this side, telling the other. Once every outcome is known,
+    /// only the other side's contradicting itself makes it a failure.
     pub fn fail(&mut self, error: Error) {
         if self.stage == Stage::Done {
             return;
@@ -417,8 +421,8 @@ impl Sender {
                 .try_for_each(|outcome| self.outcome(outcome.entry, outcome.failure.as_ref())),
             Control::Get(gets) if self.accepted => gets.iter().try_for_each(|get| self.get(get)),
             Control::Complete { delivered, failed } => self.complete(delivered, failed),
-            Control::LaneTaken { lane, frames } if self.lanes & bit(lane) != 0 => {
-                self.lanes &= !bit(lane);
+            Control::LaneTaken { lane, frames } if self.lanes.has(lane) => {
+                self.lanes.remove(lane);
                 self.effects.push_back(Effect::LaneTaken { lane, frames });
                 Ok(())
             }
@@ -541,11 +545,6 @@ impl Sender {
             self.effects.push_back(Effect::Done(result));
         }
     }
-}
-
-/// Numbers of lanes are checked where frames are read.
-fn bit(lane: u8) -> u16 {
-    1u16.checked_shl(lane.into()).unwrap_or(0)
 }
 
 /// Ends of files in one frame: 512 of them take about 24 KiB.

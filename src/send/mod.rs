@@ -1,16 +1,17 @@
 //! The sending slice: what is offered, and how it gets onto the lane.
 //!
-//! [`source`] walks the paths and reads the files, [`machine`] decides what is said and when, the driver joins both to a lane.
+//! [`source`] walks the paths and reads the files, [`machine`] decides what is said and when, the driver
+//! joins both to a lane.
 
 #[cfg(feature = "cli")]
 pub mod args;
 mod driver;
+mod fetch_queue;
 mod limit;
 pub mod machine;
 mod packing;
 pub mod source;
 mod walked;
-mod wishes;
 
 use std::ffi::OsString;
 use std::io;
@@ -37,14 +38,16 @@ use crate::proto::pace::Rate;
 #[non_exhaustive]
 #[must_use = "options do nothing by themselves: start them, or give them to `send`"]
 pub struct SendOptions {
-    /// Files and directories, at least one; `-` is standard input. A link named here is followed; links inside directories are
-    /// sent as links.
+    /// Files and directories, at least one; `-` is standard input. A link named here is followed; links
+    /// inside directories are sent as links.
     pub paths: Vec<PathBuf>,
-    /// What standard input is called at the other end, or else the only path; `None`: `stdin`, and a path's own name.
+    /// What standard input is called at the other end, or else the only path; `None`: `stdin`, and a path's
+    /// own name.
     pub name: Option<OsString>,
     /// In place of `paths`, which are not looked at then: exactly these paths, each in its directories.
     pub list: Option<PathList>,
-    /// In place of all of those: a text, which the other side shows to its person and does not write. At most 64 KiB.
+    /// In place of all of those: a text, which the other side shows to its person and does not write. At most
+    /// 64 KiB.
     pub text: Option<String>,
     /// What `-` is in place of standard input.
     pub(crate) input: Option<Input>,

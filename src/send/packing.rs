@@ -6,8 +6,9 @@
 //!            └─ place in the queue, or what need not be packed ─┘
 //! ```
 //!
-//! What is read keeps its order: each thing has its place in one queue, and what is being packed meanwhile leaves its place when it is
-//! ready. What is not packed goes straight through, and where nothing is there are no workers at all.
+//! What is read keeps its order: each thing has its place in one queue, and what is being packed meanwhile
+//! leaves its place when it is ready. What is not packed goes straight through, and where nothing is there
+//! are no workers at all.
 
 mod policy;
 mod sniff;
@@ -133,7 +134,8 @@ impl Unpacked {
         }
     }
 
-    /// Gives the block, which comes first, to whoever packs. Where it will come from.
+    /// Takes the leading block out of `events` and hands it to a worker. Returns the channel the packed block
+    /// arrives on.
     fn pack(&self, events: &mut Vec<SourceEvent>) -> ControlFlow<(), Receiver<Block>> {
         let (place, packing) = bounded(1);
         let given = match (&self.workers, events.remove(0)) {

@@ -1,8 +1,9 @@
 //! What the walk finds, on its way to the session.
 //!
-//! Every entry is passed on as it is found, so that none waits for the next: a directory of a network that hangs holds up nothing that was found
-//! before it. The session takes all there is whenever it wakes. A session that is woken for every entry says a frame for every entry, but one
-//! that is busy wakes seldom, and finds more.
+//! Every entry is passed on as it is found, so that none waits for the next: a directory of a network that
+//! hangs holds up nothing that was found before it. The session takes all there is whenever it wakes. A
+//! session that is woken for every entry says a frame for every entry, but one that is busy wakes seldom, and
+//! finds more.
 
 use std::collections::VecDeque;
 

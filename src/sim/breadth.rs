@@ -5,14 +5,15 @@ use super::endpoint::Command;
 use super::lanes::Lanes;
 use crate::proto::limits::LANES_MAX;
 use crate::send::machine::Sender;
-use crate::send::machine::width::{Sample, Step, Width};
+use crate::send::machine::lane_controller::{LaneController, Sample, Step};
 
 /// What a sender goes by.
 #[derive(Clone, Copy, Debug)]
 pub enum Breadth {
     /// So many, as a person asked for.
     Exactly(u8),
-    /// The shipping decision about a large transfer to somebody far away, over a network that does what the dice say.
+    /// The shipping decision about a large transfer to somebody far away, over a network that does what the
+    /// dice say.
     Auto,
     /// Lanes up to this number come and go at any time, and with anything on them.
     Fickle(u8),
@@ -36,7 +37,7 @@ impl Breadth {
 #[derive(Debug)]
 pub struct Wide {
     breadth: Breadth,
-    width: Width,
+    controller: LaneController,
     is_hasty: bool,
     // Whether lanes may be asked for.
     has_begun: bool,
@@ -53,16 +54,16 @@ impl Wide {
             Breadth::Auto => None,
             Breadth::Fickle(_) => Some(1),
         };
-        let width = Width::new(lanes, None);
-        Wide { breadth, width, is_hasty: command.is_hasty, has_begun: false, invented: 0 }
+        let controller = LaneController::new(lanes, None);
+        Wide { breadth, controller, is_hasty: command.is_hasty, has_begun: false, invented: 0 }
     }
 
-    /// Something is offered. Whoever is hasty asks for lanes at once, and lets go of them when the answer takes longer than a machine's: the
-    /// receiver gets there only when its person has accepted.
+    /// Something is offered. Whoever is hasty asks for lanes at once, and lets go of them when the answer
+    /// takes longer than a machine's: the receiver gets there only when its person has accepted.
     pub fn offered(&mut self, machine: &mut Sender, lanes: &mut Lanes, now_ms: u64) {
         if self.is_hasty {
             self.has_begun = true;
-            self.width.offered(now_ms, ANSWER_MS, BYTES);
+            self.controller.offered(now_ms, ANSWER_MS, BYTES);
             self.widen(machine, lanes, now_ms);
         }
     }
@@ -70,24 +71,24 @@ impl Wide {
     /// The receiver has accepted.
     pub fn accepted(&mut self, machine: &mut Sender, lanes: &mut Lanes, now_ms: u64) {
         self.has_begun = true;
-        self.width.accepted(now_ms, ANSWER_MS, Some(BYTES));
+        self.controller.accepted(now_ms, ANSWER_MS, Some(BYTES));
         self.widen(machine, lanes, now_ms);
     }
 
     /// A lane has a connection.
     pub fn came(&mut self, lane: u8, now_ms: u64) {
-        self.width.came(lane, now_ms);
+        self.controller.came(lane, now_ms);
     }
 
     /// It has none any more, or got none.
     pub fn lost(&mut self, machine: &mut Sender, lane: u8, is_refused: bool, now_ms: u64) {
-        self.width.lost(lane, is_refused, now_ms);
+        self.controller.lost(lane, is_refused, now_ms);
         machine.lane(lane, false);
     }
 
     /// The receiver has let go of it.
     pub fn gone(&mut self, lane: u8, now_ms: u64) {
-        self.width.gone(lane, now_ms);
+        self.controller.gone(lane, now_ms);
     }
 
     /// A tenth of a second has passed.
@@ -96,7 +97,7 @@ impl Wide {
             self.invented += dice.wide(MOST_TAKEN);
             Sample { taken: self.invented, waits: dice.roll(4) > 0, left: None }
         });
-        self.width.tick(now_ms, sample);
+        self.controller.tick(now_ms, sample);
         self.widen(machine, lanes, now_ms);
     }
 
@@ -118,7 +119,7 @@ impl Wide {
 
     /// Opens the lanes that are wanted, and lets go of those that are not.
     fn widen(&mut self, machine: &mut Sender, lanes: &mut Lanes, now_ms: u64) {
-        while let Some(step) = self.width.poll() {
+        while let Some(step) = self.controller.poll() {
             match step {
                 Step::Open(lane) => open(machine, lanes, lane, now_ms),
                 Step::Stop(lane) => let_go(machine, lanes, lane),

@@ -141,9 +141,9 @@ impl End {
         net.trace.say(|| format!("{:?} is interrupted", self.role));
         match &mut self.stage {
             Stage::Off => {}
-            Stage::Pairing(_) => self.over(Err(Error::new(Kind::Interrupted, "interrupted")), net),
+            Stage::Pairing(_) => self.over(Err(Error::interrupted()), net),
             Stage::Session(session) => {
-                session.party.fail(Error::new(Kind::Interrupted, "interrupted"));
+                session.party.fail(Error::interrupted());
                 self.settle(net, places);
             }
         }

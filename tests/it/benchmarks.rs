@@ -1,5 +1,5 @@
-//! The program behind `make bench`: what it makes of its figures, how it watches processes, and that the page says what the results say.
-//! Nothing is measured here.
+//! The program behind `make bench`: what it makes of its figures, how it watches processes, and that the page
+//! says what the results say. Nothing is measured here.
 
 use std::fs;
 use std::path::Path;
@@ -297,8 +297,10 @@ fn the_first_byte_is_content_and_no_note() {
     fs::File::create(out.join("reserved")).unwrap().set_len(2 << 20).unwrap();
     assert_eq!(look().seen(), None);
     let looking = look();
+    let before = began.elapsed().as_secs_f64();
     fs::write(out.join("part"), vec![7; 256 << 10]).unwrap();
-    assert!(looking.seen().unwrap() <= began.elapsed().as_secs_f64());
+    let seen = looking.seen().unwrap();
+    assert!(seen >= before, "{seen} s is before {before} s, when nothing was written yet");
     fs::write(&source, "short").unwrap();
     assert!(FirstByte::of(&source, &out, began).is_none());
 }
@@ -317,7 +319,8 @@ fn a_link_is_as_slow_as_it_is_told_to_be() {
 
 #[test]
 fn a_link_sums_what_the_kernel_did_not() {
-    // A UDP packet of an odd length from 10.77.1.2 to 10.77.1.1, summed by hand: the checksum is bytes 40 and 41.
+    // A UDP packet of an odd length from 10.77.1.2 to 10.77.1.1, summed by hand: the checksum is bytes 40 and
+    // 41.
     let mut frame = vec![0; 12];
     frame.extend([0x08, 0x00]);
     frame.extend([0x45, 0, 0, 29, 0, 0, 0, 0, 64, 17, 0, 0, 10, 77, 1, 2, 10, 77, 1, 1]);

@@ -76,10 +76,11 @@ fn bash_completes() {
 
 mod shells {
     use super::*;
+    use crate::skipped::skipped;
 
     #[test]
     fn fish_completes() {
-        if std::env::var_os("P2PC_SYSTEM_TESTS").is_none() {
+        if skipped("fish_completes") {
             return;
         }
         let script = below("dist/completions/fish/p2pc.fish");
@@ -103,7 +104,7 @@ mod shells {
     /// What zsh offers shows only at a terminal, so it gets one of its own make.
     #[test]
     fn zsh_completes() {
-        if std::env::var_os("P2PC_SYSTEM_TESTS").is_none() {
+        if skipped("zsh_completes") {
             return;
         }
         let driver = r#"
@@ -139,7 +140,7 @@ mod shells {
 
     #[test]
     fn man_pages_are_well_formed() {
-        if std::env::var_os("P2PC_SYSTEM_TESTS").is_none() {
+        if skipped("man_pages_are_well_formed") {
             return;
         }
         for entry in fs::read_dir(below("dist/man")).unwrap() {

@@ -4,15 +4,6 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Whether system tests are not wanted here; then it says that this one was skipped, and what it `needs`.
-pub fn skipped(test: &str, needs: &str) -> bool {
-    let skip = std::env::var_os("P2PC_SYSTEM_TESTS").is_none_or(|value| value != "1");
-    if skip {
-        println!("skipped: {test} needs {needs} (P2PC_SYSTEM_TESTS=1)");
-    }
-    skip
-}
-
 /// A running server.
 pub struct Server<K> {
     child: Child,

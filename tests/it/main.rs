@@ -41,9 +41,11 @@ mod reunion;
 mod rig;
 mod session;
 mod shaped;
+mod skipped;
 #[cfg(unix)]
 mod terminal;
 #[cfg(unix)]
 mod tree;
+mod vectors;
 mod wishes;
 mod world;

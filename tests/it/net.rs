@@ -2,7 +2,6 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 
 use futures_lite::future;
 use futures_lite::io::{AsyncReadExt, AsyncWriteExt};
@@ -14,10 +13,7 @@ use p2pc::{Error, Kind};
 use smol::net::{TcpListener, TcpStream};
 
 use crate::relay_stub::{echo_once, read_head};
-
-fn vector(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/tls").join(name)
-}
+use crate::vectors;
 
 fn seat() -> RoomRequest {
     RoomRequest { room: "48213".into(), role: Role::Send, fresh: true }
@@ -134,7 +130,7 @@ fn a_relay_that_is_not_there_is_a_relay_error() {
 
 fn trusting(ca: &str) -> DialOptions {
     let mut options = DialOptions::default();
-    options.ca = Some(vector(ca));
+    options.ca = Some(vectors::tls(ca));
     options
 }
 
@@ -142,7 +138,7 @@ fn trusting(ca: &str) -> DialOptions {
 fn over_tls(leaf: &'static str, host: &'static str, options: DialOptions) -> Result<(), DialError> {
     served(
         move |stream| async move {
-            let config = tls::server_config(&vector(leaf), None).unwrap();
+            let config = tls::server_config(&vectors::tls(leaf), None).unwrap();
             if let Ok(stream) = TlsAcceptor::from(config).accept(stream).await {
                 echo_once(stream).await;
             }
@@ -205,7 +201,7 @@ fn certificate_files_that_cannot_be_used_are_usage_errors() {
     let empty = write("empty.pem", "no PEM here\n");
     let broken = write("broken.pem", "-----BEGIN CERTIFICATE-----\n!!!\n-----END CERTIFICATE-----\n");
     let missing = directory.path().join("missing.pem");
-    let leaf = vector("p256.pem");
+    let leaf = vectors::tls("p256.pem");
     for (path, expected) in
         [(&empty, "holds no certificate"), (&broken, "not a proper PEM"), (&missing, "cannot read")]
     {
@@ -213,8 +209,11 @@ fn certificate_files_that_cannot_be_used_are_usage_errors() {
             (usage_error(tls::client_config(Some(path))), usage_error(tls::server_config(path, None)));
         assert!(client.contains(expected) && server.contains(expected), "{client} {server}");
     }
-    assert!(usage_error(tls::server_config(&vector("ca.pem"), None)).contains("holds no private key"));
-    assert!(usage_error(tls::server_config(&leaf, Some(&vector("expired.pem")))).contains("does not belong"));
+    assert!(usage_error(tls::server_config(&vectors::tls("ca.pem"), None)).contains("holds no private key"));
+    assert!(
+        usage_error(tls::server_config(&leaf, Some(&vectors::tls("expired.pem"))))
+            .contains("does not belong")
+    );
     assert!(tls::server_config(&leaf, Some(&leaf)).is_ok());
 }
 
@@ -292,13 +291,13 @@ fn a_proxy_that_is_not_there_or_hangs_up_is_named() {
 fn a_proxy_is_spoken_to_over_tls_where_its_address_says_so() {
     served(
         |stream| async move {
-            let config = tls::server_config(&vector("p256.pem"), None).unwrap();
+            let config = tls::server_config(&vectors::tls("p256.pem"), None).unwrap();
             let mut stream = TlsAcceptor::from(config).accept(stream).await.unwrap();
             read_head(&mut stream).await;
             stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
             stream.flush().await.unwrap();
             // TLS to the relay inside of TLS to the proxy.
-            let config = tls::server_config(&vector("p256.pem"), None).unwrap();
+            let config = tls::server_config(&vectors::tls("p256.pem"), None).unwrap();
             echo_once(TlsAcceptor::from(config).accept(stream).await.unwrap()).await;
         },
         |address| async move {
@@ -494,7 +493,7 @@ fn a_way_that_leads_nowhere_is_told_of_when_the_seat_is_taken() {
 fn a_further_connection_resumes_the_session_of_tls() {
     let (listener, address) = listener();
     let options = trusting("ca.pem");
-    let acceptor = TlsAcceptor::from(tls::server_config(&vector("p256.pem"), None).unwrap());
+    let acceptor = TlsAcceptor::from(tls::server_config(&vectors::tls("p256.pem"), None).unwrap());
     smol::block_on(async {
         let dialer = Dialer::new(&options).unwrap();
         for kind in [HandshakeKind::Full, HandshakeKind::Resumed, HandshakeKind::Resumed] {

@@ -1,7 +1,7 @@
 //! Dialling through real proxies: tinyproxy and microsocks of Debian.
 //!
 //! They run where `P2PC_SYSTEM_TESTS=1` says that both are installed (`make test-system` does); elsewhere each test says that it
-//! was skipped, and all of them are named in [`SKIPPED_WITHOUT_SYSTEM`].
+//! was skipped.
 
 use std::io::Write;
 use std::net::SocketAddr;
@@ -12,16 +12,9 @@ use p2pc::net::dial::{DialError, DialOptions, Dialer, Role, RoomRequest};
 use p2pc::net::{ListenAddr, listen};
 use p2pc::{Error, Kind};
 
-use crate::foreign::{self, Server, free_port};
+use crate::foreign::{Server, free_port};
 use crate::relay_stub::echo_once;
-
-/// Every test of this file: what a run without the packages does not show.
-const SKIPPED_WITHOUT_SYSTEM: [&str; 4] = [
-    "tinyproxy_opens_a_tunnel",
-    "tinyproxy_asks_for_a_password",
-    "microsocks_opens_a_tunnel",
-    "microsocks_asks_for_a_password",
-];
+use crate::skipped::skipped;
 
 #[test]
 fn tinyproxy_opens_a_tunnel() {
@@ -71,11 +64,6 @@ fn microsocks_asks_for_a_password() {
     assert!(said.contains("does not accept the user name and password") && !said.contains("hush"), "{said}");
     let said = refused(dial(&proxy.url("socks5://")));
     assert!(said.contains("wants a user name and password"), "{said}");
-}
-
-fn skipped(test: &str) -> bool {
-    assert!(SKIPPED_WITHOUT_SYSTEM.contains(&test), "{test} is missing on the list");
-    foreign::skipped(test, "tinyproxy and microsocks")
 }
 
 /// A running proxy; it ends with the value.

@@ -1,4 +1,5 @@
-//! The shaping proxy of `benches/` keeps its word; and over it, how often the two sides wait for each other before the first data.
+//! The shaping proxy of `benches/` keeps its word; and over it, how often the two sides wait for each other
+//! before the first data.
 
 #[path = "../../benches/shaper/proxy.rs"]
 mod proxy;
@@ -7,7 +8,7 @@ mod tcp;
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,7 @@ use p2pc::relay::TlsFiles;
 use p2pc::{Cancel, Code, ReceiveOptions, Relay, RelayOptions, SendOptions};
 
 use crate::cutting::Chance;
+use crate::vectors;
 use proxy::Line;
 use tcp::{Flow, Manners, Wire};
 
@@ -213,7 +215,7 @@ impl Ends {
         came: impl Fn(usize) + Send + Sync + 'static,
     ) -> (Ends, Relay) {
         let mut options = RelayOptions::new(ANY_PORT.into());
-        options.tls = is_tls.then(|| TlsFiles::new(vector("p256.pem"), None));
+        options.tls = is_tls.then(|| TlsFiles::new(vectors::tls("p256.pem"), None));
         let relay = Relay::bind(options).await.unwrap();
         let goal = relay.addresses()[0];
         let legs = [
@@ -228,7 +230,7 @@ impl Ends {
         let url = format!("{scheme}://{}", self.legs[leg].address);
         let mut options = DialOptions::default();
         options.relay = Some(url.parse().unwrap());
-        options.ca = self.is_tls.then(|| vector("ca.pem"));
+        options.ca = self.is_tls.then(|| vectors::tls("ca.pem"));
         options
     }
 
@@ -249,11 +251,8 @@ fn code() -> Code {
     Code::parse("48213-acid-crane-otter", false).unwrap().0
 }
 
-fn vector(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/tls").join(name)
-}
-
-/// From the second side's start until file contents are there, in times that something takes from one machine to the next.
+/// From the second side's start until file contents are there, in times that something takes from one machine
+/// to the next.
 fn hops_before_data(is_tls: bool) -> f64 {
     let directory = tempfile::tempdir().unwrap();
     let source = directory.path().join("data");
@@ -351,13 +350,15 @@ fn how_long_a_person_thinks_says_nothing_of_how_far_away_they_are() {
     assert_eq!(lanes_after_a_thought(line(15)), 4);
 }
 
-/// How long something takes from one machine to the next. Long enough that what the machines do themselves is little beside it.
+/// How long something takes from one machine to the next. Long enough that what the machines do themselves is
+/// little beside it.
 const HOP_MS: u64 = 80;
 
 /// Fewer than what TCP sends at first.
 const DATA_BYTES: usize = 10_000;
 
-/// So many that, to somebody far away, there are several lanes from the beginning. They take a second, in which nobody yet knows what lanes bring.
+/// So many that, to somebody far away, there are several lanes from the beginning. They take a second, in
+/// which nobody yet knows what lanes bring.
 const MANY_BYTES: usize = 5 << 20;
 
 /// Far longer than any way there and back, and than anything is done ahead of an answer.

@@ -1,4 +1,5 @@
-//! What is there already: both session machines, joined in memory, compare, resume, ask and give up; and the lies about it.
+//! What is there already: both session machines, joined in memory, compare, resume, ask and give up; and the
+//! lies about it.
 
 use std::collections::BTreeMap;
 
@@ -14,12 +15,13 @@ use p2pc::send::machine::{self as sending, Sender};
 use p2pc::send::source::{ReadEnd, SourceEvent};
 use p2pc::{Error, Kind};
 
-use crate::session::{Victim, offering, tell};
+use crate::session::{Lie, Victim, are_found_out, offering, tell};
 use crate::world::{Dice, META, Tree, World, renamed};
 
 const CHUNK: usize = 512 << 10;
 
-/// A world in which much is there already: the same, something else of the same size or another, parts that lie about some chunks.
+/// A world in which much is there already: the same, something else of the same size or another, parts that
+/// lie about some chunks.
 struct Case {
     world: World,
     contents: BTreeMap<RelPath, Vec<u8>>,
@@ -416,89 +418,57 @@ fn a_sender_that_says_what_nobody_asked_for_is_found_out() {
     let end = || Control::Ended(vec![FileEnd { entry: 0, size: 10, root: [0; 32] }]);
     let gone = || Control::Dropped { entry: 0, failure: WireFailure { reason: Reason::Vanished, text: "" } };
     let wants = |v: &mut Victim, get| assert!(v.sink(SinkEvent::Get(get)).result.is_none());
-    let lies: Vec<(&str, Victim)> = vec![
-        ("a value where bytes were wanted", {
-            let mut v = planned(Some(10), Verdict::Send);
+    let lies: [Lie<'_>; 15] = [
+        ("a value where bytes were wanted", planned(Some(10), Verdict::Send), &|v| {
             v.bytes(&same(0, 0, 10));
-            v
         }),
-        ("a value of a stream", {
-            let mut v = planned(None, Verdict::Send);
+        ("a value of a stream", planned(None, Verdict::Send), &|v| {
             v.bytes(&same(0, 0, 10));
-            v
         }),
-        ("a value beyond the end", {
-            let mut v = planned(Some(10), Verdict::Compare);
+        ("a value beyond the end", planned(Some(10), Verdict::Compare), &|v| {
             v.bytes(&same(0, 0, 11));
-            v
         }),
-        ("a value of nothing", {
-            let mut v = planned(Some(10), Verdict::Compare);
+        ("a value of nothing", planned(Some(10), Verdict::Compare), &|v| {
             v.bytes(&same(1, 0, 10));
-            v
         }),
-        ("a value before it was asked for", {
-            let mut v = planned(Some(10), Verdict::Wait);
+        ("a value before it was asked for", planned(Some(10), Verdict::Wait), &|v| {
             v.bytes(&same(0, 0, 10));
-            v
         }),
-        ("a value where only bytes were asked for", {
-            let mut v = planned(Some(10), Verdict::Wait);
-            wants(&mut v, want(0, &[(0, 1)], &[]));
+        ("a value where only bytes were asked for", planned(Some(10), Verdict::Wait), &|v| {
+            wants(v, want(0, &[(0, 1)], &[]));
             v.bytes(&same(0, 0, 10));
-            v
         }),
-        ("data of what needs nothing", {
-            let mut v = planned(Some(10), Verdict::Nothing);
+        ("data of what needs nothing", planned(Some(10), Verdict::Nothing), &|v| {
             v.data(0, 0, b"x");
-            v
         }),
-        ("data after the end", {
-            let mut v = planned(Some(10), Verdict::Compare);
+        ("data after the end", planned(Some(10), Verdict::Compare), &|v| {
             v.hears(end()).data(0, 0, b"x");
-            v
         }),
-        ("an end before it was asked for", {
-            let mut v = planned(Some(10), Verdict::Wait);
+        ("an end before it was asked for", planned(Some(10), Verdict::Wait), &|v| {
             v.hears(end());
-            v
         }),
-        ("ended twice", {
-            let mut v = planned(Some(10), Verdict::Compare);
+        ("ended twice", planned(Some(10), Verdict::Compare), &|v| {
             v.hears(end()).hears(end());
-            v
         }),
-        ("ended and dropped", {
-            let mut v = planned(Some(10), Verdict::Compare);
+        ("ended and dropped", planned(Some(10), Verdict::Compare), &|v| {
             v.hears(end()).hears(gone());
-            v
         }),
-        ("dropped twice", {
-            let mut v = planned(Some(10), Verdict::Compare);
+        ("dropped twice", planned(Some(10), Verdict::Compare), &|v| {
             v.hears(gone()).hears(gone());
-            v
         }),
-        ("dropped before it was asked for", {
-            let mut v = planned(Some(10), Verdict::Wait);
+        ("dropped before it was asked for", planned(Some(10), Verdict::Wait), &|v| {
             v.hears(gone());
-            v
         }),
-        ("ended twice after it was asked for again", {
-            let mut v = planned(Some(10), Verdict::Compare);
+        ("ended twice after it was asked for again", planned(Some(10), Verdict::Compare), &|v| {
             v.hears(end());
-            wants(&mut v, want(0, &[(0, 1)], &[]));
+            wants(v, want(0, &[(0, 1)], &[]));
             v.hears(end()).hears(end());
-            v
         }),
-        ("what only a receiver says", {
-            let mut v = Victim::new();
+        ("what only a receiver says", Victim::new(), &|v| {
             v.hears(get(&[], &[]));
-            v
         }),
     ];
-    for (lie, victim) in &lies {
-        assert!(victim.broke(), "{lie}: {:?}", victim.result);
-    }
+    are_found_out(lies);
     // And what an honest one says.
     let mut honest = planned(Some(10), Verdict::Compare);
     honest.bytes(&same(0, 0, 10)).hears(end());

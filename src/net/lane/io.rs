@@ -279,7 +279,7 @@ fn turn(given: &mut Option<Instant>, outbox: &Outbox, throttle: &Throttle) -> Op
 /// Resolves when nothing has come from the other side for too long, or nothing whole.
 async fn watch(alive: &Alive) -> End {
     let started = Instant::now();
-    let now_ms = || u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let now_ms = || crate::proto::time::millis(started.elapsed());
     let mut liveness = Liveness::new(now_ms());
     loop {
         match liveness.poll(now_ms(), alive.heard()) {

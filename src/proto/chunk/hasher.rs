@@ -5,8 +5,8 @@ use blake3::hazmat::{HasherExt, Mode, merge_subtrees_non_root, merge_subtrees_ro
 
 use super::{ChunkSize, ChunkValue, Root, wide};
 
-/// Hashes one file in order, giving the value of each chunk as it is left behind and the root at the end. Holds a few KiB
-/// whatever the size of the file.
+/// Hashes one file in order, giving the value of each chunk as it is left behind and the root at the end.
+/// Holds a few KiB whatever the size of the file.
 #[derive(Debug)]
 pub struct FileHasher {
     chunk_bytes: u64,
@@ -45,8 +45,9 @@ impl FileHasher {
         FileHasher { chunk_bytes: u64::from(chunk.bytes()), current, length: 0, chunks }
     }
 
-    /// Takes the next bytes of the file and calls `value` for each chunk that ended before the last of them. The last
-    /// chunk gets no value before [`FileHasher::finish`], because only the end tells whether it is the root.
+    /// Takes the next bytes of the file and calls `value` for each chunk that ended before the last of them.
+    /// The last chunk gets no value before [`FileHasher::finish`], because only the end tells whether it is
+    /// the root.
     pub fn update(&mut self, mut bytes: &[u8], mut value: impl FnMut(u64, ChunkValue)) {
         while !bytes.is_empty() {
             if self.current.length() == self.chunk_bytes {
@@ -151,7 +152,8 @@ impl ChunkHasher {
         self.length
     }
 
-    /// The chunk's value: that of its subtree, or, where it `is_whole`, i.e. its file has no other chunk, the file's root.
+    /// The chunk's value: that of its subtree, or, where it `is_whole`, i.e. its file has no other chunk, the
+    /// file's root.
     #[must_use]
     pub fn finish(self, is_whole: bool) -> ChunkValue {
         ChunkValue(self.value(is_whole))
@@ -168,8 +170,8 @@ impl ChunkHasher {
 }
 
 impl Peaks {
-    /// Adds a subtree that another one will follow. Two of one size are merged only then, so that the root is never merged as if it were an
-    /// inner node.
+    /// Adds a subtree that another one will follow. Two of one size are merged only then, so that the root is
+    /// never merged as if it were an inner node.
     fn push(&mut self, value: [u8; 32]) {
         let mut right = value;
         self.count += 1;
@@ -183,7 +185,8 @@ impl Peaks {
         self.stack.push(right);
     }
 
-    /// The value of all of them and a `last` one after them, no longer than they are; of that alone if there are none.
+    /// The value of all of them and a `last` one after them, no longer than they are; of that alone if there
+    /// are none.
     fn with(&self, last: [u8; 32], is_root: bool) -> [u8; 32] {
         let (mut right, mut left) = (last, self.stack.as_slice());
         // From the smallest subtree to the biggest; only the very last merge is the root.
@@ -213,7 +216,8 @@ mod tests {
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(32))]
-        /// Whole blocks, parts of them, and what is left: as hash of the chunk and as root, with and without leaves.
+        /// Whole blocks, parts of them, and what is left: as hash of the chunk and as root, with and without
+        /// leaves.
         #[test]
         fn a_chunk_is_hashed_alike_however_it_comes(
             length in prop_oneof![1usize..(1 << 20), (1usize..=8).prop_map(|leaves| leaves << 17)],

@@ -1,8 +1,9 @@
-//! BLAKE3 over a whole block of contents, sixteen of its 1 KiB chunks at a time, where the processor has AVX-512.
+//! BLAKE3 over a whole block of contents, sixteen of its 1 KiB chunks at a time, where the processor has
+//! AVX-512.
 //!
-//! The `blake3` crate in pure Rust goes eight abreast at most, and hashing is what both ends of a transfer do most. Sixteen abreast it takes less
-//! than half as long. Only whole halves of a block are done here; what is left, and every other processor, is the crate's, which the tests
-//! hold this to.
+//! The `blake3` crate in pure Rust goes eight abreast at most, and hashing is what both ends of a transfer do
+//! most. Sixteen abreast it takes less than half as long. Only whole halves of a block are done here; what is
+//! left, and every other processor, is the crate's, which the tests hold this to.
 //!
 //! ```text
 //! chunks  0 … 15 │ 16 … 31 │ …      a vector holds one word of sixteen values
@@ -21,7 +22,7 @@ use fearless_simd::{u8x64, u32x16};
 use crate::proto::limits::PAYLOAD_BYTES_MAX;
 
 /// What is hashed at once: the payload of a full block.
-pub(super) const PAIR_BYTES: usize = PAYLOAD_BYTES_MAX;
+const PAIR_BYTES: usize = PAYLOAD_BYTES_MAX;
 
 /// Half of that: a subtree, wherever its beginning is a multiple of its length.
 pub(super) const HALF_BYTES: usize = PAIR_BYTES / 2;
@@ -35,7 +36,8 @@ type Words<S> = u32x16<S>;
 /// Sixteen chunks of BLAKE3, in blocks.
 type Group = [[[u8; BLOCK_BYTES]; BLOCKS]; LANES];
 
-/// Whether this is worth it: where this processor can, unless this is not optimised, which the crate is in any case.
+/// Whether this is worth it: where this processor can, unless this is not optimised, which the crate is in
+/// any case.
 #[cfg(target_arch = "x86_64")]
 pub(super) fn is_here() -> bool {
     !cfg!(debug_assertions) && fearless_simd::Level::new().as_avx512().is_some()
@@ -47,13 +49,15 @@ pub(super) fn is_here() -> bool {
     false
 }
 
-/// The values of both halves of `pair`, which begins at `offset` of its file, a multiple of a half. `None` where the processor cannot.
+/// The values of both halves of `pair`, which begins at `offset` of its file, a multiple of a half. `None`
+/// where the processor cannot.
 #[cfg(target_arch = "x86_64")]
 pub(super) fn halves(pair: &[u8; PAIR_BYTES], offset: u64) -> Option<[Value; 2]> {
     Some(halves_with(fearless_simd::Level::new().as_avx512()?, pair, offset))
 }
 
-/// The values of both halves of `pair`, which begins at `offset` of its file, a multiple of a half. `None` where the processor cannot.
+/// The values of both halves of `pair`, which begins at `offset` of its file, a multiple of a half. `None`
+/// where the processor cannot.
 #[cfg(not(target_arch = "x86_64"))]
 pub(super) fn halves(_pair: &[u8; PAIR_BYTES], _offset: u64) -> Option<[Value; 2]> {
     None

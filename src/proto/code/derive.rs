@@ -28,8 +28,9 @@ pub(super) fn generated(room: &str, secret: &str) -> Derived {
     Derived { room: room.to_owned(), password: Zeroizing::new(secret.as_bytes().to_vec()) }
 }
 
-/// The relay sees the room that follows from the text, and can test guesses on it. So each guess shall cost as much as
-/// an honest person can bear: one Argon2id, from which both room and password are expanded under separate labels.
+/// The relay sees the room that follows from the text, and can test guesses on it. So each guess shall cost
+/// as much as an honest person can bear: one Argon2id, from which both room and password are expanded under
+/// separate labels.
 pub(super) fn own(text: &str) -> Result<Derived> {
     let mut stretched = Zeroizing::new([0; STRETCHED_BYTES]);
     Params::new(MEMORY_KIB, PASSES, ONE_LANE, Some(STRETCHED_BYTES))
@@ -51,8 +52,8 @@ pub(super) fn own(text: &str) -> Result<Derived> {
     Ok(Derived { room, password })
 }
 
-/// A fixed salt: both sides must arrive at the same room knowing the code alone. It keeps tables made for other
-/// programs from serving here.
+/// A fixed salt: both sides must arrive at the same room knowing the code alone. It keeps tables made for
+/// other programs from serving here.
 const SALT: &[u8] = b"p2pc v1 own code";
 
 /// 64 MiB: dear on the cards that try passwords, and still there on a small server.

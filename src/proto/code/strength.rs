@@ -1,8 +1,8 @@
 //! Whether a code of one's own is easily guessed.
 //!
-//! A relay that wants in pays one Argon2id, a tenth of a second, for each guess, without being seen. So a code has to
-//! hold out against some 2^36 guesses. No estimate knows how a person thought of a phrase: this one catches what
-//! is surely weak, and errs towards asking for more.
+//! A relay that wants in pays one Argon2id, a tenth of a second, for each guess, without being seen. So a
+//! code has to hold out against some 2^36 guesses. No estimate knows how a person thought of a phrase: this
+//! one catches what is surely weak, and errs towards asking for more.
 
 use std::fmt;
 
@@ -61,8 +61,8 @@ pub(super) fn weakness(text: &str) -> Option<Weakness> {
     }
 }
 
-/// Whether the letters that are left without digits and punctuation at both ends, and with look-alikes read as
-/// letters, are on the list of common passwords.
+/// Whether the letters that are left without digits and punctuation at both ends, and with look-alikes read
+/// as letters, are on the list of common passwords.
 fn is_common(lower: &[char]) -> bool {
     let plain = text_of(lower.iter().copied().filter(|char| char.is_alphanumeric()), lower.len());
     let core = plain.trim_matches(char::is_numeric);
@@ -112,7 +112,8 @@ fn is_short_number(chars: &[char]) -> bool {
     letters == 0 && digits * 2 >= chars.len() && digits < DIGITS_MIN
 }
 
-/// How many characters follow from the one before: the same, its neighbour in the alphabet, or on the keyboard.
+/// How many characters follow from the one before: the same, its neighbour in the alphabet, or on the
+/// keyboard.
 fn predicted(lower: &[char]) -> usize {
     lower.windows(2).filter(|pair| follows(pair[0], pair[1])).count()
 }
@@ -127,8 +128,9 @@ fn follows(before: char, after: char) -> bool {
 
 /// A rough entropy in tenths of a bit.
 ///
-/// The first letter of a word counts fully. Those after it count half where the word has a vowel and so may be a
-/// word of some language, and fully where it cannot be one. What a predictable step adds is next to nothing.
+/// The first letter of a word counts fully. Those after it count half where the word has a vowel and so may
+/// be a word of some language, and fully where it cannot be one. What a predictable step adds is next to
+/// nothing.
 fn estimate(text: &str) -> u32 {
     let mut total: u32 = 0;
     let mut before: Option<char> = None;

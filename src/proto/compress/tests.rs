@@ -1,4 +1,5 @@
-//! What is packed comes back, by our own decoder and by others; what lies is told so, and costs no more than the truth.
+//! What is packed comes back, by our own decoder and by others; what lies is told so, and costs no more than
+//! the truth.
 
 use proptest::prelude::*;
 use ruzstd::decoding::FrameDecoder;

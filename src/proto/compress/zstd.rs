@@ -41,6 +41,6 @@ impl ZstdUnpacker {
     }
 }
 
-/// Of all that `zrip` has this one packs most for its time: on text and programs in 256 KiB it is as fast as the negative ones and some per
-/// cent short of levels 3 and 4, which take a third longer.
+/// Of all that `zrip` has this one packs most for its time: on text and programs in 256 KiB it is as fast as
+/// the negative ones and some per cent short of levels 3 and 4, which take a third longer.
 const LEVEL: i32 = 1;

@@ -8,7 +8,8 @@ use crate::proto::limits::{
 };
 use crate::proto::seal::TAG_BYTES;
 
-/// A data frame being filled: file bytes go where they will be sealed, behind room for the header, and are never moved.
+/// A data frame being filled: file bytes go where they will be sealed, behind room for the header, and are
+/// never moved.
 #[derive(Debug)]
 pub struct Block {
     buffer: Vec<u8>,
@@ -17,7 +18,8 @@ pub struct Block {
     header_bytes: usize,
     // How it is packed, and how long the payload was before. Nothing is added after that.
     packed: Option<(Codec, u32)>,
-    /// Which run of blocks it belongs to: those that hold parts of one chunk, which go one after the other. Blocks come in the order of their runs.
+    /// Which run of blocks it belongs to: those that hold parts of one chunk, which go one after the other.
+    /// Blocks come in the order of their runs.
     pub run: u64,
 }
 
@@ -35,7 +37,8 @@ pub struct PackedBlock {
 }
 
 impl Block {
-    /// An empty one, with room for a header, `payload_bytes` of payload (at most [`PAYLOAD_BYTES_MAX`]) and the tag.
+    /// An empty one, with room for a header, `payload_bytes` of payload (at most [`PAYLOAD_BYTES_MAX`]) and
+    /// the tag.
     #[must_use]
     pub fn new(payload_bytes: usize) -> Block {
         let mut buffer =
@@ -62,8 +65,9 @@ impl Block {
         self.buffer.len() - self.room_bytes()
     }
 
-    /// Adds a piece of at most `max` bytes (cut to [`Block::room`]) and lets `fill` write it: it gets the room and says how many
-    /// bytes of it are good. Nothing is added when it says 0 or fails. Returns the bytes added, for hashing.
+    /// Adds a piece of at most `max` bytes (cut to [`Block::room`]) and lets `fill` write it: it gets the
+    /// room and says how many bytes of it are good. Nothing is added when it says 0 or fails. Returns the
+    /// bytes added, for hashing.
     ///
     /// # Errors
     /// Whatever `fill` fails with.
@@ -88,7 +92,8 @@ impl Block {
         Ok(&self.buffer[begin..])
     }
 
-    /// Adds a hole of `length` bytes, at most [`NAMED_BYTES_MAX`]. Returns false when it does not fit any more; in an empty block it does.
+    /// Adds a hole of `length` bytes, at most [`NAMED_BYTES_MAX`]. Returns false when it does not fit any
+    /// more; in an empty block it does.
     #[must_use]
     pub fn zeros(&mut self, entry: u64, offset: u64, length: u32) -> bool {
         let fits = self.takes(PIECE_HEADER_BYTES_MAX) && self.may_name(length);
@@ -98,8 +103,8 @@ impl Block {
         fits
     }
 
-    /// Adds the value of a chunk of `length` bytes, at most [`NAMED_BYTES_MAX`]. Returns false when it does not fit any more; in an empty
-    /// block it does.
+    /// Adds the value of a chunk of `length` bytes, at most [`NAMED_BYTES_MAX`]. Returns false when it does
+    /// not fit any more; in an empty block it does.
     #[must_use]
     pub fn same(&mut self, entry: u64, offset: u64, length: u32, value: [u8; 32]) -> bool {
         let fits = self.takes(SAME_HEADER_BYTES_MAX) && self.may_name(length);
@@ -144,7 +149,8 @@ impl Block {
         self.packed.map_or(self.payload_bytes(), |(_, length)| length as usize)
     }
 
-    /// Packs the payload, if that makes it shorter, for good: nothing can be added any more. Returns whether it did.
+    /// Packs the payload, if that makes it shorter, for good: nothing can be added any more. Returns whether
+    /// it did.
     pub fn compress(&mut self, packer: &mut Packer) -> bool {
         let (None, Ok(length)) = (self.packed, u32::try_from(self.payload_bytes())) else { return false };
         let codec = packer.codec();
@@ -191,5 +197,6 @@ impl PackedBlock {
     }
 }
 
-/// What a data frame's header takes beside its pieces at most: mark, variant and count, and where it is packed the codec and the length.
+/// What a data frame's header takes beside its pieces at most: mark, variant and count, and where it is
+/// packed the codec and the length.
 const HEADER_BYTES_OVERHEAD: usize = 12;

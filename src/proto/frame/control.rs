@@ -46,7 +46,8 @@ pub enum Control<'a> {
     },
     /// R→S: the end of these items: delivered, verified and durable, or not.
     Outcomes(#[serde(borrow)] Vec<Outcome<'a>>),
-    /// R→S: every item has its outcome and everything delivered is durable. The only thing that lets a sender succeed.
+    /// R→S: every item has its outcome and everything delivered is durable. The only thing that lets a sender
+    /// succeed.
     Complete {
         /// Files, links and directories delivered.
         delivered: u64,
@@ -57,8 +58,8 @@ pub enum Control<'a> {
     Receipt,
     /// Both: this side ends the transfer now.
     Cancel(#[serde(borrow)] Cancelled<'a>),
-    /// R→S: what to say of these files: some chunks as bytes, of others the values. Each is answered by those pieces and `Ended`, or
-    /// by `Dropped`; for one file the next comes after the answer to the one before.
+    /// R→S: what to say of these files: some chunks as bytes, of others the values. Each is answered by those
+    /// pieces and `Ended`, or by `Dropped`; for one file the next comes after the answer to the one before.
     Get(Vec<Get>),
     /// S→R: this lane is wanted from now on, or no more.
     Lane {
@@ -67,15 +68,16 @@ pub enum Control<'a> {
         /// Whether both sides dial its room, or let go of its connection for good.
         up: bool,
     },
-    /// R→S: this lane has no connection any more, and gets none before the sender wants it again. What it said there and the receiver has not
-    /// taken it says on other lanes.
+    /// R→S: this lane has no connection any more, and gets none before the sender wants it again. What it
+    /// said there and the receiver has not taken it says on other lanes.
     LaneTaken {
         /// Its number, from 1.
         lane: u8,
         /// How many of its frames were taken, over all its connections.
         frames: u64,
     },
-    /// S→R: what is offered is one text, to be shown and not to be written. Said before the manifest, where both sides can.
+    /// S→R: what is offered is one text, to be shown and not to be written. Said before the manifest, where
+    /// both sides can.
     Text,
 }
 
@@ -86,7 +88,8 @@ pub enum Verdict {
     Send,
     /// Nothing needs to be sent; its outcome follows.
     Nothing,
-    /// Something stands there that may be the same: say the values of all its chunks, in the session's chunk size.
+    /// Something stands there that may be the same: say the values of all its chunks, in the session's chunk
+    /// size.
     Compare,
     /// A `Get` or an outcome follows, maybe only when a person has answered.
     Wait,

@@ -14,7 +14,8 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Every frame with its bytes: one line each, name and hexadecimal. `docs/protocol.md` shows the same, held equal by a test.
+/// Every frame with its bytes: one line each, name and hexadecimal. `docs/protocol.md` shows the same, held
+/// equal by a test.
 const VECTORS: &str = include_str!("../../../tests/vectors/frames.txt");
 
 /// The golden bytes of one frame, in hexadecimal.
@@ -66,8 +67,8 @@ fn controls() -> Vec<Control<'static>> {
     ]
 }
 
-/// The name of a control frame in the vectors. Exhaustive on purpose: whoever adds one comes by here, and then adds it above, to the
-/// vectors and to the page.
+/// The name of a control frame in the vectors. Exhaustive on purpose: whoever adds one comes by here, and
+/// then adds it above, to the vectors and to the page.
 fn name(control: &Control<'_>) -> &'static str {
     match control {
         Control::Begin { .. } => "Begin",
@@ -136,7 +137,8 @@ fn chunks_named_by_their_values_are_charged_and_bounded() {
 #[test]
 fn no_vector_is_without_its_frame() {
     let vectors = VECTORS.lines().filter(|line| !line.starts_with('#')).count();
-    // Besides the control frames: data, a chunk by its value, the sign of life, what was received, and data packed in two ways.
+    // Besides the control frames: data, a chunk by its value, the sign of life, what was received, and data
+    // packed in two ways.
     assert_eq!(vectors, controls().len() + 6);
 }
 
@@ -171,7 +173,8 @@ fn unhex(hex: &str) -> Vec<u8> {
 
 #[test]
 fn packed_data_frames_have_their_golden_bytes() {
-    // The bytes behind the header were made by hand and by another library: packers may get better, what they mean stays.
+    // The bytes behind the header were made by hand and by another library: packers may get better, what they
+    // mean stays.
     for (name, codec) in [("PackedZstd", Codec::Zstd), ("PackedDeflate", Codec::Deflate)] {
         let bytes = unhex(golden(name));
         let Ok(Frame::Packed(data)) = Frame::decode(&bytes) else { panic!("{name}") };
@@ -260,7 +263,8 @@ fn packed_frames_that_contradict_themselves_are_refused() {
         // An unknown codec; nothing packed.
         "70010402ac0201000100ac0228b5",
         "70010400ac0201000100ac02",
-        // As long as what it unpacks to; nothing to unpack to; pieces of more, and of less, than that; no piece.
+        // As long as what it unpacks to; nothing to unpack to; pieces of more, and of less, than that; no
+        // piece.
         "70010400020100010002ffff",
         "70010400000101010001ff",
         "70010400ac0201000100ad02ff",
@@ -289,6 +293,15 @@ fn a_full_block_fits_a_frame() {
 }
 
 #[test]
+fn what_is_said_aside_is_told_by_its_number() {
+    for (aside, number) in [(Aside::KeepAlive, KEEP_ALIVE), (Aside::Received { frames: 300 }, RECEIVED)] {
+        let bytes = aside.encode().unwrap();
+        assert_eq!((bytes[MAGIC.len()], Aside::peek(&bytes)), (number, Some(aside)));
+    }
+    assert_eq!(Aside::peek(&encode_control(0, Control::Receipt).unwrap()), None);
+}
+
+#[test]
 fn broken_frames_are_told_apart() {
     let good = golden("Plan");
     let bytes = |hex: &str| -> Vec<u8> {
@@ -297,6 +310,7 @@ fn broken_frames_are_told_apart() {
     assert!(Frame::decode(&bytes(good)).is_ok());
     for (broken, error) in [
         (String::new(), FrameError::Magic),
+        ("70".into(), FrameError::Magic),
         (good.replacen("7001", "7002", 1), FrameError::Magic),
         (good.replacen("7001", "7101", 1), FrameError::Magic),
         (format!("{good}00"), FrameError::Header),
@@ -348,7 +362,8 @@ proptest! {
         let mut framed = MAGIC.to_vec();
         framed.extend(&bytes);
         if let Ok(Frame::Control { seq, control }) = Frame::decode(&framed) {
-            // What decodes says the same once it is encoded again (postcard accepts longer varints than it writes).
+            // What decodes says the same once it is encoded again (postcard accepts longer varints than it
+            // writes).
             let again = encode_control(seq, control.clone()).unwrap();
             prop_assert_eq!(Frame::decode(&again), Ok(Frame::Control { seq, control }));
         }

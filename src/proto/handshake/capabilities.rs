@@ -2,7 +2,8 @@
 
 use std::ops::{BitAnd, BitOr};
 
-/// What a side says it can do, one bit each. Something is done only where both can; what this program does not know means nothing.
+/// What a side says it can do, one bit each. Something is done only where both can; what this program does
+/// not know means nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Capabilities(u64);
 

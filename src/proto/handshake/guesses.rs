@@ -2,7 +2,8 @@
 
 /// The wrong guesses at one code, over all connections of the side that made it.
 ///
-/// Counts attempts to pair and nothing else: a session that is running already is not touched by what it says.
+/// Counts attempts to pair and nothing else: a session that is running already is not touched by what it
+/// says.
 #[derive(Debug, Default)]
 pub struct Guesses {
     wrong: u8,
@@ -17,8 +18,8 @@ pub enum GuessesLeft {
     Burnt,
 }
 
-/// The wrong guess that burns the code. Two leave room for typing errors; with 33 bits, three give a guesser one
-/// chance in 2.8 thousand million.
+/// The wrong guess that burns the code. Two leave room for typing errors; with 33 bits, three give a guesser
+/// one chance in 2.8 thousand million.
 pub const GUESSES_MAX: u8 = 3;
 
 impl Guesses {

@@ -8,12 +8,13 @@ use super::Role;
 use crate::proto::kdf::{Kdf, SeedStream};
 use crate::proto::seal::SessionSecret;
 
-/// HKDF-SHA256 of the PAKE's key, salted with the hash of the transcript. Everything from here on depends on every
-/// byte of it.
+/// HKDF-SHA256 of the PAKE's key, salted with the hash of the transcript. Everything from here on depends on
+/// every byte of it.
 pub(super) struct PairingKeys(Kdf);
 
 impl PairingKeys {
-    /// `sender_first` and `receiver_first` are the first messages exactly as they were sent: hello and PAKE message.
+    /// `sender_first` and `receiver_first` are the first messages exactly as they were sent: hello and PAKE
+    /// message.
     pub(super) fn new(room: &str, sender_first: &[u8], receiver_first: &[u8], shared: &[u8]) -> PairingKeys {
         let mut transcript = Sha256::new();
         for part in [b"p2pc v1 pairing", room.as_bytes(), sender_first, receiver_first] {
@@ -23,8 +24,8 @@ impl PairingKeys {
         PairingKeys(Kdf::new(&transcript.finalize(), shared))
     }
 
-    /// The confirmation of one side: an HMAC (which one block of HKDF is) that only who has the key can compute. Each
-    /// role has its own, so that none can be sent back as an answer.
+    /// The confirmation of one side: an HMAC (which one block of HKDF is) that only who has the key can
+    /// compute. Each role has its own, so that none can be sent back as an answer.
     pub(super) fn mac(&self, role: Role) -> Zeroizing<[u8; 32]> {
         self.0.expand(match role {
             Role::Send => b"confirm: sender",
@@ -37,7 +38,8 @@ impl PairingKeys {
     }
 
     /// Nine digits that both people compare. Both openings were committed to before either was known, so that
-    /// somebody in between, who has a key with each side, has one chance in 10^9 and cannot search for a better one.
+    /// somebody in between, who has a key with each side, has one chance in 10^9 and cannot search for a
+    /// better one.
     pub(super) fn verify_string(&self, sender_opening: &[u8; 32], receiver_opening: &[u8; 32]) -> String {
         let openings = Zeroizing::new([*sender_opening, *receiver_opening].concat());
         let number = u64::from_le_bytes(*self.0.expand_with(b"verify string", &openings)) % 1_000_000_000;

@@ -10,8 +10,9 @@
 //! Rejoin   03 ‖ role ‖ lane ‖ nonce (32)         of two sides that paired before: see `proto::rejoin`
 //! ```
 //!
-//! Variants are only ever added at the end, and what a side can do beyond this version is a bit of `capabilities`,
-//! where unknown bits mean nothing. Anything else that changes these bytes is another version.
+//! Variants are only ever added at the end, and what a side can do beyond this version is a bit of
+//! `capabilities`, where unknown bits mean nothing. Anything else that changes these bytes is another
+//! version.
 
 use serde::{Deserialize, Serialize};
 
@@ -29,8 +30,8 @@ pub const MESSAGE_MAX: usize = 512;
 /// The longest version text of a program.
 pub const APP_BYTES_MAX: usize = 64;
 
-/// The capability bit of a side that lost the connection of its session and looks for a peer that was started again. Two of them do not pair:
-/// they find each other by the keys they have.
+/// The capability bit of a side that lost the connection of its session and looks for a peer that was started
+/// again. Two of them do not pair: they find each other by the keys they have.
 pub const IN_SESSION: u64 = 1;
 
 /// What every message of a pairing starts with, so that strangers in a room are told from other versions.
@@ -58,8 +59,8 @@ pub(in crate::proto) struct Rejoin {
 pub(in crate::proto) struct First {
     pub(super) hello: Hello,
     pub(super) pake: [u8; 32],
-    /// Hash of the opening that the confirmation brings. Since both are bound before either is known, nobody in
-    /// between can search for a pair of keys with the same verify string.
+    /// Hash of the opening that the confirmation brings. Since both are bound before either is known, nobody
+    /// in between can search for a pair of keys with the same verify string.
     pub(super) commitment: [u8; 32],
 }
 
@@ -124,8 +125,8 @@ pub fn refusal(reason: Reason) -> Vec<u8> {
 impl Message {
     pub(in crate::proto) fn encode(&self) -> Vec<u8> {
         let start = [MAGIC.as_slice(), &[VERSION]].concat();
-        // Writing plain data to a growing buffer has no way to fail; if it had, the other side would refuse an
-        // empty message.
+        // Writing plain data to a growing buffer has no way to fail; if it had, the other side would refuse
+        // an empty message.
         postcard::to_extend(self, start).unwrap_or_default()
     }
 

@@ -82,8 +82,8 @@ fn lanes_share_the_line_evenly() {
     assert!(said.iter().all(|said| said.abs_diff(15_000_000) < 750_000), "{said:?}");
 }
 
-/// A sender and a line on which everything takes a while, seen from a receiver that looks ten times a second. Returns what came by the
-/// end of each second.
+/// A sender and a line on which everything takes a while, seen from a receiver that looks ten times a second.
+/// Returns what came by the end of each second.
 fn received(rate: Rate, frame_bytes: u64, round_trip_ms: u64, is_greedy: bool) -> Vec<u64> {
     let mut ration = Ration::new(rate);
     let window = ration.window_bytes();
@@ -131,7 +131,8 @@ fn credit_holds_any_sender_to_the_rate() {
         for (frame_bytes, is_greedy) in [(ours, false), (full, false), (full, true)] {
             for round_trip_ms in [1, 100, 300] {
                 let came = received(rate, frame_bytes, round_trip_ms, is_greedy);
-                // What a sender may have in advance, once: one frame, or what it takes beyond the rules of good manners.
+                // What a sender may have in advance, once: one frame, or what it takes beyond the rules of
+                // good manners.
                 let once = if is_greedy { FRAME_COST_MAX } else { frame_bytes + bytes_per_second / 10 };
                 for (second, came) in (1..).zip(&came) {
                     let most = second * bytes_per_second + once;

@@ -21,7 +21,8 @@ fn receiver(mode: Mode, nonce: u8) -> (Rejoin, Vec<u8>) {
     Rejoin::new(secret(7), mode, 0, Role::Receive, [nonce; 32])
 }
 
-/// What a stranger is found out by, who is given everything that an honest sender says. `None`: it is believed.
+/// What a stranger is found out by, who is given everything that an honest sender says. `None`: it is
+/// believed.
 fn found_out(theirs: &[u8], record: &mut [u8]) -> Option<Stranger> {
     let (ours, _) = sender(Mode::Aes256Gcm, 1);
     match ours.handle(theirs) {
@@ -53,7 +54,8 @@ fn both_sides_of_a_session_find_each_other() {
 fn what_we_said_is_no_answer() {
     let (_, ours) = sender(Mode::Aes256Gcm, 1);
     assert_eq!(found_out(&ours, &mut []), Some(Stranger::Reflected));
-    // Another sender: a ghost of ours with a nonce of its own, or somebody who turned the role around and kept the nonce.
+    // Another sender: a ghost of ours with a nonce of its own, or somebody who turned the role around and
+    // kept the nonce.
     assert_eq!(found_out(&sender(Mode::Aes256Gcm, 2).1, &mut []), Some(Stranger::Reflected));
     assert_eq!(found_out(&receiver(Mode::Aes256Gcm, 1).1, &mut []), Some(Stranger::Reflected));
     // With a message of its own and our record, which it has no other use for.

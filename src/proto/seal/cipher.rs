@@ -1,7 +1,7 @@
 //! One key of one cipher, by the fastest implementation that this processor can run.
 //!
-//! graviola is several times as fast but panics on processors without the instructions it is written in; there, and
-//! on no other ground, the portable implementations stand in. Tests hold both to the same bytes.
+//! graviola is several times as fast but panics on processors without the instructions it is written in;
+//! there, and on no other ground, the portable implementations stand in. Tests hold both to the same bytes.
 
 use aes_gcm::Aes256Gcm;
 use aes_gcm::aead::{AeadInOut as _, KeyInit as _};
@@ -18,7 +18,8 @@ pub(super) type Key = Zeroizing<[u8; 32]>;
 /// A tag of any of the ciphers.
 pub(super) type Tag = [u8; TAG_BYTES];
 
-/// A cipher ready to seal and open. The large key schedules are boxed, so that moving one leaves no copy behind.
+/// A cipher ready to seal and open. The large key schedules are boxed, so that moving one leaves no copy
+/// behind.
 pub(super) enum Cipher {
     FastAes(Box<graviola::aead::AesGcm>),
     FastChaCha(Box<graviola::aead::ChaCha20Poly1305>),
@@ -35,8 +36,9 @@ pub(super) struct Forged;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct TooLong;
 
-/// Whether this processor can run the fast implementations, of records and of TLS. With the feature `portable` nobody can: so every test
-/// there is can be run over the others, on a machine that needs none of them.
+/// Whether this processor can run the fast implementations, of records and of TLS. With the feature
+/// `portable` nobody can: so every test there is can be run over the others, on a machine that needs none of
+/// them.
 #[must_use]
 pub(crate) fn is_fast() -> bool {
     !cfg!(feature = "portable") && graviola::util::is_cpu_supported()
@@ -114,16 +116,16 @@ impl Cipher {
     }
 }
 
-/// The nonce of a record is its number, big-endian in twelve bytes. Keys are per lane and direction, so no more is
-/// needed to make it unique.
+/// The nonce of a record is its number, big-endian in twelve bytes. Keys are per lane and direction, so no
+/// more is needed to make it unique.
 fn nonce(number: u64) -> [u8; 12] {
     let mut nonce = [0; 12];
     nonce[4..].copy_from_slice(&number.to_be_bytes());
     nonce
 }
 
-/// Keyed BLAKE3 over number, length and content, the first half of its 32 bytes: as hard to forge as the tags of the
-/// other ciphers, and records are of one shape in every mode.
+/// Keyed BLAKE3 over number, length and content, the first half of its 32 bytes: as hard to forge as the tags
+/// of the other ciphers, and records are of one shape in every mode.
 fn keyed_tag(key: &Key, number: u64, content: &[u8]) -> Tag {
     let mut hasher = blake3::Hasher::new_keyed(key);
     hasher.update(&number.to_le_bytes());
@@ -161,7 +163,8 @@ mod tests {
         }
     }
 
-    /// RFC 8439, section 2.8.2. Our records have no associated data, so the implementations are asked directly.
+    /// RFC 8439, section 2.8.2. Our records have no associated data, so the implementations are asked
+    /// directly.
     #[test]
     fn chacha20_poly1305_is_that_of_rfc_8439() {
         let key: Vec<u8> = (0x80..=0x9f).collect();

@@ -1,4 +1,5 @@
-//! The two ends of a stream of records: [`Sealer`] and [`Opener`] count alike and change keys at the same records.
+//! The two ends of a stream of records: [`Sealer`] and [`Opener`] count alike and change keys at the same
+//! records.
 
 use std::fmt;
 
@@ -8,16 +9,16 @@ use super::{Mode, RECORD_MAX, RECORD_MIN, TAG_BYTES};
 use crate::error::{Error, Kind};
 use crate::proto::limits::FRAME_BYTES_MAX;
 
-/// Seals the records that this end sends on one lane, and can open again what it sealed: so what may have to be said once more is
-/// kept as it went out, without a copy.
+/// Seals the records that this end sends on one lane, and can open again what it sealed: so what may have to
+/// be said once more is kept as it went out, without a copy.
 pub struct Sealer {
     chain: Chain,
     /// What sealed the records before the key changed last.
     previous: Option<Cipher>,
 }
 
-/// Opens the records that the other end sends on one lane, in the order they were sealed. The first that does not
-/// open is the last it looks at.
+/// Opens the records that the other end sends on one lane, in the order they were sealed. The first that does
+/// not open is the last it looks at.
 pub struct Opener {
     chain: Chain,
     poisoned: bool,
@@ -79,8 +80,8 @@ impl Sealer {
         self.chain.cipher.seal(number, content).map_err(|_| SealError::TooLong)
     }
 
-    /// Seals everything in `buffer` from `start` on, in place, and appends the tag. Reserve [`TAG_BYTES`] more than the
-    /// content takes, or the buffer moves.
+    /// Seals everything in `buffer` from `start` on, in place, and appends the tag. Reserve [`TAG_BYTES`]
+    /// more than the content takes, or the buffer moves.
     ///
     /// # Errors
     /// As [`Sealer::seal`]; nothing from `start` on counts as empty.
@@ -90,14 +91,15 @@ impl Sealer {
         Ok(())
     }
 
-    /// Opens in place what was sealed here as record `number`, in any order, and gives its content, a part of `record`. Reaches back
-    /// over one change of keys.
+    /// Opens in place what was sealed here as record `number`, in any order, and gives its content, a part of
+    /// `record`. Reaches back over one change of keys.
     ///
     /// # Errors
     /// When it is not that record, or one from before the key that was replaced last.
     pub fn reopen<'a>(&self, number: u64, record: &'a mut [u8]) -> Result<&'a mut [u8], OpenError> {
         let generation = |number: u64| number / self.chain.records_per_key;
-        // The key changes only when the next record is sealed, so it is the last one that tells which key this is.
+        // The key changes only when the next record is sealed, so it is the last one that tells which key
+        // this is.
         let current = generation(self.chain.next.saturating_sub(1));
         let cipher = match current.checked_sub(generation(number)) {
             Some(0) => &self.chain.cipher,
@@ -144,8 +146,8 @@ impl Chain {
         Chain { mode, key, cipher, next: 0, records_per_key: RECORDS_PER_KEY }
     }
 
-    /// Takes the next number, and changes the key where that number begins a new one: then the cipher before it comes along. `None`
-    /// when all numbers are taken.
+    /// Takes the next number, and changes the key where that number begins a new one: then the cipher before
+    /// it comes along. `None` when all numbers are taken.
     fn advance(&mut self) -> Option<(u64, Option<Cipher>)> {
         let number = self.next;
         self.next = number.checked_add(1)?;
@@ -182,8 +184,8 @@ fn check_length(record: &[u8]) -> Result<(), OpenError> {
     }
 }
 
-/// Records sealed with one key. Of the greatest length they are 2^36 bytes, well below the 2^38 at which confidence in
-/// the ciphers starts to thin, and the key changes so rarely that it costs nothing.
+/// Records sealed with one key. Of the greatest length they are 2^36 bytes, well below the 2^38 at which
+/// confidence in the ciphers starts to thin, and the key changes so rarely that it costs nothing.
 const RECORDS_PER_KEY: u64 = 1 << 18;
 
 impl fmt::Debug for Sealer {

@@ -26,8 +26,8 @@ impl SessionSecret {
         (Sealer::new(context.mode, ours), Opener::new(context.mode, theirs))
     }
 
-    /// The room in which both sides look for each other when the connection of a lane was lost. Only they can know it, and it says
-    /// nothing of the secret.
+    /// The room in which both sides look for each other when the connection of a lane was lost. Only they can
+    /// know it, and it says nothing of the secret.
     #[must_use]
     pub fn lane_room(&self, lane: u8) -> String {
         hex(&*Kdf::new(SALT, &*self.0).expand_with::<20>(b"lane room", &[lane]))
@@ -66,7 +66,8 @@ pub struct LaneContext {
     pub receiver_nonce: [u8; 32],
 }
 
-/// The key after `key` in its chain. There is no way back: whoever takes the new one cannot open older records.
+/// The key after `key` in its chain. There is no way back: whoever takes the new one cannot open older
+/// records.
 pub(super) fn next_key(key: &cipher::Key) -> cipher::Key {
     Kdf::new(SALT, &**key).expand(b"next record key")
 }

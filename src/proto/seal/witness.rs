@@ -1,4 +1,5 @@
-//! For tests and the simulator: remembers what was sealed under which key and number, so that one that seals two things is found out.
+//! For tests and the simulator: remembers what was sealed under which key and number, so that one that seals
+//! two things is found out.
 
 use std::cell::RefCell;
 use std::collections::HashMap;

@@ -13,8 +13,23 @@ use crate::proto::manifest::{Entry, EntryKind};
 pub(super) struct Receiving {
     pub(super) counted: Counted,
     contents: Contents,
-    // Of a file: its size, where that is known before its end.
-    size: Option<Option<u64>>,
+    size: Size,
+}
+
+/// How large the contents of an item are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Size {
+    // It is no file, and has none.
+    NoFile,
+    Known(u64),
+    // Of a stream: only its end tells.
+    Unknown,
+}
+
+impl Size {
+    fn known(self) -> Option<u64> {
+        if let Size::Known(size) = self { Some(size) } else { None }
+    }
 }
 
 /// Where the contents of an item stand.
@@ -68,8 +83,8 @@ pub(super) enum Taken {
 impl Receiving {
     pub(super) fn new(entry: &Entry, counted: Counted) -> Receiving {
         let size = match entry.kind {
-            EntryKind::File { size, .. } => Some(size),
-            _ => None,
+            EntryKind::File { size, .. } => size.map_or(Size::Unknown, Size::Known),
+            _ => Size::NoFile,
         };
         Receiving { counted, contents: Contents::Unplanned, size }
     }
@@ -77,18 +92,20 @@ impl Receiving {
     /// The sink has planned it.
     pub(super) fn planned(&mut self, verdict: Verdict) {
         self.contents = match verdict {
-            Verdict::Send | Verdict::Compare if self.size.is_some() => Contents::Coming(Coming {
+            _ if self.size == Size::NoFile => Contents::Nothing,
+            Verdict::Send | Verdict::Compare => Contents::Coming(Coming {
                 come: 0,
-                total: self.size.flatten(),
+                total: self.size.known(),
                 compares: verdict == Verdict::Compare,
                 is_ended: false,
             }),
-            Verdict::Wait if self.size.is_some() => Contents::Waiting,
-            _ => Contents::Nothing,
+            Verdict::Wait => Contents::Waiting,
+            Verdict::Nothing => Contents::Nothing,
         };
     }
 
-    /// The sink asks for contents. Returns whether some of them came before; `None` when there is nothing to be asked for.
+    /// The sink asks for contents. Returns whether some of them came before; `None` when there is nothing to
+    /// be asked for.
     pub(super) fn get(&mut self, get: &Get) -> Option<bool> {
         let is_again = match self.contents {
             Contents::Waiting => false,
@@ -97,7 +114,7 @@ impl Receiving {
         };
         let chunk = ChunkSize::new(u64::from(get.chunk_bytes)).unwrap_or_default();
         let is_all = get.send.is_empty() && get.compare.is_empty();
-        let total = self.size.flatten().map(|size| {
+        let total = self.size.known().map(|size| {
             let runs = get.send.iter().chain(&get.compare);
             if is_all { size } else { runs.map(|run| run.bytes(size, chunk)).sum() }
         });
@@ -106,13 +123,14 @@ impl Receiving {
         Some(is_again)
     }
 
-    /// Contents came: they must have been asked for and stay within the size announced; where everything comes in order, those of a stream must
-    /// follow each other.
+    /// Contents came: they must have been asked for and stay within the size announced; where everything
+    /// comes in order, those of a stream must follow each other.
     pub(super) fn take(&mut self, piece: &Piece, order: Order) -> Result<Taken> {
         let (offset, length) = (piece.place().1, u64::from(piece.place().2));
-        let (coming, size) = match (&mut self.contents, self.size) {
-            (Contents::Coming(coming), Some(size)) => (coming, size),
-            (Contents::Dropped, _) if order == Order::Loose && !defects::has(Defect::LateDataRefused) => {
+        let size = self.size.known();
+        let coming = match &mut self.contents {
+            Contents::Coming(coming) => coming,
+            Contents::Dropped if order == Order::Loose && !defects::has(Defect::LateDataRefused) => {
                 return Ok(Taken::Late);
             }
             _ => return Err(broken("data of what was not asked for")),
@@ -139,10 +157,10 @@ impl Receiving {
 
     /// The sender said their end. Returns whether everything before it has come.
     pub(super) fn ended(&mut self, end: &FileEnd, order: Order) -> Result<bool> {
-        let (Contents::Coming(coming), Some(size)) = (&mut self.contents, self.size) else {
+        let Contents::Coming(coming) = &mut self.contents else {
             return Err(broken("the end of what was not being sent"));
         };
-        let is_end = match (size, order) {
+        let is_end = match (self.size.known(), order) {
             (Some(size), _) => end.size == size,
             (None, Order::Strict) => end.size == coming.come,
             (None, Order::Loose) => end.size >= coming.come,

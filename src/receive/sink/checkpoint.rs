@@ -1,7 +1,8 @@
 //! Checkpoints: from time to time what has come is made durable, and then the journal says so.
 //!
-//! The order is what everything rests on: bytes synced, slots written, journal synced. A [`Checkpoint`] is a value that any thread can
-//! carry out, so that writing never waits for it; only chunks that were complete when it was made are in it, and one is made at a time.
+//! The order is what everything rests on: bytes synced, slots written, journal synced. A [`Checkpoint`] is a
+//! value that any thread can carry out, so that writing never waits for it; only chunks that were complete
+//! when it was made are in it, and one is made at a time.
 
 use std::fmt;
 use std::sync::Arc;
@@ -194,7 +195,8 @@ impl<D: Dir + 'static> Sink<D> {
         Ok(checkpoint)
     }
 
-    /// Begins to write the group while it is being collected, if there is enough of it that was not begun with.
+    /// Begins to write the group while it is being collected, if there is enough of it that was not begun
+    /// with.
     pub(super) fn group_ahead(&mut self) -> Option<WriteAhead> {
         if !self.group.is_worth_writing() {
             return None;
@@ -206,7 +208,8 @@ impl<D: Dir + 'static> Sink<D> {
     pub(super) fn checkpoint_done(&mut self, done: Checkpointed) -> Result<()> {
         let entry = done.entry;
         self.checkpointing = None;
-        // Whatever became of the file: the system tells of data it has lost once, and whoever syncs it next is told that all is well.
+        // Whatever became of the file: the system tells of data it has lost once, and whoever syncs it next
+        // is told that all is well.
         let file = self.files.get_mut(&entry);
         if let Err(error) = done.result {
             let path = file.map(|file| file.path.clone());
@@ -230,8 +233,8 @@ impl<D: Dir + 'static> Sink<D> {
         })
     }
 
-    /// Does what can be done for the next session, at the end of this one: everything complete is made durable. False if there is nothing
-    /// to go on with.
+    /// Does what can be done for the next session, at the end of this one: everything complete is made
+    /// durable. False if there is nothing to go on with.
     pub(super) fn preserve(
         &mut self,
         path: &RelPath,
@@ -252,7 +255,8 @@ impl<D: Dir + 'static> Sink<D> {
         part.journal.claims()
     }
 
-    /// Puts together what is to be made durable of a part file that is open. `None`: there is nothing, or no journal can be had.
+    /// Puts together what is to be made durable of a part file that is open. `None`: there is nothing, or no
+    /// journal can be had.
     fn make_checkpoint(
         &mut self,
         entry: u64,
@@ -315,8 +319,8 @@ impl<D: Dir + 'static> Sink<D> {
     }
 }
 
-/// So many bytes begin a checkpoint, and are lost at most when the process is killed, beside those that come while one is carried out: enough that
-/// syncing them costs little beside writing them.
+/// So many bytes begin a checkpoint, and are lost at most when the process is killed, beside those that come
+/// while one is carried out: enough that syncing them costs little beside writing them.
 const CHECKPOINT_BYTES: u64 = 16 << 20;
 
 /// How long a complete chunk waits at most on a slow line, in milliseconds.

@@ -1,17 +1,15 @@
-//! Commits in bounded groups: data durable, renamed, directories finished and durable, told. In this order, always.
+//! Commits in bounded groups: data durable, renamed, directories finished and durable, told. In this order,
+//! always.
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
-
 use std::sync::Arc;
 
 use crate::defects::{self, Defect};
-use crate::disk::{Dir, DiskError, Fault, File, Stat};
+use crate::disk::{Dir, DiskError, Fault, File, Result as DiskResult, Stat};
 use crate::error::Result;
-use crate::proto::chunk::ChunkSize;
 use crate::proto::frame::{Failure, Reason};
 use crate::proto::path::{Name, RelPath};
 
-use super::compare::is_same;
 use super::part::PartFile;
 use super::tree::{Parent, Ready};
 use super::{Attempt, Refusal, Sink, SinkEvent, fatal};
@@ -43,8 +41,6 @@ pub(super) struct Finished<F> {
     pub(super) name: Name,
     /// `None`: it stands there already.
     pub(super) part: Option<Box<PartFile<F>>>,
-    /// How the part file is cut.
-    pub(super) chunk: ChunkSize,
     /// What it takes the place of.
     pub(super) replaces: Option<Box<Stat>>,
     pub(super) size: u64,
@@ -57,8 +53,8 @@ pub(super) struct Finished<F> {
 }
 
 impl<F: File> Finished<F> {
-    /// Closes it, unless it needs its lock: another receiver would take a part file with a journal for one that was left, and write into
-    /// what gets its final name meanwhile.
+    /// Closes it, unless it needs its lock: another receiver would take a part file with a journal for one
+    /// that was left, and write into what gets its final name meanwhile.
     fn close(&mut self) {
         self.file = None;
         if let Some(part) = self.part.as_mut().filter(|part| !part.journal.is_wanted()) {
@@ -87,6 +83,19 @@ struct Outcome {
     /// Whether syncing the output directory's file system covers that.
     is_covered: bool,
     failure: Option<Failure>,
+    /// Its journal, which is to be removed.
+    journal: Option<Name>,
+    /// Its final name and its checksum, where one is wanted.
+    sum: Option<(Name, [u8; 32])>,
+    /// What is told before, where it got another name than its own.
+    kept_both: Option<SinkEvent>,
+}
+
+impl Outcome {
+    /// Of an item that is no file.
+    fn new(entry: u64, inside: RelPath, failure: Option<Failure>) -> Outcome {
+        Outcome { entry, inside, is_covered: false, failure, journal: None, sum: None, kept_both: None }
+    }
 }
 
 impl<F> Default for Group<F> {
@@ -106,7 +115,8 @@ impl<F: File> Group<F> {
             || self.kept >= KEPT_MAX
     }
 
-    /// Whether enough has come, since the system was told to write it last, that it should be told again. It counts as that.
+    /// Whether enough has come, since the system was told to write it last, that it should be told again. It
+    /// counts as that.
     pub(super) fn is_worth_writing(&mut self) -> bool {
         let is_worth = self.files.len() >= self.begun + AHEAD_ITEMS;
         if is_worth {
@@ -118,7 +128,7 @@ impl<F: File> Group<F> {
     /// Takes a file out.
     fn take(&mut self, entry: u64) -> Option<Finished<F>> {
         let at = self.files.iter().position(|file| file.entry == entry)?;
-        // What it holds back must not make every other item a group of its own.
+        // Or the held file would keep the group full, and every later item would be committed alone.
         self.bytes = 0;
         self.files.remove(at)
     }
@@ -133,7 +143,8 @@ impl<F: File> Group<F> {
         self.made.push(Made { entry, parent, inside });
     }
 
-    /// Adds a file. Those covered by the sync of the whole stay open only in a small group, to be synced for themselves there.
+    /// Adds a file. Up to [`SYNC_EACH_MAX`] covered files stay open to be synced one by one; beyond that the
+    /// file system is synced as a whole.
     pub(super) fn add_file(&mut self, mut finished: Finished<F>) {
         self.bytes = self.bytes.saturating_add(finished.size);
         if let Some(part) = &mut finished.part {
@@ -158,8 +169,9 @@ impl<F: File> Group<F> {
 }
 
 impl<D: Dir + 'static> Sink<D> {
-    /// Brings the group to its end, less a file of which a checkpoint is under way: what that finds out about its data has to be known
-    /// first. If it fails, what was renamed stays, whole, and what was not stays a part file.
+    /// Brings the group to its end, less a file of which a checkpoint is under way: what that finds out about
+    /// its data has to be known first. If it fails, what was renamed stays, whole, and what was not stays a
+    /// part file.
     pub(super) fn commit_group(&mut self, events: &mut Vec<SinkEvent>) -> Result<()> {
         if self.group.is_empty() {
             return Ok(());
@@ -178,66 +190,71 @@ impl<D: Dir + 'static> Sink<D> {
             self.sync_files()?;
         }
         let mut outcomes = Vec::new();
-        let (mut journaled, mut renamed, mut sums) = (Vec::new(), Vec::new(), Vec::new());
         while let Some(file) = self.group.files.pop_front() {
             let stopped = self.stop.check();
-            let placed = stopped.and_then(|()| fatal(self.put_in_place(&file)));
-            let failure = match placed {
-                Ok(placed) => placed.err(),
+            match stopped.and_then(|()| fatal(self.put_in_place(&file))) {
+                Ok(placed) => outcomes.push(self.placed(file, placed.err())),
                 Err(error) => {
                     // Back, so that its part file is kept or removed with the others.
                     self.group.files.push_front(file);
                     return Err(error);
                 }
-            };
-            self.release(&file.path, &file.dir, &file.name);
-            self.tree.done(file.parent, &mut self.group.ready);
-            let inside = file.dir.clone();
-            match &file.part {
-                Some(part) if failure.is_some() => self.remove_part(&inside, part),
-                Some(part) if part.journal.is_made() => {
-                    journaled.extend(part.journal.name().map(|journal| (inside.clone(), journal.clone())));
-                }
-                // What an interrupted transfer left of a file that somebody else has put there since.
-                None => self.remove_left(&file.path, &inside, &file.name, file.size),
-                Some(_) => {}
             }
-            if let (None, Some(sum)) = (&failure, file.sum) {
-                sums.push((outcomes.len(), inside.clone(), file.name.clone(), sum));
-            }
-            if failure.is_none()
-                && !file.path.is_called(&file.name)
-                && let Some(own) = file.path.name()
-            {
-                // What an interrupted transfer left under the name it would have had.
-                self.remove_left(&file.path, &inside, &own, file.size);
-                renamed.push((outcomes.len(), SinkEvent::KeptBoth { path: file.path, name: file.name }));
-            }
-            outcomes.push(Outcome { entry: file.entry, inside, is_covered: file.is_covered, failure });
         }
-        self.remove_journals(journaled)?;
+        self.remove_journals(&outcomes)?;
         for Made { entry, parent, inside } in std::mem::take(&mut self.group.made) {
             self.tree.done(parent, &mut self.group.ready);
-            outcomes.push(Outcome { entry, inside, is_covered: false, failure: None });
+            outcomes.push(Outcome::new(entry, inside, None));
         }
         let ready = std::mem::take(&mut self.group.ready);
         self.finish_directories(ready, &mut outcomes)?;
         self.group = Group::default();
-        // Only now it is known of each whether it was delivered: its directory may have been swapped meanwhile.
-        let is_delivered = |at: usize| outcomes.get(at).is_some_and(|outcome| outcome.failure.is_none());
-        for (_, dir, name, sum) in sums.into_iter().filter(|(at, ..)| is_delivered(*at)) {
-            self.delivered(&dir, &name, sum);
+        // Only now it is known of each whether it was delivered: its directory may have been swapped
+        // meanwhile.
+        for outcome in outcomes.iter_mut().filter(|outcome| outcome.failure.is_none()) {
+            if let Some((name, sum)) = outcome.sum.take() {
+                self.delivered(&outcome.inside, &name, sum);
+            }
+            events.extend(outcome.kept_both.take());
         }
-        events.extend(renamed.into_iter().filter(|(at, _)| is_delivered(*at)).map(|(_, event)| event));
         events.extend(
             outcomes.into_iter().map(|Outcome { entry, failure, .. }| SinkEvent::Resolved { entry, failure }),
         );
         Ok(())
     }
 
+    /// A file got its final name, or did not: ends what was kept of it, and removes what is of no more use
+    /// beside it.
+    fn placed(&mut self, file: Finished<D::File>, failure: Option<Failure>) -> Outcome {
+        self.release(&file.path, &file.dir, &file.name);
+        self.tree.done(file.parent, &mut self.group.ready);
+        let Finished { entry, path, dir, name, part, size, is_covered, sum, .. } = file;
+        let is_placed = failure.is_none();
+        let mut journal = None;
+        match &part {
+            Some(part) if !is_placed => self.remove_part(&dir, part),
+            Some(part) if part.journal.is_made() => journal = part.journal.name().cloned(),
+            Some(_) => {}
+            // What an interrupted transfer left of a file that somebody else has put there since.
+            None => self.remove_left(&path, &dir, &name, size),
+        }
+        let sum = sum.filter(|_| is_placed).map(|sum| (name.clone(), sum));
+        let mut kept_both = None;
+        if is_placed
+            && !path.is_called(&name)
+            && let Some(own) = path.name()
+        {
+            // What an interrupted transfer left under the name it would have had.
+            self.remove_left(&path, &dir, &own, size);
+            kept_both = Some(SinkEvent::KeptBoth { path, name });
+        }
+        Outcome { is_covered, journal, sum, kept_both, ..Outcome::new(entry, dir, failure) }
+    }
+
     /// Makes the contents of every file in the group durable.
     fn sync_files(&mut self) -> Result<()> {
-        // Whatever it was: data that could not be made durable is lost, and which file it hit cannot be told for sure.
+        // Whatever it was: data that could not be made durable is lost, and which file it hit cannot be told
+        // for sure.
         let lost =
             |error: DiskError, path: &RelPath| error.into_error(format!("cannot make {path:?} durable"));
         if self.group.files.iter().any(|file| file.file.is_none()) {
@@ -245,7 +262,8 @@ impl<D: Dir + 'static> Sink<D> {
             let synced = self.dirs.get(&root).and_then(Dir::sync_file_system);
             synced.map_err(|error| lost(error, &root))?;
         }
-        // The files of other file systems, which the sync of the output directory's does not cover, are all still open.
+        // The files of other file systems, which the sync of the output directory's does not cover, are all
+        // still open.
         for finished in &self.group.files {
             if let Some(file) = &finished.file {
                 self.stop.check()?;
@@ -255,7 +273,8 @@ impl<D: Dir + 'static> Sink<D> {
         Ok(())
     }
 
-    /// Gives a file its final name, if the part file is still the one that was written, and what it replaces what was decided about.
+    /// Gives a file its final name, if the part file is still the one that was written, and what it replaces
+    /// what was decided about.
     fn put_in_place(&mut self, file: &Finished<D::File>) -> Attempt<()> {
         let Some(part) = &file.part else { return Ok(()) };
         let (parent, name) = (&file.dir, &file.name);
@@ -268,7 +287,7 @@ impl<D: Dir + 'static> Sink<D> {
             }
             let Some(old) = &file.replaces else { return dir.rename(&part.name, name).map(Ok) };
             match dir.stat(name) {
-                Ok(now) if is_same(old, &now) => dir.replace(&part.name, name).map(Ok),
+                Ok(now) if old.is_unchanged(&now) => dir.replace(&part.name, name).map(Ok),
                 Err(error) if error.fault() == Fault::Missing => dir.rename(&part.name, name).map(Ok),
                 Ok(_) => Ok(Err(Failure::new(Reason::Exists, "what stands there changed meanwhile"))),
                 Err(error) => Err(error),
@@ -284,34 +303,43 @@ impl<D: Dir + 'static> Sink<D> {
         }
     }
 
-    /// Removes the journals of files that have their names. Those names are made durable first, so that a crash leaves no part file that nobody
-    /// knows anything of; and this comes before the directories get their times and maybe close.
-    fn remove_journals(&mut self, journals: Vec<(RelPath, Name)>) -> Result<()> {
-        let mut synced: Option<RelPath> = None;
-        for (inside, journal) in journals {
+    /// Whether syncing the output directory's file system covers what is in this directory.
+    pub(super) fn is_covered(&mut self, dir: &RelPath) -> DiskResult<bool> {
+        let system = self.dirs.get(dir)?.file_system();
+        Ok(system.syncs_whole && self.dirs.get(&RelPath::root())?.file_system() == system)
+    }
+
+    /// Removes the journals of files that have their names. Those names are made durable first, so that a
+    /// crash leaves no part file that nobody knows anything of; and this comes before the directories get
+    /// their times and maybe close.
+    fn remove_journals(&mut self, outcomes: &[Outcome]) -> Result<()> {
+        let mut synced: Option<&RelPath> = None;
+        for Outcome { inside, journal, .. } in outcomes {
+            let Some(journal) = journal else { continue };
             self.stop.check()?;
-            let Ok(dir) = self.dirs.get(&inside) else { continue };
-            if synced.as_ref() != Some(&inside)
+            let Ok(dir) = self.dirs.get(inside) else { continue };
+            if synced != Some(inside)
                 && let Err(error) = dir.sync()
             {
                 // The system tells of what it has lost only once.
                 if error.is_fatal() {
                     return Err(error.into_error(format!("cannot make {inside:?} durable")));
                 }
-                // Where the directory is lost it is told for its files below.
+                // If the directory is gone, its files fail in `finish_directories` below.
                 continue;
             }
             if !defects::has(Defect::JournalLeftBehind) {
-                let _ = dir.remove_file(&journal);
+                let _ = dir.remove_file(journal);
             }
             synced = Some(inside);
         }
         Ok(())
     }
 
-    /// Sets modes and times of the directories that were made and are done, inner ones first, and makes durable everything that
-    /// changed: the names in the directories of `outcomes`, and the finished directories. Few are synced for themselves, many with
-    /// their file system. Whatever was swapped for something else since it was opened fails, with what was put into it.
+    /// Sets modes and times of the directories that were made and are done, inner ones first, and makes
+    /// durable everything that changed: the names in the directories of `outcomes`, and the finished
+    /// directories. Few are synced for themselves, many with their file system. Whatever was swapped for
+    /// something else since it was opened fails, with what was put into it.
     fn finish_directories(&mut self, ready: Vec<Ready>, outcomes: &mut Vec<Outcome>) -> Result<()> {
         // In order, so that each one is opened from a neighbour and not from the top.
         let mut touched: BTreeMap<RelPath, bool> = BTreeMap::new();
@@ -342,7 +370,8 @@ impl<D: Dir + 'static> Sink<D> {
         for (path, was_covered) in touched {
             self.stop.check()?;
             let synced = self.dirs.check(&path, &mut checked).and_then(|()| {
-                // What was named through a handle on that file system need not be opened again to be synced with it.
+                // What was named through a handle on that file system need not be opened again to be synced
+                // with it.
                 if is_many && was_covered { Ok(()) } else { self.dirs.get(&path).and_then(&mut sync) }
             });
             let synced = synced.map_err(|error| self.refuse(error, &path));
@@ -356,7 +385,8 @@ impl<D: Dir + 'static> Sink<D> {
         }
         for Ready { entry, path, meta } in ready {
             self.stop.check()?;
-            // One that was there keeps its own mode and time. They may be ours, of a session that was killed before they were durable.
+            // One that was there keeps its own mode and time. They may be ours, of a session that was killed
+            // before they were durable.
             let set = self.dirs.check(&path, &mut checked).and_then(|()| {
                 let dir = self.dirs.get(&path)?;
                 meta.map_or(Ok(()), |meta| dir.set_meta(&meta))?;
@@ -365,7 +395,7 @@ impl<D: Dir + 'static> Sink<D> {
             // Its mode may keep even us out from now on, and nobody needs it any more.
             self.dirs.forget(&path);
             let failure = fatal(set.map_err(|error| self.refuse(error, &path)))?.err();
-            outcomes.push(Outcome { entry, inside: path, is_covered: false, failure });
+            outcomes.push(Outcome::new(entry, path, failure));
         }
         if sync_all {
             let synced = self.dirs.get(&RelPath::root()).and_then(Dir::sync_file_system);
@@ -375,19 +405,21 @@ impl<D: Dir + 'static> Sink<D> {
     }
 }
 
-/// Items of one commit. A sync costs a few milliseconds on a good disk: shared by a thousand files it vanishes.
+/// Items of one commit. A sync costs a few milliseconds on a good disk: shared by a thousand files it
+/// vanishes.
 pub const GROUP_ITEMS_MAX: usize = 1024;
 
 /// File bytes of one commit: what a slow disk (64 MB/s) writes in a second, so that outcomes keep coming.
 pub const GROUP_BYTES_MAX: u64 = 64 << 20;
 
-/// Up to so many files or directories are synced one by one. Syncing a whole file system also writes what other programs have
-/// left in memory, which on a busy machine takes longer than a few files.
+/// Up to so many files or directories are synced one by one. Syncing a whole file system also writes what
+/// other programs have left in memory, which on a busy machine takes longer than a few files.
 const SYNC_EACH_MAX: usize = 16;
 
 /// Complete files that are kept open because they must be synced one by one, or stay locked.
 const KEPT_MAX: usize = 64;
 
-/// So many files of a group make it worth to begin writing it before it is full: the more often that is done the less is left for the commit to
-/// wait for, and the more often the system writes the same blocks of a directory.
+/// So many files of a group make it worth to begin writing it before it is full: the more often that is done
+/// the less is left for the commit to wait for, and the more often the system writes the same blocks of a
+/// directory.
 const AHEAD_ITEMS: usize = 256;

@@ -1,7 +1,9 @@
-//! What is on the disk already, compared with what the sender has: a file that stands in the place, or what a part file holds.
+//! What is on the disk already, compared with what the sender has: a file that stands in the place, or what a
+//! part file holds.
 //!
-//! The sender names a chunk by its value; ours is read when that comes, and hashed. So nothing is read before the sender has begun, nothing is
-//! believed that the journal says, and a file that is the same is never written.
+//! The sender names a chunk by its value; ours is read when that comes, and hashed. So nothing is read before
+//! the sender has begun, nothing is believed that the journal says, and a file that is the same is never
+//! written.
 
 use crate::defects::{self, Defect};
 use crate::disk::{Access, Dir, DiskError, Fault, File, Kind, Result as DiskResult, Stat};
@@ -13,7 +15,7 @@ use crate::receive::OnConflict;
 
 use super::commit::Finished;
 use super::coverage::{Chunks, Coverage};
-use super::file::Phase;
+use super::incoming::Phase;
 use super::journal::{self, Slot};
 use super::{Attempt, Refusal, Sink, Stop, breach};
 
@@ -45,12 +47,6 @@ impl<F> Basis<F> {
     }
 }
 
-/// Whether this is what was seen before, unchanged.
-pub(super) fn is_same(before: &Stat, now: &Stat) -> bool {
-    (before.kind, before.size, before.meta.mtime_s, before.meta.mtime_ns, before.changed, before.id)
-        == (now.kind, now.size, now.meta.mtime_s, now.meta.mtime_ns, now.changed, now.id)
-}
-
 impl<D: Dir + 'static> Sink<D> {
     /// The sender tells the value of a chunk: is ours the same?
     pub(super) fn compare(&mut self, entry: u64, offset: u64, length: u32, value: [u8; 32]) -> Attempt<()> {
@@ -73,7 +69,7 @@ impl<D: Dir + 'static> Sink<D> {
         let own = if is_believed {
             Ok(None)
         } else if phase == Phase::Resuming {
-            self.read_part(entry, index, (length, value), &mut buffer)
+            self.read_part(entry, Slot { index, length, value }, &mut buffer)
         } else {
             self.read_basis(entry, offset, length, &mut buffer)
         };
@@ -91,15 +87,10 @@ impl<D: Dir + 'static> Sink<D> {
         taken
     }
 
-    /// Reads and hashes a chunk of the part file. `None` if that is of no use.
-    fn read_part(
-        &mut self,
-        entry: u64,
-        index: u64,
-        (length, value): (u32, ChunkValue),
-        buffer: &mut [u8],
-    ) -> Attempt<Option<ChunkHasher>> {
+    /// Reads and hashes a chunk of the part file that should be this one. `None` if that is of no use.
+    fn read_part(&mut self, entry: u64, slot: Slot, buffer: &mut [u8]) -> Attempt<Option<ChunkHasher>> {
         self.open_part(entry)?;
+        let Slot { index, length, value } = slot;
         let chunk = self.chunk;
         let Some(file) = self.files.get(&entry) else { return Ok(None) };
         let Some(part) = &file.part else { return Ok(None) };
@@ -129,7 +120,8 @@ impl<D: Dir + 'static> Sink<D> {
         self.stop.hash(buffer, offset, length, |step, at| basis.read(step, at))
     }
 
-    /// Sees to it that the basis is open, and the one that was found. One that cannot be read has nothing in common with anything.
+    /// Sees to it that the basis is open, and the one that was found. One that cannot be read has nothing in
+    /// common with anything.
     pub(super) fn open_basis(&mut self, entry: u64) -> Attempt<bool> {
         let Some(file) = self.files.get_mut(&entry) else { return Ok(false) };
         let dir = file.dir.clone();
@@ -137,7 +129,7 @@ impl<D: Dir + 'static> Sink<D> {
         if basis.file.is_none() {
             let opened = self.dirs.open(&dir, |dir| {
                 let opened = dir.open_file(&basis.name, Access::Read)?;
-                let is_it = is_same(&basis.stat, &opened.stat()?);
+                let is_it = basis.stat.is_unchanged(&opened.stat()?);
                 Ok(is_it.then_some(opened))
             });
             basis.file = opened.ok().flatten();
@@ -162,14 +154,11 @@ impl<D: Dir + 'static> Sink<D> {
             let path = file.path.clone();
             return Err(self.refuse(error, &path));
         }
-        let before = file.coverage.as_deref().map_or(0, Coverage::open);
-        let Some(chunks) = file.coverage.as_mut().and_then(|coverage| coverage.chunks()) else {
-            return Ok(());
-        };
-        let is_learnt = chunks.learn(slot.index, slot.value);
-        let after = file.coverage.as_deref().map_or(0, Coverage::open);
-        self.hashing = (self.hashing + after).saturating_sub(before);
-        if let Some(part) = file.part.as_mut().filter(|_| is_copied && is_learnt) {
+        let learnt = self.with_coverage(entry, |coverage| {
+            coverage.chunks().is_some_and(|chunks| chunks.learn(slot.index, slot.value))
+        });
+        let Some(file) = self.files.get_mut(&entry) else { return Ok(()) };
+        if let Some(part) = file.part.as_mut().filter(|_| is_copied && learnt == Some(true)) {
             part.journal.note(slot);
             self.unjournaled.insert(entry);
         }
@@ -192,8 +181,8 @@ impl<D: Dir + 'static> Sink<D> {
         // It was compared while anybody could write it.
         let after = opened.as_ref().map(File::stat);
         let there = self.dirs.get(&dir).and_then(|dir| dir.stat(&name));
-        let is_still = |now: DiskResult<Stat>| now.is_ok_and(|now| is_same(&stat, &now));
-        if !after.is_some_and(is_still) || !there.is_ok_and(|now| is_same(&stat, &now)) {
+        let is_still = |now: DiskResult<Stat>| now.is_ok_and(|now| stat.is_unchanged(&now));
+        if !after.is_some_and(is_still) || !is_still(there) {
             return Err(Refusal::Entry(changed()));
         }
         if let Some(file) = self.forget(entry) {
@@ -207,7 +196,6 @@ impl<D: Dir + 'static> Sink<D> {
                 parent: file.parent,
                 name,
                 part: None,
-                chunk: self.chunk,
                 replaces: None,
                 size: stat.size,
                 is_covered,
@@ -218,7 +206,8 @@ impl<D: Dir + 'static> Sink<D> {
         Ok(())
     }
 
-    /// Makes a part file of what is the same in the basis, and asks for the rest. What a part file holds already is not copied but compared.
+    /// Makes a part file of what is the same in the basis, and asks for the rest. What a part file holds
+    /// already is not copied but compared.
     pub(super) fn build(&mut self, entry: u64) -> Attempt<Get> {
         let session = self.chunk;
         let Some(file) = self.files.get_mut(&entry) else {
@@ -280,7 +269,8 @@ impl<D: Dir + 'static> Sink<D> {
         Ok(())
     }
 
-    /// Goes on with the part file that an interrupted transfer left, if it was cut like this. Returns what it claims to hold.
+    /// Goes on with the part file that an interrupted transfer left, if it was cut like this. Returns what it
+    /// claims to hold.
     fn adopt_part(&mut self, entry: u64, chunk: ChunkSize) -> Attempt<Runs> {
         let Some(file) = self.files.get(&entry) else { return Ok(Runs::new()) };
         let (path, dir, name) = (file.path.clone(), file.dir.clone(), file.name.clone());
@@ -311,8 +301,8 @@ impl<D: Dir + 'static> Sink<D> {
 }
 
 impl Stop {
-    /// Reads a stretch of a file in steps, as long as it is not set, and hashes each while it is at hand. A buffer that is shorter than the
-    /// stretch is used again and again. `None` if it cannot be read.
+    /// Reads a stretch of a file in steps, as long as it is not set, and hashes each while it is at hand. A
+    /// buffer that is shorter than the stretch is used again and again. `None` if it cannot be read.
     fn hash(
         &self,
         buffer: &mut [u8],
@@ -347,6 +337,6 @@ fn changed() -> Failure {
     Failure::new(Reason::Exists, "what stands there changed while it was compared")
 }
 
-/// What is read at once of a file that is compared: it is hashed out of the cache of the processor, and a person who cancels never waits for a
-/// whole chunk.
+/// What is read at once of a file that is compared: it is hashed out of the cache of the processor, and a
+/// person who cancels never waits for a whole chunk.
 const READ_BYTES: u32 = 256 << 10;

@@ -12,7 +12,7 @@ use crate::receive::checksums::Algorithm;
 
 use super::compare::{Basis, is_file};
 use super::coverage::{Chunks, Coverage};
-use super::file::Phase;
+use super::incoming::Phase;
 use super::{Attempt, Refusal, Sink, SinkEvent};
 
 /// How what stood there before the session is treated.
@@ -72,22 +72,19 @@ impl<D: Dir + 'static> Sink<D> {
 
     /// Goes by the strategy. `None`: all of the file is wanted.
     fn conflict(&mut self, id: u64) -> Attempt<Option<SinkEvent>> {
-        let resolution = match self.rules.on_conflict {
-            OnConflict::Skip if defects::has(Defect::ReplacesWhatStands) => Resolution::Overwrite,
-            OnConflict::Skip => Resolution::Skip,
-            OnConflict::Overwrite => Resolution::Overwrite,
-            OnConflict::Rename => Resolution::Rename,
-            OnConflict::Ask => {
-                let Some(file) = self.files.get_mut(&id) else { return Ok(None) };
-                file.phase = Phase::Asking;
-                let theirs = Version { size: file.size, mtime_s: file.meta.mtime_s, target: None };
-                let (path, dir, name) = (file.path.clone(), file.dir.clone(), file.name.clone());
-                let there = file.there.clone();
-                let ours = self.version(&dir, &name, there.as_deref());
-                let conflict = Conflict { path, ours, theirs };
-                return Ok(Some(SinkEvent::Conflict { entry: id, conflict }));
-            }
+        let Some(mut resolution) = self.rules.on_conflict.resolution() else {
+            let Some(file) = self.files.get_mut(&id) else { return Ok(None) };
+            file.phase = Phase::Asking;
+            let theirs = Version { size: file.size, mtime_s: file.meta.mtime_s, target: None };
+            let (path, dir, name) = (file.path.clone(), file.dir.clone(), file.name.clone());
+            let there = file.there.clone();
+            let ours = self.version(&dir, &name, there.as_deref());
+            let conflict = Conflict { path, ours, theirs };
+            return Ok(Some(SinkEvent::Conflict { entry: id, conflict }));
         };
+        if resolution == Resolution::Skip && defects::has(Defect::ReplacesWhatStands) {
+            resolution = Resolution::Overwrite;
+        }
         Ok(self.resolve(id, resolution)?.map(SinkEvent::Get))
     }
 
@@ -223,7 +220,8 @@ pub(super) fn replaceable(there: &Stat) -> Attempt<()> {
     }
 }
 
-/// `stem (n).ext`, cut where it would be longer than a name may be. `None` if nothing of the stem would be left.
+/// `stem (n).ext`, cut where it would be longer than a name may be. `None` if nothing of the stem would be
+/// left.
 fn numbered(name: &Name, number: u32) -> Option<Name> {
     let bytes = name.as_bytes();
     let dot = |bytes: &[u8]| bytes.iter().rposition(|byte| *byte == b'.').filter(|at| *at > 0);

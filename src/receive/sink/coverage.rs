@@ -1,7 +1,8 @@
 //! How much of a file has come, chunk by chunk, and what its hash is. Pure.
 //!
-//! Chunks come in any order, the bytes of one chunk in theirs. A chunk that begins again begins anew; one that is complete stays. What
-//! this takes follows from the gaps between what has come, never from the size of the file.
+//! Chunks come in any order, the bytes of one chunk in theirs. A chunk that begins again begins anew; one
+//! that is complete stays. What this takes follows from the gaps between what has come, never from the size
+//! of the file.
 
 use crate::error::Result;
 use crate::proto::chunk::{
@@ -65,8 +66,8 @@ impl Coverage {
         )
     }
 
-    /// Checks that a piece may come now. The session has checked it too; this is the last line before the disk, where a piece out of place
-    /// would overwrite what is hashed already.
+    /// Checks that a piece may come now. The session has checked it too; this is the last line before the
+    /// disk, where a piece out of place would overwrite what is hashed already.
     pub(super) fn expect(&self, offset: u64, length: u64) -> Result<()> {
         match self {
             Coverage::Stream(hasher) if offset == hasher.length() => Ok(()),
@@ -169,7 +170,8 @@ impl Chunks {
         Ok(index)
     }
 
-    /// Learns the value of a chunk that has not come. False if it would leave too many gaps to remember: then it counts as missing.
+    /// Learns the value of a chunk that has not come. False if it would leave too many gaps to remember: then
+    /// it counts as missing.
     pub(super) fn learn(&mut self, index: u64, value: ChunkValue) -> bool {
         self.learn_within(COMPARED_MAX, index, value)
     }
@@ -259,14 +261,15 @@ impl Chunks {
     }
 }
 
-/// Chunks of one file that may have come in part: one for each lane that a session can have, and those whose rest is on its way on another lane
-/// since theirs was lost, which is at least a whole frame for each.
-pub(super) const CHUNKS_OPEN_MAX: usize = 80;
+/// Chunks of one file that may have come in part: one for each lane that a session can have, and those whose
+/// rest is on its way on another lane since theirs was lost, which is at least a whole frame for each.
+const CHUNKS_OPEN_MAX: usize = 80;
 const _: () = assert!(CHUNKS_OPEN_MAX as u64 == LANES_MAX as u64 + WINDOW_BYTES / PAYLOAD_BYTES_MAX as u64);
 
-/// Runs of chunks that are remembered of what was compared: what was held, and the gaps that were asked for meanwhile.
+/// Runs of chunks that are remembered of what was compared: what was held, and the gaps that were asked for
+/// meanwhile.
 const COMPARED_MAX: usize = 2 * RUNS_MAX;
 
-/// Runs of chunks that are remembered of what came: as above, and what begins to fill a gap on every lane. What is asked for because
-/// [`COMPARED_MAX`] was reached need not touch anything that is known.
+/// Runs of chunks that are remembered of what came: as above, and what begins to fill a gap on every lane.
+/// What is asked for because [`COMPARED_MAX`] was reached need not touch anything that is known.
 const COME_MAX: usize = COMPARED_MAX + CHUNKS_OPEN_MAX;

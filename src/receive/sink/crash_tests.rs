@@ -1,5 +1,6 @@
-//! Every change and sync of one transfer in turn is the last that happens: the process is killed there, or the power goes. The next
-//! session on what is left must complete it, and no final name may ever have meant anything wrong.
+//! Every change and sync of one transfer in turn is the last that happens: the process is killed there, or
+//! the power goes. The next session on what is left must complete it, and no final name may ever have meant
+//! anything wrong.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::LazyLock;
@@ -17,8 +18,8 @@ const RULES: Rules = Rules { on_conflict: OnConflict::Overwrite, resume: true, c
 const META: Meta = Meta { mode: Some(0o640), mtime_s: 77, mtime_ns: 5 };
 const CHUNK: usize = 512 * 1024;
 
-/// What is sent: big enough for several chunks, small files beside it, directories in directories, a link, and files that take the
-/// place of others, one of which differs in a single chunk.
+/// What is sent: big enough for several chunks, small files beside it, directories in directories, a link,
+/// and files that take the place of others, one of which differs in a single chunk.
 static SOURCE: LazyLock<Vec<(&str, Thing)>> = LazyLock::new(|| {
     let mut changed = old("changed");
     changed[CHUNK + 9] ^= 1;
@@ -300,7 +301,8 @@ static EXPECTED: LazyLock<Finals> = LazyLock::new(|| {
     things.collect()
 });
 
-/// Nothing under a final name is anything but what stood there before or what was sent, and what was told to be delivered is.
+/// Nothing under a final name is anything but what stood there before or what was sent, and what was told to
+/// be delivered is.
 fn check_left(disk: &MemoryDisk, delivered: &[&str], what: &str) {
     let left = finals(disk);
     for (at, there) in &left {
@@ -353,7 +355,8 @@ fn interrupted(disk: &MemoryDisk, count: usize, is_crowded: bool) -> (Vec<&'stat
     (std::mem::take(&mut session.delivered), is_whole)
 }
 
-/// Interrupts a transfer after every operation, and goes on with what `leave` makes of the disk: all the ways it may be left.
+/// Interrupts a transfer after every operation, and goes on with what `leave` makes of the disk: all the ways
+/// it may be left.
 fn every_operation_may_be_the_last(
     (syncs_whole, is_crowded): (bool, bool),
     leave: impl Fn(&MemoryDisk, u64) -> Vec<MemoryDisk>,

@@ -1,9 +1,10 @@
 //! Names that the disk will take for one another, found out before the second one is sent.
 //!
-//! Two names of one directory that differ only in case are two files for most disks and one for some. What is only on its way stands under
-//! neither name yet, so the disk cannot be asked for it; and the rename that would tell comes when all of the second one has been sent. So the
-//! names that were announced are remembered as such a disk would keep them, and where two become one the directory is tried out: once, with a
-//! part file. Names that differ in their normalisation only are still found by the rename.
+//! Two names of one directory that differ only in case are two files for most disks and one for some. What is
+//! only on its way stands under neither name yet, so the disk cannot be asked for it; and the rename that
+//! would tell comes when all of the second one has been sent. So the names that were announced are remembered
+//! as such a disk would keep them, and where two become one the directory is tried out: once, with a part
+//! file. Names that differ in their normalisation only are still found by the rename.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -17,8 +18,8 @@ use super::Sink;
 #[derive(Debug, Default)]
 pub(super) struct Folding {
     hashing: RandomState,
-    /// Hashes of a directory with a name in small letters, and of the name as it is: a fixed cost each. A clash costs one name that could have
-    /// been sent, and only on such a disk; the key is random.
+    /// Hashes of a directory with a name in small letters, and of the name as it is: a fixed cost each. A
+    /// clash costs one name that could have been sent, and only on such a disk; the key is random.
     names: HashMap<u64, u64>,
     /// The directory that was tried out last, and whether it takes names for one another.
     tried: Option<(RelPath, bool)>,
@@ -49,8 +50,8 @@ impl Folding {
 }
 
 impl<D: Dir + 'static> Sink<D> {
-    /// Whether the disk takes a name for that of something else that is to stand there. It stays the second one's failure if the first one fails
-    /// in the end: then the next session delivers it.
+    /// Whether the disk takes a name for that of something else that is to stand there. It stays the second
+    /// one's failure if the first one fails in the end: then the next session delivers it.
     pub(super) fn collides(&mut self, dir: &RelPath, name: &Name) -> bool {
         if !self.folding.has_like(dir, name) {
             return false;
@@ -80,5 +81,6 @@ impl<D: Dir + 'static> Sink<D> {
     }
 }
 
-/// Names remembered: what fits into a table of 4 MiB. Who announces more in one transfer finds some collisions later.
+/// Names remembered: what fits into a table of 4 MiB. Who announces more in one transfer finds some
+/// collisions later.
 const NAMES_MAX: usize = 7 << 15;

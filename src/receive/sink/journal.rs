@@ -5,9 +5,9 @@
 //! slot i  = value of chunk i (32) | check (8)
 //! ```
 //!
-//! A slot's check covers its number and its chunk's length, so that one that was never written, was torn, or spoke of a last chunk that
-//! is longer or shorter now claims nothing. What a slot does claim is read again and compared before anything is delivered: a
-//! journal is a hint where to look, never a proof.
+//! A slot's check covers its number and its chunk's length, so that one that was never written, was torn, or
+//! spoke of a last chunk that is longer or shorter now claims nothing. What a slot does claim is read again
+//! and compared before anything is delivered: a journal is a hint where to look, never a proof.
 
 use crate::disk::{File, Result};
 use crate::proto::chunk::{ChunkSize, ChunkValue, chunk_count, chunk_length};
@@ -83,8 +83,8 @@ pub(super) fn read_chunk_size(file: &impl File) -> Result<Option<ChunkSize>> {
     Ok(if read == HEADER_BYTES { chunk_size(&bytes) } else { None })
 }
 
-/// The chunks that a journal claims of a file of `size` bytes, at most [`RUNS_MAX`] runs of them. Read a few at a time, however long it
-/// is, and only where the disk has stored anything; gives up once `stop` is set.
+/// The chunks that a journal claims of a file of `size` bytes, at most [`RUNS_MAX`] runs of them. Read a few
+/// at a time, however long it is, and only where the disk has stored anything; gives up once `stop` is set.
 pub(super) fn claims(file: &impl File, size: u64, chunk: ChunkSize, stop: &Stop) -> Result<Runs> {
     let count = chunk_count(size, chunk);
     let stored = file.stat()?.size;

@@ -5,10 +5,9 @@ use crate::events::{Conflict, Resolution, Version};
 use crate::proto::frame::{Failure, Reason};
 use crate::proto::manifest::Meta;
 use crate::proto::path::{Name, RelPath, System, link_stays_inside};
-use crate::receive::OnConflict;
 
-use super::compare::is_same;
 use super::conflict::replaceable;
+use super::place::Place;
 use super::tree::Parent;
 use super::{Attempt, Refusal, Sink, SinkEvent};
 
@@ -32,7 +31,7 @@ impl<D: Dir + 'static> Sink<D> {
         target: Box<[u8]>,
         meta: Meta,
     ) -> Attempt<Option<SinkEvent>> {
-        let (parent, dir, name) = self.place_of(&path)?;
+        let Place { parent, dir, name } = self.place_of(&path)?;
         if !link_stays_inside(&dir, &target, System::HERE) {
             return Err(Refusal::Entry(Failure::new(Reason::LinkOutside, String::from_utf8_lossy(&target))));
         }
@@ -53,21 +52,16 @@ impl<D: Dir + 'static> Sink<D> {
             }
         }
         let link = Link { path, parent, target, meta, there };
-        let resolution = match self.rules.on_conflict {
-            OnConflict::Skip => Resolution::Skip,
-            OnConflict::Overwrite => Resolution::Overwrite,
-            OnConflict::Rename => Resolution::Rename,
-            OnConflict::Ask => {
-                let ours = self.version(&dir, &name, link.there.as_ref());
-                let target = Some(link.target.clone());
-                let theirs = Version { size: None, mtime_s: link.meta.mtime_s, target };
-                let conflict = Conflict { path: link.path.clone(), ours, theirs };
-                self.tree.wait_for_one(link.parent);
-                self.links.insert(id, link);
-                return Ok(Some(SinkEvent::Conflict { entry: id, conflict }));
-            }
-        };
-        self.resolve_link(id, &link, resolution)
+        if let Some(resolution) = self.rules.on_conflict.resolution() {
+            return self.resolve_link(id, &link, resolution);
+        }
+        let ours = self.version(&dir, &name, link.there.as_ref());
+        let target = Some(link.target.clone());
+        let theirs = Version { size: None, mtime_s: link.meta.mtime_s, target };
+        let conflict = Conflict { path: link.path.clone(), ours, theirs };
+        self.tree.wait_for_one(link.parent);
+        self.links.insert(id, link);
+        Ok(Some(SinkEvent::Conflict { entry: id, conflict }))
     }
 
     /// The person has decided about a link.
@@ -127,7 +121,7 @@ impl<D: Dir + 'static> Sink<D> {
             dir.symlink(&part_name, &link.target, &link.meta)?;
             let now = dir.stat(name);
             let is_still = match (&link.there, &now) {
-                (Some(there), Ok(now)) => is_same(there, now),
+                (Some(there), Ok(now)) => there.is_unchanged(now),
                 (None, Err(error)) => error.fault() == Fault::Missing,
                 _ => false,
             };

@@ -14,33 +14,37 @@
 //! | `place`, `link`, `tree` | items that are announced, and the directories they stand in |
 //! | `conflict`, `compare` | what stands there already |
 //! | `spelling`, `folding` | names that the disk takes for one another |
-//! | `file`, `coverage`, `order` | what comes, and how much of it has come |
-//! | `part`, `journal`, `checkpoint` | part files, and what is known of them after a crash |
+//! | `incoming`, `file`, `coverage`, `early` | what comes, and how much of it has come |
+//! | `finish` | the end of a file, or what is still missing of it |
+//! | `part`, `open`, `journal`, `checkpoint` | part files, and what is known of them after a crash |
 //! | `commit` | the way to the final name |
 //! | `sum` | checksums for other programs |
 //! | `space` | whether it fits |
 //!
-//! It is synchronous and belongs on a thread of its own. The driver feeds it jobs and passes on its events; when there is no job
-//! at hand it calls [`Output::commit`]. Groups are bounded ([`GROUP_ITEMS_MAX`], [`GROUP_BYTES_MAX`]), and a full one is committed
-//! without being asked.
+//! It is synchronous and belongs on a thread of its own. The driver feeds it jobs and passes on its events;
+//! when there is no job at hand it calls [`Output::commit`]. Groups are bounded ([`GROUP_ITEMS_MAX`],
+//! [`GROUP_BYTES_MAX`]), and a full one is committed without being asked.
 //!
 //! What holds whatever comes:
-//! - A file stands under its final name only whole, verified, and after its data was made durable. Until then it is a part file
-//!   beside it, locked. Part files of which whole chunks are on disk stay when the sink ends, with their journals, and the next sink goes
-//!   on with them; the others are removed.
+//! - A file stands under its final name only whole, verified, and after its data was made durable. Until then
+//!   it is a part file beside it, locked. Part files of which whole chunks are on disk stay when the sink
+//!   ends, with their journals, and the next sink goes on with them; the others are removed.
 //! - What the journal claims was synced before. It is read again and compared all the same.
-//! - Nothing that exists is touched unless [`Rules::on_conflict`] says so: looked for when the item is announced, unless its directory
-//!   was made by this session, and in any case again, atomically, when it is renamed. What is replaced stays whole until then, and must
-//!   still be what was decided about. An existing directory of exactly
-//!   that name is entered; a link to one is not.
-//! - Names that the disk takes for one another (case, normalisation) fail with `Collides` and are never merged; where only the case differs,
-//!   before anything of the second one is sent.
-//! - A directory is made for our eyes only and gets its mode and time after everything in it has its outcome. One that existed keeps
-//!   its own, unlike with `cp -p` and `rsync -a`: a sender does not decide who may look into a `.ssh` of ours. So does the output
-//!   directory. One that an interrupted transfer left unfinished bears a mark, and is as good as made.
+//! - Nothing that exists is touched unless [`Rules::on_conflict`] says so: looked for when the item is
+//!   announced, unless its directory was made by this session, and in any case again, atomically, when it is
+//!   renamed. What is replaced stays whole until then, and must still be what was decided about. An existing
+//!   directory of exactly that name is entered; a link to one is not.
+//! - Names that the disk takes for one another (case, normalisation) fail with `Collides` and are never
+//!   merged; where only the case differs, before anything of the second one is sent.
+//! - A directory is made for our eyes only and gets its mode and time after everything in it has its outcome.
+//!   One that existed keeps its own, unlike with `cp -p` and `rsync -a`: a sender does not decide who may
+//!   look into a `.ssh` of ours. So does the output directory. One that an interrupted transfer left
+//!   unfinished bears a mark, and is as good as made.
 //! - What belongs into a directory that could not be made fails with `NoDirectory` and is put nowhere else.
-//! - The beginning and the end of a directory are two items with one outcome: a failure to make it is told for both.
-//! - Once its [`Stop`] is set, which may happen at any moment from another thread, nothing more gets a final name.
+//! - The beginning and the end of a directory are two items with one outcome: a failure to make it is told
+//!   for both.
+//! - Once its [`Stop`] is set, which may happen at any moment from another thread, nothing more gets a final
+//!   name.
 //! - Memory and descriptors are bounded by the items without an outcome, never by the tree's depth or size.
 
 mod checkpoint;
@@ -50,13 +54,16 @@ mod conflict;
 mod coverage;
 #[cfg(test)]
 mod crash_tests;
+mod early;
+#[cfg(test)]
+mod early_tests;
 mod file;
+mod finish;
 mod folding;
+mod incoming;
 mod journal;
 mod link;
-mod order;
-#[cfg(test)]
-mod order_tests;
+mod open;
 mod part;
 mod place;
 #[cfg(test)]
@@ -90,8 +97,8 @@ use crate::proto::manifest::{Entry, EntryKind};
 use crate::proto::path::{Name, RelPath};
 
 use commit::Group;
-use file::Incoming;
 use folding::Folding;
+use incoming::Incoming;
 use link::Link;
 use space::Space;
 use spelling::Spellings;
@@ -157,7 +164,8 @@ pub enum SinkEvent {
     },
     /// What is wanted of a file that was planned with `Wait`, or, after its end, again because it differs.
     Get(Get),
-    /// Something stands where a file or link should be, and the person is to be asked. [`Job::Decide`] answers.
+    /// Something stands where a file or link should be, and the person is to be asked. [`Job::Decide`]
+    /// answers.
     Conflict {
         /// Its number in the manifest.
         entry: u64,
@@ -190,8 +198,8 @@ pub trait Output: Send {
     /// Does one job.
     ///
     /// # Errors
-    /// The transfer cannot go on: kind `Disk`, `Protocol` when the job contradicts an earlier one, or `Interrupted` when the
-    /// [`Stop`] was set. Nothing stands under a final name then that is not whole.
+    /// The transfer cannot go on: kind `Disk`, `Protocol` when the job contradicts an earlier one, or
+    /// `Interrupted` when the [`Stop`] was set. Nothing stands under a final name then that is not whole.
     fn handle(&mut self, job: Job, events: &mut Vec<SinkEvent>) -> Result<()>;
 
     /// Brings everything that is complete to its end. Call it when no job is at hand.
@@ -200,9 +208,9 @@ pub trait Output: Send {
     /// The transfer cannot go on, as with [`Output::handle`].
     fn commit(&mut self, events: &mut Vec<SinkEvent>) -> Result<()>;
 
-    /// What should be made durable by now, for a later session. Call it between jobs, and at least once a second while anything
-    /// comes. Whoever gets one [runs](Checkpoint::run) it, on another thread if there is one, and hands the result to
-    /// [`Output::checkpointed`]; until then there is no other.
+    /// What should be made durable by now, for a later session. Call it between jobs, and at least once a
+    /// second while anything comes. Whoever gets one [runs](Checkpoint::run) it, on another thread if there
+    /// is one, and hands the result to [`Output::checkpointed`]; until then there is no other.
     ///
     /// # Errors
     /// The transfer cannot go on: kind `Disk`.
@@ -211,8 +219,9 @@ pub trait Output: Send {
         Ok(None)
     }
 
-    /// What makes the system begin to write what waits for its commit. Call it between jobs, and run what it gives on a thread of its own:
-    /// it takes as long as the disk has something to do for anybody. Nothing need wait for it.
+    /// What makes the system begin to write what waits for its commit. Call it between jobs, and run what it
+    /// gives on a thread of its own: it takes as long as the disk has something to do for anybody. Nothing
+    /// need wait for it.
     fn write_ahead(&mut self) -> Option<WriteAhead> {
         None
     }
@@ -226,7 +235,8 @@ pub trait Output: Send {
         Ok(())
     }
 
-    /// The checksums of what was delivered since the last time, where [`Rules::checksums`] asks for them. Call it after every job and commit.
+    /// The checksums of what was delivered since the last time, where [`Rules::checksums`] asks for them.
+    /// Call it after every job and commit.
     fn summed(&mut self) -> Vec<Summed> {
         Vec::new()
     }
@@ -248,7 +258,8 @@ pub struct Sink<D: Dir + 'static> {
     files: HashMap<u64, Incoming<D::File>>,
     /// Links a person is asked about.
     links: HashMap<u64, Link>,
-    /// The paths of those files, of the ones in the group, and of the numbered names they get: no two files of one name are received at once.
+    /// The paths of those files, of the ones in the group, and of the numbered names they get: no two files
+    /// of one name are received at once.
     taken: HashSet<RelPath>,
     /// Those of `files` that have something open, the one used last at the end.
     open: Vec<u64>,
@@ -314,7 +325,7 @@ impl<D: Dir + 'static> Sink<D> {
         let (mut verdict, mut then) = (Verdict::Nothing, None);
         let told = match kind {
             EntryKind::File { size, meta, holes } => {
-                match fatal(self.announce_file(id, path, (size, holes), meta))? {
+                match fatal(self.announce_file(id, path, size, holes, meta))? {
                     Ok(wanted) => {
                         (verdict, then) = wanted;
                         Told::Later
@@ -422,7 +433,8 @@ impl<D: Dir + 'static> Output for Sink<D> {
 }
 
 impl<D: Dir + 'static> Drop for Sink<D> {
-    /// What is complete of each file is made durable for the next session; what nobody can go on with is removed.
+    /// What is complete of each file is made durable for the next session; what nobody can go on with is
+    /// removed.
     fn drop(&mut self) {
         for (_, mut file) in std::mem::take(&mut self.files) {
             let chunk = file.chunk(self.chunk);
@@ -434,7 +446,7 @@ impl<D: Dir + 'static> Drop for Sink<D> {
         }
         for finished in std::mem::take(&mut self.group.files) {
             let Some(mut part) = finished.part else { continue };
-            if self.preserve(&finished.path, finished.chunk, &mut part) {
+            if self.preserve(&finished.path, self.chunk, &mut part) {
                 part.open_up();
             } else {
                 self.remove_part(&finished.dir, &part);

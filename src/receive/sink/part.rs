@@ -1,7 +1,7 @@
 //! Part files: made beside their place, locked, written at offsets, found again by a later session.
 //!
-//! Whoever holds the lock of a part file is receiving it; the lock ends with the handle. A part file of somebody else, or anything that is
-//! not one, is never touched; nor is any that is locked.
+//! Whoever holds the lock of a part file is receiving it; the lock ends with the handle. A part file of
+//! somebody else, or anything that is not one, is never touched; nor is any that is locked.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,6 @@ use crate::proto::path::{Name, RelPath};
 use crate::proto::runs::Runs;
 
 use super::checkpoint::Journaling;
-use super::compare::is_same;
 use super::{Attempt, Refusal, Sink, journal};
 
 /// A part file that this session has made or goes on with.
@@ -26,9 +25,11 @@ pub(super) struct PartFile<F> {
     pub(super) id: Option<FileId>,
     /// Its handle, shared with whoever syncs it.
     pub(super) file: Option<Arc<F>>,
-    /// All of it has come, and it was closed with the mode and time of the whole: it is not to be opened again.
+    /// All of it has come, and it was closed with the mode and time of the whole: it is not to be opened
+    /// again.
     pub(super) is_sealed: bool,
-    /// What it was when it was closed: without its lock another receiver may have gone on with it.
+    /// Metadata at closing. Closing drops the lock, so reopening compares it to see whether another receiver
+    /// wrote.
     closed: Option<Stat>,
     /// Where it ends, in bytes. Beyond that nothing was ever written.
     extent: u64,
@@ -94,7 +95,8 @@ impl<F: File> PartFile<F> {
         Ok(())
     }
 
-    /// Sees to it that there are zeros: where something was written before they are written over it, elsewhere they stay a hole.
+    /// Sees to it that there are zeros: where something was written before they are written over it,
+    /// elsewhere they stay a hole.
     pub(super) fn zero(&self, mut offset: u64, count: u64) -> Result<()> {
         let end = offset.saturating_add(count).min(self.extent);
         while offset < end {
@@ -128,7 +130,8 @@ impl<F: File> PartFile<F> {
         Ok(())
     }
 
-    /// Makes it readable and writable for us again, whatever mode it got already, so that the next session can go on with it.
+    /// Makes it readable and writable for us again, whatever mode it got already, so that the next session
+    /// can go on with it.
     pub(super) fn open_up(&self) {
         if let Some(file) = &self.file
             && let Ok(stat) = file.stat()
@@ -144,7 +147,8 @@ impl<F: File> PartFile<F> {
 }
 
 impl<D: Dir + 'static> Sink<D> {
-    /// Looks for what an interrupted transfer left of a file of more than one chunk. What it finds is locked from here on.
+    /// Looks for what an interrupted transfer left of a file of more than one chunk. What it finds is locked
+    /// from here on.
     pub(super) fn find_part(
         &mut self,
         path: &RelPath,
@@ -194,12 +198,14 @@ impl<D: Dir + 'static> Sink<D> {
             Ok(Some(Ok(left))) => Ok(Some(left)),
             Ok(Some(Err(refusal))) => Err(refusal),
             Err(error) if error.is_fatal() => Err(self.refuse(error, path)),
-            // Whatever it is, nothing can be gone on with. Whoever makes the part file anew finds out whether it is in the way.
+            // Whatever it is, nothing can be gone on with. Whoever makes the part file anew finds out whether
+            // it is in the way.
             Ok(None) | Err(_) => Ok(None),
         }
     }
 
-    /// Opens something in a directory. Where no descriptor is left, what others here can do without is given back first.
+    /// Opens something in a directory. Where no descriptor is left, what others here can do without is given
+    /// back first.
     fn open_in<T>(&mut self, dir: &RelPath, open: impl Fn(&D) -> Result<T>) -> Result<T> {
         let mut opened = self.dirs.open(dir, &open);
         if is_exhausted(&opened) {
@@ -207,7 +213,8 @@ impl<D: Dir + 'static> Sink<D> {
             self.group.close();
             opened = self.dirs.open(dir, &open);
         }
-        // Some of that is in the hands of the thread that writes ahead for a moment, and so is what else takes descriptors here.
+        // Some of that is in the hands of the thread that writes ahead for a moment, and so is what else
+        // takes descriptors here.
         for _ in 0..HANDED_BACK_LOOKS {
             if !is_exhausted(&opened) {
                 break;
@@ -268,7 +275,7 @@ impl<D: Dir + 'static> Sink<D> {
             }
             let is_locked = file.try_lock()?;
             let now = file.stat()?;
-            if is_locked && !part.closed.is_some_and(|closed| is_same(&closed, &now)) {
+            if is_locked && !part.closed.is_some_and(|closed| closed.is_unchanged(&now)) {
                 return Err(DiskError::of(Fault::Other, "its part file was changed by another program"));
             }
             Ok((is_locked, file))
@@ -283,8 +290,8 @@ impl<D: Dir + 'static> Sink<D> {
         }
     }
 
-    /// Removes what an interrupted transfer left of a file: the journal first, so that it never speaks of another part file. Where that fails
-    /// it stays, and the next receiver of the same name finds it.
+    /// Removes what an interrupted transfer left of a file: the journal first, so that it never speaks of
+    /// another part file. Where that fails it stays, and the next receiver of the same name finds it.
     pub(super) fn remove_part(&mut self, dir: &RelPath, part: &PartFile<D::File>) {
         if let Ok(dir) = self.dirs.get(dir) {
             if dir.stat(&part.name).is_ok_and(|there| there.id != part.id) {
@@ -305,14 +312,16 @@ impl<D: Dir + 'static> Sink<D> {
         stale.and_then(|stale| stale.allocated).unwrap_or(0)
     }
 
-    /// Removes what an interrupted transfer left of a file that is there by other means, unless somebody is receiving it.
+    /// Removes what an interrupted transfer left of a file that is there by other means, unless somebody is
+    /// receiving it.
     pub(super) fn remove_left(&mut self, path: &RelPath, dir: &RelPath, name: &Name, size: u64) {
         let is_left = self.dirs.get(dir).is_ok_and(|dir| dir.stat(&name.part_file()).is_ok());
         // Whether it works or not, it is in nobody's way.
         if is_left {
             let _ = self.remove_stale(path, dir, name);
         } else if size > u64::from(ChunkSize::MIN.bytes()) {
-            // Of a receiver that was killed when the file just had its name.
+            // A journal without a part file: its receiver was killed between the rename and removing the
+            // journal.
             self.remove_if_ours(dir, &name.journal_file());
         }
     }
@@ -355,7 +364,8 @@ impl<D: Dir + 'static> Sink<D> {
     }
 }
 
-/// Opens what was left of a file, also where it had its mode already, which may be read-only, and only its name was missing.
+/// Opens what was left of a file, also where it had its mode already, which may be read-only, and only its
+/// name was missing.
 fn open_to_write<D: Dir>(dir: &D, name: &Name, is_usable: impl Fn(&Stat) -> bool) -> Result<D::File> {
     match dir.open_file(name, Access::ReadWrite) {
         Err(error) if error.fault() == Fault::Denied => {}
@@ -394,6 +404,7 @@ fn is_exhausted<T>(opened: &Result<T>) -> bool {
     opened.as_ref().is_err_and(|error| error.fault() == Fault::Exhausted)
 }
 
-/// How long, and how often, to wait for descriptors that others here give back: a second in all, and only where `ulimit -n` is very small.
+/// How long, and how often, to wait for descriptors that others here give back: a second in all, and only
+/// where `ulimit -n` is very small.
 const HANDED_BACK_PAUSE: Duration = Duration::from_millis(10);
 const HANDED_BACK_LOOKS: u32 = 100;

@@ -6,9 +6,20 @@ use crate::proto::frame::{Failure, Reason, Verdict};
 use crate::proto::manifest::Meta;
 use crate::proto::path::{Name, RelPath, System};
 
-use super::file::Incoming;
+use super::incoming::Incoming;
 use super::tree::{Begun, Parent, Told};
 use super::{Attempt, Refusal, Sink, SinkEvent, breach, fatal};
+
+/// Where an item belongs.
+#[derive(Debug)]
+pub(super) struct Place {
+    /// The directory that waits for it.
+    pub(super) parent: Parent,
+    /// The path of that directory.
+    pub(super) dir: RelPath,
+    /// What it is called there.
+    pub(super) name: Name,
+}
 
 impl<D: Dir + 'static> Sink<D> {
     /// Decides what is wanted of a file. Nothing is made before its first bytes come.
@@ -16,10 +27,11 @@ impl<D: Dir + 'static> Sink<D> {
         &mut self,
         id: u64,
         path: RelPath,
-        (size, holes): (Option<u64>, u64),
+        size: Option<u64>,
+        holes: u64,
         meta: Meta,
     ) -> Attempt<(Verdict, Option<SinkEvent>)> {
-        let (parent, dir, name) = self.place_of(&path)?;
+        let Place { parent, dir, name } = self.place_of(&path)?;
         // Whoever put something into a directory that this session made keeps it: the rename finds it.
         let there = if self.tree.is_new(parent) { None } else { self.stands(&path, &dir, &name)? };
         if let Some(there) = &there {
@@ -33,7 +45,7 @@ impl<D: Dir + 'static> Sink<D> {
         }
         self.folding.note(&dir, &name);
         self.tree.wait_for_one(parent);
-        let mut file = Incoming::new((path, dir), parent, name, size, meta);
+        let mut file = Incoming::new(path, Place { parent, dir, name }, size, meta);
         (file.there, file.holes) = (there.map(Box::new), holes);
         self.files.insert(id, file);
         let begun = self.begin_file(id);
@@ -82,7 +94,7 @@ impl<D: Dir + 'static> Sink<D> {
 
     /// Makes a directory, or enters one that was there under exactly this name.
     fn make_directory(&mut self, path: &RelPath) -> Attempt<Begun> {
-        let (_, parent_path, name) = self.place_of(path)?;
+        let Place { dir: parent_path, name, .. } = self.place_of(path)?;
         let made = self.dirs.get(&parent_path).and_then(|dir| dir.create_dir(&name));
         match made {
             Ok(()) => {
@@ -111,21 +123,22 @@ impl<D: Dir + 'static> Sink<D> {
     }
 
     /// The directory an item belongs in and its name there, if both are possible.
-    pub(super) fn place_of(&mut self, path: &RelPath) -> Attempt<(Parent, RelPath, Name)> {
+    pub(super) fn place_of(&mut self, path: &RelPath) -> Attempt<Place> {
         let Some(name) = path.name() else {
             return Err(Refusal::Fatal(breach("an item without a name")));
         };
         let Ok(parent) = self.tree.innermost() else {
             return Err(Refusal::Entry(Failure::new(Reason::NoDirectory, "")));
         };
-        let parent_path = self.tree.path(parent);
+        let dir = self.tree.path(parent);
         match name.unfit(System::HERE) {
             Some(unfit) => Err(Refusal::Entry(Failure::new(Reason::NameUnfit, unfit.to_string()))),
-            None => Ok((parent, parent_path, name)),
+            None => Ok(Place { parent, dir, name }),
         }
     }
 
-    /// The failure of an entry whose name is taken: by something of the same name, or of another one that the disk takes for it.
+    /// The failure of an entry whose name is taken: by something of the same name, or of another one that the
+    /// disk takes for it.
     pub(super) fn in_the_way(&mut self, parent: &RelPath, name: &Name) -> Failure {
         match self.spellings.has(&mut self.dirs, parent, name) {
             Ok(false) => Failure::new(Reason::Collides, ""),

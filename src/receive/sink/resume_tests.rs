@@ -462,7 +462,8 @@ fn lies_about_chunks_end_the_transfer() {
     type Lie = fn(&mut Feeder, u64, &[u8]) -> Result<()>;
     let bytes = content(4 << 19);
     let lies: [Lie; 5] = [
-        // A chunk that is complete, a value nobody asked for, a value of half a chunk, the middle of a chunk, all chunks at once.
+        // A chunk that is complete, a value nobody asked for, a value of half a chunk, the middle of a chunk,
+        // all chunks at once.
         |feeder, entry, bytes| feeder.write(entry, 0, &bytes[..5]),
         |feeder, entry, bytes| name_chunk(feeder, entry, CHUNK, 1, bytes),
         |feeder, entry, _| {
@@ -483,7 +484,8 @@ fn lies_about_chunks_end_the_transfer() {
     }
 }
 
-/// The system tells only once that it has lost data: a file must not get its name before a checkpoint that is under way has said what it found.
+/// The system tells only once that it has lost data: a file must not get its name before a checkpoint that is
+/// under way has said what it found.
 #[test]
 fn a_file_waits_for_the_checkpoint_that_is_under_way() {
     for is_lost in [false, true] {

@@ -1,6 +1,7 @@
 //! Whether what is still to come fits on the disk, as far as the system tells.
 //!
-//! Told early, before hours of a transfer that cannot end well. It only ever asks now and then, and a disk that fills all the same says so itself.
+//! Told early, before hours of a transfer that cannot end well. It only ever asks now and then, and a disk
+//! that fills all the same says so itself.
 
 use crate::disk::Dir;
 use crate::error::{Error, Kind};
@@ -51,7 +52,8 @@ impl<D: Dir + 'static> Sink<D> {
             return Ok(if is_here { bytes } else { 0 });
         }
         (self.space.items, self.space.bytes) = (0, 0);
-        // A system that does not tell is not asked for nothing either: what cannot be known is no reason to end.
+        // A system that does not tell is not asked for nothing either: what cannot be known is no reason to
+        // end.
         let free = self.dirs.get(&root).and_then(Dir::available).ok().flatten();
         self.space.free = Some(free.unwrap_or(u64::MAX));
         match free {

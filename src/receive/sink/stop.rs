@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 
 /// Tells a sink that its person has cancelled. Clones are the same one.
 ///
-/// The sink looks at it between all that takes long, so that its queue need not be worked off first, and gives nothing a final name
-/// afterwards.
+/// The sink looks at it between all that takes long, so that its queue need not be worked off first, and
+/// gives nothing a final name afterwards.
 #[derive(Clone, Debug, Default)]
 pub struct Stop(Arc<AtomicBool>);
 
@@ -32,9 +32,10 @@ impl Stop {
 
     /// The end of the transfer, once it was set.
     pub(super) fn check(&self) -> Result<()> {
-        if self.is_set() { Err(Error::new(Kind::Interrupted, "interrupted")) } else { Ok(()) }
+        if self.is_set() { Err(Error::interrupted()) } else { Ok(()) }
     }
 }
 
-/// Zeros that are hashed or written without looking up: a few hundredths of a second, which a person takes for at once.
+/// Zeros that are hashed or written without looking up: a few hundredths of a second, which a person takes
+/// for at once.
 pub(super) const ZEROS_STEP_BYTES: u64 = 16 << 20;

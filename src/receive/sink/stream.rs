@@ -11,14 +11,14 @@ use crate::proto::conversation::broken;
 use crate::proto::frame::{Failure, Piece, Reason, Verdict};
 use crate::proto::manifest::{Entry, EntryKind};
 
-use super::order::{Early, PIECES_STREAMED_MAX};
+use super::early::{Early, PIECES_STREAMED_MAX};
 use super::stop::ZEROS_STEP_BYTES;
 use super::{Content, Job, Output, Portion, SinkEvent, Stop, breach, portions};
 
 /// Writes the first file on the top level of the manifest to a stream, in order. Every other item fails.
 ///
-/// What a reader of the stream got is known to be right only when the file is resolved without a failure: bytes that
-/// went out cannot be taken back.
+/// What a reader of the stream got is known to be right only when the file is resolved without a failure:
+/// bytes that went out cannot be taken back.
 #[derive(Debug)]
 pub struct StreamSink<W> {
     out: W,
@@ -80,7 +80,8 @@ impl<W: Write + Send> StreamSink<W> {
         Ok(())
     }
 
-    /// Takes pieces, and gives back what they cost, unless some of them have to wait: then that comes back with the last of those.
+    /// Takes pieces, and gives back what they cost, unless some of them have to wait: then that comes back
+    /// with the last of those.
     fn write(
         &mut self,
         pieces: &[Piece],

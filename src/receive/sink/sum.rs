@@ -1,7 +1,9 @@
-//! SHA-256 of files while they come, for `--checksums`. BLAKE3 needs nothing of this: the root is known in any case.
+//! SHA-256 of files while they come, for `--checksums`. BLAKE3 needs nothing of this: the root is known in
+//! any case.
 //!
-//! SHA-256 goes from the first byte to the last, and chunks come in any order. So what comes in order is hashed as it comes; what came before its
-//! turn, was held already, or was copied, is read again when everything before it is there, a chunk at a time.
+//! SHA-256 goes from the first byte to the last, and chunks come in any order. So what comes in order is
+//! hashed as it comes; what came before its turn, was held already, or was copied, is read again when
+//! everything before it is there, a chunk at a time.
 
 use sha2::{Digest as _, Sha256};
 
@@ -12,7 +14,7 @@ use crate::proto::path::{Name, RelPath};
 use crate::receive::checksums::Algorithm;
 
 use super::coverage::{Coverage, Input};
-use super::file::Phase;
+use super::incoming::Phase;
 use super::{Attempt, Refusal, Sink};
 
 /// What was delivered, and its checksum.
@@ -77,7 +79,7 @@ fn zeros(hasher: &mut Sha256, count: u64) {
 
 impl<D: Dir + 'static> Sink<D> {
     /// Whether what comes is to be hashed once more.
-    pub(super) fn sums_in_order(&self) -> bool {
+    fn sums_in_order(&self) -> bool {
         self.rules.checksums == Some(Algorithm::Sha256)
     }
 
@@ -178,7 +180,8 @@ impl<D: Dir + 'static> Sink<D> {
     }
 }
 
-/// Read at once: it is hashed out of the cache of the processor, and a person who cancels never waits for a whole chunk.
+/// Read at once: it is hashed out of the cache of the processor, and a person who cancels never waits for a
+/// whole chunk.
 const READ_BYTES: usize = 256 << 10;
 
 const ZEROS: &[u8] = &[0; 64 << 10];

@@ -489,7 +489,7 @@ fn many_files_at_once_need_few_descriptors() {
         for entry in &entries {
             feeder.write(*entry, offset, b"x").unwrap();
             let open = feeder.sink.files.values().filter(|file| file.is_open()).count();
-            assert!(open <= file::FILES_OPEN_MAX && open == feeder.sink.open.len());
+            assert!(open <= open::FILES_OPEN_MAX && open == feeder.sink.open.len());
         }
     }
     for entry in &entries {
@@ -518,8 +518,8 @@ fn a_failing_entry_stops_no_other_and_a_failing_disk_stops_all() {
     assert_eq!(feeder.tree(), ["good"]);
 }
 
-/// Whatever operation the disk begins to fail at: the error names the disk, nothing is told as delivered that is not durable, and
-/// nothing half stands under a final name.
+/// Whatever operation the disk begins to fail at: the error names the disk, nothing is told as delivered that
+/// is not durable, and nothing half stands under a final name.
 #[test]
 fn a_disk_that_fills_at_any_moment_leaves_only_whole_files() {
     for syncs_whole in [true, false] {

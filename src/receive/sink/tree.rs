@@ -1,7 +1,9 @@
-//! The directories that are not finished yet: which ones the manifest stands in, and what each still waits for.
+//! The directories that are not finished yet: which ones the manifest stands in, and what each still waits
+//! for.
 //!
-//! A directory is finished when it has ended in the manifest and everything in it has its outcome. Only then may it get its
-//! mode and time: a file renamed into it later would change its time, and a read-only one would take none.
+//! A directory is finished when it has ended in the manifest and everything in it has its outcome. Only then
+//! may it get its mode and time: a file renamed into it later would change its time, and a read-only one
+//! would take none.
 
 use std::collections::HashMap;
 
@@ -78,7 +80,8 @@ impl Tree {
         parent.and_then(|id| self.nodes.get(&id)).map(|node| node.path.clone()).unwrap_or_default()
     }
 
-    /// The innermost directory on the way to it, or it itself, that this session did not make: the others are on the same file system.
+    /// The innermost directory on the way to it, or it itself, that this session did not make: the others are
+    /// on the same file system.
     pub(super) fn stands_in(&self, parent: Parent) -> RelPath {
         parent.and_then(|id| self.nodes.get(&id)).map(|node| node.stands_in.clone()).unwrap_or_default()
     }
@@ -99,7 +102,8 @@ impl Tree {
         self.open.push(id);
     }
 
-    /// Ends the innermost one. Its outcome comes with `ready`, at once if it could not be made; `None` if none is open.
+    /// Ends the innermost one. Its outcome comes with `ready`, at once if it could not be made; `None` if
+    /// none is open.
     pub(super) fn end(&mut self, entry: u64, meta: Meta, ready: &mut Vec<Ready>) -> Option<Told> {
         let id = self.open.pop()?;
         let node = self.nodes.get_mut(&id)?;
@@ -120,7 +124,8 @@ impl Tree {
         }
     }
 
-    /// One thing in `parent` has its outcome. Directories that are finished by that are added to `ready`, inner ones first.
+    /// One thing in `parent` has its outcome. Directories that are finished by that are added to `ready`,
+    /// inner ones first.
     pub(super) fn done(&mut self, parent: Parent, ready: &mut Vec<Ready>) {
         if let Some(node) = parent.and_then(|id| self.nodes.get_mut(&id)) {
             node.pending -= 1;

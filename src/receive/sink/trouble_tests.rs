@@ -1,7 +1,7 @@
 //! What other programs, other receivers and small disks do to files that are on their way.
 
 use super::coverage::{Chunks, Coverage, Input};
-use super::file::FILES_OPEN_MAX;
+use super::open::FILES_OPEN_MAX;
 use super::resume_tests::{CHUNK, file_of, interrupted, part_name, put, receive, rules, send_chunk};
 use super::tests::{Feeder, META, content, path};
 use super::*;
@@ -13,7 +13,8 @@ use crate::proto::manifest::{Item, Meta};
 use crate::proto::path::Name;
 use crate::receive::OnConflict;
 
-/// A receiver that has the first chunk of `f` and then so many other files that the part file had to be closed.
+/// A receiver that has the first chunk of `f` and then so many other files that the part file had to be
+/// closed.
 fn closed(disk: &MemoryDisk, bytes: &[u8]) -> (Feeder, u64) {
     let mut feeder = Feeder::new(disk.clone());
     let entry = feeder.file("f", bytes.len());
@@ -29,7 +30,8 @@ fn part_of(disk: &MemoryDisk) -> MemoryFile {
     disk.root().open_file(&part_name(), Access::ReadWrite).unwrap()
 }
 
-/// A new part file in the place of the one that was written would be full of gaps, and nothing else would tell.
+/// A new part file in the place of the one that was written would be full of gaps, and nothing else would
+/// tell.
 #[test]
 fn a_part_file_that_vanished_is_not_made_anew() {
     let disk = MemoryDisk::new();
@@ -193,7 +195,8 @@ fn a_link_takes_the_place_of_a_file_that_was_begun() {
     assert_eq!(disk.tree(), [("f".to_owned(), DiskKind::Link)]);
 }
 
-/// Until its name is durable a power loss may bring the part file back, and without its journal all of it would be sent again.
+/// Until its name is durable a power loss may bring the part file back, and without its journal all of it
+/// would be sent again.
 #[test]
 fn a_journal_goes_when_the_name_of_its_file_is_durable() {
     let disk = MemoryDisk::new();
@@ -228,7 +231,8 @@ fn a_journal_that_cannot_be_begun_is_none() {
     assert_eq!(feeder.outcome(entry), Some(None));
 }
 
-/// The checkpoint holds the lock of what it makes durable: closed and opened again meanwhile, the file would seem to be another receiver's.
+/// The checkpoint holds the lock of what it makes durable: closed and opened again meanwhile, the file would
+/// seem to be another receiver's.
 #[test]
 fn a_file_that_is_being_made_durable_is_not_closed() {
     let disk = MemoryDisk::new();

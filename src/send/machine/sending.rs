@@ -1,4 +1,5 @@
-//! One item without an outcome, as the sender keeps it: what the receiver wants of it, and how far that is fulfilled.
+//! One item without an outcome, as the sender keeps it: what the receiver wants of it, and how far that is
+//! fulfilled.
 //!
 //! ```text
 //! Unplanned ─ Send, Compare ─▶ Busy ─ read ─▶ Ended ─ Get ─▶ Busy …
@@ -105,7 +106,8 @@ impl Sending {
 
     /// The reader has read what was wanted. Returns the root, if the file is still the one it was.
     pub(super) fn ended(&mut self, root: Option<[u8; 32]>) -> Option<[u8; 32]> {
-        // Where only a part was asked for again, the root is what it was before: the receiver compares the whole with it.
+        // Where only a part was asked for again, the root is what it was before: the receiver compares the
+        // whole with it.
         self.root = match (self.root, root) {
             (Some(before), Some(now)) if before != now => None,
             (before, now) => now.or(before),

@@ -1,8 +1,9 @@
 //! Whether packing pays, found out while it goes on: a pure machine, times and sizes come in as arguments.
 //!
-//! There are two ways to go, packed and plain, and whichever carries more contents in a time is the right one. That depends on the network, the
-//! processors, the disks at both ends and what is in the files, all of which change, so nothing is computed from assumptions: the way that
-//! is taken is measured all the time, and now and then the other one is tried for a moment.
+//! There are two ways to go, packed and plain, and whichever carries more contents in a time is the right
+//! one. That depends on the network, the processors, the disks at both ends and what is in the files, all of
+//! which change, so nothing is computed from assumptions: the way that is taken is measured all the time, and
+//! now and then the other one is tried for a moment.
 //!
 //! ```text
 //!         ┌── the line waits for us, and plain has not been tried for a while ──┐
@@ -10,8 +11,9 @@
 //!         └◀──── packed was faster, or has not been tried for a while ──────────┘
 //! ```
 //!
-//! While packed blocks wait for the line, packing costs no time at all, and nothing is tried. A trial costs more the more the two ways
-//! differ, so each that came to nothing makes the pause before the next one twice as long.
+//! While packed blocks wait for the line, packing costs no time at all, and nothing is tried. A trial costs
+//! more the more the two ways differ, so each that came to nothing makes the pause before the next one twice
+//! as long.
 
 /// Which way contents go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +62,8 @@ struct Gauge {
 }
 
 impl Policy {
-    /// Begins packed: most lines are slower than that, and on the others it is found out within a few milliseconds.
+    /// Begins packed: most lines are slower than that, and on the others it is found out within a few
+    /// milliseconds.
     pub(super) fn new() -> Policy {
         Policy {
             way: Way::Packed,
@@ -76,8 +79,8 @@ impl Policy {
         }
     }
 
-    /// A word over this line and its answer take so long. A long line swallows what it is given as fast as it is given it, until its windows and
-    /// buffers are full: several answers long that it waits for us proves nothing, and what is swallowed plain has to go through it all the same.
+    /// Sets the round-trip time. While windows and buffers fill, a long link accepts data at any speed, so
+    /// its waiting for us proves nothing.
     pub(super) fn answers_in(&mut self, answer_us: u64, now_us: u64) {
         self.fills_until_us = now_us.saturating_add((answer_us * FILLING_ANSWERS).min(FILLING_MAX_US));
     }
@@ -192,18 +195,18 @@ fn is_faster(other: u64, rate: u64) -> bool {
     other > rate + rate / 10
 }
 
-/// How much a measurement takes: eight blocks, so that neither one slow block nor what happens to be ready decides; some milliseconds of a
-/// fast line.
+/// How much a measurement takes: eight blocks, so that neither one slow block nor what happens to be ready
+/// decides; some milliseconds of a fast line.
 const GAUGE_BYTES: u64 = 2 << 20;
 
 /// A way that is half as fast as the other need not be measured to the end after so long.
 const LOST_US: u64 = 5_000;
 
-/// So many measurements in a row must say that plain is slower: on a fast line one takes two milliseconds, in which a process may have to wait
-/// for its turn.
+/// So many measurements in a row must say that plain is slower: on a fast line one takes two milliseconds, in
+/// which a process may have to wait for its turn.
 const DOUBTS: u32 = 2;
 
-/// One part of so many of the time the line may wait for packing before that counts.
+/// The link counts as starved when it waited for packing at least 1/`LATE_SHARE` of the time.
 const LATE_SHARE: u64 = 8;
 
 /// In so many round trips a connection doubles its window from ten packets to some megabytes.
@@ -212,11 +215,12 @@ const FILLING_ANSWERS: u64 = 8;
 /// Packing for so long on a line that turns out to be fast costs at most half of this.
 const FILLING_MAX_US: u64 = 2_000_000;
 
-/// How long packing goes on, where the line waits for it, before plain is tried again. Short at first: a chance may have decided against it,
-/// and on a fast line packing costs half of the time.
+/// How long packing goes on, where the line waits for it, before plain is tried again. Short at first: a
+/// chance may have decided against it, and on a fast line packing costs half of the time.
 const PATIENCE_PACKED_US: u64 = 30_000;
 
-/// How long contents go plain before packing is tried again: a trial takes up to ten milliseconds, and this much of them is little.
+/// How long contents go plain before packing is tried again: a trial takes up to ten milliseconds, and this
+/// much of them is little.
 const PATIENCE_PLAIN_US: u64 = 300_000;
 
 /// Whatever came of trials so far, one is made after this time: lines and contents change.

@@ -1,13 +1,16 @@
-//! What is not worth packing, by a look at it: files that begin like those that are compressed already, and bytes that look like chance.
+//! What is not worth packing, by a look at it: files that begin like those that are compressed already, and
+//! bytes that look like chance.
 //!
-//! Both cost less than a microsecond for a block, and packing one in vain some hundred; where they are wrong a block goes as it is.
+//! Both cost less than a microsecond for a block, and packing one in vain some hundred; where they are wrong
+//! a block goes as it is.
 
 use crate::proto::frame::{Block, Piece};
 
 /// Looks at blocks, one after the other.
 #[derive(Debug, Default)]
 pub(super) struct Sniff {
-    // The file that was begun last, and whether it is compressed. Those of many blocks come one after the other.
+    // The file that was begun last, and whether it is compressed. Those of many blocks come one after the
+    // other.
     current: Option<(u64, bool)>,
 }
 
@@ -39,7 +42,8 @@ fn is_compressed(bytes: &[u8]) -> bool {
     MARKS.iter().any(|mark| begins(mark)) || (begins(b"RIFF") && has(b"WEBP", 8)) || has(b"ftyp", 4)
 }
 
-/// Whether the bytes are spread as evenly as those of chance: judged by how often two of a sample are the same.
+/// Whether the bytes are spread as evenly as those of chance: judged by how often two of a sample are the
+/// same.
 fn looks_random(payload: &[u8]) -> bool {
     if payload.len() < SAMPLE_BYTES {
         return false;

@@ -1,8 +1,8 @@
 //! The contents of one file: chunks that are sent, and chunks that are named by their values.
 //!
-//! What is sent is read right into the block it goes out with, and what is only compared into a buffer that stays in the processor's
-//! cache; both are hashed where they lie. Holes are not read. Pieces lie within one chunk, and begin at multiples of a block's size
-//! wherever the file does not have a hole in between.
+//! What is sent is read right into the block it goes out with, and what is only compared into a buffer that
+//! stays in the processor's cache; both are hashed where they lie. Holes are not read. Pieces lie within one
+//! chunk, and begin at multiples of a block's size wherever the file does not have a hole in between.
 
 use std::ops::ControlFlow;
 
@@ -30,7 +30,8 @@ pub(super) struct Outgoing {
 #[derive(Default)]
 struct Run {
     number: u64,
-    // Whether a chunk that is sent has begun and not ended, and whether the block at hand is not the first of its run.
+    // Whether a chunk that is sent has begun and not ended, and whether the block at hand is not the first of
+    // its run.
     is_in_chunk: bool,
     goes_on: bool,
 }
@@ -121,7 +122,8 @@ impl Outgoing {
 }
 
 impl<F: File, L: Listener> Contents<'_, F, L> {
-    /// Sends the chunks of `send`, and names those of `compare` while the listener has enough of those, or after them. Returns the root if that were all.
+    /// Sends the chunks of `send`, and names those of `compare` while the listener has enough of those, or
+    /// after them. Returns the root if that were all.
     pub(super) fn read(mut self, send: &Runs, compare: &Runs) -> Result<Option<[u8; 32]>, Stop> {
         // What does not fit in what is left begins a block of its own, so that its pieces are aligned.
         if send.bytes(self.stat.size, self.chunk) > self.out.room() as u64 {
@@ -166,7 +168,8 @@ impl<F: File, L: Listener> Contents<'_, F, L> {
         let end = offset + u64::from(chunk_length(self.stat.size, self.chunk, index));
         let mut hasher = ChunkHasher::new(offset);
         self.out.run.is_in_chunk = false;
-        // A chunk that goes on in the next block begins a run of its own, so that no run grows from chunk to chunk.
+        // A chunk that goes on in the next block begins a run of its own, so that no run grows from chunk to
+        // chunk.
         let is_sent = matches!(way, Way::Send);
         if is_sent && self.out.run.goes_on && end - offset > self.out.room() as u64 {
             self.out.flush_within(self.entry, self.listener)?;
@@ -222,7 +225,8 @@ impl<F: File, L: Listener> Contents<'_, F, L> {
         taken(read.map(|count| &self.buffer[..count.min(max)]), hasher)
     }
 
-    /// Names a chunk by its value. The values of some chunks go out together; not of too many, because the receiver reads its own when they come.
+    /// Names a chunk by its value. The values of some chunks go out together; not of too many, because the
+    /// receiver reads its own when they come.
     fn name(&mut self, index: u64, value: ChunkValue) -> Result<(), Stop> {
         let offset = index * u64::from(self.chunk.bytes());
         let length = chunk_length(self.stat.size, self.chunk, index);
@@ -253,6 +257,6 @@ fn taken(read: Result<&[u8], crate::disk::DiskError>, hasher: &mut ChunkHasher) 
 /// Files whose end is held back for the block they share; as many as pieces fit in one.
 const TOLD_MAX: usize = crate::proto::limits::PIECES_MAX;
 
-/// Bytes whose values wait for each other, so that the receiver compares while this side does: some milliseconds, or a tenth of a
-/// second where the disk turns.
+/// Bytes whose values wait for each other, so that the receiver compares while this side does: some
+/// milliseconds, or a tenth of a second where the disk turns.
 const COMPARED_BYTES_MAX: u64 = 8 << 20;

@@ -1,7 +1,9 @@
-//! What is left out of a walk: by patterns that were given, and by those that stand in `.gitignore` and `.ignore` files.
+//! What is left out of a walk: by patterns that were given, and by those that stand in `.gitignore` and
+//! `.ignore` files.
 //!
-//! The patterns that were given come first, then those of the innermost directory, and so on outwards; the first place with a pattern that
-//! matches decides, and there the last such pattern. What is left out is not entered, so nothing in it can be brought back.
+//! The patterns that were given come first, then those of the innermost directory, and so on outwards; the
+//! first place with a pattern that matches decides, and there the last such pattern. What is left out is not
+//! entered, so nothing in it can be brought back.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -33,8 +35,9 @@ pub(super) struct Rules {
 pub(super) struct Above(Vec<(Vec<u8>, Rules)>);
 
 impl Exclude {
-    /// Leaves out what these patterns match, relative to each argument; with `gitignore` also what the `.gitignore` and `.ignore` files say
-    /// that stand in the directories walked, and in those above them that belong to the same git repository.
+    /// Leaves out what these patterns match, relative to each argument; with `gitignore` also what the
+    /// `.gitignore` and `.ignore` files say that stand in the directories walked, and in those above them
+    /// that belong to the same git repository.
     #[must_use]
     pub fn new(patterns: Vec<Pattern>, gitignore: bool) -> Exclude {
         Exclude { patterns: patterns.into(), obeys_files: gitignore }
@@ -45,8 +48,8 @@ impl Exclude {
         self.obeys_files
     }
 
-    /// Whether what stands at `path` below an argument is left out; `levels` are the rules of the directories it is in, the innermost first, each
-    /// with how many bytes of `path` lead there.
+    /// Whether what stands at `path` below an argument is left out; `levels` are the rules of the directories
+    /// it is in, the innermost first, each with how many bytes of `path` lead there.
     pub(super) fn has<'r>(
         &self,
         path: &[u8],
@@ -72,7 +75,8 @@ impl Exclude {
 }
 
 impl Rules {
-    /// Those of a directory. A file that cannot be read is an error: what it would have held back must not be sent.
+    /// Those of a directory. A file that cannot be read is an error: what it would have held back must not be
+    /// sent.
     pub(super) fn of<D: Dir>(dir: &D, room: u64) -> Result<Rules, Failure> {
         let mut rules = Rules::default();
         for name in RULE_FILES {
@@ -118,8 +122,8 @@ impl Rules {
 }
 
 impl Above {
-    /// Those of the directories above `base` up to the top of its git repository; none where it is in no repository. `with_own`: and, in any
-    /// case, those of `base`, which nobody walks through.
+    /// Those of the directories above `base` up to the top of its git repository; none where it is in no
+    /// repository. `with_own`: and, in any case, those of `base`, which nobody walks through.
     pub(super) fn of(base: &Path, with_own: bool) -> Result<Above, Failure> {
         let is_top = |directory: &Path| std::fs::symlink_metadata(directory.join(".git")).is_ok();
         let top = base.ancestors().find(|directory| is_top(directory));
@@ -179,5 +183,6 @@ const RULE_FILES: [&str; 2] = [".gitignore", ".ignore"];
 /// What a pattern, or a piece of it between slashes, takes beside its text.
 const PIECE_BYTES: u64 = 128;
 
-/// Bytes of such rules that are held at once, of all directories within each other: a hundred times what anybody writes.
+/// Bytes of such rules that are held at once, of all directories within each other: a hundred times what
+/// anybody writes.
 pub(super) const RULES_BYTES_MAX: u64 = 4 << 20;

@@ -8,8 +8,9 @@ use crate::error::{Error, Kind, Result};
 
 /// Paths to send, read from a list. Cheap to clone.
 ///
-/// They are relative to the working directory, or all absolute; then they are relative to `/`. A path keeps its directories at the other
-/// end. A directory in the list is sent without what is in it, as far as that is not in the list too: so what `find` prints is what is sent.
+/// They are relative to the working directory, or all absolute; then they are relative to `/`. A path keeps
+/// its directories at the other end. A directory in the list is sent without what is in it, as far as that is
+/// not in the list too: so what `find` prints is what is sent.
 #[derive(Clone, Debug)]
 pub struct PathList {
     /// In order, each once, so that what lies in one directory stands together.
@@ -18,7 +19,8 @@ pub struct PathList {
 }
 
 impl PathList {
-    /// Reads paths with `separator` behind each; behind the last it may be missing. Empty ones say nothing, and neither does `.`.
+    /// Reads paths with `separator` behind each; behind the last it may be missing. Empty ones say nothing,
+    /// and neither does `.`.
     ///
     /// # Errors
     /// Kind `Usage`: too long, none at all, one that climbs with `..`, or absolute ones among others.
@@ -80,7 +82,8 @@ impl PathList {
         self.names(0..self.paths.len(), 0)
     }
 
-    /// The names of one directory: of the paths in `range`, all of which lie in it, what follows the `length` bytes of its own path.
+    /// The names of one directory: of the paths in `range`, all of which lie in it, what follows the `length`
+    /// bytes of its own path.
     pub(super) fn names(&self, range: Range<usize>, length: usize) -> Vec<Box<[u8]>> {
         let mut names: Vec<Box<[u8]>> = Vec::new();
         for path in self.paths.get(range).unwrap_or_default() {
@@ -92,7 +95,8 @@ impl PathList {
         names
     }
 
-    /// The paths that begin with `path`, itself among them: those in `within`, which is all of them or those of its directory.
+    /// The paths that begin with `path`, itself among them: those in `within`, which is all of them or those
+    /// of its directory.
     pub(super) fn below(&self, path: &[u8], within: Range<usize>) -> Range<usize> {
         let all = self.paths.get(within.clone()).unwrap_or_default();
         let begin = all.partition_point(|other| compare(other, path) == Ordering::Less);

@@ -5,8 +5,8 @@
 //!                   → Reader → Block, Ended, Dropped, …  another one, file after file, or what of it the receiver wants
 //! ```
 //!
-//! Both are synchronous and belong on threads of their own. Neither follows a link below an argument, and neither ever opens
-//! anything but directories and regular files.
+//! Both are synchronous and belong on threads of their own. Neither follows a link below an argument, and
+//! neither ever opens anything but directories and regular files.
 
 mod base;
 mod contents;

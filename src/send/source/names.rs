@@ -1,8 +1,8 @@
 //! The names in a directory, sorted in runs, within a bound on memory.
 //!
-//! A directory of up to [`RUN_NAMES_MAX`] names is read at once, sorted, and needs no open handle while what is in it is walked. A
-//! bigger one comes in several sorted runs and keeps its stream open. However big directories are and however deep they lie
-//! within each other, only so many names are held.
+//! A directory of up to [`RUN_NAMES_MAX`] names is read at once, sorted, and needs no open handle while what
+//! is in it is walked. A bigger one comes in several sorted runs and keeps its stream open. However big
+//! directories are and however deep they lie within each other, only so many names are held.
 
 use crate::disk::{Dir, Native, Result};
 

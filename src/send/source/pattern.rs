@@ -10,7 +10,8 @@
 //! | `\*` | the character itself |
 //! | `!keep.o` | takes back what an earlier pattern said |
 //!
-//! As git has it, byte by byte. Every match takes time in proportion to the lengths at most, whatever the pattern.
+//! As git has it, byte by byte. Every match takes time in proportion to the lengths at most, whatever the
+//! pattern.
 
 /// A pattern, and whether what it matches is left out or not.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,12 +55,6 @@ impl Pattern {
         let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
         let lines = text.split(|&byte| byte == b'\n');
         lines.filter_map(|line| Pattern::parse(line.strip_suffix(b"\r").unwrap_or(line))).collect()
-    }
-
-    /// Whether what it matches is to be sent after all.
-    #[must_use]
-    pub fn takes_back(&self) -> bool {
-        self.takes_back
     }
 
     /// Whether it matches what stands at `path`, with slashes, below the directory it belongs to.
@@ -263,7 +258,8 @@ fn is_of(class: &[u8], byte: u8) -> bool {
     }
 }
 
-/// Where the name of a class ends. None is longer than this, and to look further at every `[:` would take time by the square of the pattern.
+/// Where the name of a class ends. None is longer than this, and to look further at every `[:` would take
+/// time by the square of the pattern.
 fn class_end(text: &[u8]) -> Option<usize> {
     text.windows(2).take(CLASS_NAME_MAX + 1).position(|window| window == b":]")
 }
@@ -360,7 +356,7 @@ mod tests {
             assert_eq!(Pattern::parse(line.as_bytes()), None, "{line}");
         }
         let all = Pattern::parse_all(b"\xef\xbb\xbfa\r\n\n#b\n!c");
-        assert_eq!(all.iter().map(Pattern::takes_back).collect::<Vec<_>>(), [false, true]);
+        assert_eq!(all.iter().map(|pattern| pattern.takes_back).collect::<Vec<_>>(), [false, true]);
         assert!(all[0].matches(b"a", false));
     }
 

@@ -1,8 +1,8 @@
 //! The reader: reads the files the receiver wants, hashes them on the way, and fills blocks with them.
 //!
-//! Small files share a block. A file that is not the one that was announced, or changes while it is read or between two times, is never
-//! ended but dropped: its size, times and identity are compared before and after. What is told of a file always comes after the blocks with
-//! its contents.
+//! Small files share a block. A file that is not the one that was announced, or changes while it is read or
+//! between two times, is never ended but dropped: its size, times and identity are compared before and after.
+//! What is told of a file always comes after the blocks with its contents.
 
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read};
@@ -101,7 +101,8 @@ pub trait Listener {
         PAYLOAD_BYTES_MAX
     }
 
-    /// Whether a file is still wanted. Asked again and again: one that is not any more is read no further, and nothing is told of it.
+    /// Whether a file is still wanted. Asked again and again: one that is not any more is read no further,
+    /// and nothing is told of it.
     fn wants(&self, entry: u64) -> bool;
 }
 
@@ -129,7 +130,8 @@ pub struct Reader {
     known: BTreeMap<u64, Identity>,
 }
 
-/// What tells whether a file is the one that was read before: which one it is, and when it last changed in any way.
+/// What tells whether a file is the one that was read before: which one it is, and when it last changed in
+/// any way.
 type Identity = (Option<FileId>, Option<(i64, u32)>);
 
 impl Reader {
@@ -147,8 +149,8 @@ impl Reader {
         }
     }
 
-    /// Reads what is wanted of a file. The listener is told, possibly later: call [`Reader::flush`] when no other file is waiting. `Break`
-    /// once nobody listens any more.
+    /// Reads what is wanted of a file. The listener is told, possibly later: call [`Reader::flush`] when no
+    /// other file is waiting. `Break` once nobody listens any more.
     pub fn fetch(&mut self, fetch: &Fetch, listener: &mut impl Listener) -> ControlFlow<()> {
         self.out.set_block_bytes(listener.block_bytes());
         let roots = self.roots.clone();
@@ -217,7 +219,7 @@ impl Reader {
         if after.links == Some(0) {
             return Err(Stop::Drop(Failure::new(Reason::Vanished, "while it was read")));
         }
-        if !is_same(&before, &after) {
+        if !before.is_unchanged(&after) {
             return Err(Stop::Drop(Failure::new(Reason::Changed, "")));
         }
         self.remember(fetch.entry, &after);
@@ -254,7 +256,8 @@ impl Reader {
         Err(DiskError::of(Fault::NotFile, "it is no file any more"))
     }
 
-    /// Reads a stream to its end, or a text that is at hand. Every read goes out at once: the one who fills it may be slow.
+    /// Reads a stream to its end, or a text that is at hand. Every read goes out at once: the one who fills
+    /// it may be slow.
     fn read_input(
         &mut self,
         entry: u64,
@@ -295,13 +298,10 @@ fn identity(stat: &Stat) -> Identity {
     (stat.id, stat.changed)
 }
 
-fn is_same(before: &Stat, after: &Stat) -> bool {
-    (before.size, before.meta.mtime_s, before.meta.mtime_ns, identity(before))
-        == (after.size, after.meta.mtime_s, after.meta.mtime_ns, identity(after))
-}
-
-/// Files remembered. More is seldom of use, because the root tells in any case: this only tells it before they are read again.
+/// Files remembered. More is seldom of use, because the root tells in any case: this only tells it before
+/// they are read again.
 const KNOWN_MAX: usize = 1024;
 
-/// From this size on the system is told that a file will be read to its end; for less it is not worth the call.
+/// From this size on the system is told that a file will be read to its end; for less it is not worth the
+/// call.
 const ADVISE_BYTES_MIN: u64 = 1 << 20;

@@ -1,9 +1,10 @@
 //! The walk: finds what is in the arguments, depth first, while the transfer already runs.
 //!
-//! Entries come in the manifest's order, the names in a directory sorted (a directory of more than 4096 names: in sorted
-//! runs, so that memory does not grow with it). Links are read and never followed, so there are no loops. What cannot be sent is not passed
-//! over but comes as an `Unsent` entry: devices, FIFOs and sockets, what may not be read, what vanished since its directory was
-//! listed, and names that cannot travel, p2pc's own part files among them. Those names are shown in a form that can. What is to be left out
+//! Entries come in the manifest's order, the names in a directory sorted (a directory of more than 4096
+//! names: in sorted runs, so that memory does not grow with it). Links are read and never followed, so there
+//! are no loops. What cannot be sent is not passed over but comes as an `Unsent` entry: devices, FIFOs and
+//! sockets, what may not be read, what vanished since its directory was listed, and names that cannot travel,
+//! p2pc's own part files among them. Those names are shown in a form that can. What is to be left out
 //! ([`super::Exclude`]) does not come at all. Of a list of paths comes what is in it, and nothing else.
 
 use std::ops::Range;
@@ -33,7 +34,8 @@ pub struct Walk {
     levels: Vec<Level>,
     held: usize,
     streams: usize,
-    /// What the directories above the argument say of what to leave out, and how long the files are that say it in those being walked.
+    /// What the directories above the argument say of what to leave out, and how long the files are that say
+    /// it in those being walked.
     above: Above,
     rules_bytes: u64,
     /// The other side shows a text, and is told how long it is.
@@ -69,11 +71,22 @@ enum Found {
     Unsent(Failure),
 }
 
+/// The next argument itself.
+enum Root {
+    /// There is none.
+    End,
+    /// It is not to be sent.
+    LeftOut,
+    Found(Result<Entry>),
+}
+
 impl Walk {
-    /// Checks the arguments and prepares to walk them.
+    /// Checks the arguments and prepares to walk them: the short way for tests. What ships checks them before
+    /// it pairs.
     ///
     /// # Errors
     /// Kind `Usage`, as [`Roots::new`].
+    #[doc(hidden)]
     pub fn new(paths: &[PathBuf]) -> Result<Walk> {
         Ok(Walk::of(Roots::new(paths)?))
     }
@@ -115,19 +128,21 @@ impl Walk {
         self.left_out
     }
 
-    /// The next argument itself.
+    /// The next argument that is to be sent, itself.
     fn root(&mut self) -> Option<Result<Entry>> {
         loop {
-            if let Some(entry) = self.root_unless_left_out()? {
-                return Some(entry);
+            match self.look_at_root() {
+                Root::Found(entry) => return Some(entry),
+                Root::LeftOut => {}
+                Root::End => return None,
             }
         }
     }
 
-    /// `Some(None)`: the next one is not to be sent.
-    fn root_unless_left_out(&mut self) -> Option<Option<Result<Entry>>> {
+    /// Looks at the next argument, whether it is to be sent or not.
+    fn look_at_root(&mut self) -> Root {
         let roots = self.roots.clone();
-        let root = roots.get(self.next_root)?;
+        let Some(root) = roots.get(self.next_root) else { return Root::End };
         self.next_root += 1;
         let length = root.name.as_bytes().len();
         let found = match &root.place {
@@ -156,17 +171,19 @@ impl Walk {
                     base.as_ref().clone_into(&mut self.at);
                     if let Err(failure) = self.look_above(&Arc::clone(base), true) {
                         self.next_root = usize::MAX;
-                        return Some(Some(self.placed(root.name.as_bytes(), Found::Unsent(failure))));
+                        return Root::Found(self.placed(root.name.as_bytes(), Found::Unsent(failure)));
                     }
                 }
                 let all = roots.list().map(super::list::PathList::all);
-                return Some(self.child_of(&RelPath::root(), root.name.as_bytes(), length, all));
+                let child = self.child_of(&RelPath::root(), root.name.as_bytes(), length, all);
+                return child.map_or(Root::LeftOut, Root::Found);
             }
         };
-        Some(Some(self.placed(root.name.as_bytes(), found)))
+        Root::Found(self.placed(root.name.as_bytes(), found))
     }
 
-    /// Reads what the directories above an argument say of what to leave out; `with_own`: and that directory itself.
+    /// Reads what the directories above an argument say of what to leave out; `with_own`: and that directory
+    /// itself.
     fn look_above(&mut self, base: &Path, with_own: bool) -> Result<(), Failure> {
         let obeys = self.roots.exclude().obeys_files();
         self.above = if obeys { Above::of(base, with_own)? } else { Above::default() };
@@ -204,7 +221,8 @@ impl Walk {
         }
     }
 
-    /// What stands under a name in a directory below the base, `listed` where only those paths are sent; `None` if it is left out.
+    /// What stands under a name in a directory below the base, `listed` where only those paths are sent;
+    /// `None` if it is left out.
     fn child_of(
         &mut self,
         parent: &RelPath,
@@ -411,5 +429,6 @@ fn internal(what: impl std::fmt::Display) -> Error {
 /// Bytes of a name that stands for another one.
 const STAND_IN_BYTES_MAX: usize = 48;
 
-/// Directories of more than 4096 names that are read at once, because each lies in the one before. They keep a descriptor each.
+/// Directories of more than 4096 names that are read at once, because each lies in the one before. They keep
+/// a descriptor each.
 const STREAMS_MAX: usize = 64;

@@ -9,13 +9,11 @@ use std::process::{Command, Stdio};
 use super::program::{Program, binary};
 use super::tls::vector;
 use super::{small_file, with_code};
+use crate::skipped::skipped;
 
 #[test]
 fn a_relay_needs_nothing_but_itself_and_its_certificate() {
-    if std::env::var_os("P2PC_SYSTEM_TESTS").is_none_or(|value| value != "1") {
-        println!(
-            "skipped: a_relay_needs_nothing_but_itself_and_its_certificate needs root (P2PC_SYSTEM_TESTS=1)"
-        );
+    if skipped("a_relay_needs_nothing_but_itself_and_its_certificate") {
         return;
     }
     let dir = tempfile::tempdir().unwrap();

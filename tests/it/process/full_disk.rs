@@ -1,6 +1,7 @@
 //! Disks without room: small file systems of their own, which only root can mount.
 //!
-//! They run where `P2PC_SYSTEM_TESTS=1` says so (`make test-system` does); elsewhere each says that it was skipped.
+//! They run where `P2PC_SYSTEM_TESTS=1` says so (`make test-system` does); elsewhere each says that it was
+//! skipped.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -9,6 +10,7 @@ use std::process::{Command, Stdio};
 use super::program::Program;
 use super::scene::{Carried, Halfway, Scene};
 use super::{names, small_file};
+use crate::skipped::skipped;
 
 #[test]
 fn what_does_not_fit_is_found_before_it_is_sent() {
@@ -92,10 +94,10 @@ fn a_disk_that_is_only_read_is_found_before_anybody_is_troubled() {
     assert!(said.contains("nothing can be written into"), "{said}");
 }
 
-/// A scene whose output directory is a disk of its own. `None`, with a word about it, where that cannot be had.
+/// A scene whose output directory is a disk of its own. `None`, with a word about it, where that cannot be
+/// had.
 fn on_a_disk(test: &str, options: &str, bytes: usize) -> Option<OnDisk> {
-    if std::env::var_os("P2PC_SYSTEM_TESTS").is_none_or(|value| value != "1") {
-        println!("skipped: {test} needs root (P2PC_SYSTEM_TESTS=1)");
+    if skipped(test) {
         return None;
     }
     let scene = Scene::with_file(bytes);

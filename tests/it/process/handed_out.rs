@@ -10,7 +10,7 @@ use std::process::{Child, Command, Output, Stdio};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::Relay;
-use crate::foreign::skipped;
+use crate::skipped::skipped;
 
 /// All that the script may need, beside something that fetches.
 const TOOLS: [&str; 8] = ["uname", "mkdir", "rm", "chmod", "mv", "cut", "sha256sum", "cat"];
@@ -98,7 +98,7 @@ fn pages_and_binaries_come_over_the_port_of_the_relay() {
 
 #[test]
 fn the_script_installs_what_runs() {
-    if skipped("the_script_installs_what_runs", "dash, curl and wget") {
+    if skipped("the_script_installs_what_runs") {
         return;
     }
     let relay = Relay::start();
@@ -130,7 +130,7 @@ fn the_script_installs_what_runs() {
 
 #[test]
 fn over_tls_the_script_installs_too() {
-    if skipped("over_tls_the_script_installs_too", "dash and curl") {
+    if skipped("over_tls_the_script_installs_too") {
         return;
     }
     let certificate = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/localhost.pem");
@@ -155,7 +155,7 @@ fn over_tls_the_script_installs_too() {
 
 #[test]
 fn what_is_not_what_was_announced_is_not_installed() {
-    if skipped("what_is_not_what_was_announced_is_not_installed", "dash and curl") {
+    if skipped("what_is_not_what_was_announced_is_not_installed") {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
@@ -181,7 +181,7 @@ fn what_is_not_what_was_announced_is_not_installed() {
 
 #[test]
 fn a_machine_that_nothing_is_there_for_is_told_so() {
-    if skipped("a_machine_that_nothing_is_there_for_is_told_so", "dash and curl") {
+    if skipped("a_machine_that_nothing_is_there_for_is_told_so") {
         return;
     }
     let relay = Relay::start();
@@ -195,7 +195,7 @@ fn a_machine_that_nothing_is_there_for_is_told_so() {
 
 #[test]
 fn who_is_interrupted_finds_nothing_left() {
-    if skipped("who_is_interrupted_finds_nothing_left", "dash, curl and wget") {
+    if skipped("who_is_interrupted_finds_nothing_left") {
         return;
     }
     let relay = Relay::start();
@@ -226,7 +226,7 @@ fn who_is_interrupted_finds_nothing_left() {
 
 #[test]
 fn where_it_cannot_go_it_says_so_and_leaves_nothing() {
-    if skipped("where_it_cannot_go_it_says_so_and_leaves_nothing", "dash and curl") {
+    if skipped("where_it_cannot_go_it_says_so_and_leaves_nothing") {
         return;
     }
     let relay = Relay::start();
@@ -251,7 +251,7 @@ fn where_it_cannot_go_it_says_so_and_leaves_nothing() {
 
 #[test]
 fn where_no_program_may_run_it_says_that() {
-    if skipped("where_no_program_may_run_it_says_that", "root, dash and curl") {
+    if skipped("where_no_program_may_run_it_says_that") {
         return;
     }
     let relay = Relay::start();
@@ -279,7 +279,7 @@ fn where_no_program_may_run_it_says_that() {
 
 #[test]
 fn what_is_asked_for_over_tls_comes_over_tls() {
-    if skipped("what_is_asked_for_over_tls_comes_over_tls", "dash") {
+    if skipped("what_is_asked_for_over_tls_comes_over_tls") {
         return;
     }
     let relay = Relay::start();
@@ -300,7 +300,7 @@ fn what_is_asked_for_over_tls_comes_over_tls() {
 
 #[test]
 fn another_relay_than_the_one_of_the_script_hands_out_nothing() {
-    if skipped("another_relay_than_the_one_of_the_script_hands_out_nothing", "dash and curl") {
+    if skipped("another_relay_than_the_one_of_the_script_hands_out_nothing") {
         return;
     }
     let dir = tempfile::tempdir().unwrap();

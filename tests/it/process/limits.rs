@@ -1,4 +1,5 @@
-//! `--limit`: what goes over the wire keeps to it, whichever side was given it, and neither is slower than it must be.
+//! `--limit`: what goes over the wire keeps to it, whichever side was given it, and neither is slower than it
+//! must be.
 
 use std::time::{Duration, Instant};
 
@@ -19,30 +20,37 @@ fn carried(bytes: usize, sender: &[&str], receiver: &[&str]) -> Duration {
     took
 }
 
-/// Whether a time is that of `bytes` at a rate, and of what a busy machine takes for the rest.
-fn is_exact(took: Duration, bytes: usize, bytes_per_second: usize) {
+/// That so many bytes take as long as this rate says, and what two processes take for the rest. Never less;
+/// and of a machine that is busy the best of some tries counts.
+fn is_exact(bytes: usize, bytes_per_second: usize, sender: &[&str], receiver: &[&str]) {
     let due = bytes as f64 / bytes_per_second as f64;
-    let took = took.as_secs_f64();
-    assert!(took > due * 0.95, "{took} s are less than {due} s");
-    assert!(took < due * 1.05 + BUSY_S, "{took} s are more than {due} s");
+    let mut tried = Vec::new();
+    for took in (0..TRIES).map(|_| carried(bytes, sender, receiver).as_secs_f64()) {
+        assert!(took > due * 0.95, "{took} s are less than {due} s");
+        if took < due * 1.05 + BUSY_S {
+            return;
+        }
+        tried.push(took);
+    }
+    panic!("{tried:?} s are more than {due} s");
 }
 
 #[test]
 fn a_sender_keeps_to_its_limit() {
-    is_exact(carried(100_000, &["--limit", "50k"], &[]), 100_000, 50_000);
-    is_exact(carried(16_000_000, &["--limit=80Mbit"], &[]), 16_000_000, 10_000_000);
+    is_exact(100_000, 50_000, &["--limit", "50k"], &[]);
+    is_exact(16_000_000, 10_000_000, &["--limit=80Mbit"], &[]);
 }
 
 #[test]
 fn a_receiver_holds_the_sender_to_its_limit() {
-    is_exact(carried(100_000, &[], &["--limit", "50k"]), 100_000, 50_000);
-    is_exact(carried(16_000_000, &[], &["--limit=80Mbit"]), 16_000_000, 10_000_000);
+    is_exact(100_000, 50_000, &[], &["--limit", "50k"]);
+    is_exact(16_000_000, 10_000_000, &[], &["--limit=80Mbit"]);
 }
 
 #[test]
 fn the_lower_one_counts() {
-    is_exact(carried(300_000, &["--limit", "1M"], &["--limit", "200k"]), 300_000, 200_000);
-    is_exact(carried(300_000, &["--limit", "200k"], &["--limit", "1M"]), 300_000, 200_000);
+    is_exact(300_000, 200_000, &["--limit", "1M"], &["--limit", "200k"]);
+    is_exact(300_000, 200_000, &["--limit", "200k"], &["--limit", "1M"]);
 }
 
 #[test]
@@ -65,6 +73,9 @@ fn names_count_like_contents() {
 
 /// So many files of a hundred bytes of name, and nothing else.
 const NAMES: u32 = 1500;
+
+/// Somebody else may have the processors once, and seldom twice.
+const TRIES: usize = 3;
 
 /// What two processes on a busy machine take besides.
 const BUSY_S: f64 = 0.8;

@@ -1,7 +1,8 @@
-//! What shows only after half a minute of silence or more: processes that are stopped and go on, lines that swallow everything, a last
-//! word that never comes.
+//! What shows only after half a minute of silence or more: processes that are stopped and go on, lines that
+//! swallow everything, a last word that never comes.
 //!
-//! They run where `P2PC_SYSTEM_TESTS=1` says so (`make test-system` does), all at the same time, since they mostly wait.
+//! They run where `P2PC_SYSTEM_TESTS=1` says so (`make test-system` does), all at the same time, since they
+//! mostly wait.
 
 use std::time::{Duration, Instant};
 
@@ -11,11 +12,11 @@ use super::program::Program;
 use super::scene::{Halfway, Scene};
 use super::{BACK, LOST, RESTARTED, last_words};
 use crate::cutting::{Cut, Fate, Line, Way};
+use crate::skipped::skipped;
 
 #[test]
 fn silence_is_noticed_and_survived() {
-    if std::env::var_os("P2PC_SYSTEM_TESTS").is_none_or(|value| value != "1") {
-        println!("skipped: silence_is_noticed_and_survived takes a minute (P2PC_SYSTEM_TESTS=1)");
+    if skipped("silence_is_noticed_and_survived") {
         return;
     }
     let stories = [

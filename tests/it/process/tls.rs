@@ -1,13 +1,13 @@
 //! `wss://` from end to end, and every way in which a certificate does not fit.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::program::Program;
 use super::{Relay, small_file, with_code};
+use crate::vectors;
 
 pub(super) fn vector(name: &str) -> String {
-    let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/tls");
-    directory.join(name).into_os_string().into_string().unwrap()
+    vectors::tls(name).into_os_string().into_string().unwrap()
 }
 
 /// One file holds both the certificate and its key.

@@ -117,8 +117,8 @@ fn one_who_comes_in_the_wrong_role_learns_nothing() {
     }
 }
 
-/// Every single byte of the first messages is confirmed: role, maker, nonce, options, ciphers, capabilities, version
-/// text, PAKE message and commitment.
+/// Every single byte of the first messages is confirmed: role, maker, nonce, options, ciphers, capabilities,
+/// version text, PAKE message and commitment.
 #[test]
 fn no_byte_of_a_first_message_can_be_changed_unseen() {
     let length = sender().start().1.len();
@@ -177,8 +177,8 @@ fn swapped_pake_messages_pair_nobody() {
     }
 }
 
-/// Somebody with the right code in between still cannot steer the verify strings together: the opening must be the
-/// one committed to.
+/// Somebody with the right code in between still cannot steer the verify strings together: the opening must
+/// be the one committed to.
 #[test]
 fn an_opening_other_than_the_promised_one_is_refused() {
     for from in [Role::Send, Role::Receive] {

@@ -1,4 +1,5 @@
-//! The policy beside a model of what it decides about: a reader, threads that pack, and a line with room for some bytes before it.
+//! The policy beside a model of what it decides about: a reader, threads that pack, and a line with room for
+//! some bytes before it.
 
 use super::*;
 
@@ -66,7 +67,8 @@ fn transfer(
     (buffered_until.max(rest_free), packed_bytes / (blocks as f64 * BLOCK))
 }
 
-/// The time by policy, always packed, and always plain, of contents that take some seconds; and the part that went packed.
+/// The time by policy, always packed, and always plain, of contents that take some seconds; and the part that
+/// went packed.
 fn compare(bytes: f64, world: impl Fn(f64) -> World + Copy) -> [f64; 4] {
     let (auto, share) = transfer(bytes, Some(&mut Policy::new()), Way::Packed, world);
     let (packed, _) = transfer(bytes, None, Way::Packed, world);

@@ -14,13 +14,13 @@ use rustix::process::Signal;
 use super::program::{Program, p2pc};
 use super::tls::vector;
 use super::{CODE, LOST, Relay, small_file};
-use crate::foreign::skipped;
+use crate::skipped::skipped;
 use front::Front;
 use load::{Load, wait_moving};
 
 #[test]
 fn fifty_transfers_through_nginx_while_a_relay_drains_and_one_is_killed() {
-    if skipped("fifty_transfers_through_nginx_while_a_relay_drains_and_one_is_killed", "nginx") {
+    if skipped("fifty_transfers_through_nginx_while_a_relay_drains_and_one_is_killed") {
         return;
     }
     let mut relays = Behind::three();
@@ -53,7 +53,7 @@ fn fifty_transfers_through_nginx_while_a_relay_drains_and_one_is_killed() {
 
 #[test]
 fn transfers_through_haproxy_while_a_relay_is_killed() {
-    if skipped("transfers_through_haproxy_while_a_relay_is_killed", "haproxy") {
+    if skipped("transfers_through_haproxy_while_a_relay_is_killed") {
         return;
     }
     let mut relays = Behind::three();
@@ -76,7 +76,7 @@ fn transfers_through_haproxy_while_a_relay_is_killed() {
 
 #[test]
 fn who_finds_no_relay_behind_nginx_waits_until_one_is_there() {
-    if skipped("who_finds_no_relay_behind_nginx_waits_until_one_is_there", "nginx") {
+    if skipped("who_finds_no_relay_behind_nginx_waits_until_one_is_there") {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
@@ -96,7 +96,7 @@ fn who_finds_no_relay_behind_nginx_waits_until_one_is_there() {
 
 #[test]
 fn the_script_and_what_it_fetches_come_from_one_relay() {
-    if skipped("the_script_and_what_it_fetches_come_from_one_relay", "nginx, haproxy and curl") {
+    if skipped("the_script_and_what_it_fetches_come_from_one_relay") {
         return;
     }
     let dir = tempfile::tempdir().unwrap();
@@ -141,7 +141,7 @@ fn fetched(front: &Front, path: &str) -> String {
 /// sender waits for the other side, in seconds.
 #[test]
 fn a_long_wait_behind_nginx_with_its_usual_timeouts() {
-    if skipped("a_long_wait_behind_nginx_with_its_usual_timeouts", "nginx and a minute") {
+    if skipped("a_long_wait_behind_nginx_with_its_usual_timeouts") {
         return;
     }
     let patience = std::env::var("P2PC_PATIENCE").map_or(75, |seconds| seconds.parse().unwrap());

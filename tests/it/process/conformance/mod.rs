@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::Relay;
-use crate::foreign::skipped;
+use crate::skipped::skipped;
 
 #[test]
 fn every_edge_of_the_protocol_holds_for_another_library() {
-    if skipped("every_edge_of_the_protocol_holds_for_another_library", "websockets from PyPI") {
+    if skipped("every_edge_of_the_protocol_holds_for_another_library") {
         return;
     }
     let unlimited = ["--address-arrivals", "0", "--address-joins", "0", "--address-rooms", "0"];

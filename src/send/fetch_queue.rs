@@ -1,7 +1,7 @@
 //! What the receiver wants to be read: on its way from the session's thread to the reader's.
 //!
-//! A wish that the receiver has given up leaves the queue at once, so there are never more of them than open items, however slowly they
-//! are read; and the one that is being read is read no further.
+//! What the receiver has given up leaves the queue at once, so there is never more in it than open items,
+//! however slowly they are read; and what is being read is read no further.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::ControlFlow;
@@ -13,10 +13,10 @@ use super::source::{Fetch, Listener, SourceEvent};
 use crate::proto::limits::PAYLOAD_BYTES_MAX;
 
 /// The session's end of the queue. Once it is dropped nothing more is read.
-pub(super) struct Wishes(Arc<Shared>);
+pub(super) struct FetchQueue(Arc<Shared>);
 
 /// The reader's end of it, and the way back.
-pub(super) struct Reading {
+pub(super) struct FetchFeed {
     shared: Arc<Shared>,
     said: Unpacked,
 }
@@ -40,11 +40,11 @@ struct State {
     is_over: bool,
 }
 
-impl Wishes {
+impl FetchQueue {
     /// Both ends of an empty queue. What is read is said to `said`.
-    pub(super) fn new(said: Unpacked) -> (Wishes, Reading) {
+    pub(super) fn new(said: Unpacked) -> (FetchQueue, FetchFeed) {
         let shared = Arc::new(Shared::default());
-        (Wishes(Arc::clone(&shared)), Reading { shared, said })
+        (FetchQueue(Arc::clone(&shared)), FetchFeed { shared, said })
     }
 
     /// Wants what is read from now on in blocks of this payload at most.
@@ -53,7 +53,7 @@ impl Wishes {
     }
 
     /// Wants these to be read. All at once, so that the reader is woken once.
-    pub(super) fn wish(&self, fetches: impl IntoIterator<Item = Fetch>) {
+    pub(super) fn push(&self, fetches: impl IntoIterator<Item = Fetch>) {
         let mut state = self.0.lock();
         for fetch in fetches {
             let at = state.count;
@@ -77,7 +77,7 @@ impl Wishes {
     }
 }
 
-impl Drop for Wishes {
+impl Drop for FetchQueue {
     fn drop(&mut self) {
         let mut state = self.0.lock();
         *state = State { is_over: true, ..State::default() };
@@ -85,13 +85,13 @@ impl Drop for Wishes {
     }
 }
 
-impl Reading {
-    /// The next wish, if one is at hand.
+impl FetchFeed {
+    /// The next fetch, if one is at hand.
     pub(super) fn try_next(&mut self) -> Option<Fetch> {
         self.shared.lock().take()
     }
 
-    /// The next wish, whenever it comes; `None` when none will any more.
+    /// The next fetch, whenever it comes; `None` when none will any more.
     pub(super) fn next(&mut self) -> Option<Fetch> {
         let mut state = self.shared.lock();
         loop {
@@ -106,7 +106,7 @@ impl Reading {
     }
 }
 
-impl Listener for Reading {
+impl Listener for FetchFeed {
     fn hear(&mut self, event: SourceEvent) -> ControlFlow<()> {
         self.hear_all(vec![event])
     }
@@ -162,38 +162,39 @@ mod tests {
     #[test]
     fn what_is_given_up_is_not_read_or_no_further() {
         let (said, _heard) = packing(Compress::Off, None).unwrap();
-        let (wishes, mut reading) = Wishes::new(said);
-        wishes.wish((0..4).map(fetch));
-        wishes.give_up(1);
-        let next = |reading: &mut Reading| reading.try_next().map(|fetch| fetch.entry);
-        assert_eq!(next(&mut reading), Some(0));
-        assert!(reading.wants(0));
-        assert_eq!(next(&mut reading), Some(2));
-        wishes.give_up(0);
-        assert!(reading.wants(2));
-        wishes.give_up(2);
-        assert!(!reading.wants(2));
-        assert_eq!(next(&mut reading), Some(3));
-        assert_eq!(next(&mut reading), None);
-        let state = reading.shared.lock();
+        let (queue, mut feed) = FetchQueue::new(said);
+        queue.push((0..4).map(fetch));
+        queue.give_up(1);
+        let next = |feed: &mut FetchFeed| feed.try_next().map(|fetch| fetch.entry);
+        assert_eq!(next(&mut feed), Some(0));
+        assert!(feed.wants(0));
+        assert_eq!(next(&mut feed), Some(2));
+        queue.give_up(0);
+        assert!(feed.wants(2));
+        queue.give_up(2);
+        assert!(!feed.wants(2));
+        assert_eq!(next(&mut feed), Some(3));
+        assert_eq!(next(&mut feed), None);
+        let state = feed.shared.lock();
         assert!(state.waiting.is_empty() && state.places.is_empty());
     }
 
     #[test]
     fn the_end_of_the_session_ends_the_reading() {
         let (said, _heard) = packing(Compress::Off, None).unwrap();
-        let (wishes, mut reading) = Wishes::new(said);
-        wishes.wish([fetch(0)]);
+        let (queue, mut feed) = FetchQueue::new(said);
+        queue.push([fetch(0)]);
         let reader = std::thread::spawn(move || {
-            assert!(reading.next().is_some());
-            assert!(reading.next().is_none());
-            assert!(!reading.wants(0));
+            assert!(feed.next().is_some());
+            assert!(feed.next().is_none());
+            assert!(!feed.wants(0));
         });
-        // Whether the reader waits already or comes later, it ends: but only after the one that it was to read.
-        while !wishes.0.lock().waiting.is_empty() {
+        // Whether the reader waits already or comes later, it ends: but only after the one that it was to
+        // read.
+        while !queue.0.lock().waiting.is_empty() {
             std::thread::yield_now();
         }
-        drop(wishes);
+        drop(queue);
         reader.join().unwrap();
     }
 }

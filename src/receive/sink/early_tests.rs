@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use super::order::PIECES_EARLY_MAX;
+use super::early::PIECES_EARLY_MAX;
 use super::tests::Feeder;
 use super::*;
 use crate::disk::memory::MemoryDisk;
@@ -123,8 +123,8 @@ fn streams(count: usize) -> (Feeder, StreamSink<Out>) {
     (feeder, stream)
 }
 
-/// What a frame costs comes back with the piece of it that was put aside last. If that had its turn before another one, that would hold the
-/// whole payload in memory, and be paid for.
+/// What a frame costs comes back with the piece of it that was put aside last. If that had its turn before
+/// another one, that would hold the whole payload in memory, and be paid for.
 #[test]
 fn what_waits_of_a_frame_has_its_turn_in_the_order_it_came_in() {
     for places in [&[(0, 1 << 30, 1), (0, 1, 9)][..], &[(0, 5, 1), (0, 5, 1)]] {

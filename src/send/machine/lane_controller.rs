@@ -8,11 +8,11 @@
 //!   └───────────────────────────────────────────────────────────────────────────────┘
 //! ```
 //!
-//! What was changed settles when every lane that was asked for has come or failed, within bounds. Half as many that are as fast stay; where they are not,
-//! it is twice as many that are tried next, each time later.
+//! What was changed settles when every lane that was asked for has come or failed, within bounds. Half as
+//! many that are as fast stay; where they are not, it is twice as many that are tried next, each time later.
 //!
-//! A transfer that is large, to somebody far away, begins with several at once: to find out that it needs them would take longer than
-//! many a transfer does.
+//! A transfer that is large, to somebody far away, begins with several at once: to find out that it needs
+//! them would take longer than many a transfer does.
 
 use std::collections::VecDeque;
 
@@ -20,7 +20,7 @@ use crate::proto::limits::LANES_MAX;
 
 /// Decides which lanes beside the first there are.
 #[derive(Debug)]
-pub struct Width {
+pub struct LaneController {
     /// As many as a person wants, whatever they bring.
     is_fixed: bool,
     /// How many there should be, the first included.
@@ -34,12 +34,12 @@ pub struct Width {
     before: Option<(u8, u64)>,
     /// What is tried next.
     way: Way,
-    /// How often in a row the line was so slow that it is the reason itself.
+    /// Consecutive measurements below `RATE_MIN`: the link itself is the bottleneck.
     slow: u8,
     /// No more goes out a second, over however many.
     limit: Option<u64>,
     rest_ms: u64,
-    /// Before this time none is asked for, since so many in a row came to nothing, or the relay refused.
+    /// No lane is requested before this time (backoff after failures or a refusal).
     asks_at_ms: u64,
     failures: u32,
 }
@@ -106,7 +106,8 @@ enum Way {
 
 #[derive(Clone, Copy, Debug)]
 enum Phase {
-    /// What was changed has yet to show: until this time, and until all that were asked for have come, but no longer than until the latest.
+    /// What was changed has yet to show: until this time, and until all that were asked for have come, but no
+    /// longer than until the latest.
     Settling {
         until_ms: u64,
         latest_ms: u64,
@@ -122,12 +123,12 @@ enum Phase {
     },
 }
 
-impl Width {
+impl LaneController {
     /// `lanes`: exactly so many, or as many as help. `limit`: no more goes out, in bytes a second.
     #[must_use]
-    pub fn new(lanes: Option<u8>, limit: Option<u64>) -> Width {
+    pub fn new(lanes: Option<u8>, limit: Option<u64>) -> LaneController {
         let lanes = lanes.map(|lanes| lanes.clamp(1, LANES_MAX));
-        Width {
+        LaneController {
             is_fixed: lanes.is_some(),
             target: lanes.unwrap_or(1),
             lanes: vec![Stage::Free; usize::from(LANES_MAX) - 1],
@@ -149,8 +150,9 @@ impl Width {
         self.steps.pop_front()
     }
 
-    /// So many bytes are offered by now. Where that is much, and the receiver at least `answer_ms` away, its answer takes as long as a lane takes to
-    /// come: so lanes are asked for ahead of it. A machine answers at once; when a person is asked, they are let go of before long.
+    /// So many bytes are offered by now. Where that is much, and the receiver at least `answer_ms` away, its
+    /// answer takes as long as a lane takes to come: so lanes are asked for ahead of it. A machine answers at
+    /// once; when a person is asked, they are let go of before long.
     pub fn offered(&mut self, now_ms: u64, answer_ms: u64, bytes: u64) {
         let Consent::Awaited { until_ms } = &mut self.consent else { return };
         let target = if self.is_fixed && answer_ms >= FAR_MS { self.target } else { begin(answer_ms, bytes) };
@@ -161,8 +163,8 @@ impl Width {
         }
     }
 
-    /// The receiver has accepted. `answer_ms`: how long a word to it and its answer take, without what people think. `left`: what there is to
-    /// send, as far as it is known.
+    /// The receiver has accepted. `answer_ms`: how long a word to it and its answer take, without what people
+    /// think. `left`: what there is to send, as far as it is known.
     pub fn accepted(&mut self, now_ms: u64, answer_ms: u64, left: Option<u64>) {
         self.consent = Consent::Given;
         let is_far = answer_ms >= FAR_MS;
@@ -191,7 +193,8 @@ impl Width {
         }
     }
 
-    /// A lane has none any more, or got none; `is_refused`: the relay does not want it. The receiver has yet to say what it took.
+    /// A lane has none any more, or got none; `is_refused`: the relay does not want it. The receiver has yet
+    /// to say what it took.
     pub fn lost(&mut self, lane: u8, is_refused: bool, now_ms: u64) {
         self.ended(lane, Stage::Lost, now_ms);
         if is_refused {
@@ -200,13 +203,14 @@ impl Width {
         }
     }
 
-    /// The receiver has let go of a lane. One that was wanted, and ends without our having lost it, was lost by the other side.
+    /// The receiver has let go of a lane. One that was wanted, and ends without our having lost it, was lost
+    /// by the other side.
     pub fn gone(&mut self, lane: u8, now_ms: u64) {
         self.ended(lane, Stage::Free, now_ms);
     }
 
-    /// A lane has ended. One that was wanted no more, or has ended before, is no failure; and all that end in one pause are one: it is the
-    /// network that failed, not each of them.
+    /// A lane has ended. One that was wanted no more, or has ended before, is no failure; and all that end in
+    /// one pause are one: it is the network that failed, not each of them.
     fn ended(&mut self, lane: u8, stage: Stage, now_ms: u64) {
         let Some(was) = self.stage(lane).map(|was| std::mem::replace(was, stage)) else { return };
         let is_failure = was == Stage::Asked || was.is_up();
@@ -217,8 +221,9 @@ impl Width {
         self.failures = self.failures.saturating_add(1);
     }
 
-    /// To be called several times a second. `sample`: what the lanes do, while the first has a connection; without one nothing is asked for, but the time
-    /// for an answer runs all the same: seats at the relay are kept for nobody who has gone.
+    /// To be called several times a second. `sample`: what the lanes do, while the first has a connection;
+    /// without one nothing is asked for, but the time for an answer runs all the same: seats at the relay are
+    /// kept for nobody who has gone.
     pub fn tick(&mut self, now_ms: u64, sample: Option<Sample>) {
         if let Consent::Awaited { until_ms: Some(until_ms) } = self.consent
             && now_ms >= until_ms
@@ -234,7 +239,8 @@ impl Width {
         self.fill(now_ms);
     }
 
-    /// A lane that has held was no failure, so the next one is the first. Each says so once: those that hold shall not excuse one that never does.
+    /// A lane that has held was no failure, so the next one is the first. Each says so once: those that hold
+    /// shall not excuse one that never does.
     fn hold(&mut self, now_ms: u64) {
         for stage in &mut self.lanes {
             if let Stage::Up { since_ms, has_held } = stage
@@ -418,14 +424,15 @@ const LARGE_BYTES: u64 = 32 << 20;
 const BEGIN_MEDIUM: u8 = 4;
 const BEGIN_LARGE: u8 = 8;
 
-/// How long a machine takes to answer at most, if it does not take longer to reach: its answer is looked at again after that. And so long only
-/// do seats at the relay wait for a person.
+/// How long a machine takes to answer at most, if it does not take longer to reach: its answer is looked at
+/// again after that. And so long only do seats at the relay wait for a person.
 const AHEAD_MS: u64 = 1000;
 
 /// How long what was changed takes to show: a few round trips in which a new connection finds its pace.
 const SETTLE_MS: u64 = 300;
 
-/// How long a connection may take to come before what the others bring is measured without it: several round trips of the longest, with TLS.
+/// How long a connection may take to come before what the others bring is measured without it: several round
+/// trips of the longest, with TLS.
 const ARRIVE_MS: u64 = 3000;
 
 /// How long is measured.
@@ -447,7 +454,8 @@ const GAIN: u64 = 7;
 /// Fewer lanes may cost an eighth, and a rate that is short of the limit by so much is held by it.
 const LOSS: u64 = 8;
 
-/// Slower lines are the reason themselves; on faster ones it is the processor.
+/// Below `RATE_MIN` the link is the bottleneck, above `RATE_MAX` the CPU: more lanes help in neither case. In
+/// bytes a second.
 const RATE_MIN: u64 = 192 << 10;
 const RATE_MAX: u64 = 100 << 20;
 
@@ -457,7 +465,8 @@ const SLOW_MANY: u8 = 3;
 /// More lanes are not worth it for what is left in so long.
 const PAYS_MS: u64 = 1000;
 
-/// Nor is it worth to find out whether fewer do: a trial that was wrong costs more than lanes that are not needed.
+/// Nor is it worth to find out whether fewer do: a trial that was wrong costs more than lanes that are not
+/// needed.
 const PAYS_FEWER_MS: u64 = 10_000;
 
 /// When to ask again for a lane that was lost, or not to be had; longer every time.

@@ -1,17 +1,21 @@
-//! Pieces of a stream that came before those they follow: over several lanes things overtake each other, and a stream is written and hashed from
-//! the first byte to the last.
+//! Pieces of a stream that came before those they follow: over several lanes things overtake each other, and
+//! a stream is written and hashed from the first byte to the last.
 //!
-//! What waits here has not been taken: its credit comes back when it has its turn, so the window of the session bounds it. Every piece holds
-//! the whole payload of its frame in memory, so what the frame costs comes back with the last of its pieces. The pieces of a frame ascend,
-//! so that is the one that was put aside last.
+//! What waits here has not been taken: its credit comes back when it has its turn, so the window of the
+//! session bounds it. Every piece holds the whole payload of its frame in memory, so what the frame costs
+//! comes back with the last of its pieces. The pieces of a frame ascend, so that is the one that was put
+//! aside last.
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
-use super::breach;
+use crate::disk::Dir;
 use crate::error::Result;
 use crate::proto::limits::{FRAME_COST_MIN, WINDOW_BYTES};
+
+use super::coverage::{Coverage, Input};
+use super::{Attempt, Refusal, Sink, SinkEvent, breach};
 
 /// What waits of one stream, by its offset.
 #[derive(Debug, Default)]
@@ -76,12 +80,64 @@ impl Early {
     }
 }
 
-/// Pieces of streams that wait, of a whole sink. What is read of a stream goes out at once, a piece to a frame: these are as many as the
-/// window has room for.
+impl<D: Dir + 'static> Sink<D> {
+    /// Whether this is beyond what has come of a stream so far.
+    pub(super) fn is_early(&self, entry: u64, offset: u64) -> bool {
+        let Some(file) = self.files.get(&entry).filter(|file| file.size.is_none()) else { return false };
+        let come = match file.coverage.as_deref() {
+            Some(Coverage::Stream(hasher)) => hasher.length(),
+            _ => 0,
+        };
+        offset > come
+    }
+
+    /// Puts a piece aside; `before` as of [`Early::put`].
+    pub(super) fn put_aside(
+        &mut self,
+        entry: u64,
+        before: Option<u64>,
+        offset: u64,
+        length: u32,
+        bytes: Option<Bytes>,
+    ) -> Result<()> {
+        let Some(file) = self.files.get_mut(&entry) else { return Ok(()) };
+        file.early.get_or_insert_default().put(before, offset, length, bytes)?;
+        self.early += 1;
+        if self.early > PIECES_EARLY_MAX {
+            return Err(breach("too many pieces of streams came early"));
+        }
+        Ok(())
+    }
+
+    /// Takes what of a stream has its turn now.
+    pub(super) fn take_early(&mut self, entry: u64, events: &mut Vec<SinkEvent>) -> Attempt<()> {
+        loop {
+            let Some(file) = self.files.get_mut(&entry) else { return Ok(()) };
+            let (Some(early), Some(Coverage::Stream(hasher))) = (&mut file.early, file.coverage.as_deref())
+            else {
+                return Ok(());
+            };
+            let Some((offset, piece)) = early.next(hasher.length()).map_err(Refusal::Fatal)? else {
+                return Ok(());
+            };
+            self.early = self.early.saturating_sub(1);
+            if piece.cost > 0 {
+                events.push(SinkEvent::Taken { cost: piece.cost });
+            }
+            match &piece.bytes {
+                Some(bytes) => self.take(entry, offset, Input::Bytes(bytes))?,
+                None => self.take_zeros(entry, offset, piece.length)?,
+            }
+        }
+    }
+}
+
+/// Pieces of streams that wait, of a whole sink. What is read of a stream goes out at once, a piece to a
+/// frame: these are as many as the window has room for.
 pub(super) const PIECES_EARLY_MAX: usize = (WINDOW_BYTES / FRAME_COST_MIN) as usize;
 
-/// Pieces that wait for the one file that goes to a stream. That may have a hole behind every block of a file system, and many pieces in a
-/// frame then.
+/// Pieces that wait for the one file that goes to a stream. That may have a hole behind every block of a file
+/// system, and many pieces in a frame then.
 pub(super) const PIECES_STREAMED_MAX: usize = (WINDOW_BYTES / DISK_BLOCK_BYTES_MIN) as usize * 2;
 
 /// The smallest block of a file system.

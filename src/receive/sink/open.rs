@@ -1,0 +1,89 @@
+//! Part files are opened when something comes for them, and closed when too many are open.
+
+use crate::disk::Dir;
+use crate::error::Result;
+use crate::proto::chunk::ChunkSize;
+
+use super::{Attempt, Refusal, Sink, breach};
+
+impl<D: Dir + 'static> Sink<D> {
+    /// Sees to it that the part file is open, and that not too many are.
+    pub(super) fn open_part(&mut self, entry: u64) -> Attempt<()> {
+        let Some(file) = self.files.get_mut(&entry) else { return Ok(()) };
+        if file.part.as_ref().is_some_and(|part| part.is_sealed) {
+            return Err(Refusal::Fatal(breach("contents of a file of which all has come")));
+        }
+        if file.part.as_ref().is_some_and(|part| part.file.is_some()) {
+            return self.used(entry).map_err(Refusal::Fatal);
+        }
+        let (path, dir, name) = (file.path.clone(), file.dir.clone(), file.name.clone());
+        let chunk = file.chunk(self.chunk);
+        let is_journaled = self.rules.resume && file.size.is_some_and(|size| size > u64::from(chunk.bytes()));
+        let part = match file.part.take() {
+            Some(mut part) => {
+                let reopened = self.reopen_part(&path, &dir, &mut part);
+                // Keep it even if reopening failed: it holds the data so far; a fresh one would have gaps.
+                if let Some(file) = self.files.get_mut(&entry) {
+                    file.part = Some(part);
+                }
+                reopened?;
+                return self.used(entry).map_err(Refusal::Fatal);
+            }
+            None => {
+                let is_large = file.size.is_some_and(|size| size > u64::from(ChunkSize::MIN.bytes()));
+                let part = Box::new(self.create_part(&path, &dir, &name, is_journaled)?);
+                if is_large && !is_journaled {
+                    // A journal without a part file: its receiver was killed between the rename and removing
+                    // the journal.
+                    self.remove_if_ours(&dir, &name.journal_file());
+                }
+                part
+            }
+        };
+        if let Some(file) = self.files.get_mut(&entry) {
+            file.part = Some(part);
+        }
+        self.used(entry).map_err(Refusal::Fatal)
+    }
+
+    /// Something of a file was opened or used: those used longest ago are closed.
+    pub(super) fn used(&mut self, entry: u64) -> Result<()> {
+        if self.open.last() == Some(&entry) {
+            return Ok(());
+        }
+        self.open.retain(|&open| open != entry);
+        if self.open.len() >= FILES_OPEN_MAX {
+            // Never the file being checkpointed: that thread's handle holds the lock, so reopening would find
+            // it locked.
+            let at = self.open.iter().position(|open| self.checkpointing != Some(*open)).unwrap_or(0);
+            let oldest = self.open.remove(at);
+            self.put_away(oldest)?;
+        }
+        self.open.push(entry);
+        Ok(())
+    }
+
+    /// Closes what is open of a file.
+    pub(super) fn put_away(&mut self, entry: u64) -> Result<()> {
+        let Some(file) = self.files.get(&entry) else { return Ok(()) };
+        let (path, dir) = (file.path.clone(), file.dir.clone());
+        // What the sync of the whole file system does not cover is synced for itself, through its handle.
+        let is_covered = match self.is_covered(&dir) {
+            Ok(is_covered) => is_covered,
+            Err(error) if error.is_fatal() => {
+                return Err(error.into_error(format!("cannot write {path:?}")));
+            }
+            Err(_) => false,
+        };
+        if let Some(file) = self.files.get_mut(&entry)
+            && !(is_covered && file.seal())
+        {
+            file.close();
+        }
+        Ok(())
+    }
+}
+
+/// Files of which something is open at once: up to three descriptors each. The sender reads one file after
+/// the other, so only few are ever begun; a hostile one that begins thousands makes us close and open them.
+pub(super) const FILES_OPEN_MAX: usize = 16;
