@@ -39,7 +39,7 @@ pub fn blocked(trouble: &Trouble, showing: &Showing, now: u64) -> String {
         }
         Cause::Refused { status: 200..=399, .. } => add(PORTAL),
         Cause::Refused { status: 404, .. } => add(EMBEDDED),
-        Cause::Refused { status: 502 | 503 | 504, again: None } => {
+        Cause::Refused { status: 502..=504, again: None } => {
             add("A server in front of relays answers, and none of them. Ask who runs it.");
             return text;
         }
