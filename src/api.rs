@@ -23,7 +23,7 @@ use crate::proto::handshake::{Capabilities, Options};
 use crate::proto::pace::Rate;
 use crate::proto::role::Role;
 use crate::receive::{Destination, ReceiveOptions, Rules, SumFile};
-use crate::relay::{Relay, RelayOptions, Rooms};
+use crate::relay::{Limits, Relay, RelayOptions, Rooms};
 use crate::send::source::{Roots, Walk};
 use crate::send::{Cut, SendOptions};
 
@@ -236,8 +236,12 @@ impl Meeting {
         let listen = self.listen.unwrap_or_else(|| ListenAddr::everywhere(0));
         let rooms = Rooms::default();
         rooms.admit(&derived.room)?;
-        let options =
-            RelayOptions { listen: vec![listen], only_rooms: Some(rooms.clone()), ..RelayOptions::default() };
+        let options = RelayOptions {
+            listen: vec![listen],
+            only_rooms: Some(rooms.clone()),
+            limits: Limits::embedded(),
+            ..RelayOptions::default()
+        };
         let relay = Relay::bind(options).await?;
         let Some(bound) = relay.addresses().first().copied() else {
             return Err(Error::new(Kind::Internal, "the embedded relay listens nowhere"));

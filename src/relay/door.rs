@@ -159,15 +159,16 @@ fn admit<S>(
         Asked::Health => return Err(http::HEALTHY),
         Asked::Room(request) => request,
     };
-    if house.only_rooms.as_ref().is_some_and(|only| !only.has(&request.room)) {
-        return Err(http::OTHER_ROOM);
-    }
     let refused = |refusal| Answer::refusing(refusal, request.role);
     let asked = house.porter.place(arrival, caller.address).and_then(|()| {
         let opens = request.fresh || !house.exchange.has(&request.room);
         house.porter.ask(caller.address, opens)
     });
     asked.map_err(refused)?;
+    // Behind the porter as well: whoever looks for the one room of an embedded relay must not learn for nothing where it is not.
+    if house.only_rooms.as_ref().is_some_and(|only| !only.has(&request.room)) {
+        return Err(http::OTHER_ROOM);
+    }
     // Behind the porter, so that nobody tries tokens faster than seats.
     let pass = match &house.tokens {
         Some(tokens) => tokens.judge(&heard.credentials).map_err(|_| http::UNKNOWN_TOKEN)?,

@@ -17,7 +17,7 @@ pub struct RelayOptions {
     pub listen: Vec<ListenAddr>,
     /// With these, it speaks TLS on every address; without, something in front of it should.
     pub tls: Option<TlsFiles>,
-    /// Serve these rooms and no others: the relay that runs within one side of a session.
+    /// Serve these rooms and no others: the relay that runs within one side of a session, whose limits should be [`Limits::embedded`].
     #[doc(hidden)]
     pub only_rooms: Option<Rooms>,
     /// How much of everything.

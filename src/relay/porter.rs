@@ -170,8 +170,14 @@ mod tests {
     const PROXY: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
     fn porter(connections: usize, of_an_address: u32) -> Arc<Porter> {
-        // Without rates nobody is remembered who is not here.
-        let limits = Limits { address_connections: Some(of_an_address), ..Limits::default().of_no_address() };
+        let limits = Limits {
+            address_connections: Some(of_an_address),
+            // Without rates nobody is remembered who is not here.
+            address_arrivals: None,
+            address_joins: None,
+            address_rooms: None,
+            ..Limits::default()
+        };
         let trusted = vec![Network::around(PROXY, 32).unwrap()];
         Arc::new(Porter::new(&limits, connections, trusted, Box::new(|| 0)))
     }

@@ -90,11 +90,9 @@ impl Relay {
         let front = front.transpose()?.map(Arc::new);
         let started = Instant::now();
         let clock = move || u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        // The relay within one side of a session has one session, and knows nobody by their address.
-        let is_embedded = options.only_rooms.is_some();
-        let limits =
-            if is_embedded { options.limits.clone().of_no_address() } else { options.limits.clone() };
-        let connections_max = descriptors::connections_max(!is_embedded, listeners.len());
+        let limits = options.limits.clone();
+        // The descriptors of the process are its own to ask for, unless it runs within one side of a session.
+        let connections_max = descriptors::connections_max(options.only_rooms.is_none(), listeners.len());
         let trusted = options.trusted_proxies.clone();
         let house = Arc::new(House {
             exchange: Arc::new(

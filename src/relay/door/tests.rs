@@ -29,6 +29,20 @@ fn an_embedded_relay_serves_its_own_room_only() {
 }
 
 #[test]
+fn who_walks_the_rooms_of_an_embedded_relay_pays_a_seat_for_each_and_learns_nothing_beyond() {
+    let joins = Limits::embedded().address_joins.unwrap();
+    let stage = Stage::with_limits(Some("mine"), Limits::embedded());
+    stage.run(async {
+        for number in 0..joins {
+            assert_eq!(stage.try_join(&format!("{number}?role=send"), 500).await.unwrap_err().0, 404);
+        }
+        for room in ["other", "mine"] {
+            assert_eq!(stage.try_join(&format!("{room}?role=send"), 500).await.unwrap_err().0, 429);
+        }
+    });
+}
+
+#[test]
 fn garbage_before_the_upgrade_gets_an_answer() {
     for (garbage, status) in [("\u{16}\u{3}\u{1}\r\n\r\n".to_string(), "400"), (many_headers(), "431")] {
         let stage = Stage::new(None);
