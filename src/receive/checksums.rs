@@ -351,7 +351,9 @@ mod tests {
         let file = dir.path().join("sums");
         let mut writing = SumFile::check(&checksums(file.clone()), dir.path()).unwrap().begin().unwrap();
         let all: Vec<Summed> = (0..3000).map(|number| summed(number.to_string().as_bytes())).collect();
-        all.iter().for_each(|summed| writing.add(summed).unwrap());
+        for summed in &all {
+            writing.add(summed).unwrap();
+        }
         writing.commit().unwrap();
         assert_eq!(fs::read(&file).unwrap(), all.iter().flat_map(line).collect::<Vec<_>>());
     }
