@@ -306,6 +306,12 @@ fn names_the_disk_takes_for_one_another_collide() {
     assert_eq!(feeder.failed(announced), Reason::Collides);
     let again = feeder.file("README", 2);
     assert_eq!(feeder.failed(again), Reason::Exists);
+    // One that is on its way is itself, and no other that the disk takes for it.
+    let (coming, twice) = (feeder.file("coming", 1), feeder.file("coming", 1));
+    assert!(feeder.is_wanted(coming));
+    assert_eq!(feeder.failed(twice), Reason::Exists);
+    feeder.write(coming, 0, b"x").unwrap();
+    feeder.finish(coming, b"x").unwrap();
     let composed = feeder.send("\u{e9}", b"composed");
     let decomposed = feeder.send("e\u{301}", b"decomposed");
     feeder.commit();
@@ -321,7 +327,7 @@ fn names_the_disk_takes_for_one_another_collide() {
     assert_eq!((feeder.failed(begin), feeder.failed(end)), (Reason::Collides, Reason::Collides));
     assert_eq!(feeder.failed(inside), Reason::NoDirectory);
     feeder.commit();
-    assert_eq!(feeder.tree(), ["Dir", "README", "\u{e9}"]);
+    assert_eq!(feeder.tree(), ["Dir", "README", "coming", "\u{e9}"]);
 }
 
 /// What is on its way stands nowhere yet, and the whole of the second one would be sent for nothing.
