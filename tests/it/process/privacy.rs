@@ -100,7 +100,9 @@ impl Verifying {
 /// The string that stands on a screen.
 fn verification(shown: &str) -> String {
     let (_, rest) = shown.split_once("Verification: ").unwrap_or_else(|| panic!("{shown}"));
-    let string = rest.lines().next().unwrap().trim().to_owned();
+    // A terminal is told to clear what stood behind it.
+    let line = rest.lines().next().unwrap();
+    let string = line.trim_end().trim_end_matches("\u{1b}[K").trim().to_owned();
     assert_eq!(string.bytes().filter(u8::is_ascii_digit).count(), 9, "{string}");
     string
 }
@@ -109,7 +111,7 @@ fn verification(shown: &str) -> String {
 fn two_people_compare_before_anything_is_written() {
     let Verifying { out, mut people, programs, _dir, _relay } = Verifying::begin();
     people[1].types("y\n");
-    people[1].sees("y\r\n");
+    people[1].sees("[y/N] y");
     assert!(!out.exists(), "one of them has not said yes");
     people[0].types("y\n");
     for program in programs {
