@@ -28,6 +28,7 @@ use std::time::Duration;
 
 use futures_lite::future::{self, or};
 
+use crate::disk::descriptors;
 use crate::events::{Cancel, Report};
 use crate::receive::args::ReceiveArgs;
 use crate::relay::Relay;
@@ -125,6 +126,7 @@ fn receive(mut args: ReceiveArgs, line: Line) -> Result<u8> {
         }
     };
     let job = receiving.with(code)?;
+    descriptors::ask_for_more();
     let console = Console::new(job.setting, line, writer.queue(), tty, cancel.clone()).with_qr(args.qr);
     let face = Face::new(console, if args.json { Some(Events::start(cancel.clone())?) } else { None });
     // The prompt has asked about them.

@@ -2,14 +2,15 @@
 //!
 //! A file's directory is usually that of the file before it, so its handle is at hand. Where it is not, it is
 //! opened one name at a time from the nearest one above that is, links not followed. However deep a tree is,
-//! at most `HANDLES_MAX` handles are open; and where the system has no descriptor left, ours are given back
-//! and it is asked again.
+//! at most [`HANDLES_MAX`] handles are open, or as many as [there is room for](descriptors::for_directories);
+//! and where the system has no descriptor left, ours are given back and it is asked again.
 //!
 //! Who writes ([`Dirs::many`]) is not led astray meanwhile: a path that has come to mean another directory
 //! since it was first opened is an error, when it is opened again and when it is looked at ([`Dirs::check`]).
 
 use std::collections::{HashMap, HashSet};
 
+use super::descriptors::{self, HANDLES_FEW, HANDLES_MAX};
 use super::{Dir, DiskError, Fault, FileId, Kind, Result};
 use crate::proto::path::RelPath;
 
@@ -45,7 +46,7 @@ impl<D: Dir> Dirs<D> {
     /// be [forgotten](Dirs::forget) in the end.
     #[must_use]
     pub fn many(root: D) -> Dirs<D> {
-        Dirs { handles_max: handles_many(), known: Some(HashMap::new()), ..Dirs::new(root) }
+        Dirs { handles_max: descriptors::for_directories(), known: Some(HashMap::new()), ..Dirs::new(root) }
     }
 
     /// The handle to a directory; the empty path is the root.
@@ -208,36 +209,6 @@ fn is_another(one: Option<FileId>, other: Option<FileId>) -> bool {
 
 fn swapped() -> DiskError {
     DiskError::of(Fault::NotDirectory, "something else was put in the place of its directory meanwhile")
-}
-
-/// Handles kept open at once: deeper than nearly every tree, and together with the files far below the 256
-/// descriptors that the stingiest system allows.
-const HANDLES_MAX: usize = 64;
-
-/// So few do for any tree, where descriptors are scarce.
-const HANDLES_FEW: usize = HANDLES_MAX / 4;
-
-/// As many where somebody comes back to each of the directories of a thousand small files, if there are
-/// descriptors for them.
-#[cfg(target_os = "linux")]
-const HANDLES_MANY: usize = 384;
-
-/// What files, lanes and the program around us need beside the handles.
-#[cfg(target_os = "linux")]
-const OTHER_DESCRIPTORS: u64 = 160;
-
-/// Half of what is left of the descriptors: somebody may have asked for few, or use many themselves.
-#[cfg(target_os = "linux")]
-fn handles_many() -> usize {
-    let allowed = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-    let left = allowed.unwrap_or(u64::MAX).saturating_sub(OTHER_DESCRIPTORS);
-    usize::try_from(left / 2).unwrap_or(HANDLES_MANY).clamp(HANDLES_FEW, HANDLES_MANY)
-}
-
-/// Other systems allow 256 descriptors, mostly.
-#[cfg(not(target_os = "linux"))]
-fn handles_many() -> usize {
-    HANDLES_MAX
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@
 //! | [`unix`] | Linux, Apple, the BSDs: system calls relative to directory descriptors |
 //! | `windows` | Windows, on cap-std; it has been compiled, and not yet run by us |
 //! | `memory` | a disk in memory that fails on request and loses what was not synced, for tests and the simulator |
+//! | [`descriptors`] | how many things may be open at once |
 //! | [`dirs`] | a bounded cache of handles, so that a path costs no walk from the top and a deep tree no thousand descriptors |
 //!
 //! Permission bits are set as the sender's are (`cp -p`): the umask does not apply to them. Where the sender
@@ -19,6 +20,7 @@
 //! 01700. Everything belongs to whoever runs the receiver; owners, extended attributes and access lists do
 //!        not travel.
 
+pub mod descriptors;
 pub mod dirs;
 mod fault;
 #[cfg(any(test, feature = "sim"))]
@@ -111,12 +113,17 @@ pub trait Dir: Sized + Send {
     fn file_system(&self) -> FileSystem;
 
     /// Bytes that whoever runs this program may still use on the file system of this directory, where the
-    /// system tells. A quota may leave less.
+    /// system tells and a byte of a file takes a byte there. A quota may leave less.
     fn available(&self) -> Result<Option<u64>>;
 
     /// Makes durable everything on this directory's file system at once. To be called only where
     /// [`FileSystem::syncs_whole`] says that this reports errors.
     fn sync_file_system(&self) -> Result<()>;
+
+    /// How many files may be kept open here beside those that are in use.
+    fn files_max(&self) -> usize {
+        descriptors::for_files()
+    }
 
     /// What makes the file system begin to write what it keeps in memory, on another thread and while this
     /// one goes on; `None` where there is nothing to gain. Only a hint: nothing is durable by it, and an

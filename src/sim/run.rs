@@ -103,6 +103,10 @@ impl Story {
     pub(super) fn tell(&mut self) -> Result<Outcome, String> {
         let first = Scenario::draw(&mut self.dice);
         let disk = MemoryDisk::new();
+        if self.dice.roll(3) == 0 {
+            // Hardly any descriptors.
+            disk.set_files_max(0);
+        }
         put(&first.existing, &disk)?;
         self.existing = Arc::new(first.existing.clone());
         let mut places = Places { tree: first.tree.clone(), disk, stops_at: None };

@@ -23,6 +23,8 @@ pub struct MemoryFile {
     id: usize,
     // What a lock belongs to.
     handle: Arc<()>,
+    // What keeps its number from others.
+    _open: Arc<()>,
 }
 
 impl MemoryDir {
@@ -41,8 +43,9 @@ impl MemoryDir {
         Ok(())
     }
 
-    fn file(&self, id: usize) -> MemoryFile {
-        MemoryFile { disk: self.disk.clone(), id, handle: Arc::new(()) }
+    fn file(&self, world: &World, id: usize) -> Result<MemoryFile> {
+        let open = Arc::clone(&world.node(id)?.open);
+        Ok(MemoryFile { disk: self.disk.clone(), id, handle: Arc::new(()), _open: open })
     }
 }
 
@@ -75,7 +78,7 @@ impl Dir for MemoryDir {
         let mut world = enter(&self.disk)?;
         self.check_descriptors(&world)?;
         let id = world.create("create", self.id, name.as_bytes(), Kind::File, b"")?;
-        Ok(self.file(id))
+        self.file(&world, id)
     }
 
     fn open_file(&self, name: &Name, access: Access) -> Result<MemoryFile> {
@@ -90,17 +93,17 @@ impl Dir for MemoryDir {
         if access == Access::ReadWrite && node.attributes.meta.mode.is_some_and(|mode| mode & 0o200 == 0) {
             return Err(DiskError::new(io::ErrorKind::PermissionDenied.into()));
         }
-        Ok(self.file(id))
+        self.file(&world, id)
     }
 
     fn stat(&self, name: &Name) -> Result<Stat> {
         let world = enter(&self.disk)?;
         let id = self.find(&world, name)?;
-        Ok(world.node(id)?.stat(id))
+        Ok(world.node(id)?.stat())
     }
 
     fn stat_self(&self) -> Result<Stat> {
-        Ok(enter(&self.disk)?.node(self.id)?.stat(self.id))
+        Ok(enter(&self.disk)?.node(self.id)?.stat())
     }
 
     fn read_link(&self, name: &Name) -> Result<Box<[u8]>> {
@@ -169,6 +172,10 @@ impl Dir for MemoryDir {
         Ok(enter(&self.disk)?.room())
     }
 
+    fn files_max(&self) -> usize {
+        self.disk.world().files_max
+    }
+
     fn sync_file_system(&self) -> Result<()> {
         let mut world = enter(&self.disk)?;
         world.act("sync-all", "")?;
@@ -179,7 +186,7 @@ impl Dir for MemoryDir {
 
 impl File for MemoryFile {
     fn stat(&self) -> Result<Stat> {
-        Ok(enter(&self.disk)?.node(self.id)?.stat(self.id))
+        Ok(enter(&self.disk)?.node(self.id)?.stat())
     }
 
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<usize> {

@@ -137,6 +137,11 @@ impl MemoryDisk {
         self.world().descriptors_max = most;
     }
 
+    /// What [`Dir::files_max`](super::Dir::files_max) says from now on.
+    pub fn set_files_max(&self, most: usize) {
+        self.world().files_max = most;
+    }
+
     /// Every change and sync so far.
     #[must_use]
     pub fn ops(&self) -> Vec<Op> {

@@ -14,6 +14,8 @@ use crate::proto::path::RelPath;
 #[derive(Debug)]
 pub(super) struct World {
     nodes: Vec<Node>,
+    /// Those that have lost their names, and whose numbers nobody has yet.
+    nameless: Vec<usize>,
     clock: i64,
     pub(super) spelling: Spelling,
     pub(super) syncs_whole: bool,
@@ -26,6 +28,8 @@ pub(super) struct World {
     last_written: Option<usize>,
     /// How many handles there may be.
     pub(super) descriptors_max: Option<usize>,
+    /// How many files may be kept open.
+    pub(super) files_max: usize,
     /// What is to go wrong.
     pub(super) faults: Faults,
 }
@@ -67,6 +71,10 @@ pub(super) struct Node {
     pub(super) durable: Attributes,
     changed: i64,
     links: u64,
+    /// Its number to those who ask. Once nothing leads to it any more it is the next one's.
+    inode: u64,
+    /// What every handle to it has.
+    pub(super) open: Arc<()>,
     /// Who locked it, while that handle is open and its process alive.
     pub(super) lock: Option<(Weak<()>, Arc<Process>)>,
 }
@@ -90,14 +98,14 @@ impl Node {
         self.durable = self.attributes;
     }
 
-    pub(super) fn stat(&self, id: usize) -> Stat {
+    pub(super) fn stat(&self) -> Stat {
         Stat {
             kind: self.kind,
             meta: self.attributes.meta,
             changed: Some((self.changed, 0)),
             size: self.contents.length(),
             allocated: Some(self.contents.pages() * PAGE_BYTES as u64),
-            id: Some(FileId { device: 0, inode: id as u64 }),
+            id: Some(FileId { device: 0, inode: self.inode }),
             links: Some(self.links),
             is_ours: true,
             is_unfinished: self.attributes.is_unfinished,
@@ -113,6 +121,7 @@ impl World {
     pub(super) fn new(spelling: Spelling, syncs_whole: bool) -> World {
         let mut world = World {
             nodes: Vec::new(),
+            nameless: Vec::new(),
             clock: 0,
             spelling,
             syncs_whole,
@@ -122,6 +131,7 @@ impl World {
             opens: 0,
             last_written: None,
             descriptors_max: None,
+            files_max: usize::MAX,
             faults: Faults::default(),
         };
         world.add(Kind::Directory, "", b"");
@@ -138,8 +148,11 @@ impl World {
             }
             open.extend(nodes.get(id).into_iter().flat_map(|node| node.names.entries()).map(|entry| entry.1));
         }
-        for (node, links) in nodes.iter_mut().zip(links) {
+        for (inode, (node, links)) in (0..).zip(nodes.iter_mut().zip(links)) {
             node.links = links;
+            // What had lost its name may have it again, and its number have been given out.
+            node.inode = inode;
+            node.open = Arc::default();
             if links == 0 {
                 (node.contents, node.names) = (Contents::default(), Names::default());
             }
@@ -149,6 +162,7 @@ impl World {
             nodes,
             clock: self.clock,
             capacity: self.capacity,
+            files_max: self.files_max,
             used,
             ..World::new(self.spelling, self.syncs_whole)
         }
@@ -185,8 +199,18 @@ impl World {
         self.capacity.map(|capacity| capacity.saturating_sub(self.used))
     }
 
+    /// The number of the next thing. Those of what is gone, name and handle, are given out again at once, as
+    /// ext4 does.
+    fn next_inode(&mut self) -> u64 {
+        let is_gone = |node: &Node| node.links == 0 && Arc::strong_count(&node.open) == 1;
+        let free = self.nameless.iter().position(|id| self.nodes.get(*id).is_some_and(is_gone));
+        let free = free.map(|at| self.nameless.swap_remove(at)).and_then(|id| self.nodes.get(id));
+        free.map_or(self.nodes.len() as u64, |node| node.inode)
+    }
+
     /// A new thing without a name yet.
     pub(super) fn add(&mut self, kind: Kind, name: &str, bytes: &[u8]) -> usize {
+        let inode = self.next_inode();
         self.clock += 1;
         let meta = Meta { mode: Some(0o600), mtime_s: self.clock, mtime_ns: 0 };
         let attributes = Attributes { meta, is_unfinished: false };
@@ -200,6 +224,8 @@ impl World {
             durable: attributes,
             changed: self.clock,
             links: 1,
+            inode,
+            open: Arc::default(),
             lock: None,
         };
         self.used += node.cost();
@@ -251,7 +277,7 @@ impl World {
         let replaced = self.node(dir)?.names.get(&to_key).filter(|replaced| *replaced != id);
         self.node_mut(dir)?.names.set([(from, None), (to_key, Some((to.to_vec(), id)))]);
         self.change(id, |node| node.name = String::from_utf8_lossy(to).into_owned())?;
-        replaced.map_or(Ok(()), |replaced| self.change(replaced, |node| node.links = 0))
+        replaced.map_or(Ok(()), |replaced| self.lose(replaced))
     }
 
     /// Takes a name away.
@@ -262,6 +288,12 @@ impl World {
             return Err(DiskError::new(io::ErrorKind::IsADirectory.into()));
         }
         self.node_mut(dir)?.names.set([(key, None)]);
+        self.lose(id)
+    }
+
+    /// A thing has lost its name.
+    fn lose(&mut self, id: usize) -> Result<()> {
+        self.nameless.push(id);
         self.change(id, |node| node.links = 0)
     }
 

@@ -3,7 +3,7 @@
 use std::os::fd::OwnedFd;
 
 use rustix::fs::{FlockOperation, SeekFrom};
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 
 use super::{set_meta, stat_of};
 use crate::disk::{DiskError, Fault, File, Result, Stat, Stretch};
@@ -83,7 +83,7 @@ impl File for UnixFile {
     }
 
     fn set_len(&self, length: u64) -> Result<()> {
-        Ok(rustix::fs::ftruncate(&self.0, length)?)
+        Ok(retry_on_intr(|| rustix::fs::ftruncate(&self.0, length))?)
     }
 
     fn set_meta(&self, meta: &Meta) -> Result<()> {
@@ -91,14 +91,14 @@ impl File for UnixFile {
     }
 
     fn sync(&self) -> Result<()> {
-        Ok(rustix::fs::fsync(&self.0)?)
+        Ok(retry_on_intr(|| rustix::fs::fsync(&self.0))?)
     }
 
     fn sync_data(&self) -> Result<()> {
         #[cfg(any(target_vendor = "apple", target_os = "dragonfly"))]
         return self.sync();
         #[cfg(not(any(target_vendor = "apple", target_os = "dragonfly")))]
-        Ok(rustix::fs::fdatasync(&self.0)?)
+        Ok(retry_on_intr(|| rustix::fs::fdatasync(&self.0))?)
     }
 
     fn try_lock(&self) -> Result<bool> {

@@ -2,6 +2,7 @@
 
 mod file;
 mod rename;
+mod room;
 #[cfg(test)]
 mod tests;
 mod whole;
@@ -159,7 +160,7 @@ impl Dir for UnixDir {
     }
 
     fn sync(&self) -> Result<()> {
-        match rustix::fs::fsync(&self.fd) {
+        match rustix::io::retry_on_intr(|| rustix::fs::fsync(&self.fd)) {
             // Some network and user-space file systems cannot sync a directory: there is nothing more to be had there.
             Err(rustix::io::Errno::INVAL | rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => Ok(()),
             result => Ok(result?),
@@ -171,11 +172,7 @@ impl Dir for UnixDir {
     }
 
     fn available(&self) -> Result<Option<u64>> {
-        let system = rustix::fs::fstatvfs(&self.fd)?;
-        // A file system that knows nothing of blocks (some in user space) says 0 for everything.
-        // What is kept back for the superuser is there for it.
-        let blocks = if effective_user() == 0 { system.f_bfree } else { system.f_bavail };
-        Ok((system.f_blocks > 0).then(|| blocks.saturating_mul(system.f_frsize)))
+        room::available(&self.fd)
     }
 
     fn sync_file_system(&self) -> Result<()> {

@@ -15,7 +15,7 @@ pub(super) fn reports_errors(fd: &OwnedFd) -> bool {
 /// Syncs the file system the directory is on.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(super) fn sync(fd: &OwnedFd) -> Result<()> {
-    Ok(rustix::fs::syncfs(fd)?)
+    Ok(rustix::io::retry_on_intr(|| rustix::fs::syncfs(fd))?)
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]

@@ -222,15 +222,14 @@ impl<D: Dir + 'static> Sink<D> {
             return Ok(());
         };
         // Once for each: the names of the part file and its journal. What cannot be synced claims nothing.
-        part.journal.state = State::Certain;
-        let synced = self.dirs.get(&dir).and_then(Dir::sync);
-        synced.or_else(|error| {
-            if error.is_fatal() {
-                Err(error.into_error(format!("cannot make {dir:?} durable")))
-            } else {
-                Ok(())
+        match self.dirs.get(&dir).and_then(Dir::sync) {
+            Ok(()) => part.journal.state = State::Certain,
+            Err(error) if error.is_fatal() => {
+                return Err(error.into_error(format!("cannot make {dir:?} durable")));
             }
-        })
+            Err(_) => {}
+        }
+        Ok(())
     }
 
     /// Does what can be done for the next session, at the end of this one: everything complete is made

@@ -25,6 +25,8 @@ pub(super) struct Group<F> {
     made: Vec<Made>,
     bytes: u64,
     kept: usize,
+    /// How many of the files are locked part files.
+    locked: usize,
     /// How many of the files the system was told to write already.
     begun: usize,
 }
@@ -53,18 +55,13 @@ pub(super) struct Finished<F> {
 }
 
 impl<F: File> Finished<F> {
-    /// Closes it, unless it needs its lock: another receiver would take a part file with a journal for one
-    /// that was left, and write into what gets its final name meanwhile.
+    /// Closes it, unless it cannot do without its lock: another receiver would go on with a part file that
+    /// has a journal, and so write into what gets its final name meanwhile.
     fn close(&mut self) {
         self.file = None;
         if let Some(part) = self.part.as_mut().filter(|part| !part.journal.is_wanted()) {
-            part.file = None;
+            part.close();
         }
-    }
-
-    /// Whether it holds a descriptor until it has its name, for one reason or the other.
-    fn is_kept(&self) -> bool {
-        !self.is_covered || self.part.as_ref().is_some_and(|part| part.journal.is_wanted())
     }
 }
 
@@ -100,7 +97,15 @@ impl Outcome {
 
 impl<F> Default for Group<F> {
     fn default() -> Self {
-        Group { files: VecDeque::new(), ready: Vec::new(), made: Vec::new(), bytes: 0, kept: 0, begun: 0 }
+        Group {
+            files: VecDeque::new(),
+            ready: Vec::new(),
+            made: Vec::new(),
+            bytes: 0,
+            kept: 0,
+            locked: 0,
+            begun: 0,
+        }
     }
 }
 
@@ -109,10 +114,12 @@ impl<F: File> Group<F> {
         self.files.is_empty() && self.ready.is_empty() && self.made.is_empty()
     }
 
-    pub(super) fn is_full(&self) -> bool {
+    /// Whether it is to be committed. `locked_max`: how many of the part files may be kept open in it.
+    pub(super) fn is_full(&self, locked_max: usize) -> bool {
         self.files.len() + self.ready.len() + self.made.len() >= GROUP_ITEMS_MAX
             || self.bytes >= GROUP_BYTES_MAX
             || self.kept >= KEPT_MAX
+            || self.locked >= locked_max
     }
 
     /// Whether enough has come, since the system was told to write it last, that it should be told again. It
@@ -150,19 +157,18 @@ impl<F: File> Group<F> {
         if let Some(part) = &mut finished.part {
             part.journal.close();
         }
-        if finished.is_kept() {
-            self.kept += 1;
+        self.kept += usize::from(!finished.is_covered);
+        self.locked += usize::from(finished.part.as_ref().is_some_and(|part| part.file.is_some()));
+        if self.files.len() == SYNC_EACH_MAX {
+            self.files.iter_mut().filter(|file| file.is_covered).for_each(|file| file.file = None);
         }
         if finished.is_covered && self.files.len() >= SYNC_EACH_MAX {
-            finished.close();
-        }
-        if self.files.len() == SYNC_EACH_MAX {
-            self.close();
+            finished.file = None;
         }
         self.files.push_back(finished);
     }
 
-    /// Closes those that the sync of the whole covers.
+    /// Closes those that the sync of the whole covers, for want of descriptors.
     pub(super) fn close(&mut self) {
         self.files.iter_mut().filter(|file| file.is_covered).for_each(Finished::close);
     }
@@ -278,26 +284,32 @@ impl<D: Dir + 'static> Sink<D> {
     fn put_in_place(&mut self, file: &Finished<D::File>) -> Attempt<()> {
         let Some(part) = &file.part else { return Ok(()) };
         let (parent, name) = (&file.dir, &file.name);
+        match self.dirs.get(parent).map(|dir| dir.stat(&part.name)) {
+            Ok(Ok(there)) if part.is(&there) && there.size == file.size => {}
+            Ok(Err(error)) if error.fault() != Fault::Missing => return Err(self.refuse(error, &file.path)),
+            Ok(_) => return Err(self.lost_part(&file.path, parent, &part.name)),
+            Err(error) => return Err(self.refuse(error, &file.path)),
+        }
         let renamed = self.dirs.get(parent).and_then(|dir| {
-            if part.id.is_some() && dir.stat(&part.name)?.id != part.id {
-                return Ok(Err(Failure::new(
-                    Reason::Unwritable,
-                    "its part file was replaced by another program",
-                )));
-            }
-            let Some(old) = &file.replaces else { return dir.rename(&part.name, name).map(Ok) };
+            let Some(old) = &file.replaces else { return dir.rename(&part.name, name).map(|()| true) };
             match dir.stat(name) {
-                Ok(now) if old.is_unchanged(&now) => dir.replace(&part.name, name).map(Ok),
-                Err(error) if error.fault() == Fault::Missing => dir.rename(&part.name, name).map(Ok),
-                Ok(_) => Ok(Err(Failure::new(Reason::Exists, "what stands there changed meanwhile"))),
+                Ok(now) if old.is_unchanged(&now) => dir.replace(&part.name, name).map(|()| true),
+                Err(error) if error.fault() == Fault::Missing => dir.rename(&part.name, name).map(|()| true),
+                Ok(_) => Ok(false),
                 Err(error) => Err(error),
             }
         });
         match renamed {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(failure)) => Err(Refusal::Entry(failure)),
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                Err(Refusal::Entry(Failure::new(Reason::Exists, "what stands there changed meanwhile")))
+            }
             Err(error) if error.fault() == Fault::Exists => {
                 Err(Refusal::Entry(self.in_the_way(parent, name)))
+            }
+            // Removed between the two: its directory is open.
+            Err(error) if error.fault() == Fault::Missing => {
+                Err(self.lost_part(&file.path, parent, &part.name))
             }
             Err(error) => Err(self.refuse(error, &file.path)),
         }
@@ -416,7 +428,7 @@ pub const GROUP_BYTES_MAX: u64 = 64 << 20;
 /// other programs have left in memory, which on a busy machine takes longer than a few files.
 const SYNC_EACH_MAX: usize = 16;
 
-/// Complete files that are kept open because they must be synced one by one, or stay locked.
+/// Complete files that are kept open because they must be synced one by one.
 const KEPT_MAX: usize = 64;
 
 /// So many files of a group make it worth to begin writing it before it is full: the more often that is done

@@ -53,6 +53,14 @@ impl<D: Dir + 'static> Sink<D> {
         })
     }
 
+    /// What is wanted of a file whose name another one has got as a numbered one: it gets a number of its own.
+    pub(super) fn number_file(&mut self, id: u64) -> Attempt<(Verdict, Option<SinkEvent>)> {
+        Ok(match self.resolve(id, Resolution::Rename)? {
+            Some(get) => (Verdict::Wait, Some(SinkEvent::Get(get))),
+            None => (Verdict::Send, None),
+        })
+    }
+
     /// What stands there was compared, and is not the same.
     pub(super) fn differs(&mut self, id: u64) -> Attempt<Option<SinkEvent>> {
         let Some(file) = self.files.get(&id) else { return Ok(None) };
@@ -179,7 +187,9 @@ impl<D: Dir + 'static> Sink<D> {
             let Ok(place) = dir.join(&numbered) else { break };
             match self.stands(path, dir, &numbered)? {
                 Some(stat) => last = Some((numbered, stat)),
-                None if self.taken.insert(place) => return Ok((numbered, last)),
+                None if !self.taken.contains(&place) && self.numbered.insert(place) => {
+                    return Ok((numbered, last));
+                }
                 None => last = None,
             }
         }
@@ -206,7 +216,7 @@ impl<D: Dir + 'static> Sink<D> {
     /// A number is free for another entry.
     pub(super) fn release_name(&mut self, dir: &RelPath, name: &Name) {
         if let Ok(place) = dir.join(name) {
-            self.taken.remove(&place);
+            self.numbered.remove(&place);
         }
     }
 }

@@ -9,7 +9,7 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 
-use crate::disk::Dir;
+use crate::disk::{Dir, File};
 use crate::proto::path::{Name, RelPath};
 
 use super::Sink;
@@ -70,13 +70,17 @@ impl<D: Dir + 'static> Sink<D> {
     fn folds(&mut self, dir: &RelPath, name: &Name) -> bool {
         let (small, capitals) = (name.part_file(), name.part_file_in_capitals());
         // One that stands there already, of an interrupted transfer, does as well.
-        let made = self.dirs.open(dir, |dir| dir.create_file(&small)).is_ok();
+        let made = self.dirs.open(dir, |dir| dir.create_file(&small)).ok();
+        // Another receiver of that name finds it locked, as any part file, or has taken it by now.
+        let own = made.as_ref().filter(|made| made.try_lock().unwrap_or_default());
+        let own = own.and_then(|made| made.stat().ok()).map(|stat| stat.id);
         let Ok(dir) = self.dirs.get(dir) else { return false };
         let [one, other] = [&small, &capitals].map(|name| dir.stat(name).ok().and_then(|stat| stat.id));
-        if made {
+        if own.is_some_and(|own| own == one) {
             // Where it cannot be removed it is what an interrupted transfer leaves.
             let _ = dir.remove_file(&small);
         }
+        drop(made);
         one.is_some() && one == other
     }
 }

@@ -127,6 +127,14 @@ impl<F: File> Incoming<F> {
         if let Some(part) = &mut self.part {
             part.close();
         }
+        self.close_others();
+    }
+
+    /// Closes what is open beside its part file.
+    pub(super) fn close_others(&mut self) {
+        if let Some(part) = &mut self.part {
+            part.journal.close();
+        }
         if let Some(basis) = &mut self.basis {
             basis.close();
         }

@@ -35,6 +35,11 @@ impl<D: Dir + 'static> Sink<D> {
         if !link_stays_inside(&dir, &target, System::HERE) {
             return Err(Refusal::Entry(Failure::new(Reason::LinkOutside, String::from_utf8_lossy(&target))));
         }
+        if self.numbered.contains(&path) {
+            // A file has got its name as a numbered one: it gets a number of its own.
+            let link = Link { path, parent, target, meta, there: None };
+            return self.resolve_link(id, &link, Resolution::Rename);
+        }
         let made = self.dirs.get(&dir).and_then(|dir| dir.symlink(&name, &target, &meta));
         match made {
             Ok(()) => {

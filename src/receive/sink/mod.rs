@@ -16,7 +16,7 @@
 //! | `spelling`, `folding` | names that the disk takes for one another |
 //! | `incoming`, `file`, `coverage`, `early` | what comes, and how much of it has come |
 //! | `finish` | the end of a file, or what is still missing of it |
-//! | `part`, `open`, `journal`, `checkpoint` | part files, and what is known of them after a crash |
+//! | `part`, `open`, `lock`, `journal`, `checkpoint` | part files, whose they are, and what is known of them after a crash |
 //! | `commit` | the way to the final name |
 //! | `sum` | checksums for other programs |
 //! | `space` | whether it fits |
@@ -27,8 +27,9 @@
 //!
 //! What holds whatever comes:
 //! - A file stands under its final name only whole, verified, and after its data was made durable. Until then
-//!   it is a part file beside it, locked. Part files of which whole chunks are on disk stay when the sink
-//!   ends, with their journals, and the next sink goes on with them; the others are removed.
+//!   it is a part file beside it, locked, so that no other receiver touches it. Part files of which whole
+//!   chunks are on disk stay when the sink ends, with their journals, and the next sink goes on with them;
+//!   the others are removed.
 //! - What the journal claims was synced before. It is read again and compared all the same.
 //! - Nothing that exists is touched unless [`Rules::on_conflict`] says so: looked for when the item is
 //!   announced, unless its directory was made by this session, and in any case again, atomically, when it is
@@ -63,6 +64,7 @@ mod folding;
 mod incoming;
 mod journal;
 mod link;
+mod lock;
 mod open;
 mod part;
 mod place;
@@ -100,6 +102,7 @@ use commit::Group;
 use folding::Folding;
 use incoming::Incoming;
 use link::Link;
+use lock::Locks;
 use space::Space;
 use spelling::Spellings;
 use tree::{Told, Tree};
@@ -258,11 +261,14 @@ pub struct Sink<D: Dir + 'static> {
     files: HashMap<u64, Incoming<D::File>>,
     /// Links a person is asked about.
     links: HashMap<u64, Link>,
-    /// The paths of those files, of the ones in the group, and of the numbered names they get: no two files
-    /// of one name are received at once.
+    /// The paths of those files, and of the ones in the group: no two files of one name are received at once.
     taken: HashSet<RelPath>,
+    /// The numbered names that some of them get.
+    numbered: HashSet<RelPath>,
     /// Those of `files` that have something open, the one used last at the end.
     open: Vec<u64>,
+    /// Part files that are open.
+    locks: Locks,
     /// Chunks that have come in part, of all files together.
     hashing: usize,
     /// Pieces of streams that came too early, of all files together.
@@ -291,6 +297,7 @@ impl<D: Dir + 'static> Sink<D> {
     /// Writes below `root` by these rules, hashing in chunks of `chunk`, until `stop` is set.
     #[must_use]
     pub fn new(root: D, chunk: ChunkSize, rules: Rules, stop: Stop) -> Sink<D> {
+        let locks = Locks::new(root.files_max());
         Sink {
             dirs: Dirs::many(root),
             chunk,
@@ -304,7 +311,9 @@ impl<D: Dir + 'static> Sink<D> {
             files: HashMap::new(),
             links: HashMap::new(),
             taken: HashSet::new(),
+            numbered: HashSet::new(),
             open: Vec::new(),
+            locks,
             hashing: 0,
             early: 0,
             unjournaled: BTreeSet::new(),
@@ -407,7 +416,7 @@ impl<D: Dir + 'static> Output for Sink<D> {
             Job::Drop { entry, failure } => self.give_up(entry, failure, events)?,
             Job::Decide { entry, resolution } => self.decide(entry, resolution, events)?,
         }
-        if self.group.is_full() { self.commit(events) } else { Ok(()) }
+        if self.group.is_full(self.locks.of_group()) { self.commit(events) } else { Ok(()) }
     }
 
     fn commit(&mut self, events: &mut Vec<SinkEvent>) -> Result<()> {

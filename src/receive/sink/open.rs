@@ -1,4 +1,5 @@
-//! Part files are opened when something comes for them, and closed when too many are open.
+//! Part files are opened when something comes for them, and closed where there are no descriptors for all of
+//! them.
 
 use crate::disk::Dir;
 use crate::error::Result;
@@ -63,10 +64,16 @@ impl<D: Dir + 'static> Sink<D> {
         Ok(())
     }
 
-    /// Closes what is open of a file.
+    /// Closes what is open of a file, but for its part file as long as that may [stay](super::lock) locked.
     pub(super) fn put_away(&mut self, entry: u64) -> Result<()> {
         let Some(file) = self.files.get(&entry) else { return Ok(()) };
         let (path, dir) = (file.path.clone(), file.dir.clone());
+        if let Some(file) = self.files.get_mut(&entry) {
+            file.close_others();
+        }
+        if !self.locks.are_many() {
+            return Ok(());
+        }
         // What the sync of the whole file system does not cover is synced for itself, through its handle.
         let is_covered = match self.is_covered(&dir) {
             Ok(is_covered) => is_covered,
@@ -84,6 +91,7 @@ impl<D: Dir + 'static> Sink<D> {
     }
 }
 
-/// Files of which something is open at once: up to three descriptors each. The sender reads one file after
-/// the other, so only few are ever begun; a hostile one that begins thousands makes us close and open them.
+/// Files of which more than the part file is open at once: up to two descriptors each. The sender reads one
+/// file after the other, so only few are ever begun; a hostile one that begins thousands makes us close and
+/// open them.
 pub(super) const FILES_OPEN_MAX: usize = 16;

@@ -7,14 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::disk::{Access, Dir, DiskError, Fault, File, FileId, Kind, Result, Stat};
-use crate::error::{Error, Kind as ErrorKind};
 use crate::proto::chunk::ChunkSize;
 use crate::proto::manifest::Meta;
 use crate::proto::path::{Name, RelPath};
 use crate::proto::runs::Runs;
 
 use super::checkpoint::Journaling;
-use super::{Attempt, Refusal, Sink, journal};
+use super::lock::{Locked, locked};
+use super::{Attempt, Sink, journal};
 
 /// A part file that this session has made or goes on with.
 #[derive(Debug)]
@@ -25,11 +25,13 @@ pub(super) struct PartFile<F> {
     pub(super) id: Option<FileId>,
     /// Its handle, shared with whoever syncs it.
     pub(super) file: Option<Arc<F>>,
+    /// Counts it among the open ones, as long as it is.
+    locked: Option<Locked>,
     /// All of it has come, and it was closed with the mode and time of the whole: it is not to be opened
     /// again.
     pub(super) is_sealed: bool,
-    /// Metadata at closing. Closing drops the lock, so reopening compares it to see whether another receiver
-    /// wrote.
+    /// Metadata at closing. Closing drops the lock, and by its number alone a file that another receiver has
+    /// put there may look the same.
     closed: Option<Stat>,
     /// Where it ends, in bytes. Beyond that nothing was ever written.
     extent: u64,
@@ -52,7 +54,17 @@ impl<F: File> PartFile<F> {
         if let Some(file) = self.file.take() {
             self.closed = file.stat().ok();
         }
+        self.locked = None;
         self.journal.close();
+    }
+
+    /// Whether what stands under its name is this one.
+    pub(super) fn is(&self, there: &Stat) -> bool {
+        match &self.file {
+            // As long as it is open no other gets its number. Where there are no numbers, names have to do.
+            Some(_) => self.id.is_none() || self.id == there.id,
+            None => self.closed.is_some_and(|closed| closed.is_unchanged(there)),
+        }
     }
 
     /// Gives it the length, mode and time of the whole.
@@ -65,7 +77,7 @@ impl<F: File> PartFile<F> {
     pub(super) fn seal(&mut self, size: u64, meta: &Meta) -> bool {
         self.is_sealed = self.finish(size, meta).is_ok();
         if self.is_sealed {
-            self.file = None;
+            self.close();
         }
         self.is_sealed
     }
@@ -160,7 +172,8 @@ impl<D: Dir + 'static> Sink<D> {
             stat.kind == Kind::File && stat.is_ours && stat.links.is_none_or(|links| links == 1)
         };
         let (part_name, journal_name) = (name.part_file(), name.journal_file());
-        let found = self.dirs.open(dir, |dir| {
+        let stop = self.stop.clone();
+        let found = self.open_in(dir, |dir| {
             let file = open_to_write(dir, &part_name, is_usable)?;
             let stat = file.stat()?;
             if !is_usable(&stat) {
@@ -178,7 +191,7 @@ impl<D: Dir + 'static> Sink<D> {
                 return Ok(None);
             }
             let Some(chunk) = journal::read_chunk_size(&journal)? else { return Ok(None) };
-            let claims = journal::claims(&journal, size, chunk, &self.stop)?;
+            let claims = journal::claims(&journal, size, chunk, &stop)?;
             if claims.is_empty() {
                 return Ok(None);
             }
@@ -187,6 +200,7 @@ impl<D: Dir + 'static> Sink<D> {
                 name: part_name.clone(),
                 id: stat.id,
                 file: Some(Arc::new(file)),
+                locked: None,
                 is_sealed: false,
                 closed: None,
                 extent: stat.size,
@@ -195,7 +209,10 @@ impl<D: Dir + 'static> Sink<D> {
             Ok(Some(Ok(Left { part, chunk, claims })))
         });
         match found {
-            Ok(Some(Ok(left))) => Ok(Some(left)),
+            Ok(Some(Ok(mut left))) => {
+                left.part.locked = Some(self.locks.take());
+                Ok(Some(left))
+            }
             Ok(Some(Err(refusal))) => Err(refusal),
             Err(error) if error.is_fatal() => Err(self.refuse(error, path)),
             // Whatever it is, nothing can be gone on with. Whoever makes the part file anew finds out whether
@@ -209,7 +226,8 @@ impl<D: Dir + 'static> Sink<D> {
     fn open_in<T>(&mut self, dir: &RelPath, open: impl Fn(&D) -> Result<T>) -> Result<T> {
         let mut opened = self.dirs.open(dir, &open);
         if is_exhausted(&opened) {
-            // What is complete and open only to be synced for itself.
+            // What is complete and open only to be synced for itself, or to stay locked.
+            self.locks.cut();
             self.group.close();
             opened = self.dirs.open(dir, &open);
         }
@@ -238,7 +256,11 @@ impl<D: Dir + 'static> Sink<D> {
         let file = match self.open_in(dir, create) {
             Err(error) if error.fault() == Fault::Exists => {
                 self.remove_stale(path, dir, name)?;
-                self.open_in(dir, create)
+                match self.open_in(dir, create) {
+                    // Somebody else was faster.
+                    Err(error) if error.fault() == Fault::Exists => return Err(locked(path)),
+                    made => made,
+                }
             }
             made => made,
         };
@@ -252,8 +274,18 @@ impl<D: Dir + 'static> Sink<D> {
         let opened = file.and_then(|file| Ok((file.try_lock()?, file.stat()?.id, file)));
         match opened {
             Ok((true, id, file)) => {
-                let file = Some(Arc::new(file));
-                Ok(PartFile { name: part_name, id, file, is_sealed: false, closed: None, extent: 0, journal })
+                let (file, locked) = (Some(Arc::new(file)), Some(self.locks.take()));
+                let is_sealed = false;
+                Ok(PartFile {
+                    name: part_name,
+                    id,
+                    file,
+                    locked,
+                    is_sealed,
+                    closed: None,
+                    extent: 0,
+                    journal,
+                })
             }
             Ok((false, ..)) => Err(locked(path)),
             Err(error) => Err(self.refuse(error, path)),
@@ -269,23 +301,24 @@ impl<D: Dir + 'static> Sink<D> {
     ) -> Attempt<()> {
         let opened = self.open_in(dir, |dir| {
             let file = dir.open_file(&part.name, Access::ReadWrite)?;
-            let stat = file.stat()?;
-            if stat.kind != Kind::File || stat.id != part.id {
-                return Err(DiskError::of(Fault::Other, "its part file was replaced by another program"));
+            // Looked at under the lock: nobody of us changes it after that.
+            if !file.try_lock()? {
+                return Ok(None);
             }
-            let is_locked = file.try_lock()?;
             let now = file.stat()?;
-            if is_locked && !part.closed.is_some_and(|closed| closed.is_unchanged(&now)) {
+            if now.id == part.id && !part.is(&now) {
                 return Err(DiskError::of(Fault::Other, "its part file was changed by another program"));
             }
-            Ok((is_locked, file))
+            Ok(part.is(&now).then_some(file))
         });
         match opened {
-            Ok((true, file)) => {
+            Ok(Some(file)) => {
                 part.file = Some(Arc::new(file));
+                part.locked = Some(self.locks.take());
                 Ok(())
             }
-            Ok((false, _)) => Err(locked(path)),
+            Ok(None) => Err(self.lost_part(path, dir, &part.name)),
+            Err(error) if error.fault() == Fault::Missing => Err(self.lost_part(path, dir, &part.name)),
             Err(error) => Err(self.refuse(error, path)),
         }
     }
@@ -294,7 +327,7 @@ impl<D: Dir + 'static> Sink<D> {
     /// another part file. Where that fails it stays, and the next receiver of the same name finds it.
     pub(super) fn remove_part(&mut self, dir: &RelPath, part: &PartFile<D::File>) {
         if let Ok(dir) = self.dirs.get(dir) {
-            if dir.stat(&part.name).is_ok_and(|there| there.id != part.id) {
+            if dir.stat(&part.name).is_ok_and(|there| !part.is(&there)) {
                 // Another receiver's, who came while this one was closed.
                 return;
             }
@@ -343,10 +376,15 @@ impl<D: Dir + 'static> Sink<D> {
             if stale.kind != Kind::File || !stale.is_ours {
                 return Err(DiskError::of(Fault::Other, "the name of its part file is taken"));
             }
-            // One that cannot be opened, because its mode was set already, is not being received either.
-            let file = dir.open_file(&part_name, Access::ReadWrite).ok();
+            // Opened to read, which is enough to ask for its lock: it may have its final mode already, and
+            // that may be read-only.
+            let file = match dir.open_file(&part_name, Access::Read) {
+                // Its mode keeps even us out. Whoever is receiving it finds that it is gone.
+                Err(error) if error.fault() == Fault::Denied => None,
+                opened => Some(opened?),
+            };
             if let Some(file) = &file
-                && !file.try_lock()?
+                && (!file.try_lock()? || dir.stat(&part_name)?.id != file.stat()?.id)
             {
                 return Ok(false);
             }
@@ -359,6 +397,8 @@ impl<D: Dir + 'static> Sink<D> {
         match removed {
             Ok(true) => Ok(()),
             Ok(false) => Err(locked(path)),
+            // Whoever was receiving it is done, or has removed it.
+            Err(error) if error.fault() == Fault::Missing => Ok(()),
             Err(error) => Err(self.refuse(error, path)),
         }
     }
@@ -378,14 +418,6 @@ fn open_to_write<D: Dir>(dir: &D, name: &Name, is_usable: impl Fn(&Stat) -> bool
         file.set_meta(&Meta { mode: Some(0o600), ..stat.meta })?;
     }
     dir.open_file(name, Access::ReadWrite)
-}
-
-/// Two receivers of one file would write into each other's.
-fn locked(path: &RelPath) -> Refusal {
-    Refusal::Fatal(
-        Error::new(ErrorKind::Disk, format!("another p2pc is receiving {path:?} here"))
-            .hint("Wait until it is done, or choose another directory with --out."),
-    )
 }
 
 /// Zeros, also to compare with: the smallest hole that is worth keeping.

@@ -43,12 +43,13 @@ impl<D: Dir + 'static> Sink<D> {
         if !self.taken.insert(path.clone()) {
             return Err(Refusal::Entry(Failure::new(Reason::Exists, "it was sent twice")));
         }
+        let is_anothers = self.numbered.contains(&path);
         self.folding.note(&dir, &name);
         self.tree.wait_for_one(parent);
         let mut file = Incoming::new(path, Place { parent, dir, name }, size, meta);
         (file.there, file.holes) = (there.map(Box::new), holes);
         self.files.insert(id, file);
-        let begun = self.begin_file(id);
+        let begun = if is_anothers { self.number_file(id) } else { self.begin_file(id) };
         if begun.is_err()
             && let Some(file) = self.forget(id)
         {

@@ -1,7 +1,8 @@
 //! Whether what is still to come fits on the disk, as far as the system tells.
 //!
 //! Told early, before hours of a transfer that cannot end well. It only ever asks now and then, and a disk
-//! that fills all the same says so itself.
+//! that fills all the same says so itself; and so does one that packs what it stores (Btrfs, ZFS), of which
+//! nobody knows before what it will hold.
 
 use crate::disk::Dir;
 use crate::error::{Error, Kind};

@@ -148,6 +148,13 @@ pub(super) fn content(length: usize) -> Vec<u8> {
     bytes
 }
 
+/// A disk of a system that has hardly any descriptors.
+pub(super) fn scarce() -> MemoryDisk {
+    let disk = MemoryDisk::new();
+    disk.set_files_max(0);
+    disk
+}
+
 pub(super) fn path(text: &str) -> RelPath {
     text.split('/')
         .fold(RelPath::root(), |path, name| path.join(&Name::new(name.as_bytes()).unwrap()).unwrap())
@@ -488,7 +495,7 @@ fn a_part_file_swapped_for_another_is_not_delivered() {
 
 #[test]
 fn many_files_at_once_need_few_descriptors() {
-    let mut feeder = Feeder::new(MemoryDisk::new());
+    let mut feeder = Feeder::new(scarce());
     let entries: Vec<u64> =
         (0..file::HASHING_MAX).map(|number| feeder.file(&format!("f{number}"), 2)).collect();
     for offset in 0..2 {

@@ -3,7 +3,7 @@
 use super::coverage::{Chunks, Coverage, Input};
 use super::open::FILES_OPEN_MAX;
 use super::resume_tests::{CHUNK, file_of, interrupted, part_name, put, receive, rules, send_chunk};
-use super::tests::{Feeder, META, content, path};
+use super::tests::{Feeder, META, content, path, scarce};
 use super::*;
 use crate::disk::memory::{MemoryDisk, MemoryFile};
 use crate::disk::{Access, File, Kind as DiskKind};
@@ -34,7 +34,7 @@ fn part_of(disk: &MemoryDisk) -> MemoryFile {
 /// tell.
 #[test]
 fn a_part_file_that_vanished_is_not_made_anew() {
-    let disk = MemoryDisk::new();
+    let disk = scarce();
     let bytes = content(3 << 19);
     let (mut feeder, entry) = closed(&disk, &bytes);
     disk.root().remove_file(&part_name()).unwrap();
@@ -50,7 +50,7 @@ fn a_part_file_that_vanished_is_not_made_anew() {
 
 #[test]
 fn a_part_file_that_was_written_to_meanwhile_is_not_gone_on_with() {
-    let disk = MemoryDisk::new();
+    let disk = scarce();
     let bytes = content(3 << 19);
     let (mut feeder, entry) = closed(&disk, &bytes);
     part_of(&disk).write_at(b"another's", 5).unwrap();
@@ -165,7 +165,7 @@ fn a_number_that_was_not_needed_is_free_again() {
     feeder.commit();
     assert_eq!(feeder.outcome(other), Some(None));
     assert_eq!(feeder.tree(), ["f", "f (1)", "f (2)"]);
-    assert!(feeder.sink.taken.is_empty());
+    assert!(feeder.sink.taken.is_empty() && feeder.sink.numbered.is_empty());
 }
 
 /// Killed between the mode and the name, which may take as long as the disk needs for all of it.
@@ -275,7 +275,7 @@ fn what_was_left_under_the_old_name_goes_when_the_file_gets_a_new_one() {
 /// Of a frame full of small files the ends come after all of them, when most had to be closed.
 #[test]
 fn a_small_file_of_which_all_has_come_is_not_opened_again() {
-    let disk = MemoryDisk::new();
+    let disk = scarce();
     let mut feeder = Feeder::new(disk.clone());
     let name = |number| format!("f{number}");
     let entries: Vec<_> = (0..2 * FILES_OPEN_MAX).map(|number| feeder.file(&name(number), 2)).collect();
@@ -303,7 +303,7 @@ fn a_small_file_of_which_all_has_come_is_not_opened_again() {
 
 #[test]
 fn more_of_a_file_of_which_all_has_come_is_a_breach() {
-    let mut feeder = Feeder::new(MemoryDisk::new());
+    let mut feeder = Feeder::new(scarce());
     let entries: Vec<_> = (0..2 * FILES_OPEN_MAX).map(|at| feeder.file(&format!("f{at}"), 2)).collect();
     for entry in &entries {
         feeder.write(*entry, 0, b"xx").unwrap();
@@ -315,7 +315,7 @@ fn more_of_a_file_of_which_all_has_come_is_a_breach() {
 /// Whether one sync covers a file is asked of its directory, and a disk that is broken must be told of then.
 #[test]
 fn a_broken_disk_is_told_of_when_a_file_is_put_away() {
-    let disk = MemoryDisk::new();
+    let disk = scarce();
     let mut feeder = Feeder::new(disk.clone());
     feeder.prepare(&Item::Directory { name: b"d" });
     let entries: Vec<_> = (0..FILES_OPEN_MAX).map(|at| feeder.file(&format!("f{at}"), 2)).collect();
@@ -364,4 +364,147 @@ fn a_file_that_came_in_one_piece_takes_no_other() {
     feeder.finish(entry, b"else").unwrap();
     assert_eq!(feeder.failed(entry), Reason::Corrupt);
     assert!(feeder.tree().is_empty());
+}
+
+/// What is said to who is to be second.
+fn refused(disk: &MemoryDisk, name: &str, size: usize) -> String {
+    let mut second = Feeder::new(disk.beside());
+    let error = second.try_file(name, size).and_then(|id| second.write(id, 0, b"x")).unwrap_err();
+    assert_eq!(error.kind(), crate::error::Kind::Disk);
+    error.to_string()
+}
+
+/// The second one would remove them and make its own, and many disks give those the same numbers.
+#[test]
+fn small_files_are_locked_until_they_have_their_names() {
+    let disk = MemoryDisk::new();
+    let mut first = Feeder::new(disk.clone());
+    let entries: Vec<_> = (0..40).map(|number| first.send(&format!("f{number}"), b"first")).collect();
+    // So many others are begun that most are put away, some whole and some not.
+    let begun: Vec<_> = (0..3 * FILES_OPEN_MAX).map(|number| first.file(&format!("g{number}"), 2)).collect();
+    for (number, entry) in begun.iter().enumerate() {
+        first.write(*entry, 0, &b"xx"[number % 2..]).unwrap();
+    }
+    for name in ["f0", "f39", "g0", "g1", "g47"] {
+        assert!(refused(&disk, name, 5).starts_with("another p2pc is receiving"), "{name}");
+    }
+    first.commit();
+    assert!(entries.iter().all(|entry| first.outcome(*entry) == Some(None)));
+    assert!((0..40).all(|number| disk.contents(&path(&format!("f{number}"))).unwrap() == b"first"));
+}
+
+/// A lock can be asked for by who may only read.
+#[test]
+fn a_file_that_is_read_only_already_is_locked_all_the_same() {
+    for size in [3, 2 << 19] {
+        let disk = MemoryDisk::new();
+        let bytes = content(size);
+        let mut first = Feeder::new(disk.clone());
+        let meta = Meta { mode: Some(0o444), ..META };
+        let entry = first.prepare(&Item::File { name: b"f", size: Some(size as u64), meta, holes: 0 });
+        bytes.chunks(1 << 19).enumerate().for_each(|(index, chunk)| {
+            first.write(entry, (index << 19) as u64, chunk).unwrap();
+        });
+        first.finish(entry, &bytes).unwrap();
+        assert!(refused(&disk, "f", size).starts_with("another p2pc is receiving"), "{size}");
+        first.commit();
+        assert_eq!(first.outcome(entry), Some(None));
+        assert!(disk.contents(&path("f")).unwrap() == bytes);
+    }
+}
+
+/// A receiver that has `f` and others, all of which had to be closed; and a second one that has put its own
+/// in the place of that.
+fn taken_over() -> (MemoryDisk, Feeder, Feeder) {
+    let disk = MemoryDisk::new();
+    let mut first = Feeder::new(disk.clone());
+    for name in ["e", "f", "g"] {
+        first.send(name, b"first");
+    }
+    first.sink.group.close();
+    let number = || disk.root().stat(&part_name()).unwrap().id;
+    let before = number();
+    let mut second = Feeder::new(disk.beside());
+    let entry = second.file("f", 5);
+    second.write(entry, 0, b"other").unwrap();
+    assert_eq!(number(), before);
+    (disk, first, second)
+}
+
+#[test]
+fn what_another_receiver_puts_in_the_place_of_a_closed_file_is_not_delivered() {
+    let (disk, mut first, mut second) = taken_over();
+    let error = first.sink.commit(&mut first.events).unwrap_err();
+    assert!(error.to_string().starts_with("another p2pc is receiving"), "{error}");
+    // Nor is it removed.
+    drop(first);
+    second.finish(0, b"other").unwrap();
+    second.commit();
+    assert_eq!(second.outcome(0), Some(None));
+    assert_eq!(disk.contents(&path("f")).unwrap(), b"other");
+}
+
+#[test]
+fn what_a_receiver_left_in_the_place_of_a_closed_file_is_not_delivered() {
+    let (_, mut first, second) = taken_over();
+    let disk = second.disk.kill();
+    first.commit();
+    assert_eq!(
+        [0, 1, 2].map(|entry| first.outcome(entry)),
+        [Some(None), Some(Some(Reason::Unwritable)), Some(None)]
+    );
+    assert!(told(&first, 1).contains("replaced"));
+    assert!(disk.contents(&path("f")).is_none());
+}
+
+fn told(feeder: &Feeder, id: u64) -> String {
+    let failure = feeder.events.iter().find_map(|event| match event {
+        SinkEvent::Resolved { entry, failure: Some(failure) } if *entry == id => Some(failure.text.clone()),
+        _ => None,
+    });
+    failure.unwrap()
+}
+
+#[test]
+fn a_part_file_that_was_removed_is_no_missing_directory() {
+    let disk = MemoryDisk::new();
+    let mut feeder = Feeder::new(disk.clone());
+    let entry = feeder.send("f", b"f");
+    disk.root().remove_file(&part_name()).unwrap();
+    feeder.commit();
+    assert_eq!(feeder.failed(entry), Reason::Unwritable);
+    assert_eq!(told(&feeder, entry), "its part file was removed by another program");
+}
+
+/// What would not be found again after a power cut is not kept for the next session.
+#[test]
+fn a_journal_in_a_directory_that_cannot_be_synced_claims_nothing() {
+    let disk = MemoryDisk::new();
+    let bytes = content(2 << 19);
+    let mut feeder = Feeder::new(disk.clone());
+    let entry = feeder.file("f", bytes.len());
+    send_chunk(&mut feeder, entry, CHUNK, 0, &bytes);
+    assert!(feeder.sink.checkpoint(0).unwrap().is_none());
+    let checkpoint = feeder.sink.checkpoint(60_000).unwrap().unwrap();
+    disk.fail_on("sync-dir", "", std::io::ErrorKind::PermissionDenied);
+    feeder.sink.checkpointed(checkpoint.run()).unwrap();
+    drop(feeder);
+    assert!(disk.tree().is_empty());
+}
+
+#[test]
+fn a_name_that_another_entry_got_as_a_number_gets_a_number() {
+    let disk = MemoryDisk::new();
+    put(&disk, "f", b"older");
+    let mut feeder = Feeder::with(disk.clone(), rules(OnConflict::Rename));
+    let entries = [feeder.send("f", b"one"), feeder.send("f (1)", b"two"), feeder.link("f (1) (1)", "f")];
+    // But only of those that have one.
+    let again = feeder.file("f (1)", 3);
+    feeder.commit();
+    assert!(entries.iter().all(|entry| feeder.outcome(*entry) == Some(None)));
+    assert_eq!(feeder.failed(again), Reason::Exists);
+    assert_eq!(feeder.tree(), ["f", "f (1)", "f (1) (1)", "f (1) (1) (1)"]);
+    assert_eq!(disk.contents(&path("f (1)")).unwrap(), b"one");
+    assert_eq!(disk.contents(&path("f (1) (1)")).unwrap(), b"two");
+    assert!(feeder.sink.taken.is_empty() && feeder.sink.numbered.is_empty());
 }

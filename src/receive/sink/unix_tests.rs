@@ -447,3 +447,38 @@ fn what_cannot_fit_ends_the_transfer_before_it_begins() {
     Feeder::new(temp.path()).prepare(&file(1 << 60)).unwrap();
     assert_eq!(std::fs::read_dir(temp.path()).unwrap().count(), 0);
 }
+
+/// One of them, or what there is of a second one of the same name in its place.
+#[test]
+fn two_receivers_of_small_files_do_not_meet() {
+    let temp = tempfile::tempdir().unwrap();
+    let name = |number: u8| format!("f{number}").into_bytes();
+    let mut first = Feeder::new(temp.path());
+    let entries: Vec<_> = (0..40).map(|number| first.send(&name(number), META, b"first").unwrap()).collect();
+    let begun = || {
+        let mut second = Feeder::new(temp.path());
+        let item = Item::File { name: b"f7", size: Some(5), meta: META, holes: 0 };
+        let entry = second.prepare(&item).unwrap();
+        let pieces = vec![Piece::Bytes { entry, offset: 0, length: 5 }];
+        let write = Job::Write { pieces, payload: Bytes::from_static(b"other"), cost: 0 };
+        second.sink.handle(write, &mut second.events).map(|()| second)
+    };
+    let error = begun().map(drop).unwrap_err();
+    assert!(error.to_string().contains("another p2pc is receiving"), "{error}");
+    // Where there are no descriptors left to keep it locked, it is told apart.
+    first.sink.group.close();
+    let mut second = begun().unwrap();
+    let error = first.sink.commit(&mut first.events).unwrap_err();
+    assert!(error.to_string().contains("another p2pc is receiving"), "{error}");
+    drop(first);
+    second.finish(0, 5, *blake3::hash(b"other").as_bytes()).unwrap();
+    second.commit();
+    assert_eq!(second.outcome(0), None);
+    assert_eq!(std::fs::read(temp.path().join("f7")).unwrap(), b"other");
+    let left: Vec<_> =
+        std::fs::read_dir(temp.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(
+        left.len() <= entries.len() && left.iter().all(|name| !name.to_string_lossy().starts_with('.')),
+        "{left:?}"
+    );
+}

@@ -3,6 +3,9 @@
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::process::Command;
 
+#[cfg(target_os = "linux")]
+use rustix::process::Signal;
+
 use super::program::{Program, p2pc, typed};
 use super::scene::{Halfway, Scene};
 use super::{CODE, names, small_file};
@@ -145,6 +148,23 @@ fn few_descriptors_do_for_many_directories() {
     Program::start(&mut typed(&limited)).exits(0);
     sender.exits(0);
     assert_eq!(names(&scene.arrived()).len(), 120);
+}
+
+/// Files that wait for their names stay open, and so locked.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_receiver_asks_for_as_many_descriptors_as_it_has_a_use_for() {
+    let scene = Scene::new();
+    let few = format!(
+        "ulimit -S -n 200 && exec p2pc receive --new-code --yes --relay {} --out '{}'",
+        scene.relay.url,
+        scene.out.display()
+    );
+    let mut receiver = Program::start(&mut typed(&few));
+    receiver.prints();
+    assert!(receiver.descriptors_max() > 200);
+    receiver.signal(Signal::TERM);
+    receiver.exits(143);
 }
 
 #[test]

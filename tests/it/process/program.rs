@@ -92,6 +92,14 @@ impl Program {
         Some(line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024)
     }
 
+    /// How many descriptors it may have.
+    #[cfg(target_os = "linux")]
+    pub fn descriptors_max(&self) -> u64 {
+        let limits = std::fs::read_to_string(format!("/proc/{}/limits", self.child.id())).unwrap();
+        let line = limits.lines().find_map(|line| line.strip_prefix("Max open files")).unwrap();
+        line.split_whitespace().next().unwrap().parse().unwrap()
+    }
+
     /// Waits for its end, which has to come with `status`, and never by a panic.
     pub fn exits(self, status: i32) -> Ended {
         let (ended, said) = self.ends();
