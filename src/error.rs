@@ -77,7 +77,7 @@ impl Error {
 
     /// The end that this side's own person asked for.
     #[must_use]
-    pub fn interrupted() -> Error {
+    pub(crate) fn interrupted() -> Error {
         Error::new(Kind::Interrupted, "interrupted")
     }
 
