@@ -15,7 +15,7 @@ use crate::receive::OnConflict;
 
 use super::commit::Finished;
 use super::coverage::{Chunks, Coverage};
-use super::incoming::Phase;
+use super::incoming::{Incoming, Phase};
 use super::journal::{self, Slot};
 use super::{Attempt, Refusal, Sink, Stop, breach};
 
@@ -127,14 +127,24 @@ impl<D: Dir + 'static> Sink<D> {
         let dir = file.dir.clone();
         let Some(basis) = &mut file.basis else { return Ok(false) };
         if basis.file.is_none() {
-            let opened = self.dirs.open(&dir, |dir| {
-                let opened = dir.open_file(&basis.name, Access::Read)?;
-                let is_it = basis.stat.is_unchanged(&opened.stat()?);
+            let (path, name, stat) = (file.path.clone(), basis.name.clone(), basis.stat);
+            let opened = self.open_in(&dir, |dir| {
+                let opened = dir.open_file(&name, Access::Read)?;
+                let is_it = stat.is_unchanged(&opened.stat()?);
                 Ok(is_it.then_some(opened))
             });
-            basis.file = opened.ok().flatten();
+            let opened = match opened {
+                // It says nothing about what is in it.
+                Err(error) if error.is_fatal() => return Err(self.refuse(error, &path)),
+                opened => opened.ok().flatten(),
+            };
+            if let Some(basis) = self.files.get_mut(&entry).and_then(|file| file.basis.as_mut()) {
+                basis.file = opened;
+            }
         }
-        let is_open = basis.file.is_some();
+        let is_open =
+            |file: &Incoming<D::File>| file.basis.as_ref().is_some_and(|basis| basis.file.is_some());
+        let is_open = self.files.get(&entry).is_some_and(is_open);
         self.used(entry).map_err(Refusal::Fatal)?;
         Ok(is_open)
     }

@@ -64,7 +64,7 @@ impl Locks {
 impl<D: Dir + 'static> Sink<D> {
     /// What it means that another file stands under the name of a part file of ours, or none.
     pub(super) fn lost_part(&mut self, path: &RelPath, dir: &RelPath, part: &Name) -> Refusal {
-        let is_free = self.dirs.open(dir, |dir| dir.open_file(part, Access::Read)?.try_lock());
+        let is_free = self.open_in(dir, |dir| dir.open_file(part, Access::Read)?.try_lock());
         let done = match is_free {
             Ok(false) => return locked(path),
             Err(error) if error.is_fatal() => return self.refuse(error, path),

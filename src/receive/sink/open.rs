@@ -5,6 +5,7 @@ use crate::disk::Dir;
 use crate::error::Result;
 use crate::proto::chunk::ChunkSize;
 
+use super::incoming::Incoming;
 use super::{Attempt, Refusal, Sink, breach};
 
 impl<D: Dir + 'static> Sink<D> {
@@ -66,15 +67,12 @@ impl<D: Dir + 'static> Sink<D> {
 
     /// Closes what is open of a file, but for its part file as long as that may [stay](super::lock) locked.
     pub(super) fn put_away(&mut self, entry: u64) -> Result<()> {
-        let Some(file) = self.files.get(&entry) else { return Ok(()) };
-        let (path, dir) = (file.path.clone(), file.dir.clone());
-        if let Some(file) = self.files.get_mut(&entry) {
-            file.close_others();
-        }
+        let Some(file) = self.files.get_mut(&entry) else { return Ok(()) };
+        file.close_others();
         if !self.locks.are_many() {
             return Ok(());
         }
-        // What the sync of the whole file system does not cover is synced for itself, through its handle.
+        let (path, dir) = (file.path.clone(), file.dir.clone());
         let is_covered = match self.is_covered(&dir) {
             Ok(is_covered) => is_covered,
             Err(error) if error.is_fatal() => {
@@ -82,12 +80,35 @@ impl<D: Dir + 'static> Sink<D> {
             }
             Err(_) => false,
         };
+        self.close_part(entry, is_covered);
+        Ok(())
+    }
+
+    /// Closes all part files that only stay open to stay locked, where no descriptor is left. Not those in use,
+    /// which are few, nor the one of which a checkpoint is under way.
+    pub(super) fn close_parked(&mut self) {
+        let is_parked = |entry: u64, file: &Incoming<D::File>| {
+            file.part.as_ref().is_some_and(|part| part.file.is_some())
+                && self.checkpointing != Some(entry)
+                && !self.open.contains(&entry)
+        };
+        let parked = self.files.iter().filter(|(entry, file)| is_parked(**entry, file));
+        let parked: Vec<_> = parked.map(|(entry, file)| (*entry, file.dir.clone())).collect();
+        for (entry, dir) in parked {
+            // Where that cannot be asked, it is opened again and synced for itself.
+            let is_covered = self.is_covered(&dir).unwrap_or(false);
+            self.close_part(entry, is_covered);
+        }
+    }
+
+    /// Closes a part file for good if all of it has come, or else until more of it does. What the sync of the
+    /// whole file system does not cover is synced for itself in the end, through its handle.
+    fn close_part(&mut self, entry: u64, is_covered: bool) {
         if let Some(file) = self.files.get_mut(&entry)
             && !(is_covered && file.seal())
         {
             file.close();
         }
-        Ok(())
     }
 }
 

@@ -223,12 +223,16 @@ impl<D: Dir + 'static> Sink<D> {
 
     /// Opens something in a directory. Where no descriptor is left, what others here can do without is given
     /// back first.
-    fn open_in<T>(&mut self, dir: &RelPath, open: impl Fn(&D) -> Result<T>) -> Result<T> {
+    pub(super) fn open_in<T>(&mut self, dir: &RelPath, open: impl Fn(&D) -> Result<T>) -> Result<T> {
         let mut opened = self.dirs.open(dir, &open);
         if is_exhausted(&opened) {
             // What is complete and open only to be synced for itself, or to stay locked.
             self.locks.cut();
             self.group.close();
+            opened = self.dirs.open(dir, &open);
+        }
+        if is_exhausted(&opened) {
+            self.close_parked();
             opened = self.dirs.open(dir, &open);
         }
         // Some of that is in the hands of the thread that writes ahead for a moment, and so is what else

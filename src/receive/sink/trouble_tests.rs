@@ -312,6 +312,25 @@ fn more_of_a_file_of_which_all_has_come_is_a_breach() {
     assert!(error.to_string().contains("all has come"), "{error}");
 }
 
+/// Part files stay open and locked while they wait for their end, and are closed where no descriptor is left.
+#[test]
+fn part_files_that_wait_for_their_end_are_closed_where_no_descriptor_is_left() {
+    let disk = MemoryDisk::new();
+    let mut feeder = Feeder::new(disk.clone());
+    let names: Vec<String> = (0..200).map(|number| format!("f{number}")).collect();
+    disk.set_descriptors(Some(disk.descriptors() + 40));
+    let entries: Vec<u64> = names.iter().map(|name| feeder.file(name, 2)).collect();
+    for entry in &entries {
+        feeder.write(*entry, 0, b"xx").unwrap();
+    }
+    for (entry, name) in entries.iter().zip(&names) {
+        feeder.finish(*entry, b"xx").unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
+    feeder.commit();
+    assert!(entries.iter().all(|entry| feeder.outcome(*entry) == Some(None)));
+    assert_eq!(feeder.tree().len(), names.len(), "nothing else is left");
+}
+
 /// Whether one sync covers a file is asked of its directory, and a disk that is broken must be told of then.
 #[test]
 fn a_broken_disk_is_told_of_when_a_file_is_put_away() {
