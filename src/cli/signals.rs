@@ -1,7 +1,7 @@
 //! Signals: the first one ends the work in order, the second one at once. SIGHUP has a relay read its files again.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Once};
 
 use async_signal::{Signal, Signals};
 use smol::channel::Sender;
@@ -46,6 +46,14 @@ impl Watch {
     }
 
     fn listen(cancel: &Cancel, relay: Option<RelaySignals>) -> Result<Watch> {
+        PANICS.call_once(|| {
+            let hook = std::panic::take_hook();
+            std::panic::set_hook(Box::new(move |info| {
+                // The process may end behind this, with no destructor run.
+                set_back();
+                hook(info);
+            }));
+        });
         let cannot = |error| Error::new(Kind::Internal, "cannot listen to signals").caused_by(error);
         let mut signals = Signals::new(heeded(relay.is_some())).map_err(cannot)?;
         let status = Arc::new(AtomicU8::new(0));
@@ -147,6 +155,9 @@ fn parse_ignored(status: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("SigIgn:"))?;
     u64::from_str_radix(line.trim(), 16).ok()
 }
+
+/// Whether a panic sets the terminal back.
+static PANICS: Once = Once::new();
 
 /// SIGHUP in the mask of ignored signals.
 const HANG_UP_BIT: u64 = 1;

@@ -146,6 +146,13 @@ impl Queue {
         }
     }
 
+    /// Whether everything that was put is with the writing thread, and not all of it out.
+    #[cfg(test)]
+    pub(super) fn is_writing(&self) -> bool {
+        let waiting = self.lock();
+        waiting.writing && waiting.items.is_empty()
+    }
+
     /// One of the items taken is out.
     pub(super) fn wrote(&self) {
         self.written.fetch_add(1, Ordering::Relaxed);

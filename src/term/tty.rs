@@ -96,7 +96,7 @@ impl Tty {
     }
 
     async fn answered(&self, about: &str, question: &str, text: &str, complete: Complete) -> Line {
-        let raw = if self.rewrites { Raw::new(self.output.file()).ok() } else { None };
+        let raw = if self.rewrites { self.raw().ok() } else { None };
         // A line that the terminal edits cannot be moved, so nothing comes between it and its question.
         let _kept = raw.is_none().then(|| self.queue.keep_lines());
         let editor = Editor::new(text, complete);
@@ -106,12 +106,22 @@ impl Tty {
             None => Typing::There(Vec::new()),
         };
         let (number, answer) = self.reader.expect(typing);
-        let _given_up = GivenUp { reader: &self.reader, number };
+        let _given_up = GivenUp { reader: &self.reader, number, raw: raw.clone() };
         let [about, asks] = [about, question].map(|text| Zeroizing::new(text.to_owned()));
         let reader = Arc::clone(&self.reader);
         let question = Question { about, asks, typed, raw, number, reader };
         self.queue.terminal(&self.output, Part::Question(Box::new(question)));
         answer.recv().await.ok()?
+    }
+
+    fn raw(&self) -> io::Result<Arc<Raw>> {
+        let (queue, output) = (Arc::clone(&self.queue), Arc::clone(&self.output));
+        Raw::new(self.output.file(), move || {
+            // The terminal was somebody else's, and the cursor is not where it was.
+            let (apart, _) = smol::channel::bounded(1);
+            queue.terminal(&output, Part::Apart(apart));
+            queue.terminal(&output, Part::Again);
+        })
     }
 }
 
@@ -125,10 +135,15 @@ impl Drop for Tty {
 struct GivenUp<'a> {
     reader: &'a Reader,
     number: u64,
+    raw: Option<Arc<Raw>>,
 }
 
 impl Drop for GivenUp<'_> {
     fn drop(&mut self) {
         self.reader.give_up(self.number);
+        // Also where the reader just took the answer and is about to do it: what comes next finds the terminal set back.
+        if let Some(raw) = &self.raw {
+            raw.end();
+        }
     }
 }

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::LocalModes;
+use rustix::termios::{Action, LocalModes, tcflow};
 
 #[test]
 fn the_prompt_asks_again_for_what_is_no_code() {
@@ -91,6 +91,30 @@ fn every_end_of_a_prompt_sets_the_terminal_back() {
     }
 }
 
+/// Ctrl-S, and then the keys of somebody who wonders why nothing is shown.
+#[test]
+fn a_terminal_whose_output_is_stopped_keeps_no_prompt_from_ending() {
+    let many = "a".repeat(200);
+    for (keys, signals, status) in [
+        (format!("\x13{many}\x03"), 0, 130),
+        (format!("{many}\x03"), 0, 130),
+        (many.clone(), 1, 143),
+        (many.clone(), 2, 143),
+        ("48213-acid-crane-otter\n".to_owned(), 0, 5),
+    ] {
+        let mut person = Person::before(&["receive", "--relay", "127.0.0.1:1"]);
+        person.sees("Code: ");
+        if !keys.starts_with('\x13') {
+            tcflow(&person.kept, Action::OOff).unwrap();
+        }
+        person.types(&keys);
+        for _ in 0..signals {
+            person.signals(Signal::TERM);
+        }
+        assert_eq!(person.ends(), status, "{keys:?} {signals}");
+    }
+}
+
 #[test]
 fn a_prompt_that_is_stopped_gives_the_terminal_back_and_goes_on() {
     let script = r#"set -m; "$0" receive --relay 127.0.0.1:1; stty -a; echo stopped; fg"#;
@@ -107,6 +131,19 @@ fn a_prompt_that_is_stopped_gives_the_terminal_back_and_goes_on() {
     person.sees("Code: 48213-acid-\x1b[K");
     person.types("\x03");
     person.ends();
+}
+
+#[test]
+fn a_prompt_that_was_stopped_from_outside_is_shown_again() {
+    let mut person = Person::before(&["receive", "--relay", "127.0.0.1:1"]);
+    person.sees("Code: ");
+    person.types("48213-aci");
+    person.sees("Code: 48213-aci\x1b[K");
+    person.signals(Signal::STOP);
+    person.signals(Signal::CONT);
+    person.sees("\r\n\rCode: 48213-aci\x1b[K");
+    person.types("\x03");
+    assert_eq!(person.ends(), 130);
 }
 
 #[test]
@@ -229,7 +266,7 @@ fn listening(relay: &mut Child) -> u16 {
 struct Person {
     terminal: File,
     /// The program's end of it: without one open the modes are gone with the program.
-    _kept: File,
+    kept: File,
     program: Child,
     seen: Vec<u8>,
 }
@@ -263,7 +300,7 @@ impl Person {
             .stderr(open())
             .spawn()
             .unwrap();
-        Person { terminal: File::from(terminal), _kept: open(), program, seen: Vec::new() }
+        Person { terminal: File::from(terminal), kept: open(), program, seen: Vec::new() }
     }
 
     /// Waits until the screen has shown `text` after everything seen before.

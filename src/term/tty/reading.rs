@@ -83,7 +83,7 @@ impl Reader {
         true
     }
 
-    /// Nobody waits for this answer any more.
+    /// Nobody waits for this answer any more. Whoever asked sets the terminal back.
     pub(super) fn give_up(&self, number: u64) {
         let mut asking = self.lock();
         if let Some(expected) = asking.question.take_if(|expected| expected.number == number) {
@@ -91,10 +91,7 @@ impl Reader {
             match expected.typing {
                 Typing::There(_) if expected.stands => self.put(Part::Lines(Zeroizing::default())),
                 Typing::There(_) => {}
-                Typing::Here(_, raw) => {
-                    self.put(Part::Over(None));
-                    raw.end();
-                }
+                Typing::Here(..) => self.put(Part::Over(None)),
             }
         }
     }
@@ -115,8 +112,10 @@ impl Reader {
                 // Ctrl-D where the terminal edits, or a terminal that hung up.
                 _ => None,
             };
-            if let Some((key, raw)) = self.take(read) {
-                self.signal(key, &raw);
+            match self.take(read) {
+                Taken::Typed => {}
+                Taken::Signal(key, raw) => self.signal(key, &raw),
+                Taken::Answer(expected, line) => expected.answer(line),
             }
         }
     }
@@ -130,48 +129,59 @@ impl Reader {
         !asking.unwrap_or_else(PoisonError::into_inner).closed
     }
 
-    /// Takes a byte, or the end of the input, and returns what signal the key stood for.
-    fn take(&self, byte: Option<u8>) -> Option<(Key, Arc<Raw>)> {
+    /// Takes a byte, or the end of the input. What is to be done then is not done here: who asks never waits for a terminal.
+    fn take(&self, byte: Option<u8>) -> Taken {
         let mut asking = self.lock();
-        let expected = asking.question.as_mut().filter(|expected| expected.stands)?;
-        match (&mut expected.typing, byte) {
+        let Some(expected) = asking.question.as_mut().filter(|expected| expected.stands) else {
+            return Taken::Typed;
+        };
+        let line = match (&mut expected.typing, byte) {
             (Typing::Here(editor, raw), Some(byte)) => match editor.press(byte) {
-                Pressed::Nothing => {}
-                Pressed::Changed => self.put(Part::Typed(editor.shown())),
-                Pressed::Candidates(words) => self.put(Part::Lines(Zeroizing::new(shortened(&words)))),
+                Pressed::Nothing => return Taken::Typed,
+                Pressed::Changed => {
+                    self.put(Part::Typed(editor.shown()));
+                    return Taken::Typed;
+                }
+                Pressed::Candidates(words) => {
+                    self.put(Part::Lines(Zeroizing::new(shortened(&words))));
+                    return Taken::Typed;
+                }
                 Pressed::Entered => {
-                    let line = editor.text().to_owned();
                     self.put(Part::Over(Some(editor.shown())));
-                    asking.answer(Some(line));
+                    Some(editor.text().to_owned())
                 }
                 Pressed::Ended => {
                     self.put(Part::Over(None));
-                    asking.answer(None);
+                    None
                 }
-                Pressed::Signal(key) => return Some((key, Arc::clone(raw))),
+                Pressed::Signal(key) => return Taken::Signal(key, Arc::clone(raw)),
             },
             (Typing::Here(..), None) => {
                 self.put(Part::Over(None));
-                asking.answer(None);
+                None
             }
             (Typing::There(bytes), Some(b'\n')) => {
-                let line = String::from_utf8_lossy(bytes).trim_end_matches('\r').to_owned();
-                asking.answer(Some(line));
+                Some(String::from_utf8_lossy(bytes).trim_end_matches('\r').to_owned())
             }
-            // A line that is too long is cut; it answers nothing sensible anyway.
-            (Typing::There(bytes), Some(byte)) if bytes.len() < LINE_BYTES_MAX => bytes.push(byte),
-            (Typing::There(_), Some(_)) => {}
+            (Typing::There(bytes), Some(byte)) => {
+                // A line that is too long is cut; it answers nothing sensible anyway.
+                if bytes.len() < LINE_BYTES_MAX {
+                    bytes.push(byte);
+                }
+                return Taken::Typed;
+            }
             (Typing::There(_), None) => {
                 // The cursor still stands behind the question.
                 self.put(Part::Lines(Zeroizing::default()));
-                asking.answer(None);
+                None
             }
-        }
-        None
+        };
+        asking.question.take().map_or(Taken::Typed, |expected| Taken::Answer(expected, line))
     }
 
     /// Does what the terminal does where it does not leave the keys to us.
     fn signal(&self, key: Key, raw: &Raw) {
+        raw.go_on();
         raw.leave();
         if key == Key::Suspend {
             // Whoever has the terminal meanwhile begins in a line of its own, unless nothing can be written now.
@@ -207,16 +217,22 @@ impl Reader {
     }
 }
 
-impl Asking {
+impl Expected {
     /// Ends the question. The asker may be gone; its line is lost with it.
-    fn answer(&mut self, line: Line) {
-        if let Some(Expected { typing, answer, .. }) = self.question.take() {
-            if let Typing::Here(_, raw) = typing {
-                raw.end();
-            }
-            let _ = answer.try_send(line);
+    fn answer(self, line: Line) {
+        if let Typing::Here(_, raw) = &self.typing {
+            raw.end();
         }
+        let _ = self.answer.try_send(line);
     }
+}
+
+/// What came of a byte.
+enum Taken {
+    /// It was typed, and that is all.
+    Typed,
+    Signal(Key, Arc<Raw>),
+    Answer(Expected, Line),
 }
 
 /// Says nothing of what is typed: it may be a code.

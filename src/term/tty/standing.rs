@@ -19,14 +19,34 @@ pub(in crate::term) struct Standing {
     typed: Text,
     /// How wide each row is that stands there. The cursor is in the last.
     painted: Vec<usize>,
+    /// What is not written yet of the last row.
+    rest: Text,
 }
 
 impl Standing {
-    /// Writes a question below what stands there.
+    /// Writes a question below what stands there, all but its last character, until [`Standing::stands`].
     pub(super) fn put(terminal: Arc<Output>, about: Text, question: Text, typed: Text) -> Standing {
-        let mut standing = Standing { terminal, about, question, typed, painted: Vec::new() };
-        standing.paint();
+        let (painted, rest) = (Vec::new(), Text::default());
+        let mut standing = Standing { terminal, about, question, typed, painted, rest };
+        let text = standing.painting();
+        let behind = standing.rows().last().map_or(0, |row| row.len()) + ERASE.len();
+        let last = standing.terminal.rows(&standing.question).pop().unwrap_or_default();
+        // Where the last row begins, and in it the last character of the question.
+        let begins = text.len().saturating_sub(behind);
+        let at = begins + last.char_indices().next_back().map_or(0, |(at, _)| at);
+        let (most, rest) = text.split_at_checked(at).unwrap_or((&text, ""));
+        standing.terminal.write(most);
+        standing.rest = Zeroizing::new(rest.to_owned());
         standing
+    }
+
+    /// Writes what is left of it; if something was `typed` meanwhile, which may have been shown, the row is written again.
+    pub(super) fn stands(&mut self, is_typed: bool) {
+        let rest = std::mem::take(&mut self.rest);
+        match self.rows().last() {
+            Some(row) if is_typed => self.terminal.write(&Zeroizing::new(format!("\r{}{ERASE}", **row))),
+            _ => self.terminal.write(&rest),
+        }
     }
 
     /// Lets `write` write whole lines where it stands, and stands below them then.
@@ -74,6 +94,12 @@ impl Standing {
 
     /// Writes it in place of what of it stands there.
     pub(super) fn paint(&mut self) {
+        let text = self.painting();
+        self.terminal.write(&text);
+    }
+
+    /// What to write for that.
+    fn painting(&mut self) -> Text {
         let rows = self.rows();
         if rows.len() < self.painted.len() {
             self.lift();
@@ -87,11 +113,11 @@ impl Standing {
             text.push_str(row);
             text.push_str(ERASE);
         }
-        self.terminal.write(&text);
+        text
     }
 
     /// Takes it away, and all that stands below.
-    fn lift(&mut self) {
+    pub(super) fn lift(&mut self) {
         let back = self.back();
         self.painted.clear();
         self.terminal.write(&format!("{back}{ERASE_BELOW}"));

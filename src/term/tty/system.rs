@@ -32,14 +32,19 @@ pub(super) fn columns(_: &File) -> Option<usize> {
     None
 }
 
+/// Returns whether something was typed that may have been shown.
 #[cfg(unix)]
-pub(super) fn forget_typed_ahead(terminal: &File) {
+pub(super) fn forget_typed_ahead(terminal: &File) -> bool {
+    let is_typed = rustix::io::ioctl_fionread(terminal).is_ok_and(|bytes| bytes > 0);
     // Where it fails the answer may come early, from the same person.
     let _ = rustix::termios::tcflush(terminal, rustix::termios::QueueSelector::IFlush);
+    is_typed
 }
 
 #[cfg(not(unix))]
-pub(super) fn forget_typed_ahead(_: &File) {}
+pub(super) fn forget_typed_ahead(_: &File) -> bool {
+    false
+}
 
 /// Does what the terminal does where it does not leave the keys to us: the signal goes to all of a pipeline.
 #[cfg(unix)]
@@ -64,7 +69,7 @@ pub(in crate::term) struct Raw;
 
 #[cfg(not(unix))]
 impl Raw {
-    pub(super) fn new(_: &File) -> io::Result<std::sync::Arc<Raw>> {
+    pub(super) fn new(_: &File, _: impl Fn() + Send + Sync + 'static) -> io::Result<std::sync::Arc<Raw>> {
         Err(io::ErrorKind::Unsupported.into())
     }
 
@@ -73,6 +78,8 @@ impl Raw {
     }
 
     pub(super) fn leave(&self) {}
+
+    pub(super) fn go_on(&self) {}
 
     pub(super) fn end(&self) {}
 }

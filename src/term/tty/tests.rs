@@ -1,5 +1,7 @@
 //! Questions as a person sees them.
 
+use rustix::termios::{Action, tcflow};
+
 use super::Tty;
 use super::testing::{Person, pair};
 use crate::term::edit::Completion;
@@ -79,6 +81,50 @@ fn what_is_typed_answers_the_question_that_stands_there() {
             person.types("no\n");
         });
         assert_eq!(answer.as_deref(), Some("no"));
+    }
+}
+
+#[test]
+fn keys_typed_while_a_question_cannot_be_seen_do_not_answer_it() {
+    for rewrites in [true, false] {
+        let (mut tty, mut person) = pair();
+        tty.rewrites = rewrites;
+        let terminal = tty.output.file();
+        tcflow(terminal, Action::OOff).unwrap();
+        let answer = asked(&tty, "Offered: a", "Really? ", || {
+            while !person.queue().is_writing() {
+                std::thread::yield_now();
+            }
+            person.types("yes\n");
+            while rustix::io::ioctl_fionread(terminal).unwrap() == 0 {
+                std::thread::yield_now();
+            }
+            tcflow(terminal, Action::OOn).unwrap();
+            person.sees("Really? ");
+            person.types("no\n");
+        });
+        assert_eq!(answer.as_deref(), Some("no"));
+    }
+}
+
+#[test]
+fn a_question_given_up_before_it_could_be_seen_is_taken_away() {
+    for (rewrites, end) in [(true, "\r\x1b[1A\x1b[Jnote\r\n"), (false, "Really?\r\nnote\r\n")] {
+        let (mut tty, mut person) = pair();
+        tty.rewrites = rewrites;
+        tcflow(tty.output.file(), Action::OOff).unwrap();
+        smol::block_on(async {
+            let unseen = async {
+                while !person.queue().is_writing() {
+                    smol::future::yield_now().await;
+                }
+            };
+            futures_lite::future::or(async { drop(tty.ask_about("Offered: a", "Really? ").await) }, unseen)
+                .await;
+        });
+        tcflow(tty.output.file(), Action::OOn).unwrap();
+        tty.line("note");
+        assert!(person.sees("note\r\n").ends_with(end));
     }
 }
 

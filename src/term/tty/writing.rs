@@ -94,18 +94,36 @@ impl Part {
 
 impl Question {
     /// Shows it, unless nobody waits for its answer any more; returns it where it can be moved.
+    ///
+    /// Until it can be read nothing answers it, and where output is stopped that may be long. The keys are the terminal's own
+    /// meanwhile, so that those for signals do what they do. All but the end of it is written then, most often a space, which tells who
+    /// reads along that answers are taken.
     fn put(self, output: &Arc<Output>) -> Option<Standing> {
-        let is_raw = self.raw.is_some_and(|raw| raw.enter());
-        forget_typed_ahead(&output.file);
+        let Some(raw) = self.raw else {
+            let about = if self.about.is_empty() { Vec::new() } else { output.rows(&self.about) };
+            let rows = [about, output.rows(&self.asks)].concat();
+            let text = rows.join("\n");
+            let (most, end) = text.split_at(text.char_indices().next_back().map_or(0, |(at, _)| at));
+            output.write(most);
+            let is_typed = forget_typed_ahead(&output.file);
+            if !self.reader.stands(self.number, false) {
+                output.write("\n");
+            } else if is_typed {
+                output.write(&format!("\n{}", rows.last().map_or("", String::as_str)));
+            } else {
+                output.write(end);
+            }
+            return None;
+        };
+        let mut standing = Standing::put(Arc::clone(output), self.about, self.asks, self.typed);
+        let is_raw = raw.enter();
+        let is_typed = forget_typed_ahead(&output.file);
         if !self.reader.stands(self.number, is_raw) {
+            standing.lift();
             return None;
         }
-        if is_raw {
-            return Some(Standing::put(Arc::clone(output), self.about, self.asks, self.typed));
-        }
-        let about = if self.about.is_empty() { Vec::new() } else { output.rows(&self.about) };
-        output.write(&[about, output.rows(&self.asks)].concat().join("\n"));
-        None
+        standing.stands(is_typed);
+        is_raw.then_some(standing)
     }
 }
 
