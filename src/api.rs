@@ -35,6 +35,9 @@ use crate::send::{Cut, SendOptions};
 /// [`Error`] with the [`Kind`] that says whose fault it was. A report with failed entries is no error.
 pub async fn send(options: SendOptions, handler: &dyn Handler, cancel: Cancel) -> Result<Report> {
     let roots = options.roots()?;
+    if let Some(input) = &options.input {
+        input.claim()?;
+    }
     for renamed in roots.renamed() {
         handler.event(Event::Renamed { path: renamed.path.clone(), name: renamed.name.clone() });
     }
@@ -69,6 +72,9 @@ pub async fn receive(options: ReceiveOptions, handler: &dyn Handler, cancel: Can
             "checksums are for files, and what is received goes to a stream",
         )
         .hint("Receive into a directory, or let another program sum what comes out."));
+    }
+    if let Some(outlet) = &options.writer {
+        outlet.claim()?;
     }
     let terms = Terms { destination, sums, rules, yes: options.yes, limit: options.limit };
     let meeting = Meeting {

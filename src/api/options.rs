@@ -165,6 +165,8 @@ impl ReceiveOptions {
     /// It is written to on a thread that may wait for it, and dropped at the end. What was written is known to be right only when the report says that it
     /// was delivered. Nothing can be taken back: a sender that is started again in the middle ends it with an error, while a lost connection does not. An
     /// `AsyncWrite` fits through [`BlockOn`](https://docs.rs/futures-lite/2/futures_lite/io/struct.BlockOn.html).
+    ///
+    /// Clones of the options share it, and the first transfer that begins has it: another one ends with [`Kind::Usage`](crate::Kind::Usage).
     pub fn writer(mut self, writer: impl Write + Send + 'static) -> Self {
         self.writer = Some(Outlet::new(writer));
         self

@@ -82,7 +82,11 @@ async fn prompt(tty: &Tty, allow_weak: bool) -> Result<Addressed> {
         if line.trim().is_empty() {
             continue;
         }
-        let Pasted { code: typed, options } = unpacked(&line);
+        let Pasted { code: typed, options, is_unclear } = unpacked(&line);
+        if is_unclear {
+            tty.line(messages::UNCLEAR_CODE);
+            continue;
+        }
         if !options.is_empty() {
             tty.line(&messages::pasted_options(&options));
         }

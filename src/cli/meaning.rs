@@ -349,7 +349,7 @@ fn measured<T>(
 }
 
 /// A relay's address. What is a code in its place would be asked for at name servers, in the clear.
-fn relay_url(text: &str) -> Result<RelayUrl> {
+pub(super) fn relay_url(text: &str) -> Result<RelayUrl> {
     if is_like_a_code(text) {
         return Err(Error::new(Kind::Usage, "a relay was to be named, and that is a code")
             .hint("What stands behind the @ of a code is its relay. `p2pc receive CODE` takes the whole."));

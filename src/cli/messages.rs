@@ -54,6 +54,9 @@ pub fn error(style: Style, error: &Error) -> String {
 /// What stands above the prompt for a code, where Tab completes.
 pub const TYPE_CODE: &str = "Type or paste the code from the other side. Tab completes its words.";
 
+/// A command was pasted where the code was asked for, with more words than one that may be it.
+pub const UNCLEAR_CODE: &str = "More than one word there may be the code: type or paste only the code.";
+
 /// A command was pasted where the code was asked for.
 pub fn pasted_options(options: &[String]) -> String {
     let options: Vec<_> = options.iter().map(|option| clean(option.as_bytes())).collect();

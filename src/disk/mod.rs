@@ -20,6 +20,7 @@
 //! 01700. Everything belongs to whoever runs the receiver; owners, extended attributes and access lists do
 //!        not travel.
 
+mod claim;
 pub mod descriptors;
 pub mod dirs;
 mod fault;
@@ -32,6 +33,7 @@ pub mod windows;
 
 use std::path::Path;
 
+pub(crate) use claim::Claim;
 pub use fault::{DiskError, Fault};
 
 use crate::proto::manifest::Meta;

@@ -153,10 +153,14 @@ impl FromStr for RelayUrl {
                 bad(text, "has a user name in it").hint("Relays take no user names; write only the host.")
             );
         }
-        let (host, port) = split_port(authority)?;
+        let read = split_port(authority).and_then(|(host, port)| Ok((Host::parse(host)?, port)));
+        let (host, port) = read.map_err(|error| {
+            // A password with a slash in it: what seems to be the host is its beginning.
+            if path.contains('@') { bad(text, "has a user name in it").hint(FORMS) } else { error }
+        })?;
         Ok(RelayUrl {
             tls,
-            host: Host::parse(host)?,
+            host,
             port: port.unwrap_or(default_port(tls)),
             prefix: path.trim_end_matches('/').to_owned(),
         })
@@ -204,6 +208,10 @@ fn split_scheme(text: &str) -> Result<(bool, &str)> {
     match scheme.to_ascii_lowercase().as_str() {
         "wss" => Ok((true, rest)),
         "ws" => Ok((false, rest)),
+        // Not even as a hint: a password may stand before the @.
+        "https" | "http" if rest.contains('@') => {
+            Err(bad(text, "has a scheme p2pc does not speak").hint(FORMS))
+        }
         "https" => {
             Err(bad(text, "has a scheme p2pc does not speak").hint(format!("Write wss://{rest} instead.")))
         }
@@ -267,9 +275,11 @@ fn is_private_address(address: IpAddr) -> bool {
     }
 }
 
-/// Escaped, because the text may come from a code that a stranger wrote.
+/// Escaped, because the text may come from a code that a stranger wrote. What stands before an @ may be a password, or a code,
+/// and is not repeated.
 fn bad(text: &str, why: &str) -> Error {
-    Error::new(Kind::Usage, format!("the address \"{}\" {why}", text.escape_debug()))
+    let (hidden, text) = text.rsplit_once('@').map_or(("", text), |(_, host)| ("...@", host));
+    Error::new(Kind::Usage, format!("the address \"{hidden}{}\" {why}", text.escape_debug()))
 }
 
 /// What can be written instead.
@@ -308,6 +318,28 @@ mod tests {
             assert_eq!(url.host().to_string(), host);
             assert_eq!(url.to_string(), shown);
         }
+    }
+
+    #[test]
+    fn what_may_be_a_password_is_not_repeated() {
+        for text in [
+            "me:secret@host",
+            "wss://me:sec/ret@host",
+            "https://secret@host",
+            "http://secret@host/x",
+            "ftp://secret@host",
+            "secret@höst",
+            "secret@host?x",
+            "secret @host",
+            "me:1:secret@host",
+            "/secret@host",
+        ] {
+            let error = text.parse::<RelayUrl>().unwrap_err();
+            let said = format!("{error} {}", error.hint_text().unwrap_or_default());
+            assert!(!said.contains("sec") && !said.contains("ret@"), "{text}: {said}");
+        }
+        let error = "me:secret@host".parse::<RelayUrl>().unwrap_err().to_string();
+        assert_eq!(error, "the address \"...@host\" has a user name in it");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::sink::{Output, Rules, Sink, Stop, StreamSink};
-use crate::disk::create_output;
+use crate::disk::{Claim, create_output};
 use crate::error::{Error, Kind, Result};
 use crate::proto::chunk::ChunkSize;
 
@@ -23,16 +23,27 @@ pub enum Destination {
 
 /// A stream to write to: standard output, or what a program takes it with. Clones share it.
 #[derive(Clone)]
-pub struct Outlet(Arc<Mutex<dyn Write + Send>>);
+pub struct Outlet {
+    stream: Arc<Mutex<dyn Write + Send>>,
+    claim: Claim,
+}
 
 impl Outlet {
     /// This stream.
     pub fn new(writer: impl Write + Send + 'static) -> Outlet {
-        Outlet(Arc::new(Mutex::new(writer)))
+        Outlet { stream: Arc::new(Mutex::new(writer)), claim: Claim::default() }
+    }
+
+    /// Takes it for one transfer.
+    ///
+    /// # Errors
+    /// Kind `Usage`: another one has it, or had it.
+    pub(crate) fn claim(&self) -> Result<()> {
+        self.claim.take()
     }
 
     fn lock(&self) -> MutexGuard<'_, dyn Write + Send + 'static> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.stream.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -54,7 +65,7 @@ impl fmt::Debug for Outlet {
 
 impl PartialEq for Outlet {
     fn eq(&self, other: &Outlet) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
+        Arc::ptr_eq(&self.stream, &other.stream)
     }
 }
 

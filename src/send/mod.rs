@@ -24,7 +24,7 @@ pub use source::{Exclude, Input, PathList, Pattern};
 
 use source::Roots;
 
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::net::ListenAddr;
 use crate::net::dial::DialOptions;
 use crate::net::pair::RETRY;
@@ -95,9 +95,13 @@ impl SendOptions {
     /// What there is to send, checked and named.
     ///
     /// # Errors
-    /// Kind `Usage`, as [`Roots::named`], [`Roots::listed`] and [`Roots::text`].
+    /// Kind `Usage`, as [`Roots::named`], [`Roots::listed`] and [`Roots::text`]; or where a stream contradicts a text or a list.
     #[doc(hidden)]
     pub fn roots(&self) -> Result<Roots> {
+        if self.input.is_some() && (self.text.is_some() || self.list.is_some()) {
+            return Err(Error::new(Kind::Usage, "a stream is to be sent, and a text or a list in its place")
+                .hint("Send each in a transfer of its own."));
+        }
         let roots = match (&self.text, &self.list) {
             (Some(text), _) => Roots::text(text)?,
             (None, Some(list)) => Roots::listed(list)?,
@@ -115,6 +119,9 @@ impl SendOptions {
     /// It is read once, on a thread that may wait for it, and not before the other side has accepted. So a receiver that is started again in the
     /// middle ends it with an error; a lost connection does not. A read that never returns keeps its thread, whatever becomes of the transfer. An `AsyncRead`
     /// fits through [`BlockOn`](https://docs.rs/futures-lite/2/futures_lite/io/struct.BlockOn.html).
+    ///
+    /// Clones of the options share it, and the first transfer that begins has it: another one ends with [`Kind::Usage`](crate::Kind::Usage). A
+    /// [`text`](SendOptions::text) or a [`list`](SendOptions::list) besides is refused in the same way.
     pub fn from_reader(name: impl Into<OsString>, reader: impl io::Read + Send + 'static) -> SendOptions {
         let (name, input) = (Some(name.into()), Some(Input::new(reader)));
         SendOptions { name, input, ..SendOptions::new(["-"]) }

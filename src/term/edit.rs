@@ -84,12 +84,19 @@ impl Editor {
     /// Takes one byte as the terminal sent it.
     pub fn press(&mut self, byte: u8) -> Pressed {
         match (self.escape, byte) {
+            // Ahead of everything else: half a sequence must not swallow Enter or Ctrl-C.
+            (_, 0x1b) => {
+                self.begun.clear();
+                self.escape = Escape::Began;
+            }
+            (_, ..0x20 | 0x7f) => {
+                self.escape = Escape::None;
+                return self.control(byte);
+            }
             (Escape::Began, b'[' | b'O') => self.escape = Escape::Sequence,
             (Escape::Began, _) | (Escape::Sequence, 0x40..=0x7e) => self.escape = Escape::None,
             (Escape::Sequence, _) => {}
-            (Escape::None, 0x1b) => self.escape = Escape::Began,
-            (Escape::None, 0x20..=0x7e | 0x80..) => return self.letter(byte),
-            (Escape::None, _) => return self.control(byte),
+            (Escape::None, _) => return self.letter(byte),
         }
         Pressed::Nothing
     }
@@ -220,6 +227,18 @@ mod tests {
         assert_eq!(editor(b"a").press(3), Pressed::Signal(Key::Interrupt));
         assert_eq!(editor(b"a").press(0x1a), Pressed::Signal(Key::Suspend));
         assert_eq!(editor(b"a").press(b'\t'), Pressed::Candidates(vec!["acid", "acorn"]));
+    }
+
+    #[test]
+    fn half_a_sequence_swallows_no_key_that_does_something() {
+        assert_eq!(editor(b"a\x1b[").press(3), Pressed::Signal(Key::Interrupt));
+        assert_eq!(editor(b"a\x1b").press(3), Pressed::Signal(Key::Interrupt));
+        assert_eq!(editor(b"a\x1b[").press(b'\n'), Pressed::Entered);
+        assert_eq!(editor(b"a\x1b").press(b'\r'), Pressed::Entered);
+        assert_eq!(editor(b"\x1b[3").press(4), Pressed::Ended);
+        assert_eq!(editor(b"ab\x1b[\x7fc").text(), "ac", "and the sequence is over");
+        assert_eq!(editor(b"a\x1b[\x1b[Ab").text(), "ab", "a sequence begins anew");
+        assert_eq!(editor(b"a\x1b\x1bOHb").text(), "ab");
     }
 
     #[test]

@@ -108,6 +108,37 @@ fn a_reader_is_sent_and_a_writer_receives() {
     assert!(*bytes.lock().unwrap() == sent);
 }
 
+/// A second transfer would take the rest of a stream for the whole.
+#[test]
+fn a_stream_is_for_one_transfer() {
+    let relay = TestRelay::start();
+    let agreed = Code::random().unwrap();
+    let sending =
+        SendOptions::from_reader("x", &b"something"[..]).code(agreed.clone()).relay(relay.url.clone());
+    let (bytes, unused) = (Arc::default(), Cancel::new());
+    let writer = Kept { bytes: Arc::clone(&bytes), came: Cancel::new(), dropped: unused };
+    let receiving = ReceiveOptions::new(Some(agreed), "-").relay(relay.url.clone()).writer(writer).yes();
+    let (sending_again, receiving_again) = (sending.clone(), receiving.clone());
+    let sender = sending.start();
+    assert_eq!(receiving.start().blocking().finish().unwrap().delivered, 1);
+    assert_eq!(sender.blocking().finish().unwrap().delivered, 1);
+    for again in [sending_again.start(), receiving_again.start()] {
+        let error = again.blocking().finish().unwrap_err();
+        assert_eq!(error.kind(), Kind::Usage);
+        assert_eq!(error.to_string(), "the stream was already used by another transfer");
+    }
+    assert_eq!(*bytes.lock().unwrap(), b"something");
+}
+
+#[test]
+fn a_stream_and_a_text_contradict_each_other() {
+    let error = SendOptions::from_reader("x", &b"y"[..]).text("z").start().blocking().finish().unwrap_err();
+    assert_eq!(error.kind(), Kind::Usage);
+    let list = p2pc::PathList::parse(b"a", b'\n').unwrap();
+    let error = SendOptions::from_reader("x", &b"y"[..]).list(list).start().blocking().finish().unwrap_err();
+    assert_eq!(error.kind(), Kind::Usage);
+}
+
 /// A file becomes a stream as well, and a directory does not.
 #[test]
 fn a_writer_takes_one_file() {

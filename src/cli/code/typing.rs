@@ -1,7 +1,9 @@
 //! What a person types or pastes for a code, and what Tab makes of its beginning.
 
+use argh::{FlagInfo, FlagInfoKind};
 use zeroize::Zeroizing;
 
+use crate::cli::topic::Topic;
 use crate::proto::code::WORDS_IN_CODE;
 use crate::proto::words;
 use crate::term::edit::Completion;
@@ -11,8 +13,10 @@ use crate::term::edit::Completion;
 pub struct Pasted {
     /// What is to be read as the code.
     pub code: Zeroizing<String>,
-    /// Options of a command that was pasted whole: the command that asks cannot take them any more.
+    /// Options of a command that was pasted whole: the command that asks cannot take them any more. Without their values: one may be a token.
     pub options: Vec<String>,
+    /// More than one word may be the code: none is taken, as each guess counts at the other side.
+    pub is_unclear: bool,
 }
 
 /// Takes away what is not the code: blanks, quotes, and the command that the sender's screen shows around it. A code of one's own may
@@ -21,17 +25,93 @@ pub fn unpacked(line: &str) -> Pasted {
     let line = line.trim();
     let command = line.strip_prefix("$ ").unwrap_or(line).trim_start();
     let Some(rest) = command.strip_prefix("p2pc receive ") else {
-        return Pasted { code: without_quotes(line), options: Vec::new() };
+        return Pasted { code: without_quotes(line), options: Vec::new(), is_unclear: false };
     };
-    let mut pasted = Pasted { code: Zeroizing::new(String::with_capacity(rest.len())), options: Vec::new() };
-    for word in shell_words(rest) {
-        if word.starts_with('-') {
-            pasted.options.push(word.to_string());
-        } else if pasted.code.is_empty() {
-            pasted.code.push_str(&word);
+    let info = Topic::Receive.info();
+    let flags = info.as_ref().map_or(&[][..], |info| info.flags);
+    let (mut codes, mut options, mut are_over) = (Vec::new(), Vec::new(), false);
+    let mut words = shell_words(rest).into_iter();
+    while let Some(word) = words.next() {
+        if are_over || !word.starts_with('-') || word.len() == 1 {
+            codes.push(word);
+        } else if *word == "--" {
+            are_over = true;
+        } else {
+            let Asked { names, value } = asked(flags, &word);
+            let value = match value {
+                Value::None => None,
+                Value::Attached(value) => Some(value),
+                Value::Next => words.next(),
+            };
+            match value {
+                Some(code) if names == [CODE] => codes.push(code),
+                _ => options.extend(names),
+            }
         }
     }
-    pasted
+    let code = whole_code(&codes);
+    Pasted { is_unclear: code.is_none(), code: code.unwrap_or_default(), options }
+}
+
+/// One word with options in it.
+struct Asked {
+    names: Vec<String>,
+    value: Value,
+}
+
+/// The value of the last of them.
+enum Value {
+    None,
+    Attached(Zeroizing<String>),
+    Next,
+}
+
+/// What a word that begins with a dash asks for, read as the command line reads it.
+fn asked(flags: &[FlagInfo<'_>], word: &str) -> Asked {
+    let takes_value = |flag: &FlagInfo<'_>| matches!(flag.kind, FlagInfoKind::Option { .. });
+    if word.starts_with("--") {
+        let (name, attached) = word.split_once('=').map_or((word, None), |(name, value)| (name, Some(value)));
+        let value = match attached {
+            Some(value) => Value::Attached(Zeroizing::new(value.to_owned())),
+            None if flags.iter().any(|flag| flag.long == name && takes_value(flag)) => Value::Next,
+            None => Value::None,
+        };
+        return Asked { names: vec![name.to_owned()], value };
+    }
+    let mut names = Vec::new();
+    for (at, letter) in word.char_indices().skip(1) {
+        names.push(format!("-{letter}"));
+        let rest = word.get(at + letter.len_utf8()..).unwrap_or_default();
+        match flags.iter().find(|flag| flag.short == Some(letter)) {
+            Some(flag) if takes_value(flag) && rest.is_empty() => return Asked { names, value: Value::Next },
+            Some(flag) if !takes_value(flag) => {}
+            // What follows is a value, or nobody knows what.
+            _ => break,
+        }
+    }
+    Asked { names, value: Value::None }
+}
+
+/// The one code among the words of a command; its own words may stand apart, as they are spoken. `None`: there may be two.
+fn whole_code(words: &[Zeroizing<String>]) -> Option<Zeroizing<String>> {
+    let mut code = Zeroizing::new(String::with_capacity(words.iter().map(|word| word.len() + 1).sum()));
+    for word in words {
+        if !code.is_empty() {
+            code.push('-');
+        }
+        code.push_str(word);
+    }
+    let is_spoken = || {
+        let begins = words.first().is_some_and(|room| room.len() == 5 && is_digits(room));
+        // A relay ends a code: what stands behind it is something else.
+        let relay_is_last = words.iter().rev().skip(1).all(|word| !word.contains('@'));
+        begins && relay_is_last && words.len() <= WORDS_IN_CODE + 1
+    };
+    (words.len() < 2 || is_spoken()).then_some(code)
+}
+
+fn is_digits(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// What Tab makes of a code that has begun: the rest of a word, and the dash to the next.
@@ -101,6 +181,8 @@ fn shell_words(text: &str) -> Vec<Zeroizing<String>> {
     words
 }
 
+/// The option whose value is the code.
+const CODE: &str = "--code";
 const QUOTES: [&str; 3] = ["\"", "'", "`"];
 const SEPARATORS: [char; 3] = ['-', ' ', '_'];
 
@@ -129,6 +211,52 @@ mod tests {
         }
         assert_eq!(unpacked("p2pc receive 1-a --verify -y").options, ["--verify", "-y"]);
         assert_eq!(code("p2pc receive 'it'\\''s my own'@relay"), "it's my own@relay");
+    }
+
+    #[test]
+    fn the_value_of_an_option_is_not_the_code() {
+        const CODE: &str = "48213-acid-crane-otter@ws://[fd00::2]:42605";
+        let info = Topic::Receive.info().unwrap();
+        let with_value = info.flags.iter().filter(|flag| matches!(flag.kind, FlagInfoKind::Option { .. }));
+        for name in with_value.map(|flag| flag.long).filter(|name| *name != super::CODE) {
+            for line in [
+                format!("p2pc receive {name} zebra-x-y {CODE}"),
+                format!("p2pc receive {CODE} {name} zebra-x-y"),
+                format!("p2pc receive {name}=zebra-x-y --code {CODE}"),
+                format!("p2pc receive --code={CODE} {name} 'zebra-x-y'"),
+            ] {
+                let pasted = unpacked(&line);
+                assert_eq!(*pasted.code, CODE, "{line}");
+                // A value may be a token: it is not in the note.
+                assert_eq!(pasted.options, [name], "{line}");
+            }
+        }
+        for line in [
+            format!("p2pc receive -o zebra-x-y {CODE}"),
+            format!("p2pc receive -ozebra-x-y {CODE}"),
+            format!("p2pc receive -yo zebra-x-y {CODE}"),
+            format!("p2pc receive -o zebra-x-y -- {CODE}"),
+        ] {
+            let pasted = unpacked(&line);
+            assert_eq!(*pasted.code, CODE, "{line}");
+            assert!(pasted.options.iter().all(|option| option.len() == 2), "{:?}", pasted.options);
+        }
+    }
+
+    #[test]
+    fn of_two_words_none_is_guessed_to_be_the_code() {
+        for line in [
+            "p2pc receive zebra-x-y 48213-acid-crane-otter@relay",
+            "p2pc receive 48213-acid-crane-otter@relay downloads",
+            "p2pc receive 48213 acid crane otter@relay downloads",
+            "p2pc receive --code 48213-acid-crane-otter 48213-acid-crane-otter",
+            "p2pc receive --unknown zebra 48213-acid-crane-otter",
+        ] {
+            let pasted = unpacked(line);
+            assert!(pasted.is_unclear && pasted.code.is_empty(), "{line}");
+        }
+        assert_eq!(code("p2pc receive 48213 acid crane otter@relay -y"), "48213-acid-crane-otter@relay");
+        assert!(!unpacked("p2pc receive --verify").is_unclear);
     }
 
     #[test]

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
+use crate::cli::meaning::relay_url;
 use crate::cli::topic::Topic;
 use crate::cli::values;
-use crate::net::RelayUrl;
 use crate::net::dial::Token;
 use crate::{Error, Kind, Result};
 
@@ -45,7 +45,7 @@ pub const VERBOSE: &str = "verbose";
 pub const KEYS: &[Key] = &[
     Key {
         name: RELAY,
-        form: Form::Text(|text| text.parse::<RelayUrl>().map(drop)),
+        form: Form::Text(|text| relay_url(text).map(drop)),
         example: "\"relay.example.com\"",
         default: "none",
     },

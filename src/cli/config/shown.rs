@@ -1,6 +1,6 @@
 //! `p2pc config`: what is in force for a transfer where nothing is typed, and where it comes from.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 
 use super::args::ConfigArgs;
 use super::keys::{self, KEYS, SECTIONS};
@@ -8,6 +8,7 @@ use super::place::{self, Place};
 use super::{Entry, Settings};
 use crate::cli::suggest::nearest;
 use crate::cli::words::is_like_a_code;
+use crate::net::RelayUrl;
 use crate::net::proxy::ProxyEnv;
 use crate::term::clean::{clean, columns_of};
 use crate::term::json::Object;
@@ -67,7 +68,7 @@ fn rows(settings: &Settings, variable: impl Fn(&str) -> Option<OsString>, proxie
     for key in KEYS {
         let from_environment = match key.name {
             keys::RELAY => {
-                variable("P2PC_RELAY").map(|relay| (shown(&relay), Source::Variable("P2PC_RELAY")))
+                variable("P2PC_RELAY").map(|relay| (relay_shown(&relay), Source::Variable("P2PC_RELAY")))
             }
             keys::TOKEN => {
                 variable("P2PC_TOKEN").map(|_| (HIDDEN.to_owned(), Source::Variable("P2PC_TOKEN")))
@@ -167,8 +168,11 @@ fn in_json(rows: &[Row]) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-fn shown(value: &OsString) -> String {
-    clean(value.as_encoded_bytes())
+/// The address of a relay. A code in its place is a secret, and so is what may stand before the @ of an address.
+fn relay_shown(value: &OsStr) -> String {
+    let text = value.to_string_lossy();
+    let is_secret = is_like_a_code(text.trim()) || (text.contains('@') && text.parse::<RelayUrl>().is_err());
+    if is_secret { HIDDEN.to_owned() } else { clean(value.as_encoded_bytes()) }
 }
 
 /// The address of a proxy without the part that is nobody's business.
@@ -215,6 +219,29 @@ mod tests {
             assert!(
                 !printed.contains("hu@") && !printed.contains("sh@") && !printed.contains("0123456789abcdef")
             );
+        }
+    }
+
+    #[test]
+    fn a_code_or_password_in_place_of_a_relay_is_hidden() {
+        let settings = parse(Path::new("/c.toml"), "", None).unwrap();
+        let printed = |relay: &str| {
+            let variable = |name: &str| (name == "P2PC_RELAY").then(|| relay.into());
+            let rows = rows(&settings, variable, &ProxyEnv::default());
+            [in_columns(&rows, &settings, None), in_json(&rows)]
+        };
+        for relay in [
+            "48213-acid-crane-otter@relay.example.com",
+            "48213-acid-crane-otter",
+            " 48213-acid-crane-otter",
+            "wss://me:otter@relay.example.com",
+        ] {
+            for text in printed(relay) {
+                assert!(text.contains(HIDDEN) && !text.contains("otter"), "{text}");
+            }
+        }
+        for text in printed("relay.example.com/a@b") {
+            assert!(text.contains("relay.example.com/a@b"), "{text}");
         }
     }
 

@@ -237,6 +237,12 @@ fn codes_and_what_must_be_meant_each_time_are_refused() {
     let (what, hint) = refused("code = \"48213-acid-crane-otter\"");
     assert_eq!(what, "/c.toml, line 1: code cannot stand in a file");
     assert!(hint.contains("P2PC_CODE") && !hint.contains("acid"));
+    // One that stands in the place of the relay.
+    let (what, hint) = refused("relay = \"48213-acid-crane-otter@relay.example.com\"");
+    assert_eq!(what, "/c.toml, line 1: relay: a relay was to be named, and that is a code");
+    assert!(!hint.contains("acid"), "{hint}");
+    let (what, hint) = refused("relay = \"wss://me:otter@relay.example.com\"");
+    assert!(!what.contains("otter") && !hint.contains("otter"), "{what} {hint}");
     assert!(refused("[receive]\nyes = true").1.contains("--yes"));
     assert!(refused("no-encrypt = true").1.contains("--no-encrypt"));
 }

@@ -4,14 +4,28 @@ use std::fmt;
 use std::io::{self, Read};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::disk::Claim;
+use crate::error::Result;
+
 /// A stream of bytes. Clones share it: what one of them has read no other reads.
 #[derive(Clone)]
-pub struct Input(Arc<Mutex<dyn Read + Send>>);
+pub struct Input {
+    stream: Arc<Mutex<dyn Read + Send>>,
+    claim: Claim,
+}
 
 impl Input {
     /// This stream.
     pub fn new(reader: impl Read + Send + 'static) -> Input {
-        Input(Arc::new(Mutex::new(reader)))
+        Input { stream: Arc::new(Mutex::new(reader)), claim: Claim::default() }
+    }
+
+    /// Takes it for one transfer.
+    ///
+    /// # Errors
+    /// Kind `Usage`: another one has it, or had it.
+    pub fn claim(&self) -> Result<()> {
+        self.claim.take()
     }
 }
 
@@ -24,7 +38,7 @@ impl Default for Input {
 
 impl Read for Input {
     fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).read(room)
+        self.stream.lock().unwrap_or_else(PoisonError::into_inner).read(room)
     }
 }
 
