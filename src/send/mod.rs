@@ -120,7 +120,7 @@ impl SendOptions {
     /// middle ends it with an error; a lost connection does not. A read that never returns keeps its thread, whatever becomes of the transfer. An `AsyncRead`
     /// fits through [`BlockOn`](https://docs.rs/futures-lite/2/futures_lite/io/struct.BlockOn.html).
     ///
-    /// Clones of the options share it, and the first transfer that begins has it: another one ends with [`Kind::Usage`](crate::Kind::Usage). A
+    /// Clones of the options share it, and the first transfer that begins has it: another one ends with [`Kind::Usage`]. A
     /// [`text`](SendOptions::text) or a [`list`](SendOptions::list) besides is refused in the same way.
     pub fn from_reader(name: impl Into<OsString>, reader: impl io::Read + Send + 'static) -> SendOptions {
         let (name, input) = (Some(name.into()), Some(Input::new(reader)));

@@ -101,7 +101,8 @@ fn a_stopped_receiver_yields_to_another() {
 }
 
 fn a_stopped_sender_yields_to_another() {
-    let scene = Scene::with_file(SIZE);
+    // So large that the ghost has not said all of it into buffers already.
+    let scene = Scene::with_file(HALF as usize + (20 << 20));
     let Halfway { line, sender: ghost, mut receiver } = scene.halfway_with(HALF, RETRY, &[]);
     ghost.signal(Signal::STOP);
     line.release();
